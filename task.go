@@ -1,0 +1,33 @@
+package millrace
+
+import "time"
+
+// TaskKind names what a task does. The four hops of the data, in order, then housekeeping.
+type TaskKind string
+
+// The kinds of tasks. A task only says which row to look at; the row holds the truth.
+const (
+	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
+	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
+	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
+	TaskPump      TaskKind = "pump"      // Key = WebhookID: send the backlog of a webhook, in order
+	TaskTick      TaskKind = "tick"      // Key = "": fire the schedules that are due
+	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
+)
+
+// TaskKinds returns all kinds in the order of the data's path.
+func TaskKinds() []TaskKind {
+	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskTick, TaskReconcile}
+}
+
+// Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;
+// enqueueing a second one while the first waits or runs does nothing.
+type Task struct {
+	Kind TaskKind
+	Key  string
+	At   time.Time // zero: now
+
+	// Set on tasks that the queue hands to a handler.
+	ID      int64
+	Attempt int // from 1
+}
