@@ -1,0 +1,108 @@
+package millrace
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+)
+
+// Event is something that happened in an environment, stored once.
+type Event struct {
+	ID             EventID         `json:"id"`
+	EnvironmentID  EnvironmentID   `json:"environment_id"`
+	BatchID        BatchID         `json:"-"`
+	Name           string          `json:"event"` // noun:verb
+	Payload        json.RawMessage `json:"payload"`
+	IdempotencyKey string          `json:"idempotency_key,omitempty"`
+	Depth          int64           `json:"depth,omitempty"` // how many workflow runs led here; bounds loops
+	CreatedAt      Time            `json:"created_at"`
+}
+
+// Outcome says what was decided about an event and a workflow.
+type Outcome string
+
+// The outcomes of a decision.
+const (
+	OutcomeMatched    Outcome = "matched"     // run_if held, or there is none: a workflow run exists
+	OutcomeNotMatched Outcome = "not_matched" // run_if did not hold
+	OutcomeError      Outcome = "error"       // run_if failed
+	OutcomeLimit      Outcome = "limit"       // run_if ran into a limit of expressions
+)
+
+// Decision answers "why did it (not) run?" for one event and one workflow.
+type Decision struct {
+	EventID         EventID         `json:"event_id"`
+	EnvironmentID   EnvironmentID   `json:"environment_id"`
+	WorkflowID      WorkflowID      `json:"workflow_id"`
+	WorkflowVersion int64           `json:"workflow_version"`
+	Outcome         Outcome         `json:"outcome"`
+	Error           json.RawMessage `json:"error,omitempty"` // a Failure with path, code and position
+	WorkflowRunID   WorkflowRunID   `json:"workflow_run_id,omitempty"`
+	CreatedAt       Time            `json:"created_at"`
+}
+
+// The events that Millrace emits itself.
+const (
+	EventAccountCreated   = "integrated_account:created"
+	EventAccountUpdated   = "integrated_account:updated"
+	EventAccountActive    = "integrated_account:active"
+	EventAccountDeleted   = "integrated_account:deleted"
+	EventAccountConnected = "integrated_account:connected" // alias of active, only as a trigger
+
+	EventRunCreated     = "sync_job_run:created"
+	EventRunUpdated     = "sync_job_run:updated"
+	EventRunStarted     = "sync_job_run:started"
+	EventRunRecord      = "sync_job_run:record"
+	EventRunRecordError = "sync_job_run:record_error"
+	EventRunRateLimited = "sync_job_run:rate_limited"
+	EventRunCompleted   = "sync_job_run:completed"
+	EventRunFailed      = "sync_job_run:failed"
+	EventRunDeleted     = "sync_job_run:deleted"
+
+	EventTest = "test"
+)
+
+// EventNames returns the catalogue: every event that a webhook may subscribe to.
+func EventNames() []string {
+	return []string{
+		EventAccountCreated, EventAccountUpdated, EventAccountDeleted, EventAccountActive,
+		"integrated_account:post_connect_form_submitted", "integrated_account:post_install_error",
+		"integrated_account:validation_error", "integrated_account:authentication_error",
+		"integrated_account:forbidden_error", "integrated_account:reactivated", "link_token:connection_error",
+		"environment_integration:created", "environment_integration:updated", "environment_integration:deleted",
+		"environment_unified_model:created", "environment_unified_model:updated", "environment_unified_model:deleted",
+		"api_token:created", "api_token:deleted",
+		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunFailed, EventRunDeleted,
+		EventRunRecord, EventRunRecordError, EventRunRateLimited,
+		"record:created", "record:updated", "record:deleted", "record:meta",
+		"sync_job_cron_trigger:failed",
+		"batch_job:dry_run_completed", "batch_job:completed", "batch_job:dry_run_failed", "batch_job:failed",
+		EventTest,
+	}
+}
+
+var customEvent = regexp.MustCompile(`^custom:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+
+// IsCustomEvent reports whether name is custom:<name>, an event that clients may send themselves.
+func IsCustomEvent(name string) bool { return customEvent.MatchString(name) }
+
+// CanonicalTrigger returns the event that a workflow's trigger_name stands for and whether it is known.
+func CanonicalTrigger(name string) (string, bool) {
+	if name == EventAccountConnected {
+		return EventAccountActive, true
+	}
+	if IsCustomEvent(name) {
+		return name, true
+	}
+	return name, name != EventTest && slices.Contains(EventNames(), name)
+}
+
+// Envelope is the body of a delivery.
+type Envelope struct {
+	ID            string          `json:"id"`
+	Event         string          `json:"event"`
+	Payload       json.RawMessage `json:"payload"`
+	EnvironmentID EnvironmentID   `json:"environment_id"`
+	CreatedAt     Time            `json:"created_at"`
+	WebhookID     WebhookID       `json:"webhook_id"`
+}

@@ -1,0 +1,169 @@
+package millrace
+
+import "encoding/json"
+
+// SyncJob is the plan of a sync: which resources to read, in what order, where to send them.
+type SyncJob struct {
+	ID                    SyncJobID       `json:"id"`
+	EnvironmentID         EnvironmentID   `json:"environment_id"`
+	Label                 string          `json:"label"`
+	IntegrationName       string          `json:"integration_name"`
+	DefaultRuntimeVersion int64           `json:"default_runtime_version"` // 0: decided by the shape of resources
+	ArgsSchema            json.RawMessage `json:"args_schema"`
+	ArgsValidation        string          `json:"args_validation,omitempty"` // JSONata over { args }
+	MutexKey              string          `json:"mutex_key,omitempty"`       // template
+	StateKey              string          `json:"state_key,omitempty"`       // template
+	ErrorHandling         ErrorHandling   `json:"error_handling,omitempty"`
+	Resources             json.RawMessage `json:"resources"` // array: legacy list or node graph
+	CreatedAt             Time            `json:"created_at"`
+	UpdatedAt             Time            `json:"updated_at"`
+}
+
+// ErrorHandling says what a failed request does to a sync job run.
+type ErrorHandling string
+
+// The ways to handle errors.
+const (
+	ErrorIgnore   ErrorHandling = "ignore"    // go on; one record_error each (the default)
+	ErrorFailFast ErrorHandling = "fail_fast" // stop at the first
+	ErrorBatch    ErrorHandling = "batch"     // go on; record_error with a list
+)
+
+// RunStatus says how far a sync job run has come.
+type RunStatus string
+
+// The states of a sync job run. A run that is parked, because its webhook does not answer, stays running.
+const (
+	RunCreated     RunStatus = "created"
+	RunRunning     RunStatus = "running"
+	RunRateLimited RunStatus = "rate_limited"
+	RunCompleted   RunStatus = "completed"
+	RunFailed      RunStatus = "failed"
+	RunStopped     RunStatus = "stopped"
+)
+
+// Finished reports whether s is final.
+func (s RunStatus) Finished() bool {
+	switch s {
+	case RunCompleted, RunFailed, RunStopped:
+		return true
+	case RunCreated, RunRunning, RunRateLimited:
+	}
+	return false
+}
+
+// Next reports whether a run in state s may go to state t.
+func (s RunStatus) Next(t RunStatus) bool {
+	if s.Finished() {
+		return false
+	}
+	switch s {
+	case RunCreated:
+		return t != RunCreated && t != RunRateLimited
+	case RunRunning:
+		return t != RunCreated && t != RunRunning
+	case RunRateLimited:
+		return t != RunCreated && t != RunRateLimited
+	case RunCompleted, RunFailed, RunStopped:
+	}
+	return false
+}
+
+// SyncJobRun is one execution of a sync job for an account.
+type SyncJobRun struct {
+	ID                   SyncJobRunID         `json:"id"`
+	EnvironmentID        EnvironmentID        `json:"environment_id"`
+	SyncJobID            SyncJobID            `json:"sync_job_id"`
+	IntegratedAccountID  IntegratedAccountID  `json:"integrated_account_id"`
+	WebhookID            WebhookID            `json:"webhook_id"`
+	WorkflowRunID        WorkflowRunID        `json:"workflow_run_id,omitempty"`
+	StepIndex            int64                `json:"-"`
+	SyncJobCronTriggerID SyncJobCronTriggerID `json:"sync_job_cron_trigger_id,omitempty"`
+	Status               RunStatus            `json:"status"`
+	Args                 json.RawMessage      `json:"args"`
+	Resources            json.RawMessage      `json:"resources"` // the plan as it was when the run was created
+	ErrorHandling        ErrorHandling        `json:"error_handling"`
+	IgnorePreviousRun    bool                 `json:"ignore_previous_run"`
+	EventsToSend         json.RawMessage      `json:"events_to_send"`
+	Version              int64                `json:"version"` // runtime version
+	ResourceStats        json.RawMessage      `json:"resource_stats"`
+	MutexKey             string               `json:"mutex_key,omitempty"`
+	StateKey             string               `json:"state_key,omitempty"`
+	Error                json.RawMessage      `json:"error"` // RunError, or null
+	RetryAt              Time                 `json:"retry_at"`
+	ParkedSince          Time                 `json:"parked_since"` // its webhook has not answered since
+	Depth                int64                `json:"-"`            // of the event that started it
+	Epoch                int64                `json:"-"`            // raised by every slice; progress is fenced by it
+	Sequence             int64                `json:"-"`            // of the last delivery that was frozen
+	Checkpoint           json.RawMessage      `json:"-"`            // of the executor
+	CreatedAt            Time                 `json:"created_at"`
+	StartedAt            Time                 `json:"started_at"`
+	FinishedAt           Time                 `json:"finished_at"`
+	UpdatedAt            Time                 `json:"updated_at"`
+}
+
+// RunError says why a run failed and where.
+type RunError struct {
+	Code     string   `json:"code"`
+	Message  string   `json:"message"`
+	Node     string   `json:"node,omitempty"`
+	Resource string   `json:"resource,omitempty"`
+	Request  string   `json:"request,omitempty"` // method and URL, without credentials
+	Position *Failure `json:"position,omitempty"`
+}
+
+// FrozenDelivery is a delivery of a run that was made durable before it is sent.
+type FrozenDelivery struct {
+	RunID     SyncJobRunID
+	Sequence  int64 // from 1, without gaps
+	WebhookID WebhookID
+	Event     string
+	Records   int64  // how many records the body carries
+	Resource  string // for resource_stats
+	Method    string
+	Body      []byte // the whole request body; compressed at rest
+	CreatedAt Time
+}
+
+// SyncJobCronTrigger is a schedule that makes sync job runs.
+type SyncJobCronTrigger struct {
+	ID                  SyncJobCronTriggerID `json:"id"`
+	EnvironmentID       EnvironmentID        `json:"environment_id"`
+	SyncJobID           SyncJobID            `json:"sync_job_id"`
+	IntegratedAccountID IntegratedAccountID  `json:"integrated_account_id"`
+	CronExpression      string               `json:"cron_expression"`
+	Timezone            string               `json:"timezone,omitempty"`
+	Args                json.RawMessage      `json:"args"`
+	WebhookID           WebhookID            `json:"webhook_id"`
+	DaemonGroupKey      string               `json:"daemon_group_key,omitempty"`
+	SuperQuery          string               `json:"super_query,omitempty"`
+	ErrorHandling       ErrorHandling        `json:"error_handling,omitempty"`
+	EventsToSend        json.RawMessage      `json:"events_to_send"`
+	Meta                json.RawMessage      `json:"meta"`
+	WorkflowID          WorkflowID           `json:"workflow_id,omitempty"`
+	StepIndex           int64                `json:"-"`
+	NextRunAt           Time                 `json:"next_run_at"`
+	CreatedAt           Time                 `json:"created_at"`
+	UpdatedAt           Time                 `json:"updated_at"`
+}
+
+// FireOutcome says what became of one due instant of a schedule.
+type FireOutcome string
+
+// The outcomes of a fire.
+const (
+	FireRan       FireOutcome = "ran"
+	FireCoalesced FireOutcome = "coalesced" // missed while down, and one run made up for several
+	FireFailed    FireOutcome = "failed"    // no run could be made
+)
+
+// CronFire is the row of one due instant of a schedule.
+type CronFire struct {
+	CronTriggerID SyncJobCronTriggerID `json:"sync_job_cron_trigger_id"`
+	EnvironmentID EnvironmentID        `json:"environment_id"`
+	DueAt         Time                 `json:"due_at"`
+	Outcome       FireOutcome          `json:"outcome"`
+	Reason        string               `json:"reason,omitempty"`
+	SyncJobRunID  SyncJobRunID         `json:"sync_job_run_id,omitempty"`
+	CreatedAt     Time                 `json:"created_at"`
+}

@@ -1,0 +1,76 @@
+package millrace
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// Webhook is an endpoint that Millrace calls.
+type Webhook struct {
+	ID                WebhookID       `json:"id"`
+	EnvironmentID     EnvironmentID   `json:"environment_id"`
+	TargetURL         string          `json:"target_url"`
+	IsActive          bool            `json:"is_active"`
+	EventTypes        json.RawMessage `json:"event_types"` // array of names; null or ["all"]: all
+	Secret            string          `json:"-"`           // shown by create only; encrypted at rest
+	SignatureEncoding string          `json:"signature_encoding"`
+	NextSequence      int64           `json:"-"` // of the last delivery that was queued
+	SentSequence      int64           `json:"-"` // of the last delivery that was finished
+	Epoch             int64           `json:"-"` // raised by every pump; progress is fenced by it
+	Attempt           int64           `json:"-"` // failed attempts of the delivery at the head of the backlog
+	NotBefore         Time            `json:"-"` // the pump waits until then
+	FailingSince      Time            `json:"failing_since"`
+	CreatedAt         Time            `json:"created_at"`
+	UpdatedAt         Time            `json:"updated_at"`
+}
+
+// Wants reports whether the webhook is active and subscribed to the event.
+func (w *Webhook) Wants(event string) bool {
+	if !w.IsActive {
+		return false
+	}
+	var types []string
+	if len(w.EventTypes) > 0 {
+		_ = json.Unmarshal(w.EventTypes, &types) // checked when saved
+	}
+	return len(types) == 0 || slices.Contains(types, event) || slices.Contains(types, "all") || slices.Contains(types, "*")
+}
+
+// DeliveryStatus says how far a delivery has come.
+type DeliveryStatus string
+
+// The states of a delivery.
+const (
+	DeliveryPending   DeliveryStatus = "pending"
+	DeliveryDelivered DeliveryStatus = "delivered"
+	DeliveryCancelled DeliveryStatus = "cancelled" // its webhook was deleted or unsubscribed, or its run was stopped
+)
+
+// Delivery is one event on its way to one webhook. Deliveries with a sequence belong to the webhook's backlog; those
+// with a sync job run are sent by that run itself.
+type Delivery struct {
+	ID            DeliveryID     `json:"id"`
+	EnvironmentID EnvironmentID  `json:"environment_id"`
+	WebhookID     WebhookID      `json:"webhook_id"`
+	EventID       EventID        `json:"event_id,omitempty"`
+	SyncJobRunID  SyncJobRunID   `json:"sync_job_run_id,omitempty"`
+	Sequence      int64          `json:"sequence"`
+	Event         string         `json:"event"`
+	Status        DeliveryStatus `json:"status"`
+	Attempts      int64          `json:"attempts"`
+	CreatedAt     Time           `json:"created_at"`
+	DeliveredAt   Time           `json:"delivered_at"`
+}
+
+// Attempt is one HTTP request of a delivery.
+type Attempt struct {
+	DeliveryID    DeliveryID    `json:"delivery_id"`
+	EnvironmentID EnvironmentID `json:"environment_id"`
+	WebhookID     WebhookID     `json:"webhook_id"`
+	Number        int64         `json:"number"` // from 1
+	StatusCode    int64         `json:"status_code"`
+	ErrorClass    string        `json:"error_class,omitempty"` // timeout, refused, tls, dns, blocked, ...
+	Response      string        `json:"response,omitempty"`    // the beginning of the answer's body
+	DurationMS    int64         `json:"duration_ms"`
+	CreatedAt     Time          `json:"created_at"`
+}

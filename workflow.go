@@ -1,0 +1,101 @@
+package millrace
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// ActionRunSyncJob is the action of a workflow step that starts or schedules a sync job run.
+const ActionRunSyncJob = "run_sync_job"
+
+// Workflow says what shall happen on an event. Every saved change is a new version.
+type Workflow struct {
+	ID            WorkflowID     `json:"id"`
+	EnvironmentID EnvironmentID  `json:"environment_id"`
+	Label         string         `json:"label"`
+	TriggerName   string         `json:"trigger_name"`
+	Event         string         `json:"-"` // the event that TriggerName stands for
+	Config        WorkflowConfig `json:"config"`
+	Version       int64          `json:"version"`
+	CreatedAt     Time           `json:"created_at"`
+	UpdatedAt     Time           `json:"updated_at"`
+}
+
+// WorkflowConfig is the part of a workflow that decides and acts.
+type WorkflowConfig struct {
+	RunIf string `json:"run_if,omitempty"` // JSONata; empty: always
+	Steps []Step `json:"steps"`
+}
+
+// Step is one element of a workflow.
+type Step struct {
+	Type           string          `json:"type"`             // run
+	Action         string          `json:"action"`           // run_sync_job
+	RunIf          string          `json:"run_if,omitempty"` // JSONata; empty: always
+	Config         json.RawMessage `json:"config"`           // a JSON string: JSONata; an object: values with {{placeholders}}
+	CronExpression string          `json:"cron_expression,omitempty"`
+	Timezone       string          `json:"timezone,omitempty"` // IANA name; empty: UTC
+}
+
+// WorkflowRunStatus says how far a workflow run has come.
+type WorkflowRunStatus string
+
+// The states of a workflow run.
+const (
+	WorkflowRunCreated   WorkflowRunStatus = "created"
+	WorkflowRunRunning   WorkflowRunStatus = "running"
+	WorkflowRunCompleted WorkflowRunStatus = "completed"
+	WorkflowRunFailed    WorkflowRunStatus = "failed"
+)
+
+// Next reports whether a run in state s may go to state t.
+func (s WorkflowRunStatus) Next(t WorkflowRunStatus) bool {
+	switch s {
+	case WorkflowRunCreated:
+		return t == WorkflowRunRunning || t == WorkflowRunFailed
+	case WorkflowRunRunning:
+		return t == WorkflowRunCompleted || t == WorkflowRunFailed
+	case WorkflowRunCompleted, WorkflowRunFailed:
+	}
+	return false
+}
+
+// WorkflowRun is one execution of a version of a workflow, woken by an event.
+type WorkflowRun struct {
+	ID              WorkflowRunID     `json:"id"`
+	EnvironmentID   EnvironmentID     `json:"environment_id"`
+	WorkflowID      WorkflowID        `json:"workflow_id"`
+	WorkflowVersion int64             `json:"workflow_version"`
+	EventID         EventID           `json:"event_id"`
+	Status          WorkflowRunStatus `json:"status"`
+	Result          json.RawMessage   `json:"result"` // WorkflowResult, or null
+	Error           json.RawMessage   `json:"error"`  // a Failure, or null
+	RetryAttempt    int64             `json:"retry_attempt"`
+	StartedAt       Time              `json:"started_at"`
+	FinishedAt      Time              `json:"finished_at"`
+	CreatedAt       Time              `json:"created_at"`
+	UpdatedAt       Time              `json:"updated_at"`
+}
+
+// StepResult is the stored outcome of one step of a workflow run.
+type StepResult struct {
+	Type    string          `json:"type"`
+	Action  string          `json:"action"`
+	Success bool            `json:"success"`
+	Skipped bool            `json:"skipped,omitempty"` // its run_if did not hold
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   string          `json:"error,omitempty"`
+}
+
+// WorkflowResult is what a finished workflow run returns.
+type WorkflowResult struct {
+	Success bool         `json:"success"`
+	Steps   []StepResult `json:"steps"`
+	Error   string       `json:"error,omitempty"`
+}
+
+// StepActions returns the actions that a step may name.
+func StepActions() []string { return []string{ActionRunSyncJob} }
+
+// IsStepAction reports whether a step may name the action.
+func IsStepAction(name string) bool { return slices.Contains(StepActions(), name) }
