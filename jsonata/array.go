@@ -1,0 +1,90 @@
+package jsonata
+
+type arrayFlags uint8
+
+const (
+	// flagSequence marks the result of a path or of a function that selects: it
+	// flattens into its surroundings, and one item alone stands for itself.
+	flagSequence arrayFlags = 1 << iota
+	// flagKeepSingleton keeps a sequence of one item an array: a[].
+	flagKeepSingleton
+	// flagCons marks an array constructor, which a path does not flatten.
+	flagCons
+	// flagWrapper marks the sequence around an input document that is an array.
+	flagWrapper
+	// flagTuples marks a stream of *tuple.
+	flagTuples
+)
+
+// Array is an ordered list of values. The zero value is an empty array.
+type Array struct {
+	items []Value
+	// first and count describe a range of integers that nobody has needed as a
+	// slice yet; items is nil then.
+	first float64
+	count int
+	flags arrayFlags
+}
+
+// NewArray returns an array of the given items. It keeps the slice.
+func NewArray(items ...Value) *Array {
+	return &Array{items: items}
+}
+
+// Len returns the number of items.
+func (a *Array) Len() int {
+	if a.count > 0 {
+		return a.count
+	}
+	return len(a.items)
+}
+
+// At returns the item at index i, or undefined if there is none.
+func (a *Array) At(i int) Value {
+	if a.count > 0 {
+		if uint(i) >= uint(a.count) {
+			return nil
+		}
+		return a.first + float64(i)
+	}
+	if uint(i) >= uint(len(a.items)) {
+		return nil
+	}
+	return a.items[i]
+}
+
+// Items returns the items. The caller must not change them.
+func (a *Array) Items() []Value {
+	if a.count == 0 {
+		return a.items
+	}
+	items := make([]Value, a.count)
+	for i := range items {
+		items[i] = a.first + float64(i)
+	}
+	return items
+}
+
+// Append adds items to an array under construction.
+func (a *Array) Append(items ...Value) {
+	if a.count > 0 {
+		a.items, a.count = a.Items(), 0
+	}
+	a.items = append(a.items, items...)
+}
+
+func (a *Array) has(f arrayFlags) bool { return a.flags&f != 0 }
+
+// newSequence returns an empty sequence with room for n items.
+func newSequence(n int) *Array {
+	a := &Array{flags: flagSequence}
+	if n > 0 {
+		a.items = make([]Value, 0, n)
+	}
+	return a
+}
+
+// sequenceOf returns a sequence that uses items.
+func sequenceOf(items ...Value) *Array {
+	return &Array{items: items, flags: flagSequence}
+}

@@ -1,0 +1,65 @@
+package jsonata
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Function is a function as a value: built in, made by [NewFunction], or a lambda
+// of an expression.
+type Function struct {
+	name   string
+	params int
+	sig    *signature
+	call   func(*Call) (Value, error)
+}
+
+// NewFunction returns a callable value. It panics if the signature is malformed;
+// signatures are constants of the program.
+func NewFunction(f Func) *Function {
+	fn, err := newFunction(f)
+	if err != nil {
+		panic("jsonata: function " + f.Name + ": " + err.Error())
+	}
+	return fn
+}
+
+func newFunction(f Func) (*Function, error) {
+	if f.Call == nil {
+		return nil, errors.New("no Call")
+	}
+	fn := &Function{name: f.Name, params: f.Params, call: f.Call}
+	if f.Signature != "" {
+		sig, err := parseSignature(f.Signature)
+		if err != nil {
+			return nil, err
+		}
+		fn.sig = sig
+	}
+	return fn, nil
+}
+
+// Library is a set of functions that expressions can call by name. It is
+// immutable.
+type Library struct {
+	funcs map[string]*Function
+}
+
+// NewLibrary returns a library with the functions of base and the given ones,
+// which replace functions of the same name. A nil base is the empty library.
+func NewLibrary(base *Library, fns ...Func) (*Library, error) {
+	lib := &Library{funcs: make(map[string]*Function, len(fns))}
+	if base != nil {
+		for name, fn := range base.funcs {
+			lib.funcs[name] = fn
+		}
+	}
+	for _, f := range fns {
+		fn, err := newFunction(f)
+		if err != nil {
+			return nil, fmt.Errorf("function %s: %w", f.Name, err)
+		}
+		lib.funcs[f.Name] = fn
+	}
+	return lib, nil
+}
