@@ -1,0 +1,157 @@
+package expr
+
+import (
+	"strconv"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// mappingFunctions are the functions that translate values of one system into values of another.
+func mappingFunctions() []jsonata.Func {
+	return []jsonata.Func{
+		{Name: "mapValues", Params: 2, Call: mapValues},
+		{Name: "firstNonEmpty", Params: 0, Call: firstNonEmpty},
+	}
+}
+
+// firstNonEmpty returns the first argument that is neither undefined nor null.
+func firstNonEmpty(c *jsonata.Call) (jsonata.Value, error) {
+	for _, arg := range c.Args {
+		if !isNullish(arg) {
+			return arg, nil
+		}
+	}
+	return nil, nil
+}
+
+// mapValues implements $mapValues(value, mapping, lowerCase, defaultValue). What the mapping does not know stays as
+// it is; only a missing value becomes the default. Keys are compared in lower case, unless lowerCase says that the
+// mapping's keys are in lower case already.
+func mapValues(c *jsonata.Call) (jsonata.Value, error) {
+	value, fallback := c.Arg(0), c.Arg(3)
+	if isNullish(value) && !isNullish(fallback) {
+		return fallback, nil
+	}
+	if isNullish(c.Arg(1)) {
+		return value, nil
+	}
+	members := entriesOf(c.Arg(1))
+	if err := c.Step(members.Len()); err != nil {
+		return nil, err
+	}
+	keepKeys := isTrue(c.Arg(2))
+	if text, ok := lookupText(value); ok {
+		return firstPresentOr(value, lookupScan(members, text, keepKeys)), nil
+	}
+	if !isComposite(value) {
+		return value, nil
+	}
+	if !keepKeys {
+		members = lowerKeys(members)
+	}
+	return mapNested(c, value, members)
+}
+
+// lookupText returns the text that a value is looked up by; only text and numbers are looked up.
+func lookupText(v jsonata.Value) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return lowerCase(v), true
+	case float64:
+		return lowerCase(formatNumber(v)), true
+	}
+	return "", false
+}
+
+// lookupScan finds a key without building an index, which pays for a single value. The last of several keys
+// that differ only in case wins.
+func lookupScan(members *jsonata.Object, text string, keepKeys bool) jsonata.Value {
+	if keepKeys {
+		return objectGet(members, text)
+	}
+	var found jsonata.Value
+	for key, v := range members.All() {
+		if lowerCase(key) == text {
+			found = v
+		}
+	}
+	return found
+}
+
+func firstPresentOr(original, mapped jsonata.Value) jsonata.Value {
+	if isNullish(mapped) {
+		return original
+	}
+	return mapped
+}
+
+func lowerKeys(o *jsonata.Object) *jsonata.Object {
+	out := jsonata.NewObject(o.Len())
+	for key, v := range o.All() {
+		out.Set(lowerCase(key), v)
+	}
+	return out
+}
+
+// mapNested maps the items of an array and the members of an object, however deep.
+func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsonata.Value, error) {
+	if err := c.Step(1); err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case *jsonata.Array:
+		items := make([]jsonata.Value, v.Len())
+		for i, item := range v.Items() {
+			var err error
+			if items[i], err = mapNested(c, item, members); err != nil {
+				return nil, err
+			}
+		}
+		return jsonata.NewArray(items...), nil
+	case *jsonata.Object:
+		out := jsonata.NewObject(v.Len())
+		for key, member := range v.All() {
+			mapped, err := mapNested(c, member, members)
+			if err != nil {
+				return nil, err
+			}
+			out.Set(key, mapped)
+		}
+		return out, nil
+	}
+	if text, ok := lookupText(v); ok {
+		return firstPresentOr(v, objectGet(members, text)), nil
+	}
+	return v, nil
+}
+
+// entriesOf returns a value as an object: arrays and text have their indexes as keys, other values have no
+// members.
+func entriesOf(v jsonata.Value) *jsonata.Object {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return v
+	case *jsonata.Array:
+		return indexed(v.Items())
+	case string:
+		return indexed(characters(v))
+	}
+	return jsonata.NewObject(0)
+}
+
+func indexed(items []jsonata.Value) *jsonata.Object {
+	o := jsonata.NewObject(len(items))
+	for i, item := range items {
+		o.Set(strconv.Itoa(i), item)
+	}
+	return o
+}
+
+// characters splits text into its characters. A character outside the basic plane is one, not two halves.
+func characters(s string) []jsonata.Value {
+	var out []jsonata.Value
+	for _, r := range s {
+		out = append(out, string(r))
+	}
+	return out
+}

@@ -1,0 +1,77 @@
+package expr
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// dialect and programs belong to the process: the functions are constants, and a compiled expression depends on
+// nothing but its source.
+var (
+	dialect  = sync.OnceValue(newDialect)      //nolint:gochecknoglobals // built once, immutable
+	programs = sync.OnceValue(newProgramCache) //nolint:gochecknoglobals // bounded, shared by all callers
+)
+
+// Dialect returns JSONata's functions together with those of the dialect, which replace some of them.
+func Dialect() *jsonata.Library { return dialect() }
+
+// newDialect panics if a function is declared wrongly, which the first test that compiles anything shows.
+func newDialect() *jsonata.Library {
+	lib, err := jsonata.NewLibrary(jsonata.Standard(), slices.Concat(
+		mappingFunctions(),
+	)...)
+	if err != nil {
+		panic("expr: " + err.Error())
+	}
+	return lib
+}
+
+// Program is a compiled expression of the dialect. It may be evaluated by any number of goroutines.
+type Program struct {
+	program *jsonata.Program
+}
+
+// Compile compiles an expression, or returns the program that was compiled from the same source before. An
+// error is an [*Error] and says where in the source the mistake is.
+func Compile(src string) (*Program, error) {
+	return programs().get(src, func() (*Program, error) {
+		program, err := Dialect().Compile(src)
+		if err != nil {
+			return nil, err
+		}
+		return &Program{program: program}, nil
+	})
+}
+
+// String returns the source.
+func (p *Program) String() string { return p.program.String() }
+
+// Eval evaluates the program with scope as its document. An error is an [*Error] with the place in the source; its
+// IsLimit method tells whether a limit or the context stopped the evaluation.
+func (p *Program) Eval(ctx context.Context, scope Value, limits Limits) (Value, error) {
+	return p.EvalInput(ctx, Input{Data: scope, Limits: limits})
+}
+
+// EvalInput is Eval for callers that also bind variables or set the clock. Without limits, those of a condition apply.
+func (p *Program) EvalInput(ctx context.Context, in Input) (Value, error) {
+	if in.Limits == (Limits{}) {
+		in.Limits = LimitsCondition()
+	}
+	return p.program.Eval(ctx, in)
+}
+
+// Test evaluates the program as a condition.
+func (p *Program) Test(ctx context.Context, scope Value) (bool, error) {
+	v, err := p.Eval(ctx, scope, LimitsCondition())
+	if err != nil {
+		return false, err
+	}
+	return Truthy(v), nil
+}
+
+// Truthy tells whether a condition with this result holds. It is JSONata's $boolean: empty text, zero, null, nothing,
+// empty arrays and objects, and arrays without a true item do not hold.
+func Truthy(v Value) bool { return jsonata.Boolean(v) }
