@@ -1,0 +1,71 @@
+package deliver
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// EncodingHex is the signature_encoding of a webhook whose receiver expects hex; anything else means base64.
+const EncodingHex = "hex"
+
+const standardSecretPrefix = "whsec_"
+
+// signature is what one request is signed with.
+type signature struct {
+	prefix  string // of the compatible header: X-<prefix>-Signature
+	webhook *millrace.Webhook
+	id      millrace.DeliveryID
+	at      time.Time
+	body    []byte
+}
+
+// setHeaders sets the headers of both schemes. Every request carries both, so that a receiver that verifies with
+// either needs no setting.
+func (s signature) setHeaders(h http.Header) {
+	sum := mac([]byte(s.webhook.Secret), s.body)
+	// Receivers take what follows the first "v=", so nothing before the signature may contain that.
+	h.Set("X-"+s.prefix+"-Signature", "format=sha256,v="+encode(sum, s.webhook.SignatureEncoding))
+
+	timestamp := strconv.FormatInt(s.at.Unix(), 10)
+	sum = mac(standardKey(s.webhook.Secret), []byte(s.id), []byte("."), []byte(timestamp), []byte("."), s.body)
+	h.Set("Webhook-Id", string(s.id))
+	h.Set("Webhook-Timestamp", timestamp)
+	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(sum))
+}
+
+func encode(sum []byte, encoding string) string {
+	if encoding == EncodingHex {
+		return hex.EncodeToString(sum)
+	}
+	return base64.StdEncoding.EncodeToString(sum)
+}
+
+// standardKey returns the key of the Standard Webhooks scheme: what follows whsec_ is base64, any other secret (a
+// bare UUID, as the API hands them out) is the key itself.
+func standardKey(secret string) []byte {
+	encoded, ok := strings.CutPrefix(secret, standardSecretPrefix)
+	if !ok {
+		return []byte(secret)
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return []byte(secret)
+	}
+	return key
+}
+
+func mac(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
