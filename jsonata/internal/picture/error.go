@@ -8,6 +8,7 @@ import (
 // Limits on what one call may produce.
 const (
 	maxPicture = 1 << 16 // code units of a picture
+	maxSymbol  = 64      // bytes of a symbol of a decimal format
 	maxOutput  = 1 << 20 // bytes that padding and repetition may add
 	maxWork    = 1 << 24 // product of lengths in the few quadratic places
 )
