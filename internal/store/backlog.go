@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace"
+)
+
+// LockWebhook returns a webhook and keeps others from changing it until the transaction ends.
+func (tx *Tx) LockWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
+	return tx.db.tables.webhook.get(ctx, tx, env, string(id), tx.db.dialect.forUpdate())
+}
+
+// UpdateWebhook writes what clients may change about a webhook, or returns an error of KindNotFound. The progress of
+// its pump is left alone.
+func (tx *Tx) UpdateWebhook(ctx context.Context, v *millrace.Webhook) error {
+	v.UpdatedAt = tx.Now()
+	secret, err := seal(tx.db, []byte(v.Secret), []byte("webhook.secret"))
+	if err != nil {
+		return err
+	}
+	n, err := tx.exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, signature_encoding = $7, updated_at = $8
+WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,
+		v.SignatureEncoding, int64(v.UpdatedAt))
+	return changed(n, err, "webhook", string(v.ID))
+}
+
+// SubscribedWebhooks returns the active webhooks of an environment. In an Update they are locked, always in the order
+// of their ids, because a delivery's sequence number is taken under that lock.
+func (tx *Tx) SubscribedWebhooks(ctx context.Context, env millrace.EnvironmentID) ([]millrace.Webhook, error) {
+	return tx.db.tables.webhook.all(ctx, tx, "environment_id = $1 AND is_active = TRUE ORDER BY id", string(env))
+}
+
+// QueueDelivery puts an event at the end of a webhook's backlog and wakes the pump when the backlog was empty. The
+// sequence number is taken under the lock of the webhook's row, so the order of numbers is the order of commits.
+func (tx *Tx) QueueDelivery(ctx context.Context, w *millrace.Webhook, e *millrace.Event) error {
+	var next, sent int64
+	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + 1 WHERE id = $1 RETURNING next_sequence, sent_sequence",
+		[]any{string(w.ID)}, &next, &sent)
+	if err != nil {
+		return fmt.Errorf("take sequence number: %w", err)
+	}
+	if !found {
+		return nil // deleted meanwhile
+	}
+	d := &millrace.Delivery{
+		ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
+		EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, Sequence: next, Event: e.Name, Status: millrace.DeliveryPending,
+	}
+	if err := tx.db.tables.delivery.insert(ctx, tx, d); err != nil {
+		return err
+	}
+	if next-1 != sent {
+		return nil // a pump is at work or scheduled
+	}
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(w.ID)})
+}
+
+// Backlog returns the first deliveries of a webhook that are not finished, in order.
+func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]millrace.Delivery, error) {
+	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 ORDER BY sequence LIMIT $2", string(id), limit)
+}
+
+// InsertDelivery adds a delivery that is not part of a webhook's backlog, or does nothing when it is there.
+func (tx *Tx) InsertDelivery(ctx context.Context, v *millrace.Delivery) error {
+	_, err := tx.db.tables.delivery.insertNew(ctx, tx, v)
+	return err
+}
+
+// InsertAttempt records one HTTP request of a delivery.
+func (tx *Tx) InsertAttempt(ctx context.Context, a *millrace.Attempt) error {
+	if a.CreatedAt == 0 {
+		a.CreatedAt = tx.Now()
+	}
+	_, err := tx.exec(ctx, `INSERT INTO delivery_attempt (delivery_id, environment_id, webhook_id, number, status_code, error_class, response, duration_ms, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(a.DeliveryID), string(a.EnvironmentID), string(a.WebhookID), a.Number, a.StatusCode,
+		a.ErrorClass, a.Response, a.DurationMS, int64(a.CreatedAt))
+	if err != nil {
+		return fmt.Errorf("insert attempt: %w", err)
+	}
+	return nil
+}
+
+// AttemptsOf returns the attempts of a delivery in order.
+func (tx *Tx) AttemptsOf(ctx context.Context, env millrace.EnvironmentID, id millrace.DeliveryID) ([]millrace.Attempt, error) {
+	out := []millrace.Attempt{}
+	err := tx.each(ctx, `SELECT delivery_id, environment_id, webhook_id, number, status_code, error_class, response, duration_ms, created_at
+FROM delivery_attempt WHERE delivery_id = $1 AND environment_id = $2 ORDER BY created_at, number`, []any{string(id), string(env)}, func(r rows) error {
+		var a millrace.Attempt
+		err := r.Scan((*string)(&a.DeliveryID), (*string)(&a.EnvironmentID), (*string)(&a.WebhookID), &a.Number, &a.StatusCode, &a.ErrorClass,
+			&a.Response, &a.DurationMS, (*int64)(&a.CreatedAt))
+		out = append(out, a)
+		return err
+	})
+	return out, err
+}
+
+// ClaimWebhook takes over a webhook's backlog: it raises the epoch, so that whoever had it before cannot write any
+// more. It returns nil when there is no such webhook.
+func (tx *Tx) ClaimWebhook(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, error) {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET epoch = epoch + 1 WHERE id = $1", string(id)); err != nil {
+		return nil, fmt.Errorf("claim webhook: %w", err)
+	}
+	return tx.db.tables.webhook.find(ctx, tx, "id = $1", string(id))
+}
+
+// SaveWebhookProgress writes how far a claimed backlog has come and whether the webhook is still active. It returns
+// an error of KindConflict when another pump has claimed it since.
+func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) error {
+	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7
+WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore), int64(v.FailingSince), v.IsActive)
+	if err != nil {
+		return fmt.Errorf("save webhook progress: %w", err)
+	}
+	if n == 0 {
+		return errFenced("webhook", string(v.ID))
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// Cipher seals secrets. Both methods bind the ciphertext to the associated data; tink's AEAD satisfies it.
+type Cipher interface {
+	Encrypt(plaintext, associatedData []byte) ([]byte, error)
+	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+// Config says where the database is and what the store needs besides.
+type Config struct {
+	URL    string           // postgres://..., or the path of a SQLite file
+	Cipher Cipher           // seals credentials and signing secrets; required
+	Clock  func() time.Time // nil: time.Now
+}
+
+// DB is an open database.
+type DB struct {
+	backend backend
+	dialect dialect
+	tables  tables
+	cipher  Cipher
+	clock   func() time.Time
+	queue   Queue
+}
+
+// Queue inserts and completes tasks inside the store's transactions.
+type Queue interface {
+	// Enqueue inserts tasks in tx; one that is already live is left alone.
+	Enqueue(ctx context.Context, tx *Tx, tasks []millrace.Task) error
+	// Finish completes, in tx, the task whose handler runs under ctx. Outside a handler it does nothing.
+	Finish(ctx context.Context, tx *Tx) error
+}
+
+// backend runs units of work on one kind of database.
+type backend interface {
+	view(ctx context.Context, fn func(conn) error) error
+	update(ctx context.Context, fn func(conn) error) error
+	close() error
+}
+
+// conn runs statements with $1 placeholders.
+type conn interface {
+	exec(ctx context.Context, sql string, args ...any) (int64, error)
+	query(ctx context.Context, sql string, args ...any) (rows, error)
+	raw() any // *sql.Tx or pgx.Tx
+}
+
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// Open opens the database and brings its schema up to date.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Cipher == nil {
+		return nil, errors.New("store: no cipher given")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	db := &DB{cipher: cfg.Cipher, clock: cfg.Clock}
+	var err error
+	if IsPostgres(cfg.URL) {
+		db.dialect = postgresDialect{}
+		db.backend, err = openPostgres(ctx, cfg.URL)
+	} else {
+		db.dialect = sqliteDialect{}
+		db.backend, err = openSQLite(ctx, cfg.URL)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db.tables = newTables(db)
+	if err := db.migrate(ctx); err != nil {
+		_ = db.backend.close()
+		return nil, fmt.Errorf("migrate database: %w", err)
+	}
+	return db, nil
+}
+
+// IsPostgres reports whether url names a PostgreSQL database rather than a SQLite file.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// SetQueue plugs in the queue. It must be called before the first Enqueue.
+func (db *DB) SetQueue(q Queue) { db.queue = q }
+
+// Close closes the database after the updates that are under way.
+func (db *DB) Close() error { return db.backend.close() }
+
+// View runs fn for reading. Each query sees what is committed when it starts.
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	err := db.backend.view(ctx, func(c conn) error { return fn(&Tx{db: db, conn: c}) })
+	return db.translate(err)
+}
+
+// Update runs fn in one transaction. When fn returns an error, nothing of it is kept. fn may run more than once, so it
+// must not touch the network, send on channels or sleep.
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	var committed *Tx
+	err := db.backend.update(ctx, func(c conn) error {
+		tx := &Tx{db: db, conn: c}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		committed = tx
+		return nil
+	})
+	if err != nil {
+		return db.translate(err)
+	}
+	for _, fn := range committed.afterCommit {
+		fn()
+	}
+	return nil
+}
+
+// translate gives errors of the drivers a kind.
+func (db *DB) translate(err error) error {
+	if err == nil || millrace.KindOf(err) != millrace.KindInternal {
+		return err
+	}
+	if db.dialect.isUnique(err) {
+		return &millrace.Error{Kind: millrace.KindConflict, Message: "already exists", Err: err}
+	}
+	return err
+}

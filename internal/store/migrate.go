@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+//go:embed migrations/*/*.sql
+var migrations embed.FS
+
+// migrationLock is the advisory lock that keeps processes that start together from migrating at once.
+const migrationLock = 7_241_905_311
+
+// migrate applies the migrations that the database does not have yet, in order, in one transaction.
+func (db *DB) migrate(ctx context.Context) error {
+	dir := "migrations/" + db.dialect.name()
+	files, err := fs.ReadDir(migrations, dir) // sorted by name, that is by number
+	if err != nil {
+		return err
+	}
+	return db.Update(ctx, func(tx *Tx) error {
+		if tx.Pgx() != nil {
+			if _, err := tx.exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.exec(ctx, "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"); err != nil {
+			return err
+		}
+		var have int64
+		if _, err := tx.one(ctx, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", nil, &have); err != nil {
+			return err
+		}
+		newest := int64(0)
+		for _, f := range files {
+			number, _, _ := strings.Cut(f.Name(), "_")
+			version, err := strconv.ParseInt(number, 10, 64)
+			if err != nil {
+				return fmt.Errorf("migration %s has no number", f.Name())
+			}
+			newest = version
+			if version <= have {
+				continue
+			}
+			if err := tx.apply(ctx, dir+"/"+f.Name(), version); err != nil {
+				return err
+			}
+		}
+		if have > newest {
+			return fmt.Errorf("the database is at schema version %d, this binary knows %d: use a newer binary", have, newest)
+		}
+		return nil
+	})
+}
+
+func (tx *Tx) apply(ctx context.Context, file string, version int64) error {
+	text, err := migrations.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, string(text)); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	_, err = tx.exec(ctx, "INSERT INTO schema_migration (version, applied_at) VALUES ($1, $2)", version, int64(tx.Now()))
+	return err
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// maxTries bounds how often an update is repeated when PostgreSQL gives up on it because of another one.
+const maxTries = 8
+
+type postgresBackend struct{ pool *pgxpool.Pool }
+
+func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The error of the parser would quote the password.
+		return nil, errors.New("the database URL is not valid")
+	}
+	if cfg.MaxConns < 24 {
+		cfg.MaxConns = 24
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
+	}
+	return &postgresBackend{pool}, nil
+}
+
+// Postgres returns the pool, nil on SQLite. It is for the queue, which shares it.
+func (db *DB) Postgres() *pgxpool.Pool {
+	if b, ok := db.backend.(*postgresBackend); ok {
+		return b.pool
+	}
+	return nil
+}
+
+func (b *postgresBackend) close() error {
+	b.pool.Close()
+	return nil
+}
+
+func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
+	return fn(pgConn{b.pool, nil})
+}
+
+func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
+	var err error
+	for range maxTries {
+		err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error { return fn(pgConn{tx, tx}) })
+		if !isPostgresRetryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+type pgConn struct {
+	on interface {
+		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	}
+	tx pgx.Tx
+}
+
+func (c pgConn) raw() any { return c.tx }
+
+func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := c.on.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	return c.on.Query(ctx, sql, args...)
+}
+
+func postgresCode(err error) string {
+	var e *pgconn.PgError
+	if !asError(err, &e) {
+		return ""
+	}
+	return e.Code
+}
+
+func isPostgresRetryable(err error) bool {
+	switch postgresCode(err) {
+	case "40001", "40P01": // serialization failure, deadlock
+		return true
+	}
+	return false
+}
+
+func isPostgresUnique(err error) bool { return postgresCode(err) == "23505" }

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/millrace/millrace"
+)
+
+// errFenced says that another slice or pump has taken over, or that the row was finished meanwhile.
+func errFenced(what, id string) error {
+	return millrace.Errorf(millrace.KindConflict, "%s %s was taken over or ended meanwhile", what, id)
+}
+
+// LockSyncJobRun returns a run and keeps others from changing it until the transaction ends.
+func (tx *Tx) LockSyncJobRun(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
+	return tx.db.tables.syncJobRun.get(ctx, tx, env, string(id), tx.db.dialect.forUpdate())
+}
+
+// UpdateSyncJobRun writes status, times and error of a run that was locked in the same transaction.
+func (tx *Tx) UpdateSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error {
+	v.UpdatedAt = tx.Now()
+	n, err := tx.exec(ctx, "UPDATE sync_job_run SET status = $3, error = $4, started_at = $5, finished_at = $6, retry_at = $7, updated_at = $8 WHERE id = $1 AND environment_id = $2",
+		string(v.ID), string(v.EnvironmentID), string(v.Status), string(v.Error), int64(v.StartedAt), int64(v.FinishedAt), int64(v.RetryAt), int64(v.UpdatedAt))
+	return changed(n, err, "sync job run", string(v.ID))
+}
+
+// SyncJobRunOfStep returns the run that a step of a workflow run started, or nil.
+func (tx *Tx) SyncJobRunOfStep(ctx context.Context, env millrace.EnvironmentID, run millrace.WorkflowRunID, step int64) (*millrace.SyncJobRun, error) {
+	return tx.db.tables.syncJobRun.find(ctx, tx, "environment_id = $1 AND workflow_run_id = $2 AND step_index = $3", string(env), string(run), step)
+}
+
+// LastCompletedRun returns the latest completed run of a job for an account, or nil.
+func (tx *Tx) LastCompletedRun(ctx context.Context, env millrace.EnvironmentID, job millrace.SyncJobID, account millrace.IntegratedAccountID) (*millrace.SyncJobRun, error) {
+	return tx.db.tables.syncJobRun.find(ctx, tx, "environment_id = $1 AND sync_job_id = $2 AND integrated_account_id = $3 AND status = 'completed' ORDER BY started_at DESC, id LIMIT 1",
+		string(env), string(job), string(account))
+}
+
+// ClaimSyncJobRun takes over the progress of a run: it raises the epoch, so that whoever had it before cannot write
+// any more. It returns nil when there is no such run.
+func (tx *Tx) ClaimSyncJobRun(ctx context.Context, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
+	if _, err := tx.exec(ctx, "UPDATE sync_job_run SET epoch = epoch + 1 WHERE id = $1", string(id)); err != nil {
+		return nil, fmt.Errorf("claim sync job run: %w", err)
+	}
+	v, err := tx.db.tables.syncJobRun.find(ctx, tx, "id = $1", string(id))
+	if err != nil || v == nil {
+		return nil, err
+	}
+	var packed []byte
+	if _, err := tx.one(ctx, "SELECT checkpoint FROM sync_job_run WHERE id = $1", []any{string(id)}, &packed); err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	if len(packed) > 0 {
+		if v.Checkpoint, err = unpack(packed); err != nil {
+			return nil, fmt.Errorf("read checkpoint: %w", err)
+		}
+	}
+	return v, nil
+}
+
+// SaveSyncJobRun writes the progress of a claimed run. It returns an error of KindConflict when another slice has
+// claimed it since or when it was finished meanwhile.
+func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error {
+	v.UpdatedAt = tx.Now()
+	n, err := tx.exec(ctx, `UPDATE sync_job_run SET status = $3, resource_stats = $4, error = $5, retry_at = $6, parked_since = $7,
+sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at = $12
+WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
+		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
+		v.Sequence, pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+	if err != nil {
+		return fmt.Errorf("save sync job run: %w", err)
+	}
+	if n == 0 {
+		return errFenced("sync job run", string(v.ID))
+	}
+	return nil
+}
+
+// FreezeDeliveries makes deliveries of a run durable before the first of them is sent.
+func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen []millrace.FrozenDelivery) error {
+	for _, f := range frozen {
+		_, err := tx.exec(ctx, `INSERT INTO frozen_delivery (sync_job_run_id, sequence, webhook_id, event, records, resource, method, body, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(f.RunID), f.Sequence, string(f.WebhookID), f.Event, f.Records, f.Resource, f.Method, pack(f.Body), int64(tx.Now()))
+		if err != nil {
+			return fmt.Errorf("freeze delivery: %w", err)
+		}
+	}
+	return nil
+}
+
+// FrozenDeliveries returns the deliveries of a run that have not been answered yet, in order.
+func (tx *Tx) FrozenDeliveries(ctx context.Context, id millrace.SyncJobRunID) ([]millrace.FrozenDelivery, error) {
+	var out []millrace.FrozenDelivery
+	err := tx.each(ctx, `SELECT sync_job_run_id, sequence, webhook_id, event, records, resource, method, body, created_at
+FROM frozen_delivery WHERE sync_job_run_id = $1 ORDER BY sequence`, []any{string(id)}, func(r rows) error {
+		var f millrace.FrozenDelivery
+		var packed []byte
+		if err := r.Scan((*string)(&f.RunID), &f.Sequence, (*string)(&f.WebhookID), &f.Event, &f.Records, &f.Resource, &f.Method, &packed, (*int64)(&f.CreatedAt)); err != nil {
+			return err
+		}
+		var err error
+		f.Body, err = unpack(packed)
+		out = append(out, f)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read frozen deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// FinishFrozen drops a frozen delivery once it was answered.
+func (tx *Tx) FinishFrozen(ctx context.Context, id millrace.SyncJobRunID, sequence int64) error {
+	_, err := tx.exec(ctx, "DELETE FROM frozen_delivery WHERE sync_job_run_id = $1 AND sequence = $2", string(id), sequence)
+	return err
+}
+
+// maxUnpacked bounds what a stored body may unpack to.
+const maxUnpacked = 256 << 20
+
+// packMin is the size from which compressing pays.
+const packMin = 512
+
+// pack compresses a body; the first byte says how.
+func pack(b []byte) []byte {
+	if len(b) == 0 {
+		return []byte{}
+	}
+	if len(b) < packMin {
+		return append([]byte{0}, b...)
+	}
+	var out bytes.Buffer
+	out.WriteByte(1)
+	w, err := flate.NewWriter(&out, flate.BestSpeed)
+	if err != nil {
+		return append([]byte{0}, b...)
+	}
+	_, _ = w.Write(b) // a bytes.Buffer does not fail
+	_ = w.Close()
+	return out.Bytes()
+}
+
+func unpack(b []byte) ([]byte, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	switch b[0] {
+	case 0:
+		return b[1:], nil
+	case 1:
+		return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxUnpacked))
+	}
+	return nil, errors.New("stored body has an unknown form")
+}

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// maxGroup bounds how many updates share a commit, so that the first of them does not wait long.
+const maxGroup = 64
+
+// sqliteBackend is a file with one connection that writes and a pool that reads.
+type sqliteBackend struct {
+	writer *sql.DB
+	reader *sql.DB
+
+	queue chan *sqliteUpdate
+	done  chan struct{}
+
+	mu     sync.RWMutex // guards closed and, with it, sends on queue
+	closed bool
+}
+
+type sqliteUpdate struct {
+	ctx  context.Context //nolint:containedctx // a request that waits in a queue carries its caller's context
+	fn   func(conn) error
+	err  error
+	oops any // panic value of fn, raised again in the caller's goroutine
+	done chan struct{}
+}
+
+func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
+	write := url.Values{"_pragma": append(pragmas["_pragma"], "journal_mode(WAL)", "synchronous(FULL)"), "_txlock": {"immediate"}}
+	read := url.Values{"_pragma": append(pragmas["_pragma"], "query_only(1)")}
+	writer, err := sql.Open("sqlite", "file:"+path+"?"+write.Encode())
+	if err != nil {
+		return nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	if err := writer.PingContext(ctx); err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	reader, err := sql.Open("sqlite", "file:"+path+"?"+read.Encode())
+	if err != nil {
+		_ = writer.Close()
+		return nil, err
+	}
+	reader.SetMaxOpenConns(8)
+	reader.SetMaxIdleConns(8)
+	b := &sqliteBackend{
+		writer: writer, reader: reader,
+		queue: make(chan *sqliteUpdate, maxGroup), done: make(chan struct{}),
+	}
+	go b.run()
+	return b, nil
+}
+
+// SQLite returns the connection that writes, nil on PostgreSQL. It is for the queue, which shares it.
+func (db *DB) SQLite() *sql.DB {
+	if b, ok := db.backend.(*sqliteBackend); ok {
+		return b.writer
+	}
+	return nil
+}
+
+func (b *sqliteBackend) close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	close(b.queue)
+	b.mu.Unlock()
+	<-b.done
+	_ = b.reader.Close()
+	return b.writer.Close()
+}
+
+func (b *sqliteBackend) view(ctx context.Context, fn func(conn) error) error {
+	return fn(sqlConn{b.reader, nil})
+}
+
+func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
+	u := &sqliteUpdate{ctx: ctx, fn: fn, done: make(chan struct{})}
+	b.mu.RLock()
+	if b.closed {
+		b.mu.RUnlock()
+		return sql.ErrConnDone
+	}
+	b.queue <- u
+	b.mu.RUnlock()
+	<-u.done
+	if u.oops != nil {
+		panic(u.oops)
+	}
+	return u.err
+}
+
+// run takes updates as they come; those that wait while one is under way join its transaction.
+func (b *sqliteBackend) run() {
+	defer close(b.done)
+	for first := range b.queue {
+		b.group(first)
+	}
+}
+
+func (b *sqliteBackend) group(first *sqliteUpdate) {
+	group := []*sqliteUpdate{first}
+	tx, err := b.writer.BeginTx(context.Background(), nil)
+	if err != nil {
+		first.err = fmt.Errorf("begin: %w", err)
+		close(first.done)
+		return
+	}
+	c := sqlConn{tx, tx}
+	c.inSavepoint(first)
+collect:
+	for len(group) < maxGroup {
+		select {
+		case next, ok := <-b.queue:
+			if !ok {
+				break collect
+			}
+			group = append(group, next)
+			c.inSavepoint(next)
+		default:
+			break collect
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		_ = tx.Rollback()
+		for _, u := range group {
+			if u.err == nil {
+				u.err = fmt.Errorf("commit: %w", err)
+			}
+		}
+	}
+	for _, u := range group {
+		close(u.done)
+	}
+}
+
+// inSavepoint runs one update so that its failure undoes nothing but itself.
+func (c sqlConn) inSavepoint(u *sqliteUpdate) {
+	if u.err = context.Cause(u.ctx); u.err != nil {
+		return
+	}
+	if _, u.err = c.exec(context.Background(), "SAVEPOINT unit"); u.err != nil {
+		return
+	}
+	func() {
+		defer func() { u.oops = recover() }()
+		u.err = u.fn(c)
+	}()
+	if u.err != nil || u.oops != nil {
+		_, _ = c.exec(context.Background(), "ROLLBACK TO unit")
+	}
+	if _, err := c.exec(context.Background(), "RELEASE unit"); err != nil && u.err == nil {
+		u.err = err
+	}
+}
+
+// sqlConn runs statements on a pool or a transaction.
+type sqlConn struct {
+	on interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+	tx *sql.Tx
+}
+
+func (c sqlConn) raw() any { return c.tx }
+
+func (c sqlConn) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := c.on.ExecContext(uninterrupted(ctx, c.tx), numbered(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (c sqlConn) query(ctx context.Context, query string, args ...any) (rows, error) {
+	rs, err := c.on.QueryContext(uninterrupted(ctx, c.tx), numbered(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqlRows{rs}, nil
+}
+
+// uninterrupted shields statements in a shared transaction from one caller's cancellation: SQLite answers an
+// interrupted write by rolling back the whole transaction, and with it everybody else's work.
+func uninterrupted(ctx context.Context, tx *sql.Tx) context.Context {
+	if tx == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+type sqlRows struct{ *sql.Rows }
+
+func (r sqlRows) Close() { _ = r.Rows.Close() }
+
+func sqliteCode(err error) int {
+	var e *sqlite.Error
+	if !asError(err, &e) {
+		return 0
+	}
+	return e.Code()
+}
+
+func isSQLiteUnique(err error) bool {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,394 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+const env = millrace.EnvironmentID("00000000-0000-4000-8000-000000000001")
+
+func update(t *testing.T, db *store.DB, fn func(tx *store.Tx) error) {
+	t.Helper()
+	if err := db.Update(t.Context(), fn); err != nil {
+		t.Fatalf("update: %v", err)
+	}
+}
+
+func TestWorkflowVersions(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		w := &millrace.Workflow{
+			EnvironmentID: env, Label: "first", TriggerName: "custom:x", Event: "custom:x",
+			Config: millrace.WorkflowConfig{RunIf: "a = 1", Steps: []millrace.Step{{Type: "run", Action: "run_sync_job", Config: json.RawMessage(`{"z":1,"a":2}`)}}},
+		}
+		update(t, db, func(tx *store.Tx) error { return tx.InsertWorkflow(ctx, w) })
+		first := *w
+		w.Label = "second"
+		update(t, db, func(tx *store.Tx) error { return tx.UpdateWorkflow(ctx, w) })
+		err := db.View(ctx, func(tx *store.Tx) error {
+			now, err := tx.Workflow(ctx, env, w.ID)
+			if err != nil {
+				return err
+			}
+			if diff := cmp.Diff(w, now); diff != "" {
+				t.Errorf("workflow differs (-want +got):\n%s", diff)
+			}
+			was, err := tx.WorkflowVersion(ctx, env, w.ID, 1)
+			if err != nil {
+				return err
+			}
+			was.CreatedAt, was.UpdatedAt = first.CreatedAt, first.UpdatedAt // kept in milliseconds there
+			if diff := cmp.Diff(&first, was); diff != "" {
+				t.Errorf("version 1 differs (-want +got):\n%s", diff)
+			}
+			matched, err := tx.WorkflowsByEvent(ctx, env, "custom:x")
+			if err == nil && (len(matched) != 1 || matched[0].Version != 2) {
+				t.Errorf("got %v, want the workflow at version 2", matched)
+			}
+			_, err = tx.Workflow(ctx, "00000000-0000-4000-8000-000000000002", w.ID)
+			if millrace.KindOf(err) != millrace.KindNotFound {
+				t.Errorf("another environment got %v, want not found", err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestSecretsAreSealed(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		a := &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "t", Status: millrace.AccountActive}
+		if err := a.SetContext(json.RawMessage(`{"api_key":"not-a-real-key","subdomain":"x"}`)); err != nil {
+			t.Fatal(err)
+		}
+		update(t, db, func(tx *store.Tx) error { return tx.InsertIntegratedAccount(ctx, a) })
+		err := db.View(ctx, func(tx *store.Tx) error {
+			got, err := tx.IntegratedAccount(ctx, env, a.ID)
+			if err != nil {
+				return err
+			}
+			full, err := got.FullContext()
+			if err != nil {
+				return err
+			}
+			if diff := cmp.Diff(map[string]any{"api_key": "not-a-real-key", "subdomain": "x"}, full); diff != "" {
+				t.Errorf("context differs (-want +got):\n%s", diff)
+			}
+			if strings.Contains(string(got.Context), "not-a-real-key") {
+				t.Errorf("public context holds the credential: %s", got.Context)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestUpdateThatFailsKeepsNothing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		boom := errors.New("boom")
+		var group sync.WaitGroup
+		for i := range 40 {
+			group.Go(func() {
+				err := db.Update(ctx, func(tx *store.Tx) error {
+					if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env, Label: fmt.Sprint(i)}); err != nil {
+						return err
+					}
+					if i%2 == 1 {
+						return boom
+					}
+					return nil
+				})
+				if want := i%2 == 1; errors.Is(err, boom) != want {
+					t.Errorf("update %d got %v", i, err)
+				}
+			})
+		}
+		group.Wait()
+		err := db.View(ctx, func(tx *store.Tx) error {
+			page, err := tx.ListSyncJobs(ctx, env, millrace.Query{})
+			if len(page.Result) != 20 {
+				t.Errorf("got %d sync jobs, want 20", len(page.Result))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestUpdateSurvivesAPanicOfAnother(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic did not reach its caller")
+				}
+			}()
+			_ = db.Update(t.Context(), func(*store.Tx) error { panic("oops") })
+		}()
+		update(t, db, func(tx *store.Tx) error {
+			return tx.InsertSyncJob(t.Context(), &millrace.SyncJob{EnvironmentID: env})
+		})
+	})
+}
+
+func TestCancelledCallerIsNotRun(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := db.Update(ctx, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env}) })
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+	})
+}
+
+func TestListPagesAndFilters(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		update(t, db, func(tx *store.Tx) error {
+			for i := range 25 {
+				j := &millrace.SyncJob{
+					EnvironmentID: env, Label: fmt.Sprintf("job %02d", i), DefaultRuntimeVersion: int64(i % 4),
+					ArgsSchema: json.RawMessage(fmt.Sprintf(`{"a":{"n":%d,"b":%t}}`, i%3, i%2 == 0)), CreatedAt: millrace.Time(1000 + i/5),
+				}
+				if err := tx.InsertSyncJob(ctx, j); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		list := func(q millrace.Query) []string {
+			t.Helper()
+			var labels []string
+			for range 100 {
+				var page millrace.Page[millrace.SyncJob]
+				err := db.View(ctx, func(tx *store.Tx) (err error) { page, err = tx.ListSyncJobs(ctx, env, q); return err })
+				if err != nil {
+					t.Fatalf("list %+v: %v", q, err)
+				}
+				for _, j := range page.Result {
+					labels = append(labels, j.Label)
+				}
+				if page.NextCursor == nil {
+					return labels
+				}
+				q.Cursor = *page.NextCursor
+			}
+			t.Fatal("the list does not end")
+			return nil
+		}
+		all := list(millrace.Query{Limit: 7, Sort: []millrace.Sort{{Field: "label"}}})
+		if len(all) != 25 || all[0] != "job 00" || all[24] != "job 24" {
+			t.Errorf("got %v, want 25 labels in order", all)
+		}
+		seen := map[string]bool{}
+		for _, l := range list(millrace.Query{Limit: 4}) {
+			seen[l] = true
+		}
+		if len(seen) != 25 {
+			t.Errorf("newest first got %d different rows, want 25", len(seen))
+		}
+		one := []millrace.Sort{{Field: "default_runtime_version", Desc: true}, {Field: "label"}}
+		if got := list(millrace.Query{Limit: 3, Sort: one}); len(got) != 25 || got[0] != "job 03" {
+			t.Errorf("two keys got %v", got)
+		}
+		f := func(field string, op millrace.Operator, values ...string) millrace.Query {
+			return millrace.Query{Filters: []millrace.Filter{{Field: field, Op: op, Values: values}}}
+		}
+		counts := map[string]struct {
+			q    millrace.Query
+			want int
+		}{
+			"eq":       {f("label", millrace.OpEq, "job 03"), 1},
+			"ne":       {f("label", millrace.OpNe, "job 03"), 24},
+			"like":     {f("label", millrace.OpLike, "JOB 0%"), 10},
+			"in":       {f("label", millrace.OpIn, "job 03", "job 04", "x"), 2},
+			"nin":      {f("label", millrace.OpNin, "job 03", "job 04"), 23},
+			"gte int":  {f("default_runtime_version", millrace.OpGte, "2"), 12},
+			"member":   {f("args_schema.a.n", millrace.OpEq, "0"), 9},
+			"boolean":  {f("args_schema.a.b", millrace.OpEq, "true"), 13},
+			"absent":   {f("args_schema.no.way", millrace.OpEq, ""), 25},
+			"time":     {f("created_at", millrace.OpLt, "1970-01-01T00:00:00.001002Z"), 10},
+			"like int": {f("default_runtime_version", millrace.OpLike, "3"), 6},
+		}
+		for name, c := range counts {
+			if got := len(list(c.q)); got != c.want {
+				t.Errorf("%s: got %d rows, want %d", name, got, c.want)
+			}
+		}
+		bad := map[string]millrace.Query{
+			"field":    f("lable", millrace.OpEq, "x"),
+			"operator": f("label", "regex", "x"),
+			"number":   f("default_runtime_version", millrace.OpEq, "x"),
+			"time":     f("created_at", millrace.OpEq, "yesterday"),
+			"member":   f("args_schema.a'b", millrace.OpEq, "x"),
+			"cursor":   {Cursor: "rubbish"},
+			"sort":     {Sort: []millrace.Sort{{Field: "nope"}}},
+		}
+		for name, q := range bad {
+			err := db.View(ctx, func(tx *store.Tx) error { _, err := tx.ListSyncJobs(ctx, env, q); return err })
+			if millrace.KindOf(err) != millrace.KindInvalid {
+				t.Errorf("%s: got %v, want an error of kind invalid", name, err)
+			}
+		}
+	})
+}
+
+func TestRunProgressIsFenced(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunCreated}
+		update(t, db, func(tx *store.Tx) error { return tx.InsertSyncJobRun(ctx, run) })
+		claim := func() *millrace.SyncJobRun {
+			var r *millrace.SyncJobRun
+			update(t, db, func(tx *store.Tx) (err error) { r, err = tx.ClaimSyncJobRun(ctx, run.ID); return err })
+			return r
+		}
+		old, current := claim(), claim()
+		save := func(r *millrace.SyncJobRun) error {
+			return db.Update(ctx, func(tx *store.Tx) error { return tx.SaveSyncJobRun(ctx, r) })
+		}
+		if err := save(old); millrace.KindOf(err) != millrace.KindConflict {
+			t.Errorf("the slice that was taken over got %v, want conflict", err)
+		}
+		current.Status, current.Sequence = millrace.RunRunning, 2
+		current.Checkpoint = json.RawMessage(`{"page":"` + strings.Repeat("x", 4000) + `"}`)
+		if err := save(current); err != nil {
+			t.Errorf("the claiming slice got %v", err)
+		}
+		if got := claim(); string(got.Checkpoint) != string(current.Checkpoint) || got.Sequence != 2 {
+			t.Errorf("the checkpoint did not survive")
+		}
+	})
+}
+
+func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		run := millrace.NewID[millrace.SyncJobRunID]()
+		want := []string{"", "short", strings.Repeat("long ", 10_000)}
+		update(t, db, func(tx *store.Tx) error {
+			var frozen []millrace.FrozenDelivery
+			for i, b := range want {
+				frozen = append(frozen, millrace.FrozenDelivery{RunID: run, Sequence: int64(i + 1), Body: []byte(b)})
+			}
+			return tx.FreezeDeliveries(ctx, frozen)
+		})
+		update(t, db, func(tx *store.Tx) error { return tx.FinishFrozen(ctx, run, 1) })
+		err := db.View(ctx, func(tx *store.Tx) error {
+			got, err := tx.FrozenDeliveries(ctx, run)
+			if len(got) != 2 || string(got[0].Body) != want[1] || string(got[1].Body) != want[2] {
+				t.Errorf("got %d frozen deliveries, want the last two with their bytes", len(got))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestBacklogOrderIsCommitOrder(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, TargetURL: "http://127.0.0.1:1", Secret: "s"}
+		update(t, db, func(tx *store.Tx) error { return tx.InsertWebhook(ctx, w) })
+		var group sync.WaitGroup
+		for range 30 {
+			group.Go(func() {
+				e := &millrace.Event{EnvironmentID: env, Name: "custom:x"}
+				err := db.Update(ctx, func(tx *store.Tx) error {
+					if _, err := tx.InsertEvent(ctx, e); err != nil {
+						return err
+					}
+					return tx.QueueDelivery(ctx, w, e)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		err := db.View(ctx, func(tx *store.Tx) error {
+			backlog, err := tx.Backlog(ctx, w.ID, 100)
+			for i, d := range backlog {
+				if d.Sequence != int64(i+1) {
+					t.Errorf("delivery %d has sequence %d", i, d.Sequence)
+				}
+			}
+			if len(backlog) != 30 {
+				t.Errorf("got %d deliveries, want 30", len(backlog))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tasks := storetest.Tasks(db); len(tasks) != 1 || tasks[0].Kind != millrace.TaskPump {
+			t.Errorf("got tasks %v, want one pump on the edge", tasks)
+		}
+	})
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		a := &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: "k", Payload: json.RawMessage(`{}`)}
+		b := &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: "k"}
+		update(t, db, func(tx *store.Tx) error {
+			if fresh, err := tx.InsertEvent(ctx, a); err != nil || !fresh {
+				t.Errorf("first got %t, %v", fresh, err)
+			}
+			return nil
+		})
+		update(t, db, func(tx *store.Tx) error {
+			if fresh, err := tx.InsertEvent(ctx, b); err != nil || fresh || b.ID != a.ID {
+				t.Errorf("second got %t, %v, id %s; want the id %s of the first", fresh, err, b.ID, a.ID)
+			}
+			return nil
+		})
+	})
+}
+
+func TestTakenIDIsAConflict(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		j := &millrace.SyncJob{EnvironmentID: env}
+		update(t, db, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, j) })
+		again := *j
+		err := db.Update(ctx, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, &again) })
+		if millrace.KindOf(err) != millrace.KindConflict {
+			t.Errorf("got %v, want an error of kind conflict", err)
+		}
+	})
+}

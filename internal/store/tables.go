@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
+
+// tables describes every noun's table once.
+type tables struct {
+	environment            *table[millrace.Environment]
+	apiToken               *table[millrace.APIToken]
+	integration            *table[millrace.Integration]
+	environmentIntegration *table[millrace.EnvironmentIntegration]
+	integratedAccount      *table[millrace.IntegratedAccount]
+	webhook                *table[millrace.Webhook]
+	delivery               *table[millrace.Delivery]
+	event                  *table[millrace.Event]
+	workflow               *table[millrace.Workflow]
+	workflowRun            *table[millrace.WorkflowRun]
+	syncJob                *table[millrace.SyncJob]
+	syncJobRun             *table[millrace.SyncJobRun]
+	cronTrigger            *table[millrace.SyncJobCronTrigger]
+}
+
+func newTables(db *DB) tables {
+	return tables{
+		environment:            environmentTable(db),
+		apiToken:               apiTokenTable(db),
+		integration:            integrationTable(db),
+		environmentIntegration: environmentIntegrationTable(db),
+		integratedAccount:      integratedAccountTable(db),
+		webhook:                webhookTable(db),
+		delivery:               deliveryTable(db),
+		event:                  eventTable(db),
+		workflow:               workflowTable(db),
+		workflowRun:            workflowRunTable(db),
+		syncJob:                syncJobTable(db),
+		syncJobRun:             syncJobRunTable(db),
+		cronTrigger:            cronTriggerTable(db),
+	}
+}
+
+// newRow sets the id and the times of a row about to be inserted.
+func newRow[ID ~string](tx *Tx, id *ID, times ...*millrace.Time) {
+	if *id == "" {
+		*id = millrace.NewID[ID]()
+	}
+	*id = ID(strings.ToLower(string(*id)))
+	now := tx.Now()
+	for _, t := range times {
+		if *t == 0 {
+			*t = now
+		}
+	}
+}
+
+// mustUpdate writes all columns of a row by its id, or returns an error of KindNotFound.
+func mustUpdate[T any](ctx context.Context, tx *Tx, t *table[T], v *T, id string) error {
+	ok, err := t.update(ctx, tx, v, "")
+	if err == nil && !ok {
+		err = millrace.NotFound(t.what, id)
+	}
+	return err
+}

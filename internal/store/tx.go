@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace"
+)
+
+// Tx is a unit of work. It is valid only inside the function that it was given to.
+type Tx struct {
+	db          *DB
+	conn        conn
+	afterCommit []func()
+}
+
+// errNoQueue says that Enqueue was called before SetQueue.
+var errNoQueue = errors.New("store: no queue is plugged in")
+
+// Enqueue inserts tasks that become visible when the transaction commits.
+func (tx *Tx) Enqueue(ctx context.Context, tasks ...millrace.Task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	if tx.db.queue == nil {
+		return errNoQueue
+	}
+	return tx.db.queue.Enqueue(ctx, tx, tasks)
+}
+
+// Finish completes the task whose handler runs under ctx together with the rest of the transaction, so that its
+// effect and its end are one. Outside a handler it does nothing.
+func (tx *Tx) Finish(ctx context.Context) error {
+	if tx.db.queue == nil {
+		return nil
+	}
+	return tx.db.queue.Finish(ctx, tx)
+}
+
+// AfterCommit runs fn once the transaction has committed; never when it has not.
+func (tx *Tx) AfterCommit(fn func()) { tx.afterCommit = append(tx.afterCommit, fn) }
+
+// Now returns the time on the store's clock.
+func (tx *Tx) Now() millrace.Time { return millrace.TimeOf(tx.db.clock()) }
+
+// SQL returns the SQLite transaction below, nil on PostgreSQL. It is for the queue.
+func (tx *Tx) SQL() *sql.Tx {
+	t, _ := tx.conn.raw().(*sql.Tx)
+	return t
+}
+
+// Pgx returns the PostgreSQL transaction below, nil on SQLite. It is for the queue.
+func (tx *Tx) Pgx() pgx.Tx {
+	t, _ := tx.conn.raw().(pgx.Tx)
+	return t
+}
+
+func (tx *Tx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	return tx.conn.exec(ctx, sql, args...)
+}
+
+// each runs a query and calls scan for every row.
+func (tx *Tx) each(ctx context.Context, sql string, args []any, scan func(rows) error) error {
+	rs, err := tx.conn.query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		if err := scan(rs); err != nil {
+			return err
+		}
+	}
+	return rs.Err()
+}
+
+// one runs a query that returns at most one row and reports whether there was one.
+func (tx *Tx) one(ctx context.Context, sql string, args []any, dest ...any) (bool, error) {
+	found := false
+	err := tx.each(ctx, sql, args, func(r rows) error {
+		found = true
+		return r.Scan(dest...)
+	})
+	return found, err
+}
+
+// changed turns "no row was changed" into an error of KindNotFound.
+func changed(n int64, err error, what, id string) error {
+	if err != nil {
+		return fmt.Errorf("write %s: %w", what, err)
+	}
+	if n == 0 {
+		return millrace.NotFound(what, id)
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/millrace/millrace"
+)
+
+func webhookTable(db *DB) *table[millrace.Webhook] {
+	type row = millrace.Webhook
+	return &table[row]{
+		name: "webhook", what: "webhook", dialect: db.dialect,
+		columns: []column[row]{
+			text("id", func(v *row) *millrace.WebhookID { return &v.ID }),
+			text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
+			text("target_url", func(v *row) *string { return &v.TargetURL }),
+			flag("is_active", func(v *row) *bool { return &v.IsActive }),
+			document("event_types", func(v *row) *json.RawMessage { return &v.EventTypes }),
+			sealedText(db, "webhook", "secret", func(v *row) *string { return &v.Secret }),
+			text("signature_encoding", func(v *row) *string { return &v.SignatureEncoding }),
+			hidden(number("next_sequence", func(v *row) *int64 { return &v.NextSequence })),
+			hidden(number("sent_sequence", func(v *row) *int64 { return &v.SentSequence })),
+			hidden(number("epoch", func(v *row) *int64 { return &v.Epoch })),
+			hidden(number("attempt", func(v *row) *int64 { return &v.Attempt })),
+			hidden(stamp("not_before", func(v *row) *millrace.Time { return &v.NotBefore })),
+			stamp("failing_since", func(v *row) *millrace.Time { return &v.FailingSince }),
+			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
+			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
+		},
+		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
+	}
+}
+
+// InsertWebhook adds a webhook and fills in its id and times. It returns an error of KindConflict when the id is taken.
+func (tx *Tx) InsertWebhook(ctx context.Context, v *millrace.Webhook) error {
+	return tx.db.tables.webhook.insert(ctx, tx, v)
+}
+
+// Webhook returns a webhook of the environment, or an error of KindNotFound.
+func (tx *Tx) Webhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
+	return tx.db.tables.webhook.get(ctx, tx, env, string(id), "")
+}
+
+// ListWebhooks returns one page of the environment's webhooks. It returns an error of KindInvalid for a field, operator or
+// cursor that it does not know.
+func (tx *Tx) ListWebhooks(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.Webhook], error) {
+	return tx.db.tables.webhook.list(ctx, tx, env, q)
+}
+
+// DeleteWebhook removes a webhook, or returns an error of KindNotFound.
+func (tx *Tx) DeleteWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) error {
+	return tx.db.tables.webhook.remove(ctx, tx, env, string(id))
+}
