@@ -9,17 +9,15 @@ import (
 	"net/http"
 	"os"
 	"syscall"
-
-	"github.com/millrace/millrace"
 )
 
-// classify names what went wrong before there was an answer. The guarded dialer refuses an address with an error of
-// KindForbidden.
+// classify names what went wrong before there was an answer.
 func classify(err error) string {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
+	var blocked interface{ Blocked() bool } // what the guarded dialer returns
 	switch {
-	case isForbidden(err):
+	case errors.As(err, &blocked) && blocked.Blocked():
 		return ClassBlocked
 	case errors.As(err, &dns):
 		return ClassDNS
@@ -36,11 +34,6 @@ func classify(err error) string {
 		return ClassReset
 	}
 	return ClassProtocol
-}
-
-func isForbidden(err error) bool {
-	var e *millrace.Error
-	return errors.As(err, &e) && e.Kind == millrace.KindForbidden
 }
 
 func isTLS(err error) bool {

@@ -67,10 +67,11 @@ func (s *Sender) spread(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*s.jitter()))
 }
 
-// fits reports whether an attempt that starts after gap has its whole time before the deadline of ctx.
+// fits reports whether an attempt that starts after gap has its time before the deadline of ctx. Timeouts above the
+// default make no difference: they would leave room for one delivery per slice.
 func (s *Sender) fits(ctx context.Context, gap time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) >= gap+s.timeout+reserve
+	return !ok || time.Until(deadline) >= gap+min(s.timeout, defaultTimeout)+reserve
 }
 
 // wait reports false when ctx ended first.

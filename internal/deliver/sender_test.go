@@ -158,7 +158,7 @@ func TestConnectionErrorsAreClassified(t *testing.T) {
 		"another protocol":      {nonsense, ClassProtocol, nil},
 		"endless header":        {header, ClassProtocol, nil},
 		"unknown host":          {"https://a.invalid", ClassDNS, &net.DNSError{Err: "no such host", IsNotFound: true}},
-		"guarded address":       {"https://a.invalid", ClassBlocked, millrace.Errorf(millrace.KindForbidden, "private address")},
+		"guarded address":       {"https://a.invalid", ClassBlocked, refusal{}},
 		"slow dial":             {"https://a.invalid", ClassTimeout, context.DeadlineExceeded},
 		"no host":               {"https://", ClassInvalid, nil},
 		"another scheme":        {"ftp://a.invalid", ClassInvalid, nil},
@@ -177,6 +177,12 @@ func TestConnectionErrorsAreClassified(t *testing.T) {
 		})
 	}
 }
+
+// refusal is an error as the guarded dialer returns it.
+type refusal struct{}
+
+func (refusal) Error() string { return "calling a private address is not allowed" }
+func (refusal) Blocked() bool { return true }
 
 func TestAWebhookWithoutASecretIsNotCalled(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,130 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const defaultSlice = 8 * time.Second
+
+// PumpConfig is what a Pump needs. DB and Sender are required.
+type PumpConfig struct {
+	DB     *store.DB
+	Sender *Sender
+	Logger *slog.Logger // nil: none
+	// Slice is how long a pump works before it lets others have its worker; 0: 8 s. With the timeout of an attempt it
+	// must stay below the time that the queue gives a task.
+	Slice time.Duration
+	// Prolonged is how long a webhook may fail before it is set inactive; 0: 5 days.
+	Prolonged time.Duration
+}
+
+// Pump sends the backlogs of webhooks, each in order. It keeps nothing in memory between two tasks.
+type Pump struct {
+	db        *store.DB
+	sender    *Sender
+	logger    *slog.Logger
+	length    time.Duration
+	prolonged time.Duration
+}
+
+// NewPump returns a Pump.
+func NewPump(c PumpConfig) (*Pump, error) {
+	if c.DB == nil || c.Sender == nil {
+		return nil, errors.New("deliver: a pump needs a database and a sender")
+	}
+	if c.Slice < 0 || c.Prolonged < 0 {
+		return nil, errors.New("deliver: the times of a pump cannot be negative")
+	}
+	p := &Pump{db: c.DB, sender: c.Sender, logger: c.Logger, length: c.Slice, prolonged: c.Prolonged}
+	if p.logger == nil {
+		p.logger = slog.New(slog.DiscardHandler)
+	}
+	if p.length == 0 {
+		p.length = defaultSlice
+	}
+	if p.prolonged == 0 {
+		p.prolonged = Prolonged
+	}
+	return p, nil
+}
+
+// Handle works on a task of kind pump, whose key is the webhook. It returns nil when the task was completed: because
+// the backlog is empty, or the webhook is inactive or gone. Otherwise it asks to be called again: at once when its
+// slice is over, later when the receiver does not take the head of the backlog. An error of KindConflict says that
+// another pump has taken over.
+func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
+	w, err := p.claim(ctx, millrace.WebhookID(task.Key))
+	if err != nil {
+		return fmt.Errorf("claim webhook: %w", err)
+	}
+	if w == nil {
+		return nil
+	}
+	now := p.sender.clock()
+	if d := w.NotBefore.Std().Sub(now); d > 0 {
+		return millrace.RetryAfter(d, nil)
+	}
+	if w.Attempt == 0 {
+		w.FailingSince = 0 // of a failure that ended with the webhook being set inactive; somebody has activated it again
+	}
+	s := &slice{pump: p, webhook: *w, until: now.Add(p.length)}
+	if err := s.run(ctx); err != nil {
+		var retry *millrace.RetryError
+		if errors.As(err, &retry) {
+			return err
+		}
+		return fmt.Errorf("pump webhook: %w", err)
+	}
+	return nil
+}
+
+// claim takes over the webhook, or completes the task and returns nil when there is nothing to take over.
+func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, error) {
+	var claimed *millrace.Webhook
+	err := p.db.Update(ctx, func(tx *store.Tx) error {
+		claimed = nil
+		w, err := tx.ClaimWebhook(ctx, id)
+		if err != nil {
+			return err
+		}
+		if w == nil {
+			return tx.Finish(ctx)
+		}
+		if w.IsActive {
+			claimed = w
+			return nil
+		}
+		forgetFailures(w)
+		if err := tx.SaveWebhookProgress(ctx, w); err != nil {
+			return err
+		}
+		return tx.Finish(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claimed, nil
+}
+
+// forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for
+// people to see.
+func forgetFailures(w *millrace.Webhook) { w.Attempt, w.NotBefore = 0, 0 }
+
+// deactivate is called with the webhook's progress not yet committed.
+func (p *Pump) deactivate(ctx context.Context, w *millrace.Webhook, reason string) {
+	w.IsActive = false
+	forgetFailures(w)
+	p.logger.LogAttrs(ctx, slog.LevelWarn, "webhook is being set inactive",
+		slog.String("environment_id", string(w.EnvironmentID)),
+		slog.String("webhook_id", string(w.ID)),
+		slog.String("reason", reason),
+		slog.String("failing_since", w.FailingSince.String()),
+	)
+}
