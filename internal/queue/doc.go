@@ -1,0 +1,15 @@
+// Package queue runs durable tasks on River. It is the one package that knows River: claiming, retries, timers,
+// leader election and rescue are River's, the rows that tasks point at are ours.
+//
+// A task is inserted in the transaction of the rows that it belongs to and completed in the transaction that stores
+// its effect, so a crash repeats it or not, but never loses it. At most one live task exists for a kind and key. Each
+// kind has a queue of its own with its own limit of workers, so that one kind cannot starve another.
+//
+// What a handler returns decides what follows: nil ends the task, an error repeats it with growing waits,
+// millrace.RetryAfter repeats it after that while without counting a failure, millrace.Permanent gives it up.
+//
+// After a crash: on SQLite, where one process owns the database, tasks that were running start again at once. On
+// PostgreSQL every node writes a heartbeat, and the tasks of a node that has been silent for 15 s are given to the
+// others. A reconcile pass once a minute wakes every row that has work and no live task, so even a task that was
+// deleted by hand costs a minute and nothing else.
+package queue

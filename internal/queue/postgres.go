@@ -1,0 +1,131 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/millrace/millrace/internal/store"
+)
+
+const (
+	heartbeatEvery = 2 * time.Second
+	deadAfter      = 15 * time.Second
+	migrationLock  = 7_241_905_312 // advisory lock: nodes that start together do not migrate at once
+)
+
+// postgresEngine runs River on the store's pool, with a heartbeat beside it.
+type postgresEngine struct {
+	q      *Queue
+	client *river.Client[pgx.Tx]
+	cancel context.CancelFunc
+	beats  sync.WaitGroup
+}
+
+func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
+	pool := q.cfg.DB.Postgres()
+	driver := riverpgxv5.New(pool)
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return nil, err
+	}
+	err = migrate(ctx, driver, q.cfg.Logger)
+	if _, unlock := conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(migrationLock)); err == nil {
+		err = unlock
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate River: %w", err)
+	}
+	e := &postgresEngine{q: q}
+	e.client, err = river.NewClient(driver, q.config())
+	return e, err
+}
+
+func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
+	if _, err := e.client.InsertManyTx(ctx, tx.Pgx(), params); err != nil {
+		return err
+	}
+	// River leaves out the notification when the last one for the queue was sent a moment ago, and such a task waits
+	// for the next poll. PostgreSQL folds equal notifications of one transaction, so saying it again costs nothing.
+	for name := range queuesOf(params) {
+		_, err := tx.Pgx().Exec(ctx, "SELECT pg_notify(concat(current_schema(), '.', $1::text), $2::text)", insertTopic, insertPayload(name))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *postgresEngine) complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error {
+	_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx.Pgx(), job)
+	return err
+}
+
+func (e *postgresEngine) start(ctx context.Context) error {
+	if err := e.beat(ctx); err != nil {
+		return fmt.Errorf("write heartbeat: %w", err)
+	}
+	beating, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = cancel
+	e.beats.Go(func() { e.heartbeat(beating) })
+	return e.client.Start(context.WithoutCancel(ctx))
+}
+
+func (e *postgresEngine) stop(ctx context.Context) error {
+	err := e.client.Stop(ctx)
+	if e.cancel != nil {
+		e.cancel()
+		e.beats.Wait()
+		_, _ = e.q.cfg.DB.Postgres().Exec(context.WithoutCancel(ctx), "DELETE FROM node WHERE id = $1", e.q.node)
+	}
+	return err
+}
+
+// heartbeat says that this node is alive and frees the tasks of those that are not. Every node does both: freeing is
+// one statement that changes nothing when there is nothing to free.
+func (e *postgresEngine) heartbeat(ctx context.Context) {
+	ticker := time.NewTicker(heartbeatEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := e.beat(ctx)
+		if err == nil {
+			err = e.reap(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.q.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "heartbeat", slog.String("err", err.Error()))
+		}
+	}
+}
+
+// beat writes the database's time, not ours: nodes' clocks differ.
+func (e *postgresEngine) beat(ctx context.Context) error {
+	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `INSERT INTO node (id, seen_at) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, e.q.node)
+	return err
+}
+
+// reap makes the running tasks of dead nodes available. A node that was only paused cannot harm: its slices and pumps
+// are fenced by their epoch, and all other hops are idempotent.
+func (e *postgresEngine) reap(ctx context.Context) error {
+	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `WITH now AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at),
+gone AS (DELETE FROM node WHERE seen_at < (SELECT at FROM now) - $1 RETURNING id)
+UPDATE river_job SET state = 'available' WHERE state = 'running'
+AND attempted_by[array_upper(attempted_by, 1)] NOT IN (SELECT id FROM node WHERE seen_at >= (SELECT at FROM now) - $1)
+AND attempted_at < now() - make_interval(secs => $2)`, deadAfter.Microseconds(), deadAfter.Seconds())
+	return err
+}

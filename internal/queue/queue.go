@@ -1,0 +1,233 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// Handler does what a task says. It may be called again for a task that it has done before.
+type Handler func(ctx context.Context, task millrace.Task) error
+
+// Config says what to run.
+type Config struct {
+	DB       *store.DB
+	Logger   *slog.Logger
+	Handlers map[millrace.TaskKind]Handler // a kind without a handler is inserted but not worked here
+	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
+}
+
+// The times that recovery after a crash depends on.
+const (
+	jobTimeout   = 30 * time.Second
+	rescueAfter  = 35 * time.Second
+	tickEvery    = time.Second
+	reconcilePer = time.Minute
+	keepDone     = 5 * time.Minute
+	keepFailed   = 24 * time.Hour
+	maxAttempts  = 1000 // ends are decided by the rows; a task is only given up for good by millrace.Permanent
+)
+
+// Queue inserts tasks into a store's transactions and runs them.
+type Queue struct {
+	cfg    Config
+	engine engine
+	node   string
+}
+
+// engine is a River client for one kind of database.
+type engine interface {
+	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
+	complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+}
+
+// args is what River stores of a task. Kind and queue are the same for all tasks of a kind.
+type args struct {
+	Task string `json:"task" river:"unique"`
+	Key  string `json:"key"  river:"unique"`
+}
+
+// Kind names the one kind of River job that there is; queues tell tasks apart.
+func (args) Kind() string { return "task" }
+
+// liveStates are the states in which a second task for the same row is not inserted.
+func liveStates() []rivertype.JobState {
+	return []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+		rivertype.JobStateScheduled, rivertype.JobStateRetryable,
+	}
+}
+
+// New brings River's tables up to date and plugs the queue into the store. Nothing runs before Start.
+func New(ctx context.Context, cfg Config) (*Queue, error) {
+	if cfg.DB == nil || cfg.Logger == nil {
+		return nil, errors.New("queue: a store and a logger are required")
+	}
+	q := &Queue{cfg: cfg, node: millrace.NewID[string]()}
+	var err error
+	if cfg.DB.Postgres() != nil {
+		q.engine, err = newPostgres(ctx, q)
+	} else {
+		q.engine, err = newSQLite(ctx, q)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("set up queue: %w", err)
+	}
+	cfg.DB.SetQueue(q)
+	return q, nil
+}
+
+// Start recovers what a crash left and begins to work tasks.
+func (q *Queue) Start(ctx context.Context) error { return q.engine.start(ctx) }
+
+// Stop lets running tasks yield, waits for them, and cancels them when ctx ends first.
+func (q *Queue) Stop(ctx context.Context) error { return q.engine.stop(ctx) }
+
+// Enqueue implements store.Queue.
+func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
+	params := make([]river.InsertManyParams, 0, len(tasks))
+	seen := make(map[args]bool, len(tasks))
+	for _, t := range tasks {
+		a := args{Task: string(t.Kind), Key: t.Key}
+		if seen[a] {
+			continue
+		}
+		seen[a] = true
+		params = append(params, river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{
+			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts,
+			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
+		}})
+	}
+	if err := q.engine.insert(ctx, tx, params); err != nil {
+		return fmt.Errorf("insert tasks: %w", err)
+	}
+	return nil
+}
+
+// insertTopic is the topic on which River announces new jobs; insertPayload is what it says there.
+const insertTopic = "river_insert"
+
+func insertPayload(queue string) string { return `{"queue": "` + queue + `"}` }
+
+// queuesOf returns the names of the queues that jobs go to.
+func queuesOf(params []river.InsertManyParams) map[string]bool {
+	queues := map[string]bool{}
+	for _, p := range params {
+		queues[p.InsertOpts.Queue] = true
+	}
+	return queues
+}
+
+type jobKey struct{}
+
+// Finish implements store.Queue.
+func (q *Queue) Finish(ctx context.Context, tx *store.Tx) error {
+	job, ok := ctx.Value(jobKey{}).(*river.Job[args])
+	if !ok {
+		return nil
+	}
+	err := q.engine.complete(ctx, tx, job)
+	if errors.Is(err, rivertype.ErrNotFound) {
+		// The task was given to another worker meanwhile. What this one stores is idempotent, so it may stand.
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("complete task: %w", err)
+	}
+	return nil
+}
+
+// migrate brings River's tables up to date.
+func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], logger *slog.Logger) error {
+	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet(logger)})
+	if err != nil {
+		return err
+	}
+	_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// config returns the settings that both databases share.
+func (q *Queue) config() *river.Config {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &worker{q: q})
+	queues := map[string]river.QueueConfig{}
+	for kind := range q.cfg.Handlers {
+		queues[string(kind)] = river.QueueConfig{MaxWorkers: q.workers(kind)}
+	}
+	queues[string(millrace.TaskReconcile)] = river.QueueConfig{MaxWorkers: 1}
+	return &river.Config{
+		ID: q.node, Logger: quiet(q.cfg.Logger), Workers: workers, Queues: queues,
+		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: 250 * time.Millisecond,
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: 5 * time.Second,
+		CompletedJobRetentionPeriod: keepDone, CancelledJobRetentionPeriod: keepFailed, DiscardedJobRetentionPeriod: keepFailed,
+		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{}, PeriodicJobs: q.periodic(),
+	}
+}
+
+// workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network.
+func (q *Queue) workers(kind millrace.TaskKind) int {
+	if n := q.cfg.Workers[kind]; n > 0 {
+		return n
+	}
+	switch kind {
+	case millrace.TaskMatch:
+		return 4
+	case millrace.TaskWorkflow:
+		return 16
+	case millrace.TaskSlice, millrace.TaskPump:
+		return 64
+	case millrace.TaskTick, millrace.TaskReconcile:
+	}
+	return 1
+}
+
+func (q *Queue) periodic() []*river.PeriodicJob {
+	every := func(kind millrace.TaskKind, d time.Duration) *river.PeriodicJob {
+		return river.NewPeriodicJob(river.PeriodicInterval(d), func() (river.JobArgs, *river.InsertOpts) {
+			return args{Task: string(kind)}, &river.InsertOpts{
+				Queue: string(kind), MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
+			}
+		}, &river.PeriodicJobOpts{RunOnStart: true})
+	}
+	jobs := []*river.PeriodicJob{every(millrace.TaskReconcile, reconcilePer)}
+	if q.cfg.Handlers[millrace.TaskTick] != nil {
+		jobs = append(jobs, every(millrace.TaskTick, tickEvery))
+	}
+	return jobs
+}
+
+// quiet keeps River's own messages below warnings out of the log.
+func quiet(l *slog.Logger) *slog.Logger { return slog.New(levelHandler{l.Handler(), slog.LevelWarn}) }
+
+type levelHandler struct {
+	slog.Handler
+	min slog.Level
+}
+
+// Enabled implements slog.Handler.
+func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.min && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (h levelHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelHandler{h.Handler.WithAttrs(attrs), h.min}
+}
+
+// WithGroup implements slog.Handler.
+func (h levelHandler) WithGroup(name string) slog.Handler {
+	return levelHandler{h.Handler.WithGroup(name), h.min}
+}

@@ -1,0 +1,166 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/millrace/millrace/internal/store"
+)
+
+// sqliteEngine runs River on the connection that the store writes with.
+type sqliteEngine struct {
+	q      *Queue
+	client *river.Client[*sql.Tx]
+	bus    *bus
+}
+
+func newSQLite(ctx context.Context, q *Queue) (*sqliteEngine, error) {
+	e := &sqliteEngine{q: q, bus: newBus()}
+	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus}
+	if err := migrate(ctx, driver, q.cfg.Logger); err != nil {
+		return nil, fmt.Errorf("migrate River: %w", err)
+	}
+	var err error
+	e.client, err = river.NewClient(driver, q.config())
+	return e, err
+}
+
+// insert uses a context that cannot be cancelled: an interrupted write would undo the whole shared transaction.
+func (e *sqliteEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
+	if _, err := e.client.InsertManyTx(context.WithoutCancel(ctx), tx.SQL(), params); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		for name := range queuesOf(params) {
+			e.bus.inserted(name)
+		}
+	})
+	return nil
+}
+
+func (e *sqliteEngine) complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error {
+	_, err := river.JobCompleteTx[*sqliteDriver](context.WithoutCancel(ctx), tx.SQL(), job)
+	return err
+}
+
+// start makes tasks that were running available again: the data directory is locked, so whoever ran them is dead.
+func (e *sqliteEngine) start(ctx context.Context) error {
+	for _, statement := range []string{
+		"UPDATE river_job SET state = 'available' WHERE state = 'running'",
+		"DELETE FROM river_leader",
+		"DELETE FROM river_client",
+	} {
+		if _, err := e.q.cfg.DB.SQLite().ExecContext(ctx, statement); err != nil && statement[:6] == "UPDATE" {
+			return fmt.Errorf("recover tasks: %w", err)
+		}
+	}
+	return e.client.Start(context.WithoutCancel(ctx))
+}
+
+func (e *sqliteEngine) stop(ctx context.Context) error {
+	defer e.bus.close()
+	return e.client.Stop(ctx)
+}
+
+// sqliteDriver is River's driver with a listener inside the process. SQLite has no notifications; River's own
+// substitute writes them to a table that it polls every 50 ms. One process means that after a commit a channel will
+// do, and a hop costs milliseconds.
+type sqliteDriver struct {
+	*riversqlite.Driver
+	bus *bus
+}
+
+// GetListener implements riverdriver.Driver.
+func (d *sqliteDriver) GetListener(params *riverdriver.GetListenenerParams) riverdriver.Listener {
+	return &busListener{bus: d.bus, schema: params.Schema}
+}
+
+// SupportsListenNotify keeps River from writing notifications into its table.
+func (d *sqliteDriver) SupportsListenNotify() bool { return false }
+
+// bus remembers which queues got a task since the listener last looked.
+type bus struct {
+	mu     sync.Mutex
+	queues []string
+	signal chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newBus() *bus { return &bus{signal: make(chan struct{}, 1), closed: make(chan struct{})} }
+
+func (b *bus) inserted(queue string) {
+	b.mu.Lock()
+	waiting := false
+	for _, q := range b.queues {
+		waiting = waiting || q == queue
+	}
+	if !waiting {
+		b.queues = append(b.queues, queue)
+	}
+	b.mu.Unlock()
+	select {
+	case b.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (b *bus) next() (string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queues) == 0 {
+		return "", false
+	}
+	q := b.queues[0]
+	b.queues = b.queues[1:]
+	return q, true
+}
+
+func (b *bus) close() { b.once.Do(func() { close(b.closed) }) }
+
+// busListener implements riverdriver.Listener.
+type busListener struct {
+	bus    *bus
+	schema string
+}
+
+// Close implements riverdriver.Listener.
+func (l *busListener) Close(context.Context) error { return nil }
+
+// Connect implements riverdriver.Listener.
+func (l *busListener) Connect(context.Context) error { return nil }
+
+// Listen implements riverdriver.Listener.
+func (l *busListener) Listen(context.Context, string) error { return nil }
+
+// Ping implements riverdriver.Listener.
+func (l *busListener) Ping(context.Context) error { return nil }
+
+// Schema implements riverdriver.Listener.
+func (l *busListener) Schema() string { return l.schema }
+
+// SetAfterConnectExec implements riverdriver.Listener.
+func (l *busListener) SetAfterConnectExec(string) {}
+
+// Unlisten implements riverdriver.Listener.
+func (l *busListener) Unlisten(context.Context, string) error { return nil }
+
+// WaitForNotification implements riverdriver.Listener.
+func (l *busListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	for {
+		if q, ok := l.bus.next(); ok {
+			return &riverdriver.Notification{Topic: insertTopic, Payload: insertPayload(q)}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-l.bus.signal:
+		}
+	}
+}

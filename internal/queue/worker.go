@@ -1,0 +1,105 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/millrace/millrace"
+)
+
+// worker hands River's jobs to the handlers of their kind.
+type worker struct {
+	river.WorkerDefaults[args]
+	q *Queue
+}
+
+// Work implements river.Worker. It is the one place that turns what handlers return into River's results.
+func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
+	kind := millrace.TaskKind(job.Args.Task)
+	handler := w.q.cfg.Handlers[kind]
+	if kind == millrace.TaskReconcile && handler == nil {
+		handler = w.q.reconcile
+	}
+	if handler == nil {
+		return river.JobCancel(errors.New("no handler for task kind " + job.Args.Task))
+	}
+	began := time.Now() //nolint:forbidigo // a duration for the log
+	task := millrace.Task{Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt}
+	err := handler(context.WithValue(ctx, jobKey{}, job), task)
+	result := translate(err)
+	w.log(ctx, task, began, err)
+	return result
+}
+
+func translate(err error) error {
+	var retry *millrace.RetryError
+	var permanent *millrace.PermanentError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &permanent):
+		return river.JobCancel(err)
+	case errors.As(err, &retry):
+		return river.JobSnooze(max(retry.After, 0))
+	}
+	return err
+}
+
+func (w *worker) log(ctx context.Context, task millrace.Task, began time.Time, err error) {
+	if task.Kind == millrace.TaskTick && err == nil {
+		return // every second; nothing to say
+	}
+	attrs := []slog.Attr{
+		slog.String("task", string(task.Kind)), slog.String("key", task.Key), slog.Int64("task_id", task.ID),
+		slog.Int("attempt", task.Attempt), slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
+	}
+	level := slog.LevelDebug
+	var retry *millrace.RetryError
+	switch {
+	case errors.As(err, &retry):
+		attrs = append(attrs, slog.Duration("again_in", retry.After))
+		if retry.Err != nil {
+			level = slog.LevelWarn
+			attrs = append(attrs, slog.String("err", retry.Err.Error()))
+		}
+	case errors.Is(err, context.Canceled):
+		attrs = append(attrs, slog.String("err", err.Error())) // shutting down: the task runs again
+	case err != nil:
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("err", err.Error()))
+	}
+	w.q.cfg.Logger.LogAttrs(ctx, level, "task done", attrs...)
+}
+
+// retryPolicy waits 1, 2, 4, ... up to 60 seconds after an error of ours.
+type retryPolicy struct{}
+
+// NextRetry implements river.ClientRetryPolicy.
+func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
+	wait := time.Minute
+	if n := len(job.Errors); n < 6 {
+		wait = time.Second << n
+	}
+	return time.Now().Add(wait) //nolint:forbidigo // River compares it with the machine's clock
+}
+
+// reconcile wakes every row that has work and no live task. Enqueue leaves alone what is live.
+func (q *Queue) reconcile(ctx context.Context, _ millrace.Task) error {
+	work, err := q.openWork(ctx)
+	if err != nil {
+		return err
+	}
+	for len(work) > 0 {
+		n := min(len(work), 200)
+		if err := q.wake(ctx, work[:n]); err != nil {
+			return err
+		}
+		work = work[n:]
+	}
+	return nil
+}

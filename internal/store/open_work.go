@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace"
+)
+
+// maxOpenWork bounds how many rows of a kind one reconcile pass wakes; the next pass wakes the rest.
+const maxOpenWork = 10_000
+
+// OpenWork returns a task for every row that has work to do, whether or not such a task is live.
+func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
+	queries := []struct {
+		kind millrace.TaskKind
+		sql  string
+	}{
+		{millrace.TaskMatch, "SELECT id FROM event_batch ORDER BY created_at LIMIT $1"},
+		{millrace.TaskWorkflow, "SELECT id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1"},
+		{millrace.TaskSlice, "SELECT id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') ORDER BY created_at LIMIT $1"},
+		{millrace.TaskPump, "SELECT id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1"},
+	}
+	var out []millrace.Task
+	for _, q := range queries {
+		err := tx.each(ctx, q.sql, []any{maxOpenWork}, func(r rows) error {
+			t := millrace.Task{Kind: q.kind}
+			err := r.Scan(&t.Key)
+			out = append(out, t)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find open %s work: %w", q.kind, err)
+		}
+	}
+	return out, nil
+}
