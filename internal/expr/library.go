@@ -22,6 +22,11 @@ func Dialect() *jsonata.Library { return dialect() }
 func newDialect() *jsonata.Library {
 	lib, err := jsonata.NewLibrary(jsonata.Standard(), slices.Concat(
 		mappingFunctions(),
+		collectionFunctions(),
+		objectFunctions(),
+		stringFunctions(),
+		treeFunctions(),
+		urlFunctions(),
 	)...)
 	if err != nil {
 		panic("expr: " + err.Error())

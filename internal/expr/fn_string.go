@@ -1,0 +1,166 @@
+package expr
+
+import (
+	"github.com/google/uuid"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// stringFunctions are the functions that make or read text.
+func stringFunctions() []jsonata.Func {
+	mime := mimeLookup()
+	return []jsonata.Func{
+		{Name: "string", Signature: "<x-b?:s>", Params: 1, Call: stringFunction},
+		{Name: "join", Params: 2, Call: join},
+		{Name: "wrap", Params: 3, Call: wrap},
+		{Name: "jsonParse", Params: 1, Call: jsonParse},
+		{Name: "toNumber", Params: 1, Call: toNumberFunction},
+		{Name: "base64encode", Params: 1, Call: base64Encode},
+		{Name: "base64decode", Params: 1, Call: base64Decode},
+		{Name: "uuid", Params: 0, Call: newUUID},
+		{Name: "diceCoefficient", Params: 2, Call: diceCoefficient},
+		{Name: "mostSimilar", Params: 2, Call: mostSimilar},
+		{Name: "getMimeType", Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
+			name, _ := c.Arg(0).(string)
+			if found, ok := mime(name); ok {
+				return found, nil
+			}
+			return jsonata.Null{}, nil
+		}},
+	}
+}
+
+// join joins the texts of a list. Without a separator it uses a comma, as JavaScript does and JSONata does not.
+func join(c *jsonata.Call) (jsonata.Value, error) {
+	separator := ","
+	if c.Arg(1) != nil {
+		separator = textOf(c.Arg(1))
+	}
+	items := castList(c.Arg(0))
+	if err := growText(c, len(separator)*len(items), items...); err != nil {
+		return nil, err
+	}
+	return joinText(items, separator), nil
+}
+
+// wrap puts text before and after a value. Without an end, or with an empty one, the beginning is repeated.
+func wrap(c *jsonata.Call) (jsonata.Value, error) {
+	end := c.Arg(2)
+	if !isTrue(end) {
+		end = c.Arg(1)
+	}
+	parts := []jsonata.Value{c.Arg(1), c.Arg(0), end}
+	if err := growText(c, 0, parts...); err != nil {
+		return nil, err
+	}
+	return joinText(parts, ""), nil
+}
+
+// growText announces text made of the texts of values, before it is made.
+func growText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
+	if err := c.Grow(extra); err != nil {
+		return err
+	}
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			if err := c.Grow(len(v)); err != nil {
+				return err
+			}
+		case *jsonata.Array:
+			if err := c.Step(v.Len()); err != nil {
+				return err
+			}
+			if err := growText(c, v.Len(), v.Items()...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// jsonParse decodes JSON text; what is not JSON is null.
+func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
+	text, ok := c.Arg(0).(string)
+	if !ok {
+		if err := growText(c, 0, c.Arg(0)); err != nil {
+			return nil, err
+		}
+		text = textOf(c.Arg(0))
+	}
+	if err := c.Grow(len(text)); err != nil {
+		return nil, err
+	}
+	v, err := parseJSON(text)
+	if err != nil {
+		return jsonata.Null{}, nil //nolint:nilerr // the function's answer to bad JSON is null
+	}
+	return v, nil
+}
+
+func toNumberFunction(c *jsonata.Call) (jsonata.Value, error) {
+	if err := growText(c, 0, c.Arg(0)); err != nil {
+		return nil, err
+	}
+	return toNumber(c.Arg(0)), nil
+}
+
+func newUUID(*jsonata.Call) (jsonata.Value, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, failedError("$uuid: %v", err)
+	}
+	return id.String(), nil
+}
+
+// diceCoefficient says how similar two names are, from 0 to 1.
+func diceCoefficient(c *jsonata.Call) (jsonata.Value, error) {
+	if sameValue(c.Arg(0), c.Arg(1)) {
+		return 1.0, nil
+	}
+	names, err := normalizedNames(c, "$diceCoefficient", c.Arg(0), c.Arg(1))
+	if err != nil {
+		return nil, err
+	}
+	return dice(names[0], names[1]), nil
+}
+
+// mostSimilar returns the candidate that is most similar to a name, or the name itself if none is similar enough.
+func mostSimilar(c *jsonata.Call) (jsonata.Value, error) {
+	threshold := 0.8
+	if c.Arg(2) != nil {
+		threshold = toNumber(c.Arg(2))
+	}
+	name, err := normalizedNames(c, "$mostSimilar", c.Arg(0))
+	if err != nil {
+		return nil, err
+	}
+	best, similarity := jsonata.Value(""), 0.0
+	for _, candidate := range entriesOf(c.Arg(1)).All() {
+		other, err := normalizedNames(c, "$mostSimilar", candidate)
+		if err != nil {
+			return nil, err
+		}
+		if s := dice(name[0], other[0]); s > similarity {
+			best, similarity = candidate, s
+		}
+	}
+	if similarity >= threshold {
+		return best, nil
+	}
+	return c.Arg(0), nil
+}
+
+func normalizedNames(c *jsonata.Call, function string, names ...jsonata.Value) ([]string, error) {
+	out := make([]string, len(names))
+	for i, name := range names {
+		text, ok := name.(string)
+		if !ok {
+			return nil, argumentError("%s: got %s, want text", function, typeName(name))
+		}
+		if err := c.Step(1 + len(text)/16); err != nil {
+			return nil, err
+		}
+		out[i] = normalizeName(text)
+	}
+	return out, nil
+}

@@ -1,0 +1,113 @@
+package expr
+
+import (
+	"math"
+	"reflect"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// iteratee is what a lodash function does with each item: read a path, compare, or call a function.
+type iteratee func(item jsonata.Value) (jsonata.Value, error)
+
+// newIteratee builds an iteratee from its short form: nothing is the item itself, a list is a path and the value
+// wanted there, an object is a pattern, a function is called, and anything else is a path.
+func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
+	switch short := short.(type) {
+	case nil, jsonata.Null:
+		return func(item jsonata.Value) (jsonata.Value, error) { return item, nil }
+	case *jsonata.Function:
+		return func(item jsonata.Value) (jsonata.Value, error) { return c.Apply(short, item) }
+	case *jsonata.Array:
+		path, want := short.At(0), short.At(1)
+		return func(item jsonata.Value) (jsonata.Value, error) { return hasAt(item, path, want), nil }
+	case *jsonata.Object:
+		return func(item jsonata.Value) (jsonata.Value, error) { return matches(item, short), nil }
+	}
+	return func(item jsonata.Value) (jsonata.Value, error) { return get(item, short), nil }
+}
+
+// hasAt reports whether item has the wanted value, or something that contains it, at path.
+func hasAt(item, path, want jsonata.Value) bool {
+	got, exists := lookupPath(item, pathKeys(item, path))
+	if got == nil && want == nil {
+		return exists
+	}
+	return contains(got, want)
+}
+
+// matches reports whether an item has all members of a pattern. The empty pattern matches everything.
+func matches(item jsonata.Value, pattern *jsonata.Object) bool {
+	if item == jsonata.Value(pattern) {
+		return true
+	}
+	for key, want := range pattern.All() {
+		got, exists := property(item, key)
+		if !exists || !contains(got, want) {
+			return false
+		}
+	}
+	return true
+}
+
+// contains reports whether got equals want, where objects may have more members and arrays more items than wanted, in
+// any order.
+func contains(got, want jsonata.Value) bool {
+	switch want := want.(type) {
+	case *jsonata.Array:
+		got, ok := got.(*jsonata.Array)
+		return ok && (got == want || containsItems(got.Items(), want.Items()))
+	case *jsonata.Object:
+		got, ok := got.(*jsonata.Object)
+		return ok && (got == want || matches(got, want))
+	}
+	return sameValue(got, want)
+}
+
+// containsItems reports whether every wanted item has an item of its own that contains it.
+func containsItems(got, want []jsonata.Value) bool {
+	if len(want) > len(got) {
+		return false
+	}
+	used := make([]bool, len(got))
+	for _, wanted := range want {
+		found := false
+		for i, item := range got {
+			if !used[i] && contains(item, wanted) {
+				used[i], found = true, true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// nan stands for NaN in identities, since NaN does not equal itself.
+type nan struct{}
+
+// identityOf returns what a value is the same as: equal numbers (all NaN are one, and so are both zeros), texts and
+// booleans, but only the very same array or object. The result is comparable.
+func identityOf(v jsonata.Value) any {
+	switch v := v.(type) {
+	case float64:
+		switch {
+		case math.IsNaN(v):
+			return nan{}
+		case v == 0:
+			return 0.0
+		}
+	case jsonata.Host:
+		if !comparableHost(v) {
+			return new(byte)
+		}
+	}
+	return v
+}
+
+func sameValue(a, b jsonata.Value) bool { return identityOf(a) == identityOf(b) }
+
+// comparableHost reports whether Go can compare a host object with ==; one that it cannot is the same as nothing.
+func comparableHost(h jsonata.Host) bool { return reflect.ValueOf(h).Comparable() }

@@ -1,0 +1,87 @@
+package expr
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+const (
+	latin1         = "iso-8859-1"
+	utf8Sentinel   = "utf8=%E2%9C%93"
+	latin1Sentinel = "utf8=%26%2310003%3B"
+)
+
+// queryOptions are the options of $parseQuery and $stringifyQuery.
+type queryOptions struct {
+	members *jsonata.Object
+}
+
+func optionsOf(v jsonata.Value) queryOptions {
+	if o, ok := v.(*jsonata.Object); ok {
+		return queryOptions{o}
+	}
+	return queryOptions{jsonata.NewObject(0)}
+}
+
+func (o queryOptions) get(name string) jsonata.Value { return objectGet(o.members, name) }
+
+// flag returns a boolean option; other values count as not given.
+func (o queryOptions) flag(name string, fallback bool) bool {
+	if b, ok := o.get(name).(bool); ok {
+		return b
+	}
+	return fallback
+}
+
+func (o queryOptions) text(name, fallback string) string {
+	if v := o.get(name); v != nil {
+		return textOf(v)
+	}
+	return fallback
+}
+
+func (o queryOptions) number(name string, fallback float64) float64 {
+	if f, ok := o.get(name).(float64); ok {
+		return f
+	}
+	return fallback
+}
+
+func (o queryOptions) mustBeBool(name string) error {
+	switch o.get(name).(type) {
+	case nil, bool:
+		return nil
+	}
+	return argumentError("`%s` option can only be `true` or `false`, when provided", name)
+}
+
+func (o queryOptions) charset() (string, error) {
+	switch charset := o.get("charset"); charset {
+	case nil:
+		return "utf-8", nil
+	case "utf-8", latin1:
+		return textOf(charset), nil
+	}
+	return "", argumentError("The charset option must be either utf-8, iso-8859-1, or undefined")
+}
+
+// dots tells whether dots separate names. Encoding or decoding dots within names implies it.
+func (o queryOptions) dots(codeDots bool) bool {
+	if v := o.get("allowDots"); v != nil {
+		return isTrue(v)
+	}
+	return codeDots
+}
+
+// arrayFormat returns how arrays are written. indices: false is the old word for repeat.
+func (o queryOptions) arrayFormat() string {
+	format, _ := o.get("arrayFormat").(string)
+	if slices.Contains([]string{"indices", "brackets", "repeat", "comma"}, format) {
+		return format
+	}
+	if v, ok := o.members.Get("indices"); ok && !isTrue(v) {
+		return "repeat"
+	}
+	return "indices"
+}

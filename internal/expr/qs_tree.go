@@ -1,0 +1,223 @@
+package expr
+
+import (
+	"strconv"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// queryNode is a part of the result of a query string: a plain value, a list that may have holes, or an object.
+type queryNode struct {
+	kind    queryKind
+	plain   jsonata.Value
+	items   []*queryNode    // nil is a hole
+	members *jsonata.Object // each a *queryNode
+	highest int             // of an overgrown list: the highest index
+}
+
+type queryKind int
+
+const (
+	plainNode queryKind = iota
+	listNode
+	objectNode
+	overgrownNode // an object that began as a list and grew beyond the limit; what is appended gets the next index
+)
+
+func newQueryList(items ...*queryNode) *queryNode { return &queryNode{kind: listNode, items: items} }
+
+func newQueryObject() *queryNode {
+	return &queryNode{kind: objectNode, members: jsonata.NewObject(0)}
+}
+
+// newQueryValue wraps a value; arrays and objects become nodes throughout, so that more can be merged into them.
+func newQueryValue(v jsonata.Value) *queryNode {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		n := newQueryList()
+		for _, item := range v.Items() {
+			n.items = append(n.items, newQueryValue(item))
+		}
+		return n
+	case *jsonata.Object:
+		n := newQueryObject()
+		for key, member := range v.All() {
+			n.members.Set(key, newQueryValue(member))
+		}
+		return n
+	}
+	return &queryNode{plain: v}
+}
+
+// isFalse reports whether the node is a plain value that is false in JavaScript's sense.
+func (n *queryNode) isFalse() bool { return n.kind == plainNode && !isTrue(n.plain) }
+
+func (n *queryNode) member(key string) *queryNode {
+	v, _ := n.members.Get(key)
+	found, _ := v.(*queryNode)
+	return found
+}
+
+// toObject makes an object of a list.
+func (n *queryNode) toObject() *queryNode {
+	o := newQueryObject()
+	for i, item := range n.items {
+		if item != nil {
+			o.members.Set(strconv.Itoa(i), item)
+		}
+	}
+	return o
+}
+
+// overgrown makes an overgrown list of a list.
+func (n *queryNode) overgrown() *queryNode {
+	o := n.toObject()
+	o.kind, o.highest = overgrownNode, len(n.items)-1
+	return o
+}
+
+// push appends to an overgrown list.
+func (n *queryNode) push(item *queryNode) *queryNode {
+	n.highest++
+	n.members.Set(strconv.Itoa(n.highest), item)
+	return n
+}
+
+// value returns the finished value. Holes are closed unless they are to be kept.
+func (n *queryNode) value(keepHoles bool) jsonata.Value {
+	switch n.kind {
+	case plainNode:
+		return n.plain
+	case listNode:
+		items := make([]jsonata.Value, 0, len(n.items))
+		for _, item := range n.items {
+			var v jsonata.Value
+			if item != nil {
+				v = item.value(keepHoles)
+			}
+			if v != nil || keepHoles {
+				items = append(items, v)
+			}
+		}
+		return jsonata.NewArray(items...)
+	}
+	o := jsonata.NewObject(n.members.Len())
+	for key, v := range n.members.All() {
+		if v := v.(*queryNode).value(keepHoles); v != nil {
+			o.Set(key, v)
+		}
+	}
+	return o
+}
+
+// combine appends values given for the same name.
+func (p *queryParser) combine(a, b *queryNode) *queryNode {
+	if a.kind == overgrownNode {
+		return a.push(b)
+	}
+	joined := newQueryList(append(spread(a), spread(b)...)...)
+	if float64(len(joined.items)) > p.arrayLimit {
+		return joined.overgrown()
+	}
+	return joined
+}
+
+// spread returns the items of a list, or the node itself as the only item.
+func spread(n *queryNode) []*queryNode {
+	if n.kind == listNode {
+		return n.items[:len(n.items):len(n.items)]
+	}
+	return []*queryNode{n}
+}
+
+// merge merges source into target, which it may change, and returns the result.
+func (p *queryParser) merge(target, source *queryNode) *queryNode {
+	switch {
+	case source.isFalse():
+		return target
+	case source.kind == plainNode:
+		return p.mergePlain(target, source)
+	case target.kind == plainNode:
+		return p.mergeIntoPlain(target, source)
+	case target.kind == listNode && source.kind == listNode:
+		return p.mergeLists(target, source)
+	}
+	if target.kind == listNode {
+		target = target.toObject()
+	}
+	if source.kind == listNode {
+		source = source.toObject()
+	}
+	if source.kind == overgrownNode && target.kind != overgrownNode && source.members.Len() > 0 {
+		target.kind, target.highest = overgrownNode, source.highest
+	}
+	for key, v := range source.members.All() {
+		member := v.(*queryNode)
+		if old := target.member(key); old != nil {
+			member = p.merge(old, member)
+		}
+		target.members.Set(key, member)
+		if i, ok := indexOf(key); ok && target.kind == overgrownNode {
+			target.highest = max(target.highest, i)
+		}
+	}
+	return target
+}
+
+func (p *queryParser) mergePlain(target, source *queryNode) *queryNode {
+	switch target.kind {
+	case listNode:
+		target.items = append(target.items, source)
+		if float64(len(target.items)-1) > p.arrayLimit {
+			return target.overgrown()
+		}
+		return target
+	case overgrownNode:
+		return target.push(source)
+	case objectNode:
+		if p.strictMerge {
+			return newQueryList(target, source)
+		}
+		if key := propertyKey(source.plain); p.prototypes || !isInherited(key) {
+			target.members.Set(key, newQueryValue(true))
+		}
+		return target
+	}
+	return newQueryList(target, source)
+}
+
+func (p *queryParser) mergeIntoPlain(target, source *queryNode) *queryNode {
+	if source.kind == overgrownNode {
+		shifted := newQueryObject()
+		shifted.kind, shifted.highest = overgrownNode, source.highest+1
+		shifted.members.Set("0", target)
+		for key, v := range source.members.All() {
+			i, _ := indexOf(key)
+			shifted.members.Set(strconv.Itoa(i+1), v)
+		}
+		return shifted
+	}
+	joined := newQueryList(append([]*queryNode{target}, spread(source)...)...)
+	if float64(len(joined.items)) > p.arrayLimit {
+		return joined.overgrown()
+	}
+	return joined
+}
+
+func (p *queryParser) mergeLists(target, source *queryNode) *queryNode {
+	for i, item := range source.items {
+		switch {
+		case item == nil:
+		case i >= len(target.items):
+			target.items = append(target.items, make([]*queryNode, i-len(target.items))...)
+			target.items = append(target.items, item)
+		case target.items[i] == nil:
+			target.items[i] = item
+		case target.items[i].kind != plainNode && item.kind != plainNode:
+			target.items[i] = p.merge(target.items[i], item)
+		default:
+			target.items = append(target.items, item)
+		}
+	}
+	return target
+}
