@@ -1,0 +1,389 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// call is one request with everything it is made of.
+type call struct {
+	fetcher    *Fetcher
+	cfg        *Config
+	m          *Method
+	req        Request
+	at         *cursor      // nil: first page
+	context    expr.Value   // the account's, with credentials
+	scope      *expr.Object // of placeholders
+	pagination *expr.Object // values of a dynamic pagination
+	secrets    *Scrubber
+}
+
+func (f *Fetcher) newCall(req Request) (*call, error) {
+	if req.Integration == nil {
+		return nil, errors.New("fetch: a request without integration")
+	}
+	m := req.Custom
+	if m == nil {
+		var err error
+		if m, err = req.Integration.Method(req.Resource, req.Method); err != nil {
+			return nil, err
+		}
+	}
+	c := &call{fetcher: f, cfg: req.Integration, m: m, req: req}
+	c.takeControls()
+	if err := c.readCursor(); err != nil {
+		return nil, err
+	}
+	if err := c.buildScope(); err != nil {
+		return nil, err
+	}
+	c.findSecrets()
+	return c, nil
+}
+
+// takeControls takes parameters out of the query that are meant for Millrace: the third party does not know them. A
+// limit counts as the page size if the method pages and nobody said otherwise.
+func (c *call) takeControls() {
+	query := newQuery()
+	for key, v := range orEmpty(c.req.Query).All() {
+		switch {
+		case key == "integrated_account_id" || strings.HasPrefix(key, "truto_"):
+			continue
+		case key == "next_cursor" && c.m.pagination != nil:
+			if c.req.Cursor == "" {
+				c.req.Cursor = textOf(v)
+			}
+			continue
+		case key == "limit" && c.m.pagination != nil:
+			if n, ok := number(v); ok && c.req.Limit == 0 {
+				c.req.Limit = int(toInt(min(n, 1<<30)))
+			}
+			continue
+		}
+		query.Set(key, v)
+	}
+	c.req.Query = query
+}
+
+func (c *call) readCursor() error {
+	if c.m.pagination == nil {
+		if c.req.Cursor != "" {
+			return millrace.Invalid("next_cursor", "%s has no pagination", c.m.origin)
+		}
+		return nil
+	}
+	var err error
+	c.at, err = decodeCursor(c.req.Cursor, c.m.pagination.format())
+	return err
+}
+
+// buildScope makes the scope of placeholders: the members of the account's context under their own names, and over
+// them what belongs to this request.
+func (c *call) buildScope() error {
+	context, err := jsonata.FromGo(c.req.Context)
+	if err != nil {
+		return fmt.Errorf("convert context: %w", err)
+	}
+	o, ok := context.(*expr.Object)
+	if !ok {
+		o = jsonata.NewObject(0)
+	}
+	c.context = o
+	c.scope = jsonata.NewObject(o.Len() + 8)
+	for key, v := range o.All() {
+		c.scope.Set(key, v)
+	}
+	variables, err := c.environment(o)
+	if err != nil {
+		return err
+	}
+	c.scope.Set("context", o)
+	c.scope.Set("credentials", o)
+	c.scope.Set("environment_variables", variables)
+	c.scope.Set("query", c.req.Query)
+	if c.req.ID != "" {
+		c.scope.Set("id", c.req.ID)
+	}
+	if c.req.Body != nil {
+		c.scope.Set("body", c.req.Body)
+	}
+	if values := c.positionValues(); values != nil {
+		c.scope.Set("pagination", values)
+	}
+	return nil
+}
+
+// environment merges the variables of the context, of the config and of the request, secret ones last.
+func (c *call) environment(context *expr.Object) (*expr.Object, error) {
+	given, err := jsonata.FromGo(c.req.EnvironmentVariables)
+	if err != nil {
+		return nil, fmt.Errorf("convert environment variables: %w", err)
+	}
+	merged := jsonata.NewObject(4)
+	for _, v := range []expr.Value{
+		memberOf(context, "environment_variables"), c.cfg.variables, c.cfg.secretVariables,
+		memberOf(context, "secret_environment_variables"), given,
+	} {
+		if o, ok := v.(*expr.Object); ok {
+			for key, member := range orEmpty(o).All() {
+				merged.Set(key, member)
+			}
+		}
+	}
+	return merged, nil
+}
+
+// positionValues are what {{pagination.page}} and its like refer to.
+func (c *call) positionValues() expr.Value {
+	values := jsonata.NewObject(4)
+	switch p := c.m.pagination.(type) {
+	case nil:
+		return nil
+	case *pagePager:
+		values.Set("page", float64(p.page(c)))
+		values.Set("limit", float64(p.limit(c)))
+	case *offsetPager:
+		values.Set("offset", float64(offsetOf(c)))
+		values.Set("limit", float64(p.limit(c)))
+	case *cursorPager:
+		values.Set("limit", float64(p.limit(c)))
+		if c.at != nil {
+			if v, err := expr.ParseJSON(c.at.Value); err == nil {
+				values.Set("cursor", v)
+			}
+		}
+	case *dynamicPager:
+		if c.m.reads("pagination") {
+			return blankValues{}
+		}
+		return nil
+	}
+	return values
+}
+
+// blankValues stand for the values of a dynamic pagination before they are computed: every member is empty.
+type blankValues struct{}
+
+// Member returns an empty text.
+func (blankValues) Member(string) (expr.Value, bool) { return "", true }
+
+// JSON returns null.
+func (blankValues) JSON() expr.Value { return expr.Null{} }
+
+// findSecrets collects what must not appear in messages: secrets of the context and of the environment, fields that
+// users enter as passwords, and everything that the authorization reads.
+func (c *call) findSecrets() {
+	names := slices.Clone(c.cfg.secretFields)
+	for _, t := range c.m.auth.secretTemplates() {
+		for _, path := range t.paths() {
+			path = strings.TrimPrefix(strings.TrimPrefix(path, "context."), "credentials.")
+			names = append(names, path[strings.LastIndexByte(path, '.')+1:])
+		}
+	}
+	c.secrets = NewScrubber(c.context, names...)
+	c.secrets.addNamed(memberOf(c.scope, "environment_variables"), names)
+	c.secrets.addAll(orUndefined(c.cfg.secretVariables))
+}
+
+func orUndefined(o *expr.Object) expr.Value {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
+// build puts the request together: templates, pagination, credentials.
+func (c *call) build(ctx context.Context) (*outgoing, error) {
+	out, err := c.render(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, blank := memberOf(c.scope, "pagination").(blankValues); blank {
+		if out, err = c.renderWithValues(ctx, out); err != nil {
+			return nil, err
+		}
+	}
+	if c.m.pagination != nil {
+		if err := c.m.pagination.prepare(ctx, c, out); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.m.auth.apply(ctx, c, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// renderWithValues renders again once the values of a dynamic pagination are known. Their expression sees the request
+// without them.
+func (c *call) renderWithValues(ctx context.Context, out *outgoing) (*outgoing, error) {
+	pager, ok := c.m.pagination.(*dynamicPager)
+	if !ok {
+		return out, nil
+	}
+	v, err := pager.values(ctx, c, out)
+	if err != nil {
+		return nil, err
+	}
+	values, ok := v.(*expr.Object)
+	if !ok {
+		values = jsonata.NewObject(0)
+	}
+	c.pagination = values
+	c.scope.Set("pagination", values)
+	return c.render(ctx)
+}
+
+// render renders the templates of the method.
+func (c *call) render(ctx context.Context) (*outgoing, error) {
+	out := &outgoing{verb: c.m.verb, headers: http.Header{}, arrayFormat: c.m.arrayFormat}
+	var err error
+	if out.url, err = c.renderURL(); err != nil {
+		return nil, err
+	}
+	if out.query, err = c.m.query.object(c.scope); err != nil {
+		return nil, err
+	}
+	for key, v := range dropMissing(c.req.Query).All() {
+		out.query.Set(key, v)
+	}
+	headers, err := c.m.headers.object(c.scope)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.setHeaders(c, headers); err != nil {
+		return nil, err
+	}
+	if err := out.setHeaders(c, headersObject(c.req.Headers)); err != nil {
+		return nil, err
+	}
+	if out.body, err = c.m.body.render(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.m.addQueryToBody {
+		out.body = mergeQuery(out.body, dropMissing(c.req.Query))
+	}
+	return out, nil
+}
+
+// renderURL joins the base URL and the path. Values are escaped, except where a placeholder is the beginning of the
+// base URL and so holds a URL itself.
+func (c *call) renderURL() (*url.URL, error) {
+	path := c.m.path
+	if c.at != nil && c.m.paginationPath != nil {
+		path = c.m.paginationPath
+	}
+	suffix, err := path.text(escaped{c.scope})
+	if err != nil {
+		return nil, err
+	}
+	full := suffix
+	if !hasScheme(suffix) {
+		base, err := c.baseURL()
+		if err != nil {
+			return nil, err
+		}
+		full = joinURL(base, suffix)
+	}
+	u, err := url.Parse(full)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, millrace.Invalid(path.path, "base URL and path do not make a URL of http or https")
+	}
+	if slices.ContainsFunc(strings.Split(u.Path, "/"), isDotSegment) {
+		return nil, millrace.Invalid(path.path, "the path must not contain . or .. as a segment")
+	}
+	u.Fragment, u.User = "", nil
+	return u, nil
+}
+
+func isDotSegment(s string) bool { return s == "." || s == ".." }
+
+func (c *call) baseURL() (string, error) {
+	t := c.m.baseURL
+	if t == nil {
+		return "", millrace.Invalid(c.m.origin+".base_url", "Required string is missing")
+	}
+	if t.startsWithPlaceholder() {
+		return t.text(c.scope)
+	}
+	return t.text(escaped{c.scope})
+}
+
+// joinURL puts exactly one slash between base and path; an empty path leaves the base alone.
+func joinURL(base, path string) string {
+	if path == "" || strings.HasPrefix(path, "?") {
+		return base + path
+	}
+	return strings.TrimRight(base, "/") + "/" + strings.TrimLeft(path, "/")
+}
+
+// httpRequest makes the request that is sent.
+func (c *call) httpRequest(ctx context.Context, out *outgoing) (*http.Request, error) {
+	var body []byte
+	contentType := ""
+	if out.body != nil {
+		var err error
+		if body, contentType, err = c.m.body.encode(out.body, c.m.arrayFormat); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, out.verb, out.fullURL().String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, millrace.Invalid(c.m.origin+".path", "the request cannot be made: %v", causeOf(err))
+	}
+	if out.body == nil {
+		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
+	}
+	for name, values := range out.headers {
+		req.Header[name] = slices.Clone(values)
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", c.fetcher.userAgent)
+	}
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json, */*;q=0.8")
+	}
+	// A multipart body is unreadable without its boundary, whatever the config says about the type.
+	multipart := strings.HasPrefix(contentType, "multipart/")
+	if contentType != "" && (multipart || req.Header.Get("Content-Type") == "") {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return req, nil
+}
+
+// requestLine is the request for logs and messages.
+func (c *call) requestLine(out *outgoing) string {
+	return clip(out.verb+" "+c.secrets.Scrub(out.fullURL().String()), 2<<10)
+}
+
+// eval evaluates an expression of the config.
+func (c *call) eval(ctx context.Context, path string, p *expr.Program, scope expr.Value) (expr.Value, error) {
+	return c.evalInput(ctx, path, p, expr.Input{Data: scope})
+}
+
+func (c *call) evalInput(ctx context.Context, path string, p *expr.Program, in expr.Input) (expr.Value, error) {
+	in.Limits = expr.LimitsTransform()
+	in.Limits.Timeout = time.Second
+	in.Now = c.fetcher.clock
+	v, err := p.EvalInput(ctx, in)
+	if err == nil {
+		return v, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	f := field{found: &findings{}, path: path}
+	f.reportError(err)
+	return nil, millrace.InvalidAll(f.found.list)
+}

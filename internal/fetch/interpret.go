@@ -1,0 +1,161 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// interpret decides what an answer means. A rate limit comes first: it says nothing about the request itself.
+func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outcome, error) {
+	decodeErr := in.decode(c.m)
+	in.read(c.m)
+	o := c.outcome(KindOK, in)
+	var err error
+	if o.RateLimit, err = c.cfg.rateLimit.limits(ctx, c, in); err != nil {
+		return o, err
+	}
+	limited, err := c.cfg.rateLimit.check(ctx, c, in)
+	if err != nil {
+		return o, err
+	}
+	if limited {
+		return c.rateLimited(ctx, o, in)
+	}
+	if c.isEndOfRange(in) {
+		o.Data, o.Records = jsonata.NewArray(), jsonata.NewArray()
+		return o, nil
+	}
+	problem, err := c.problem(ctx, in)
+	if err != nil {
+		return o, err
+	}
+	switch {
+	case problem != nil && problem.status == http.StatusTooManyRequests:
+		o.Message = c.secrets.Scrub(problem.message)
+		return c.rateLimited(ctx, o, in)
+	case problem != nil:
+		return c.failed(o, problem), nil
+	case decodeErr != nil:
+		return c.failed(o, &problemFound{message: decodeErr.Error()}), nil
+	}
+	return c.page(ctx, o, out, in)
+}
+
+// outcome is what all outcomes of an answer have in common.
+func (c *call) outcome(kind Kind, in *incoming) Outcome {
+	raw := in.raw[:min(len(in.raw), maxRaw)]
+	o := Outcome{Kind: kind, Status: in.status, Headers: http.Header{}, Raw: []byte(c.secrets.Scrub(string(raw)))}
+	for name, values := range in.header {
+		if name == "Set-Cookie" {
+			continue
+		}
+		for _, v := range values {
+			o.Headers.Add(name, c.secrets.Scrub(v))
+		}
+	}
+	return o
+}
+
+func (c *call) rateLimited(ctx context.Context, o Outcome, in *incoming) (Outcome, error) {
+	var err error
+	o.Kind = KindRateLimited
+	if o.RetryAfter, err = c.cfg.rateLimit.waits(ctx, c, in); err != nil {
+		return o, err
+	}
+	if o.Message == "" {
+		o.Message = c.secrets.Scrub(in.message())
+	}
+	if o.Message == "" {
+		o.Message = fmt.Sprintf("the third party answered %d and limits its callers", in.status)
+	}
+	return o, nil
+}
+
+// isEndOfRange: a range behind the last record is how some APIs say that there is nothing more.
+func (c *call) isEndOfRange(in *incoming) bool {
+	_, isRange := c.m.pagination.(*rangePager)
+	return isRange && in.status == http.StatusRequestedRangeNotSatisfiable
+}
+
+// problemFound is an error that an answer reports.
+type problemFound struct {
+	status  int
+	message string
+}
+
+// problem finds out whether an answer reports an error, by its status or by the config's expression. The
+// expression returns anything true, a message, or an object of message and status.
+func (c *call) problem(ctx context.Context, in *incoming) (*problemFound, error) {
+	var found *problemFound
+	if in.status < 200 || in.status > 299 {
+		found = &problemFound{status: in.status, message: in.message()}
+	}
+	if c.m.errorExpression != nil {
+		scope := jsonata.NewObject(4)
+		scope.Set("response", in.body)
+		scope.Set("headers", headersObject(in.header))
+		scope.Set("status", float64(in.status))
+		scope.Set("data", in.data)
+		v, err := c.eval(ctx, "config.error_expression", c.m.errorExpression, scope)
+		if err != nil {
+			return nil, err
+		}
+		if expr.Truthy(v) {
+			found = describe(v, in)
+		}
+	}
+	if found != nil && found.message == "" {
+		found.message = fmt.Sprintf("the third party answered %d %s", in.status, http.StatusText(in.status))
+	}
+	return found, nil
+}
+
+func describe(v expr.Value, in *incoming) *problemFound {
+	p := &problemFound{status: in.status}
+	switch v := v.(type) {
+	case string:
+		p.message = clip(v, maxMessage)
+	case *expr.Object:
+		p.message = clip(textOf(memberOf(v, "message")), maxMessage)
+		for _, key := range []string{"status", "status_code", "statusCode"} {
+			if n, ok := number(memberOf(v, key)); ok {
+				p.status = int(n)
+			}
+		}
+	}
+	if p.message == "" {
+		p.message = in.message()
+	}
+	return p
+}
+
+func (c *call) failed(o Outcome, p *problemFound) Outcome {
+	o.Kind, o.Message = KindRemoteError, c.secrets.Scrub(p.message)
+	if p.status == http.StatusUnauthorized {
+		o.Kind = KindUnauthorized
+	}
+	return o
+}
+
+// page completes the outcome of a page.
+func (c *call) page(ctx context.Context, o Outcome, out *outgoing, in *incoming) (Outcome, error) {
+	o.Data, o.Records, o.Note = in.data, in.records(), in.note(c.m)
+	if c.m.pagination == nil {
+		return o, nil
+	}
+	next, prev, err := c.m.pagination.turn(ctx, c, out, in)
+	if err != nil {
+		return o, err
+	}
+	if o.NextCursor, err = next.encode(); err != nil {
+		return o, c.remote("%v", err)
+	}
+	if o.PrevCursor, err = prev.encode(); err != nil {
+		return o, c.remote("%v", err)
+	}
+	return o, nil
+}

@@ -1,0 +1,61 @@
+package fetch
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/millrace/millrace/internal/expr"
+)
+
+// Kind classifies what came of a request. The set is closed.
+type Kind string
+
+// The kinds of outcomes.
+const (
+	KindOK           Kind = "ok"
+	KindRateLimited  Kind = "rate_limited"  // the same request may succeed after RetryAfter
+	KindUnauthorized Kind = "unauthorized"  // the third party does not accept the account's credentials
+	KindRemoteError  Kind = "remote_error"  // it answered, with an error or with something that cannot be used
+	KindNetworkError Kind = "network_error" // there is no whole answer; see ErrorClass
+)
+
+// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets. Records and data are
+// what the third party sent.
+type Outcome struct {
+	Kind    Kind
+	Status  int         // 0 when there was no answer
+	Headers http.Header // of the answer
+
+	Data       expr.Value  // the value at response_path
+	Records    *expr.Array // the same as a page: nothing is an empty one, a single value a page of one
+	NextCursor string      // empty on the last page
+	PrevCursor string
+	Note       string // why a page may be emptier than expected
+
+	RetryAfter time.Duration // set when Kind is rate_limited, and then never zero
+	RateLimit  RateLimit
+
+	RequestLine string // method and URL
+	Message     string // what went wrong, for people
+	ErrorClass  string // of a network error: timeout, dns, refused, reset, tls, blocked, redirect, other; also too_large
+	Raw         []byte // the beginning of the answer's body
+	Duration    time.Duration
+}
+
+// maxRaw is how much of an answer is kept as it came.
+const maxRaw = 16 << 10
+
+// Temporary reports whether the same request may succeed later without anyone changing anything.
+func (o *Outcome) Temporary() bool {
+	switch o.Kind {
+	case KindRateLimited:
+		return true
+	case KindNetworkError:
+		return o.ErrorClass != "blocked" && o.ErrorClass != "redirect"
+	case KindRemoteError:
+		return o.Status >= http.StatusInternalServerError && o.Status != http.StatusNotImplemented ||
+			o.Status == http.StatusRequestTimeout || o.Status == http.StatusTooEarly
+	case KindOK, KindUnauthorized:
+	}
+	return false
+}
