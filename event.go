@@ -2,6 +2,7 @@ package millrace
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 )
@@ -59,7 +60,8 @@ const (
 	EventRunFailed      = "sync_job_run:failed"
 	EventRunDeleted     = "sync_job_run:deleted"
 
-	EventTest = "test"
+	EventCronFailed = "sync_job_cron_trigger:failed"
+	EventTest       = "test"
 )
 
 // EventNames returns the catalogue: every event that a webhook may subscribe to.
@@ -75,7 +77,7 @@ func EventNames() []string {
 		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunFailed, EventRunDeleted,
 		EventRunRecord, EventRunRecordError, EventRunRateLimited,
 		"record:created", "record:updated", "record:deleted", "record:meta",
-		"sync_job_cron_trigger:failed",
+		EventCronFailed,
 		"batch_job:dry_run_completed", "batch_job:completed", "batch_job:dry_run_failed", "batch_job:failed",
 		EventTest,
 	}
@@ -105,4 +107,22 @@ type Envelope struct {
 	EnvironmentID EnvironmentID   `json:"environment_id"`
 	CreatedAt     Time            `json:"created_at"`
 	WebhookID     WebhookID       `json:"webhook_id"`
+}
+
+// NewEvent returns an event about a thing, which becomes its payload.
+func NewEvent(env EnvironmentID, name string, about any) (*Event, error) {
+	payload, err := json.Marshal(about)
+	if err != nil {
+		return nil, fmt.Errorf("encode payload of %s: %w", name, err)
+	}
+	return &Event{EnvironmentID: env, Name: name, Payload: payload}, nil
+}
+
+// RunEvent returns an event about a sync job run.
+func RunEvent(name string, run *SyncJobRun) (*Event, error) {
+	e, err := NewEvent(run.EnvironmentID, name, run)
+	if err == nil {
+		e.Depth = run.Depth
+	}
+	return e, err
 }

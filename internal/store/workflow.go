@@ -117,3 +117,9 @@ func (tx *Tx) ListWorkflows(ctx context.Context, env millrace.EnvironmentID, q m
 func (tx *Tx) DeleteWorkflow(ctx context.Context, env millrace.EnvironmentID, id millrace.WorkflowID) error {
 	return tx.db.tables.workflow.remove(ctx, tx, env, string(id))
 }
+
+// HasWorkflow reports whether an event of the environment may wake any workflow.
+func (tx *Tx) HasWorkflow(ctx context.Context, env millrace.EnvironmentID, event string) (bool, error) {
+	var one int64
+	return tx.one(ctx, "SELECT 1 FROM workflow WHERE environment_id = $1 AND event = $2 LIMIT 1", []any{string(env), event}, &one)
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/millrace/millrace"
+)
+
+// missing collects the ids of a request that do not exist in the environment.
+type missing struct {
+	prefix   string
+	failures []millrace.Failure
+	err      error
+}
+
+func (m *missing) check(name, what, id string, err error) {
+	switch {
+	case err == nil || m.err != nil:
+	case millrace.KindOf(err) == millrace.KindNotFound:
+		path := name
+		if m.prefix != "" {
+			path = m.prefix + "." + name
+		}
+		m.failures = append(m.failures, millrace.Failure{Path: path, Message: what + " \"" + id + "\" does not exist in this environment"})
+	default:
+		m.err = err
+	}
+}
+
+func (m *missing) result() error {
+	if m.err != nil {
+		return m.err
+	}
+	return millrace.InvalidAll(m.failures)
+}
+
+// ResolveRun finds the sync job that a request names and checks that everything else it names exists in the
+// environment. It returns an error of KindInvalid that lists what does not, with paths below prefix.
+func (tx *Tx) ResolveRun(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJob, error) {
+	m := &missing{prefix: prefix}
+	var job *millrace.SyncJob
+	if r.SyncJobID == "" {
+		m.failures = append(m.failures, millrace.Invalid("sync_job_id", "is required").Failures...)
+		if prefix != "" {
+			m.failures[0].Path = prefix + ".sync_job_id"
+		}
+	} else {
+		var err error
+		job, err = tx.SyncJob(ctx, env, r.SyncJobID)
+		m.check("sync_job_id", "sync job", string(r.SyncJobID), err)
+	}
+	if r.IntegratedAccountID != "" {
+		_, err := tx.IntegratedAccount(ctx, env, r.IntegratedAccountID)
+		m.check("integrated_account_id", "integrated account", string(r.IntegratedAccountID), err)
+	}
+	if r.WebhookID != "" {
+		_, err := tx.Webhook(ctx, env, r.WebhookID)
+		m.check("webhook_id", "webhook", string(r.WebhookID), err)
+	}
+	return job, m.result()
+}
+
+// StartRun stores a run of a sync job and the task that starts it. The request must have been resolved in the same
+// transaction. from carries what is not part of a request: where the run comes from.
+func (tx *Tx) StartRun(ctx context.Context, job *millrace.SyncJob, r *millrace.RunRequest, from millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
+	run := from
+	run.ID, run.EnvironmentID, run.SyncJobID = r.ID, job.EnvironmentID, job.ID
+	run.IntegratedAccountID, run.WebhookID, run.Args = r.IntegratedAccountID, r.WebhookID, r.Args
+	run.Status, run.IgnorePreviousRun, run.EventsToSend = millrace.RunCreated, r.IgnorePreviousRun, r.EventsToSend
+	run.Version, run.MutexKey, run.StateKey = job.DefaultRuntimeVersion, r.MutexKey, r.StateKey
+	run.Resources = job.Resources
+	if len(r.Resources) > 0 && string(r.Resources) != "null" {
+		run.Resources = r.Resources
+	}
+	run.ResourceStats = json.RawMessage("{}")
+	run.ErrorHandling = millrace.ErrorIgnore
+	for _, h := range []millrace.ErrorHandling{job.ErrorHandling, r.ErrorHandling} {
+		if h != "" {
+			run.ErrorHandling = h
+		}
+	}
+	if err := tx.InsertSyncJobRun(ctx, &run); err != nil {
+		return nil, err
+	}
+	return &run, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID)})
+}

@@ -1,0 +1,245 @@
+// Package workflow runs the steps of workflow runs: the third hop of the data.
+//
+// A task names a run. Its steps run one after another; the effect of a step and the row with its result are one
+// transaction, so after a crash the run goes on with the first step that has no result. Run and step index are the key
+// that keeps an effect from happening twice.
+//
+// A step fails for good when its configuration is wrong: an expression that fails, a value that is no id, an id that
+// does not exist. The run is then failed, with a message that names the value, the expression and the place, and later
+// steps do not run. What is our fault or temporary is tried up to three times more.
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// maxRetries is how often a run is tried again after a failure that is not its own.
+const maxRetries = 3
+
+// Emitter stores events in a transaction.
+type Emitter interface {
+	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
+}
+
+// Runner runs workflow runs.
+type Runner struct {
+	db   *store.DB
+	emit Emitter
+}
+
+// NewRunner returns a runner over a store.
+func NewRunner(db *store.DB, emit Emitter) *Runner { return &Runner{db: db, emit: emit} }
+
+// progress is a run with all that its steps need.
+type progress struct {
+	run        *millrace.WorkflowRun
+	workflow   *millrace.Workflow
+	event      *millrace.Event
+	occurrence *expr.Occurrence
+	results    []millrace.StepResult
+}
+
+// Run goes on with the run that a task names.
+func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
+	p, err := r.load(ctx, millrace.WorkflowRunID(task.Key))
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return r.db.Update(ctx, func(tx *store.Tx) error { return tx.Finish(ctx) }) // deleted, or done before a crash
+	}
+	err = r.steps(ctx, p)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if task.Attempt <= maxRetries {
+		return errors.Join(err, r.countRetry(ctx, p.run, task.Attempt))
+	}
+	return r.end(ctx, p, fmt.Sprintf("gave up after %d attempts: an internal error", task.Attempt), nil)
+}
+
+// countRetry lets the run show that it is being tried again.
+func (r *Runner) countRetry(ctx context.Context, run *millrace.WorkflowRun, attempt int) error {
+	return r.db.Update(ctx, func(tx *store.Tx) error {
+		run.RetryAttempt = int64(attempt)
+		return tx.UpdateWorkflowRun(ctx, run)
+	})
+}
+
+func (r *Runner) load(ctx context.Context, id millrace.WorkflowRunID) (*progress, error) {
+	p := &progress{}
+	err := r.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if p.run, err = tx.WorkflowRunByID(ctx, id); err != nil || p.run == nil {
+			return err
+		}
+		env := p.run.EnvironmentID
+		if p.workflow, err = tx.WorkflowVersion(ctx, env, p.run.WorkflowID, p.run.WorkflowVersion); err != nil {
+			return err
+		}
+		if p.event, err = tx.Event(ctx, env, p.run.EventID); err != nil {
+			return err
+		}
+		if p.results, err = tx.StepResults(ctx, env, id); err != nil {
+			return fmt.Errorf("read step results: %w", err)
+		}
+		return p.decode(ctx, tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.run == nil || p.run.Status == millrace.WorkflowRunCompleted || p.run.Status == millrace.WorkflowRunFailed {
+		return nil, nil //nolint:nilnil // nothing to do is an answer
+	}
+	return p, nil
+}
+
+func (p *progress) decode(ctx context.Context, tx *store.Tx) error {
+	var err error
+	if p.occurrence, err = expr.NewOccurrence(p.event); err != nil {
+		return err
+	}
+	id := p.occurrence.AccountID()
+	if id == "" {
+		return nil
+	}
+	account, err := tx.IntegratedAccount(ctx, p.run.EnvironmentID, id)
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.occurrence.SetAccountContext(account.Context)
+}
+
+// steps runs the steps that have no result yet. The last one's result and the end of the run are one transaction.
+func (r *Runner) steps(ctx context.Context, p *progress) error {
+	if len(p.results) == len(p.workflow.Config.Steps) {
+		return r.end(ctx, p, "", nil)
+	}
+	for i := len(p.results); i < len(p.workflow.Config.Steps); i++ {
+		step := &p.workflow.Config.Steps[i]
+		path := fmt.Sprintf("config.steps[%d]", i)
+		scope, err := p.scope()
+		if err != nil {
+			return err
+		}
+		input, skip, failure := evaluate(ctx, step, path, scope)
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if failure != nil {
+			return r.fail(ctx, p, i, failure)
+		}
+		if err := r.effect(ctx, p, i, input, skip); err != nil {
+			if f := failureOf(err); f != nil {
+				return r.fail(ctx, p, i, f)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// scope is the event's, with the results of the steps so far.
+func (p *progress) scope() (expr.Value, error) {
+	steps := make([]expr.Value, len(p.results))
+	for i, s := range p.results {
+		if len(s.Result) == 0 {
+			steps[i] = expr.Null{}
+			continue
+		}
+		v, err := expr.ParseJSON(s.Result)
+		if err != nil {
+			return nil, fmt.Errorf("decode result of step %d: %w", i, err)
+		}
+		steps[i] = v
+	}
+	return p.occurrence.Scope(steps...), nil
+}
+
+// effect does what a step says and stores its result; with the last step, the run ends.
+func (r *Runner) effect(ctx context.Context, p *progress, index int, input json.RawMessage, skip bool) error {
+	step := &p.workflow.Config.Steps[index]
+	result := millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: skip}
+	last := index == len(p.workflow.Config.Steps)-1
+	err := r.db.Update(ctx, func(tx *store.Tx) error {
+		if !skip {
+			var err error
+			if result.Result, err = r.act(ctx, tx, p, index, input); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.InsertStepResult(ctx, p.run.EnvironmentID, p.run.ID, index, result); err != nil {
+			return fmt.Errorf("store step result: %w", err)
+		}
+		if last {
+			return finish(ctx, tx, p, append(p.results[:index:index], result), "", nil)
+		}
+		return begin(ctx, tx, p.run)
+	})
+	if err == nil {
+		p.results = append(p.results, result)
+	}
+	return err
+}
+
+// fail stores the result of a step that can never succeed and ends the run.
+func (r *Runner) fail(ctx context.Context, p *progress, index int, f *millrace.Failure) error {
+	step := &p.workflow.Config.Steps[index]
+	message := f.Message
+	if f.Path != "" {
+		message = f.Path + ": " + message
+	}
+	p.results = append(p.results, millrace.StepResult{Type: step.Type, Action: step.Action, Error: message})
+	return r.end(ctx, p, message, f)
+}
+
+func (r *Runner) end(ctx context.Context, p *progress, message string, f *millrace.Failure) error {
+	return r.db.Update(ctx, func(tx *store.Tx) error { return finish(ctx, tx, p, p.results, message, f) })
+}
+
+func begin(ctx context.Context, tx *store.Tx, run *millrace.WorkflowRun) error {
+	if run.Status == millrace.WorkflowRunRunning {
+		return nil
+	}
+	run.Status, run.StartedAt = millrace.WorkflowRunRunning, tx.Now()
+	return tx.UpdateWorkflowRun(ctx, run)
+}
+
+// finish ends the run and its task. A message makes it failed.
+func finish(ctx context.Context, tx *store.Tx, p *progress, results []millrace.StepResult, message string, f *millrace.Failure) error {
+	run := *p.run
+	if run.StartedAt == 0 {
+		run.StartedAt = tx.Now()
+	}
+	run.Status, run.FinishedAt = millrace.WorkflowRunCompleted, tx.Now()
+	if results == nil {
+		results = []millrace.StepResult{}
+	}
+	var err error
+	if run.Result, err = json.Marshal(millrace.WorkflowResult{Success: message == "", Steps: results, Error: message}); err != nil {
+		return fmt.Errorf("encode result: %w", err)
+	}
+	if message != "" {
+		run.Status = millrace.WorkflowRunFailed
+		if f == nil {
+			f = &millrace.Failure{Message: message}
+		}
+		if run.Error, err = json.Marshal(f); err != nil {
+			return fmt.Errorf("encode error: %w", err)
+		}
+	}
+	if err := tx.UpdateWorkflowRun(ctx, &run); err != nil && millrace.KindOf(err) != millrace.KindNotFound {
+		return err
+	}
+	return tx.Finish(ctx)
+}

@@ -1,0 +1,108 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// act does what the step's action says, in the transaction of its result, and returns that result.
+func (r *Runner) act(ctx context.Context, tx *store.Tx, p *progress, index int, input json.RawMessage) (json.RawMessage, error) {
+	step := &p.workflow.Config.Steps[index]
+	if step.Action != millrace.ActionRunSyncJob {
+		return nil, millrace.Invalid(fmt.Sprintf("config.steps[%d].action", index), "unknown action %q", step.Action)
+	}
+	path := fmt.Sprintf("config.steps[%d].config", index)
+	request, err := millrace.ParseRunRequest(input, path)
+	if err != nil {
+		return nil, explain(err, step)
+	}
+	job, err := tx.ResolveRun(ctx, p.run.EnvironmentID, request, path)
+	if err != nil {
+		return nil, explain(err, step)
+	}
+	var result any
+	if step.CronExpression == "" {
+		result, err = r.start(ctx, tx, p, index, job, request)
+	} else {
+		result, err = schedule(ctx, tx, p, index, request)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+// explain adds the expression that a wrong value came from.
+func explain(err error, step *millrace.Step) error {
+	f := failureOf(err)
+	if f == nil {
+		return err
+	}
+	source := strings.Join(strings.Fields(string(step.Config)), " ")
+	const most = 200
+	if len(source) > most {
+		source = strings.ToValidUTF8(source[:most], "") + "..."
+	}
+	f.Message += "; it comes from " + source
+	return millrace.InvalidAll([]millrace.Failure{*f})
+}
+
+// start makes the sync job run. Workflow run and step index are its key.
+func (r *Runner) start(ctx context.Context, tx *store.Tx, p *progress, index int, job *millrace.SyncJob, request *millrace.RunRequest) (*millrace.SyncJobRun, error) {
+	earlier, err := tx.SyncJobRunOfStep(ctx, p.run.EnvironmentID, p.run.ID, int64(index))
+	if err != nil || earlier != nil {
+		return earlier, err
+	}
+	if request.ID == "" {
+		request.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), fmt.Sprint(index))
+	}
+	run, err := tx.StartRun(ctx, job, request, millrace.SyncJobRun{
+		WorkflowRunID: p.run.ID, StepIndex: int64(index), Depth: p.event.Depth + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := millrace.RunEvent(millrace.EventRunCreated, run)
+	if err != nil {
+		return nil, err
+	}
+	return run, r.emit.EmitTx(ctx, tx, e)
+}
+
+// schedule makes the schedule of the step, or updates the one it made before: workflow, step and account are its key,
+// so that an account that reconnects does not get a second one.
+func schedule(ctx context.Context, tx *store.Tx, p *progress, index int, request *millrace.RunRequest) (*millrace.SyncJobCronTrigger, error) {
+	step := &p.workflow.Config.Steps[index]
+	cron, err := expr.ParseCron(step.CronExpression, step.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	c, err := tx.CronTriggerOfStep(ctx, p.run.EnvironmentID, p.workflow.ID, int64(index), request.IntegratedAccountID)
+	if err != nil {
+		return nil, err
+	}
+	fresh := c == nil
+	if fresh {
+		c = &millrace.SyncJobCronTrigger{
+			EnvironmentID: p.run.EnvironmentID, WorkflowID: p.workflow.ID, StepIndex: int64(index),
+			IntegratedAccountID: request.IntegratedAccountID,
+		}
+	}
+	if fresh || c.CronExpression != step.CronExpression || c.Timezone != step.Timezone {
+		c.NextRunAt = millrace.TimeOf(cron.Next(tx.Now().Std()))
+	}
+	c.SyncJobID, c.WebhookID, c.Args = request.SyncJobID, request.WebhookID, request.Args
+	c.CronExpression, c.Timezone = step.CronExpression, step.Timezone
+	c.ErrorHandling, c.EventsToSend, c.Meta = request.ErrorHandling, request.EventsToSend, request.Meta
+	c.DaemonGroupKey, c.SuperQuery = request.DaemonGroupKey, request.SuperQuery
+	if fresh {
+		return c, tx.InsertSyncJobCronTrigger(ctx, c)
+	}
+	return c, tx.UpdateSyncJobCronTrigger(ctx, c)
+}
