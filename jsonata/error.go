@@ -1,10 +1,13 @@
 package jsonata
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
 // Codes of limit errors. D1011, D1012 and D2015 are JSONata's; the L codes are
@@ -17,6 +20,9 @@ const (
 	CodeOutput    = "L1002" // a value outgrew Limits.Output
 	CodeCancelled = "L1003" // the context ended
 )
+
+// CodeHost is the code of an error that a host function returned.
+const CodeHost = "H1001"
 
 // Error is what goes wrong in compiling or evaluating an expression. Code is
 // JSONata's error code (S… syntax, T… type, D… evaluation) or one of the limit
@@ -31,6 +37,7 @@ type Error struct {
 	Line    int    // from 1; 0 if the place is not known
 	Column  int    // from 1, in characters
 
+	placed bool // Offset is known
 	source string
 	cause  error
 }
@@ -85,12 +92,49 @@ func (e *Error) Format(s fmt.State, verb rune) {
 	}
 }
 
-// locate fills in the place if it is not known yet.
-func (e *Error) locate(src string, offset int) {
-	if e.Line != 0 || offset < 0 || offset > len(src) {
-		return
+// newError returns an error whose place is not known yet.
+func newError(code string, v Value) *Error { return &Error{Code: code, Value: v} }
+
+// at fills in the place and the token of an error if they are not known yet.
+func at(err error, offset int, token string) error {
+	var e *Error
+	if err == nil || !errors.As(err, &e) || e.placed {
+		return err
 	}
-	e.source, e.Offset = src, offset
-	e.Line = strings.Count(src[:offset], "\n") + 1
-	e.Column = utf8.RuneCountInString(src[strings.LastIndexByte(src[:offset], '\n')+1:offset]) + 1
+	e.placed, e.Offset = true, offset
+	if e.Token == "" {
+		e.Token = token
+	}
+	return err
+}
+
+// syntaxError converts an error of the parser.
+func syntaxError(src string, err error) error {
+	var s *syntax.Error
+	if errors.As(err, &s) {
+		e := &Error{Code: s.Code, Token: s.Token, Offset: s.Pos, placed: true}
+		if s.Value != "" {
+			e.Value = s.Value
+		}
+		err = e
+	}
+	return finished(src, err)
+}
+
+// finished completes an error with its message, line and column.
+func finished(src string, err error) error {
+	var e *Error
+	if err == nil || !errors.As(err, &e) {
+		return err
+	}
+	if e.Message == "" {
+		e.Message = message(e)
+	}
+	if e.placed && e.Line == 0 && e.Offset >= 0 && e.Offset <= len(src) {
+		before := src[:e.Offset]
+		e.source = src
+		e.Line = strings.Count(before, "\n") + 1
+		e.Column = utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
+	}
+	return e
 }

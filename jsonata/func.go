@@ -25,7 +25,8 @@ type Call struct {
 	Args  []Value
 	Input Value // the context item
 
-	ev *evaluator
+	ev    *evaluator
+	frame *frame // of the caller
 }
 
 // Arg returns an argument, or undefined if there are not as many.
@@ -52,7 +53,7 @@ func (c *Call) Grow(bytes int) error { return c.ev.grow(bytes) }
 
 // Apply calls a function value, such as a lambda that was passed as an argument.
 func (c *Call) Apply(fn Value, args ...Value) (Value, error) {
-	return c.ev.applyValue(fn, args)
+	return c.ev.applyValue(fn, args, c.frame)
 }
 
 // Arity returns the number of parameters of a function value, and 0 for anything

@@ -12,7 +12,20 @@ type Function struct {
 	params int
 	sig    *signature
 	call   func(*Call) (Value, error)
+
+	lambda *lambda // of an expression, with where it was defined
+	frame  *frame
+	input  Value
+
+	target *Function // of a partial application
+	bound  []Value
+	holes  []bool
+
+	regex *regex // of a regular expression
 }
+
+// Name returns the name of a function of a library, and "" for other functions.
+func (f *Function) Name() string { return f.name }
 
 // NewFunction returns a callable value. It panics if the signature is malformed;
 // signatures are constants of the program.

@@ -2,15 +2,21 @@ package jsonata
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"time"
+
+	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
 // Program is a compiled expression. It is immutable and may be evaluated by many
 // goroutines at the same time.
 type Program struct {
-	src string
-	lib *Library
+	src   string
+	lib   *Library
+	tree  *syntax.Node
+	body  expr
+	scope *scope
+	pool  sync.Pool
 }
 
 // Input is what one evaluation works on.
@@ -27,19 +33,100 @@ type Input struct {
 	Random func() float64
 }
 
-// Compile compiles an expression that uses the built-in functions.
+// Compile compiles an expression that uses the built-in functions. The error is
+// an [*Error].
 func Compile(src string) (*Program, error) { return Standard().Compile(src) }
 
 // Compile compiles an expression that uses the functions of the library.
-func (l *Library) Compile(src string) (*Program, error) {
-	return &Program{src: src, lib: l}, nil
-}
+func (l *Library) Compile(src string) (*Program, error) { return l.compile(src, false) }
 
 // String returns the source of the program.
 func (p *Program) String() string { return p.src }
 
 // Eval evaluates the program. The error is an [*Error], and it may wrap the error
-// of a host function.
+// of a host function or of the context.
 func (p *Program) Eval(ctx context.Context, in Input) (Value, error) {
-	return nil, errors.New("jsonata: not implemented")
+	ev, ok := p.pool.Get().(*evaluator)
+	if !ok {
+		ev = &evaluator{}
+	}
+	v, err := ev.run(ctx, p, in)
+	ev.reset()
+	p.pool.Put(ev)
+	if err != nil {
+		return nil, finished(p.src, err)
+	}
+	return v, nil
+}
+
+func (ev *evaluator) run(ctx context.Context, p *Program, in Input) (Value, error) {
+	ev.start(ctx, p, in)
+	if err := ev.alive(); err != nil {
+		return nil, err
+	}
+	ev.root = in.Data
+	data := in.Data
+	if a, ok := data.(*Array); ok {
+		data = &Array{items: []Value{a}, flags: flagSequence | flagWrapper}
+	}
+	var f *frame
+	if p.scope.framed() {
+		f = newFrame(p.scope, nil)
+	}
+	v, err := p.body.eval(ev, f, data)
+	if err != nil {
+		return nil, err
+	}
+	v = unwrap(v)
+	return v, ev.checkResult(v)
+}
+
+// checkResult makes sure that the result is not larger than the caller expects
+// when it is serialised.
+func (ev *evaluator) checkResult(v Value) error {
+	switch v.(type) {
+	case *Array, *Object:
+		size := 0
+		return ev.measure(v, &size, 0)
+	case *tuple:
+		return newError("S0217", nil)
+	}
+	return nil
+}
+
+// measure adds up roughly how long the JSON of a value is.
+func (ev *evaluator) measure(v Value, size *int, depth int) error {
+	switch v := v.(type) {
+	case string:
+		*size += len(v) + 2
+	case *Array:
+		if err := ev.nest(depth, 1); err != nil {
+			return err
+		}
+		*size += 2 + v.Len()
+		if v.count > 0 {
+			*size += 2 * v.count
+		}
+		for i := 0; i < len(v.items) && *size <= ev.limits.Output; i++ {
+			if err := ev.measure(v.items[i], size, depth+1); err != nil {
+				return err
+			}
+		}
+	case *Object:
+		if err := ev.nest(depth, 1); err != nil {
+			return err
+		}
+		for i := range v.members {
+			*size += len(v.members[i].key) + 4
+			if err := ev.measure(v.members[i].val, size, depth+1); err != nil {
+				return err
+			}
+		}
+	default:
+		*size += 4
+	}
+	if *size > ev.limits.Output {
+		return newError(CodeOutput, ev.limits.Output)
+	}
+	return nil
 }

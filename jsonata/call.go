@@ -1,0 +1,326 @@
+package jsonata
+
+import (
+	"errors"
+
+	"github.com/millrace/millrace/jsonata/internal/syntax"
+)
+
+// lambda is a function definition.
+type lambda struct {
+	scope  *scope
+	params int
+	slots  []int // where the parameters go
+	sig    *signature
+	body   expr
+	pos    int
+}
+
+func (x *lambda) eval(ev *evaluator, f *frame, in Value) (Value, error) {
+	const size = 256 // the closure and the frames it keeps
+	return &Function{lambda: x, frame: f, input: in, sig: x.sig, params: x.params}, ev.grow(size)
+}
+
+// call is a function call, or a partial application if holes is not nil.
+type call struct {
+	proc  expr
+	name  string // for messages
+	field bool   // the function is named like a field, without a dollar sign
+	known bool   // there is a function of that name
+	args  []expr
+	holes []bool
+	tail  bool
+	pos   int
+}
+
+func (c *compiler) call(n *syntax.Node, proc expr) (expr, error) {
+	x := &call{proc: proc, tail: n.TailCall, pos: n.Pos, name: n.Left.Text}
+	if n.Left.Kind == syntax.Path {
+		x.field, x.name = true, n.Left.List[0].Text
+		x.known = c.lib.funcs[x.name] != nil
+	}
+	var err error
+	if x.args, err = c.exprs(n.List); err != nil {
+		return nil, err
+	}
+	if n.Kind == syntax.Partial {
+		x.holes = make([]bool, len(n.List))
+		for i, arg := range n.List {
+			x.holes[i] = arg.Kind == syntax.Placeholder
+		}
+	}
+	return x, nil
+}
+
+func (x *call) eval(ev *evaluator, f *frame, in Value) (Value, error) {
+	return x.evalWith(ev, f, in, nil, 0)
+}
+
+// evalWith evaluates the call with an extra first argument if extra is 1.
+func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Value, error) {
+	if err := ev.enter(); err != nil {
+		return nil, at(err, x.pos, x.name)
+	}
+	proc, err := x.proc.eval(ev, f, in)
+	if err != nil {
+		return nil, err
+	}
+	args := make([]Value, extra+len(x.args))
+	if extra > 0 {
+		args[0] = first
+	}
+	for i, arg := range x.args {
+		if args[extra+i], err = arg.eval(ev, f, in); err != nil {
+			return nil, err
+		}
+	}
+	fn, ok := proc.(*Function)
+	if !ok {
+		return nil, x.notFunction(ev, proc)
+	}
+	if x.holes != nil {
+		ev.depth--
+		return fn.bind(args, x.holes), nil
+	}
+	if x.tail {
+		ev.depth--
+		ev.tail = tailCall{fn: fn, args: args, input: in, frame: f, call: x}
+		return &ev.tail, nil
+	}
+	v, err := ev.call(fn, args, in, f)
+	if err != nil {
+		return nil, at(err, x.pos, x.name)
+	}
+	ev.depth--
+	return v, nil
+}
+
+func (x *call) notFunction(ev *evaluator, proc Value) error {
+	code := "T1006"
+	if x.holes != nil {
+		code = "T1008"
+	}
+	if _, bound := ev.in.Bindings[x.name]; proc == nil && x.field && (x.known || bound) {
+		code = "T1005"
+		if x.holes != nil {
+			code = "T1007"
+		}
+	}
+	return at(newError(code, proc), x.pos, x.name)
+}
+
+// tailCall is a call in tail position. It is the value of the lambda's body, and
+// whoever called the lambda makes the call.
+type tailCall struct {
+	fn    *Function
+	args  []Value
+	input Value
+	frame *frame
+	call  *call
+}
+
+// call calls a function on a context item. f is the frame of the caller, which
+// $eval needs.
+func (ev *evaluator) call(fn *Function, args []Value, in Value, f *frame) (Value, error) {
+	v, err := ev.callOnce(fn, args, in, f)
+	for err == nil {
+		next, ok := v.(*tailCall)
+		if !ok {
+			break
+		}
+		t := *next
+		*next = tailCall{}
+		if err = ev.step(1); err != nil {
+			return nil, at(err, t.call.pos, t.call.name)
+		}
+		if v, err = ev.callOnce(t.fn, t.args, t.input, t.frame); err != nil {
+			return nil, at(err, t.call.pos, t.call.name)
+		}
+	}
+	return v, err
+}
+
+func (ev *evaluator) callOnce(fn *Function, args []Value, in Value, f *frame) (Value, error) {
+	if fn.sig != nil {
+		var err error
+		if args, err = fn.sig.validate(args, in); err != nil {
+			return nil, err
+		}
+	}
+	return ev.invoke(fn, args, in, f)
+}
+
+// invoke calls a function without checking its arguments.
+func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Value, error) {
+	switch {
+	case fn.lambda != nil:
+		x := fn.lambda
+		inner := fn.frame
+		if x.scope.framed() {
+			inner = newFrame(x.scope, fn.frame)
+			for i, slot := range x.slots {
+				if i < len(args) {
+					inner.set(slot, args[i])
+				} else {
+					inner.set(slot, nil)
+				}
+			}
+		}
+		return x.body.eval(ev, inner, fn.input)
+	case fn.target != nil:
+		return ev.invoke(fn.target, fn.fill(args), in, f)
+	}
+	c := ev.newCall()
+	c.Args, c.Input, c.frame = args, in, f
+	v, err := fn.call(c)
+	if err != nil {
+		return nil, hostError(err)
+	}
+	ev.releaseCall(c)
+	return v, nil
+}
+
+func (ev *evaluator) newCall() *Call {
+	if ev.inUse == len(ev.calls) {
+		ev.calls = append(ev.calls, &Call{})
+	}
+	c := ev.calls[ev.inUse]
+	ev.inUse++
+	c.ev = ev
+	return c
+}
+
+func (ev *evaluator) releaseCall(c *Call) {
+	ev.inUse--
+	*c = Call{}
+}
+
+// applyValue calls a function for another function.
+func (ev *evaluator) applyValue(fn Value, args []Value, frame *frame) (Value, error) {
+	f, ok := fn.(*Function)
+	if !ok {
+		return nil, newError("T1006", fn)
+	}
+	if err := ev.enter(); err != nil {
+		return nil, err
+	}
+	v, err := ev.call(f, args, Null{}, frame)
+	ev.depth--
+	return v, err
+}
+
+// arity is the number of parameters that are still open.
+func (f *Function) arity() int { return f.params }
+
+// bind returns the function with some arguments fixed. Where there is a hole, the
+// new function takes an argument.
+func (f *Function) bind(args []Value, holes []bool) *Function {
+	n := f.params
+	if n == 0 && f.call != nil {
+		n = len(args)
+	}
+	out := &Function{target: f, bound: make([]Value, n), holes: make([]bool, n)}
+	for i := range n {
+		if i < len(args) {
+			out.bound[i], out.holes[i] = args[i], holes[i]
+		}
+	}
+	if f.target != nil {
+		out.flatten(f)
+	}
+	for _, hole := range out.holes {
+		if hole {
+			out.params++
+		}
+	}
+	return out
+}
+
+// flatten makes a partial application of the partial application f one of f's
+// own target.
+func (f *Function) flatten(of *Function) {
+	bound, holes := f.bound, f.holes
+	f.target = of.target
+	f.bound = append([]Value(nil), of.bound...)
+	f.holes = append([]bool(nil), of.holes...)
+	next := 0
+	for i, hole := range of.holes {
+		if hole && next < len(bound) {
+			f.bound[i], f.holes[i] = bound[next], holes[next]
+			next++
+		}
+	}
+}
+
+// fill puts arguments into the holes.
+func (f *Function) fill(args []Value) []Value {
+	out := make([]Value, len(f.bound))
+	copy(out, f.bound)
+	for i, hole := range f.holes {
+		if hole && len(args) > 0 {
+			out[i], args = args[0], args[1:]
+		}
+	}
+	return out
+}
+
+// apply is the operator ~>.
+type apply struct {
+	left, right expr
+	call        *call // the right side, if it is a call
+	pos         int
+}
+
+func (x *apply) eval(ev *evaluator, f *frame, in Value) (Value, error) {
+	if err := ev.enter(); err != nil {
+		return nil, err
+	}
+	v, err := x.left.eval(ev, f, in)
+	if err != nil {
+		return nil, err
+	}
+	if x.call != nil {
+		v, err = x.call.evalWith(ev, f, in, v, 1)
+		ev.depth--
+		return v, err
+	}
+	right, err := x.right.eval(ev, f, in)
+	if err != nil {
+		return nil, err
+	}
+	fn, ok := right.(*Function)
+	if !ok {
+		return nil, at(newError("T2006", right), x.pos, "~>")
+	}
+	ev.depth--
+	if first, ok := v.(*Function); ok {
+		return chain(first, fn), nil
+	}
+	v, err = ev.call(fn, []Value{v}, Null{}, f)
+	return v, at(err, x.pos, "~>")
+}
+
+// chain returns the function that calls first and passes its result to second.
+func chain(first, second *Function) *Function {
+	return &Function{params: 1, call: func(c *Call) (Value, error) {
+		if err := c.ev.enter(); err != nil {
+			return nil, err
+		}
+		v, err := c.ev.call(first, []Value{c.Arg(0)}, c.Input, c.frame)
+		if err != nil {
+			return nil, err
+		}
+		v, err = c.ev.call(second, []Value{normalize(v, false)}, c.Input, c.frame)
+		c.ev.depth--
+		return v, err
+	}}
+}
+
+// hostError makes an error of a host function an [Error].
+func hostError(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Code: CodeHost, Message: err.Error(), cause: err}
+}

@@ -1,0 +1,172 @@
+package jsonata
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// chunk is how many steps pass between two looks at the clock and the context.
+const chunk = 1024
+
+// evaluator is the state of one evaluation.
+type evaluator struct {
+	ctx    context.Context //nolint:containedctx // it lives as long as one Eval
+	prog   *Program
+	in     Input
+	limits Limits
+
+	steps    int // left until the next check
+	reserve  int // left after that
+	depth    int
+	grown    int // bytes built so far
+	deadline time.Time
+	now      time.Time
+	root     Value // what $$ stands for
+
+	tail    tailCall // the call a lambda's body ended with
+	dynamic bool     // $eval has bound variables that no scope knows of
+	evals   map[string]*Program
+	calls   []*Call
+	inUse   int // how many of calls are
+}
+
+func (ev *evaluator) start(ctx context.Context, p *Program, in Input) {
+	ev.ctx, ev.prog, ev.in = ctx, p, in
+	ev.limits = in.Limits.withDefaults()
+	ev.steps = min(chunk, ev.limits.Steps)
+	ev.reserve = ev.limits.Steps - ev.steps
+	if in.Limits.Timeout > 0 {
+		ev.deadline = time.Now().Add(in.Limits.Timeout) //nolint:forbidigo // a deadline is real time
+	}
+}
+
+// reset forgets the evaluation so that the evaluator can be used again.
+func (ev *evaluator) reset() {
+	calls := ev.calls
+	for _, c := range calls {
+		*c = Call{}
+	}
+	*ev = evaluator{calls: calls}
+}
+
+// enter begins the evaluation of a nested expression and takes a step. Whoever
+// calls it decrements depth at the end, except when the evaluation fails.
+func (ev *evaluator) enter() error {
+	ev.depth++
+	ev.steps--
+	if ev.steps < 0 || ev.depth > ev.limits.Depth {
+		return ev.check()
+	}
+	return nil
+}
+
+// step takes n steps.
+func (ev *evaluator) step(n int) error {
+	ev.steps -= n
+	if ev.steps < 0 {
+		return ev.check()
+	}
+	return nil
+}
+
+func (ev *evaluator) check() error {
+	if ev.depth > ev.limits.Depth {
+		return newError(CodeDepth, ev.limits.Depth)
+	}
+	ev.reserve += ev.steps
+	if ev.reserve < 0 {
+		return newError(CodeSteps, ev.limits.Steps)
+	}
+	ev.steps = min(chunk, ev.reserve)
+	ev.reserve -= ev.steps
+	return ev.alive()
+}
+
+// alive fails when the context has ended or the time is over.
+func (ev *evaluator) alive() error {
+	if err := ev.ctx.Err(); err != nil {
+		e := newError(CodeCancelled, err.Error())
+		if errors.Is(err, context.DeadlineExceeded) {
+			e.Code = CodeTimeout
+		}
+		e.cause = context.Cause(ev.ctx)
+		return e
+	}
+	if !ev.deadline.IsZero() && time.Now().After(ev.deadline) { //nolint:forbidigo // a deadline is real time
+		return newError(CodeTimeout, ev.limits.Timeout.String())
+	}
+	return nil
+}
+
+// grow accounts for a value of so many bytes.
+func (ev *evaluator) grow(bytes int) error {
+	ev.grown += bytes
+	if bytes > ev.limits.Output || ev.grown > 4*ev.limits.Output || bytes < 0 {
+		return newError(CodeOutput, ev.limits.Output)
+	}
+	return nil
+}
+
+// growItems accounts for an array of n items.
+func (ev *evaluator) growItems(n int) error {
+	const itemSize = 16
+	ev.grown += n * itemSize
+	if n*itemSize > ev.limits.Output || ev.grown > 4*ev.limits.Output {
+		return newError(CodeSequence, ev.limits.Output/itemSize)
+	}
+	return nil
+}
+
+// items returns the items of an array. It accounts for a range that has to be
+// written out.
+func (ev *evaluator) items(a *Array) ([]Value, error) {
+	if a.count > 0 {
+		if err := ev.growItems(a.count * 2); err != nil {
+			return nil, err
+		}
+	}
+	return a.Items(), nil
+}
+
+// timestamp returns the time of the evaluation, which is read once.
+func (ev *evaluator) timestamp() time.Time {
+	if ev.now.IsZero() {
+		if ev.in.Now != nil {
+			ev.now = ev.in.Now()
+		} else {
+			ev.now = time.Now() //nolint:forbidigo // the default clock
+		}
+	}
+	return ev.now
+}
+
+func (ev *evaluator) random() float64 {
+	if ev.in.Random != nil {
+		return ev.in.Random()
+	}
+	return rand.Float64() //nolint:gosec // $random is no secret
+}
+
+// normalize ends the evaluation of an expression: an empty sequence is undefined,
+// and one item stands for itself unless the array is to be kept.
+func normalize(v Value, keep bool) Value {
+	a, ok := v.(*Array)
+	if !ok || a.flags&flagSequence == 0 || a.flags&flagTuples != 0 {
+		return v
+	}
+	switch a.Len() {
+	case 0:
+		return nil
+	case 1:
+		if a.has(flagKeepSingleton) {
+			return a
+		}
+		if keep {
+			return &Array{items: []Value{a.At(0)}, flags: flagSequence | flagKeepSingleton}
+		}
+		return a.At(0)
+	}
+	return v
+}

@@ -1,0 +1,165 @@
+package jsonata
+
+// scope is a region of the source with variables of its own. At run time there
+// is a frame for each time it is entered, but none if it has no variables.
+type scope struct {
+	parent *scope
+	names  []string
+	forced bool // has a frame although it has no variables: $eval may bind some
+}
+
+func (s *scope) framed() bool { return s.forced || len(s.names) > 0 }
+
+func (s *scope) slot(name string) int {
+	for i, n := range s.names {
+		if n == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// declare returns the slot of a variable of the scope.
+func (s *scope) declare(name string) int {
+	if i := s.slot(name); i >= 0 {
+		return i
+	}
+	s.names = append(s.names, name)
+	return len(s.names) - 1
+}
+
+// bound stands in a frame for a variable that is bound to undefined; nil stands
+// for one that is not bound yet.
+type bound struct{}
+
+// frame holds the values of the variables of a scope.
+type frame struct {
+	parent *frame
+	scope  *scope
+	vars   []Value
+	extra  map[string]Value // bound by $eval, unknown to the scope
+}
+
+func newFrame(s *scope, parent *frame) *frame {
+	return &frame{parent: parent, scope: s, vars: make([]Value, len(s.names))}
+}
+
+func (f *frame) set(slot int, v Value) {
+	if v == nil {
+		v = bound{}
+	}
+	f.vars[slot] = v
+}
+
+// lookup finds a variable by name, for expressions that were not compiled with
+// their surroundings.
+func (f *frame) lookup(name string) (Value, bool) {
+	for ; f != nil; f = f.parent {
+		v, ok := f.extra[name]
+		if i := f.scope.slot(name); !ok && i >= 0 && i < len(f.vars) {
+			v = f.vars[i]
+			ok = v != nil
+		}
+		if ok {
+			if _, undefined := v.(bound); undefined {
+				v = nil
+			}
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// bind sets a variable by name.
+func (f *frame) bind(name string, v Value) (known bool) {
+	if i := f.scope.slot(name); i >= 0 && i < len(f.vars) {
+		f.set(i, v)
+		return true
+	}
+	if f.extra == nil {
+		f.extra = make(map[string]Value)
+	}
+	f.extra[name] = v
+	return false
+}
+
+// slotRef is where a variable may be found: in the frame so many frames up.
+type slotRef struct{ up, slot int }
+
+// variable reads a variable.
+type variable struct {
+	name    string
+	pos     int
+	scope   *scope
+	refs    []slotRef
+	dynamic bool // belongs to the source of an $eval
+	fn      *Function
+}
+
+func (x *variable) eval(ev *evaluator, f *frame, _ Value) (Value, error) {
+	if x.dynamic || ev.dynamic {
+		if v, ok := f.lookup(x.name); ok {
+			return v, nil
+		}
+	}
+	for _, ref := range x.refs {
+		fr := f
+		for range ref.up {
+			fr = fr.parent
+		}
+		switch v := fr.vars[ref.slot].(type) {
+		case nil:
+		case bound:
+			return nil, nil
+		default:
+			return v, nil
+		}
+	}
+	return x.global(ev), nil
+}
+
+func (x *variable) global(ev *evaluator) Value {
+	if v, ok := ev.in.Bindings[x.name]; ok {
+		return v
+	}
+	if x.fn != nil {
+		return x.fn
+	}
+	return nil
+}
+
+// resolve finds out where the variable can be.
+func (x *variable) resolve() {
+	up := 0
+	for s := x.scope; s != nil; s = s.parent {
+		if i := s.slot(x.name); i >= 0 {
+			x.refs = append(x.refs, slotRef{up, i})
+		}
+		if s.framed() {
+			up++
+		}
+	}
+}
+
+// bindExpr sets a variable of the innermost scope.
+type bindExpr struct {
+	name    string
+	slot    int
+	value   expr
+	dynamic bool
+}
+
+func (x *bindExpr) eval(ev *evaluator, f *frame, in Value) (Value, error) {
+	v, err := x.value.eval(ev, f, in)
+	if err != nil {
+		return nil, err
+	}
+	if x.dynamic {
+		if !f.bind(x.name, v) {
+			ev.dynamic = true
+		}
+		return v, nil
+	}
+	f.set(x.slot, v)
+	return v, nil
+}

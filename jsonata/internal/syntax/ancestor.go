@@ -1,0 +1,86 @@
+package syntax
+
+import "strconv"
+
+// A parent operator % means the item that some earlier step was evaluated on.
+// That step is found while the tree is processed: an unresolved slot travels up
+// from the operator (adoptParents) until a path has a step it can be attached to
+// (resolve, seek).
+
+func (pr *processor) newSlot() *Slot {
+	s := &Slot{Label: "!" + strconv.Itoa(pr.labels), level: 1}
+	pr.labels++
+	return s
+}
+
+// adoptParents makes the unresolved slots of a part those of the whole.
+func (n *Node) adoptParents(part *Node) {
+	n.seeking = append(n.seeking, part.seeking...)
+	if part.Kind == Parent {
+		n.seeking = append(n.seeking, part.Slot)
+	}
+}
+
+// resolve attaches the slots of the last step of a path to earlier steps. Those
+// that lead out of the path remain with the path.
+func (pr *processor) resolve(path *Node) error {
+	last := path.lastStep()
+	slots := last.seeking
+	if last.Kind == Parent {
+		slots = append(slots, last.Slot)
+	}
+	for _, slot := range slots {
+		for i := len(path.List) - 2; slot.level > 0; {
+			if i < 0 {
+				path.seeking = append(path.seeking, slot)
+				break
+			}
+			step := path.List[i]
+			i--
+			// Of several steps in a row that bind their item, only the first one moves.
+			for i >= 0 && step.Focus != "" && path.List[i].Focus != "" {
+				step = path.List[i]
+				i--
+			}
+			if err := step.seek(slot); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seek goes one step towards the item the slot means. At its end the step binds
+// its own item for the slot.
+func (n *Node) seek(slot *Slot) error {
+	switch n.Kind {
+	case Name, Wildcard:
+		slot.level--
+		if slot.level == 0 {
+			if n.Ancestor != nil {
+				slot.Label = n.Ancestor.Label
+			}
+			n.Ancestor, n.Tuple = slot, true
+		}
+	case Parent:
+		slot.level++
+	case Block:
+		if len(n.List) > 0 {
+			n.Tuple = true
+			return n.List[len(n.List)-1].seek(slot)
+		}
+	case Path:
+		n.Tuple = true
+		for i := len(n.List) - 1; i >= 0; i-- {
+			if err := n.List[i].seek(slot); err != nil {
+				return err
+			}
+			if slot.level <= 0 {
+				break
+			}
+		}
+	default:
+		return &Error{Code: "S0217", Pos: n.Pos, Token: n.Text}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package jsonata
+
+import "github.com/millrace/millrace/jsonata/internal/syntax"
+
+// signature checks the arguments of a function.
+type signature struct{ params []syntax.Param }
+
+func parseSignature(text string) (*signature, error) {
+	sig, err := syntax.ParseSignature(text)
+	if err != nil {
+		return nil, err
+	}
+	return &signature{sig.Params}, nil
+}
+
+// typeOf returns the type of a value as signatures know it.
+func typeOf(v Value) uint16 {
+	switch v.(type) {
+	case nil:
+		return syntax.TypeMissing
+	case Null:
+		return syntax.TypeNull
+	case bool:
+		return syntax.TypeBoolean
+	case float64:
+		return syntax.TypeNumber
+	case string:
+		return syntax.TypeString
+	case *Array:
+		return syntax.TypeArray
+	case *Function:
+		return syntax.TypeFunction
+	}
+	return syntax.TypeObject
+}
+
+// validate returns the arguments as the function wants them: missing ones taken
+// from the context, single values wrapped where it expects an array.
+func (s *signature) validate(args []Value, context Value) ([]Value, error) {
+	counts := s.match(args)
+	if counts == nil {
+		return nil, s.mismatch(args)
+	}
+	out := make([]Value, 0, max(len(s.params), len(args)))
+	next := 0
+	for i := range s.params {
+		p := &s.params[i]
+		if counts[i] == 0 && p.Context {
+			if typeOf(context)&p.Types == 0 {
+				return nil, argError("T0411", next, context)
+			}
+			out = append(out, context)
+			continue
+		}
+		if counts[i] == 0 {
+			out = append(out, argument(args, next))
+			next++
+			continue
+		}
+		for range counts[i] {
+			arg, err := convert(p, argument(args, next), counts[i], next)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, arg)
+			next++
+		}
+	}
+	return out, nil
+}
+
+func argument(args []Value, i int) Value {
+	if i < len(args) {
+		return args[i]
+	}
+	return nil
+}
+
+func argError(code string, i int, v Value) error {
+	e := newError(code, v)
+	e.Index = i + 1
+	return e
+}
+
+// match returns how many arguments each parameter takes, or nil if they do not
+// fit. Like a regular expression over the types it is greedy and backtracks.
+func (s *signature) match(args []Value) []int {
+	counts := make([]int, len(s.params))
+	if s.matchFrom(0, args, counts) {
+		return counts
+	}
+	return nil
+}
+
+func (s *signature) matchFrom(i int, args []Value, counts []int) bool {
+	if i == len(s.params) {
+		return len(args) == 0
+	}
+	p := &s.params[i]
+	most := 0
+	for most < len(args) && typeOf(args[most])&p.Types != 0 && (most == 0 || p.Repeated) {
+		most++
+	}
+	least := 1
+	if p.Optional {
+		least = 0
+	}
+	for n := most; n >= least; n-- {
+		counts[i] = n
+		if s.matchFrom(i+1, args[n:], counts) {
+			return true
+		}
+	}
+	return false
+}
+
+// mismatch returns the error for the first argument that does not fit.
+func (s *signature) mismatch(args []Value) error {
+	good := 0
+	counts := make([]int, len(s.params))
+	for i := range s.params {
+		part := &signature{s.params[:i+1]}
+		fits := -1
+		for n := len(args); n >= 0 && fits < 0; n-- {
+			if part.matchFrom(0, args[:n], counts) {
+				fits = n
+			}
+		}
+		if fits < 0 {
+			break
+		}
+		good = fits
+	}
+	return argError("T0410", good, argument(args, good))
+}
+
+// convert checks an argument for an array parameter and wraps a single value.
+func convert(p *syntax.Param, arg Value, count, index int) (Value, error) {
+	if p.Letter != 'a' || arg == nil {
+		return arg, nil
+	}
+	a, ok := arg.(*Array)
+	if p.Subtype != "" {
+		want, _ := syntax.TypeOfLetter(p.Subtype[0])
+		if !ok && (count != 1 || typeOf(arg) != want || len(p.Subtype) != 1) {
+			return nil, argError("T0412", index, arg)
+		}
+		if ok && a.count > 0 && want != syntax.TypeNumber {
+			return nil, argError("T0412", index, arg)
+		}
+		for i := 0; ok && i < len(a.items); i++ {
+			if typeOf(a.items[i]) != want {
+				return nil, argError("T0412", index, arg)
+			}
+		}
+	}
+	if !ok {
+		return NewArray(arg), nil
+	}
+	return arg, nil
+}
