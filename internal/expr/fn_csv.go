@@ -1,0 +1,306 @@
+package expr
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// csvFunctions write tables.
+func csvFunctions() []jsonata.Func {
+	return []jsonata.Func{{Name: "jsonToCsv", Params: 2, Call: jsonToCSV}}
+}
+
+// csvColumn is a column of the table. Its path leads into nested objects, unless a row has a member of just that name.
+type csvColumn struct {
+	label    jsonata.Value
+	path     string
+	segments []string
+	missing  jsonata.Value
+}
+
+// csvTable is one call of $jsonToCsv.
+type csvTable struct {
+	columns   []csvColumn
+	delimiter string
+	emptyRows bool
+}
+
+// jsonToCSV implements $jsonToCsv(rows, options). Text and headings are quoted, numbers are not, objects become JSON.
+func jsonToCSV(c *jsonata.Call) (jsonata.Value, error) {
+	var rows []jsonata.Value
+	for _, row := range castList(c.Arg(0)) {
+		if isTrue(row) {
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return "", nil
+	}
+	options := c.Arg(1)
+	table := csvTable{delimiter: ",", emptyRows: isTrue(field(options, "includeEmptyRows"))}
+	if v := field(options, "delimiter"); isTrue(v) {
+		table.delimiter = textOf(v)
+	}
+	if isList(field(options, "transforms")) {
+		return nil, argumentError("$jsonToCsv: the option transforms is not available")
+	}
+	var err error
+	if table.columns, err = csvColumns(c, rows, options); err != nil {
+		return nil, err
+	}
+	return table.write(c, rows, options)
+}
+
+// write joins the heading and the rows.
+func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) (jsonata.Value, error) {
+	var lines []string
+	if field(options, "header") != false {
+		heading, err := t.heading()
+		if err != nil {
+			return nil, err
+		}
+		if heading != "" {
+			lines = append(lines, heading)
+		}
+	}
+	for _, row := range rows {
+		line, err := t.row(row)
+		if err != nil {
+			return nil, err
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if err := c.Step(len(t.columns)); err != nil {
+			return nil, err
+		}
+		if err := c.Grow(len(line)); err != nil {
+			return nil, err
+		}
+	}
+	eol, mark := "\n", ""
+	if v := field(options, "eol"); isTrue(v) {
+		eol = textOf(v)
+	}
+	if isTrue(field(options, "withBOM")) {
+		mark = "\ufeff"
+	}
+	return mark + strings.Join(lines, eol), nil
+}
+
+func (t csvTable) heading() (string, error) {
+	cells := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		label, ok := column.label.(string)
+		if !ok {
+			return "", argumentError("value.includes is not a function")
+		}
+		cells[i] = csvQuote(label)
+	}
+	return strings.Join(cells, t.delimiter), nil
+}
+
+// row is empty for a row without any value, which is left out of the table.
+func (t csvTable) row(row jsonata.Value) (string, error) {
+	empty := !t.emptyRows
+	cells := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		v, err := column.value(row)
+		if err != nil {
+			return "", err
+		}
+		if cells[i], err = csvCell(v); err != nil {
+			return "", err
+		}
+		empty = empty && cells[i] == ""
+	}
+	if empty {
+		return "", nil
+	}
+	return strings.Join(cells, t.delimiter), nil
+}
+
+// csvColumns are the columns asked for, or all members that any of the rows has.
+func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([]csvColumn, error) {
+	missing := field(options, "defaultValue")
+	if asked := field(options, "fields"); isTrue(asked) {
+		list, ok := asked.(*jsonata.Array)
+		if !ok {
+			return nil, argumentError("fields.map is not a function")
+		}
+		columns := make([]csvColumn, 0, list.Len())
+		for _, item := range list.Items() {
+			column, err := csvColumnOf(item, missing)
+			if err != nil {
+				return nil, err
+			}
+			columns = append(columns, column)
+		}
+		return columns, nil
+	}
+	if !isComposite(rows[0]) {
+		return nil, argumentError(`Data items should be objects or the "fields" option should be included`)
+	}
+	names := jsonata.NewObject(8)
+	var columns []csvColumn
+	for _, row := range rows {
+		members := entriesOf(row)
+		if err := c.Step(members.Len()); err != nil {
+			return nil, err
+		}
+		for name := range members.All() {
+			if _, known := names.Get(name); !known {
+				names.Set(name, true)
+				columns = append(columns, newCSVColumn(name, name, missing))
+			}
+		}
+	}
+	return columns, nil
+}
+
+func newCSVColumn(label jsonata.Value, path string, missing jsonata.Value) csvColumn {
+	return csvColumn{label: label, path: path, segments: csvPath(path), missing: missing}
+}
+
+// csvColumnOf reads one of the option fields: a path, or an object with a label, a path and a default.
+func csvColumnOf(v, missing jsonata.Value) (csvColumn, error) {
+	switch v := v.(type) {
+	case string:
+		return newCSVColumn(v, v, missing), nil
+	case *jsonata.Object:
+		path, ok := objectGet(v, "value").(string)
+		if !ok {
+			break
+		}
+		if own, has := v.Get("default"); has {
+			missing = own
+		}
+		label := objectGet(v, "label")
+		if !isTrue(label) {
+			label = path
+		}
+		return newCSVColumn(label, path, missing), nil
+	}
+	shown, err := jsonata.ToJSON(v)
+	if err != nil {
+		shown = []byte("undefined")
+	}
+	return csvColumn{}, argumentError("Invalid field info option. %s", shown)
+}
+
+// value finds the column's value in a row.
+func (column csvColumn) value(row jsonata.Value) (jsonata.Value, error) {
+	if !isComposite(row) {
+		return nil, argumentError("Cannot use 'in' operator to search for '%s' in %s", column.path, textOf(row))
+	}
+	v, found := csvMember(row, column.path)
+	if !found {
+		v = row
+		for _, segment := range column.segments {
+			if v, _ = csvMember(v, segment); v == nil {
+				break
+			}
+		}
+	}
+	if v == nil {
+		return column.missing, nil
+	}
+	return v, nil
+}
+
+func csvMember(v jsonata.Value, name string) (jsonata.Value, bool) {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return v.Get(name)
+	case jsonata.Host:
+		return v.Member(name)
+	case *jsonata.Array:
+		if name == "length" {
+			return float64(v.Len()), true
+		}
+		i := parseNumber(name)
+		if formatNumber(i) == name && i >= 0 && i < float64(v.Len()) {
+			return v.At(int(i)), true
+		}
+	}
+	return nil, false
+}
+
+// csvPath splits a path at dots and brackets; what is quoted in brackets is one name.
+func csvPath(path string) []string {
+	var segments []string
+	for path != "" {
+		if end := strings.IndexAny(path, ".[]"); end != 0 {
+			if end < 0 {
+				end = len(path)
+			}
+			segments, path = append(segments, path[:end]), path[end:]
+			continue
+		}
+		if path[0] != '[' {
+			path = path[1:]
+			continue
+		}
+		segment, rest, ok := csvBracket(path[1:])
+		if ok {
+			segments = append(segments, segment)
+		}
+		path = rest
+	}
+	return segments
+}
+
+// csvBracket reads what is inside brackets. It returns what follows them.
+func csvBracket(text string) (string, string, bool) {
+	if text == "" {
+		return "", "", false
+	}
+	if quote := text[0]; quote == '"' || quote == '\'' {
+		for i := 1; i < len(text); i++ {
+			switch {
+			case text[i] == '\\':
+				i++
+			case text[i] == quote && strings.HasPrefix(text[i+1:], "]"):
+				return text[1:i], text[i+2:], true
+			case text[i] == quote:
+				return "", text, false
+			}
+		}
+		return "", text, false
+	}
+	inside, _, _ := strings.Cut(text, "[")
+	end := strings.LastIndexByte(inside, ']')
+	if end < 1 {
+		return "", text, false
+	}
+	return trimSpace(text[:end]), text[end+1:], true
+}
+
+// csvCell writes a value.
+func csvCell(v jsonata.Value) (string, error) {
+	switch v := v.(type) {
+	case nil, jsonata.Null, *jsonata.Function:
+		return "", nil
+	case string:
+		return csvQuote(v), nil
+	case bool, float64:
+		return textOf(v), nil
+	}
+	data, err := jsonata.ToJSON(v)
+	if err != nil {
+		return "", failedError("$jsonToCsv: %v", err)
+	}
+	text := string(data)
+	switch {
+	case text == "null":
+		if _, host := v.(jsonata.Host); !host {
+			return "", nil
+		}
+	case len(text) > 2 && text[0] == '"': // a host object that is shown as text
+		text = text[1 : len(text)-1]
+	}
+	return csvQuote(text), nil
+}
+
+func csvQuote(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }

@@ -1,0 +1,103 @@
+package expr
+
+import (
+	"github.com/millrace/millrace/jsonata"
+)
+
+// datetimeFunctions parse dates. Their results are objects with the fields and methods of a Luxon date-time.
+func datetimeFunctions() []jsonata.Func {
+	l := &luxon{}
+	return []jsonata.Func{
+		{Name: "dtFromIso", Params: 2, Call: l.fromISO},
+		{Name: "dtFromFormat", Params: 3, Call: l.fromFormat},
+	}
+}
+
+// evaluationClock is the time of the evaluation.
+func evaluationClock(c *jsonata.Call) clock {
+	return func() float64 { return float64(c.Now().UnixMilli()) }
+}
+
+// fromISO parses ISO 8601 in the zone of the server, and shows the time in the zone asked for.
+func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
+	o := parseOptions{now: frozen(c), format: "ISO 8601", text: textOf(c.Arg(0))}
+	d, err := l.resolve(l.isoOf(c.Arg(0), o.text), o)
+	if err != nil {
+		return nil, err
+	}
+	if isTrue(c.Arg(1)) {
+		d = d.setZone(l.zoneArgument(c.Arg(1)), false)
+	}
+	return d.value(nil)
+}
+
+// isoOf parses anything that has a text. Null and undefined have none.
+func (l *luxon) isoOf(v jsonata.Value, text string) *instant {
+	if isNullish(v) {
+		return nil
+	}
+	return l.parseISO(text)
+}
+
+// frozen reads the clock now, because the result outlives the call.
+func frozen(c *jsonata.Call) clock {
+	now := evaluationClock(c)()
+	return func() float64 { return now }
+}
+
+// fromFormat parses a text by a format of tokens, or by one of the formats that have a name.
+func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
+	options := c.Arg(2)
+	if _, null := options.(jsonata.Null); null {
+		return nil, argumentError("Cannot read properties of null (reading 'locale')")
+	}
+	loc, err := locale{table: &l.locales}.with(options)
+	if err != nil {
+		return nil, err
+	}
+	o := parseOptions{
+		zone: l.zoneArgument(field(options, "zone")), keep: isTrue(field(options, "setZone")), loc: loc, now: frozen(c), text: textOf(c.Arg(0)),
+	}
+	var in *instant
+	switch format := c.Arg(1); format {
+	case "ISO":
+		o.format, in = "ISO 8601", l.isoOf(c.Arg(0), o.text)
+	case "RFC2822":
+		if _, ok := c.Arg(0).(string); !ok {
+			return nil, argumentError("s.replace is not a function")
+		}
+		o.format, in = "RFC 2822", l.parseRFC2822(o.text)
+	case "fromSeconds":
+		return l.at(parseIntPrefix(o.text)*1000, o.zone, loc, o.now).value(nil)
+	default:
+		if in, err = l.byTokens(c); err != nil {
+			return nil, err
+		}
+		o.format = "format " + textOf(format)
+	}
+	d, err := l.resolve(in, o)
+	return d.value(err)
+}
+
+// byTokens parses with a format of the caller.
+func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
+	if c.Arg(0) == nil || c.Arg(1) == nil {
+		return nil, argumentError("fromFormat requires an input string and a format")
+	}
+	text, isText := c.Arg(0).(string)
+	format, isFormat := c.Arg(1).(string)
+	switch {
+	case !isFormat:
+		return nil, argumentError("fmt.charAt is not a function")
+	case !isText:
+		return nil, argumentError("input.match is not a function")
+	}
+	if err := c.Step(len(format) + len(text)); err != nil {
+		return nil, err
+	}
+	loc, err := locale{table: &l.locales}.with(c.Arg(2))
+	if err != nil {
+		return nil, err
+	}
+	return l.parseFormat(text, format, loc)
+}

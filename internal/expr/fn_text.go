@@ -1,0 +1,204 @@
+package expr
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// textFunctions cut text into pieces.
+func textFunctions() []jsonata.Func {
+	return []jsonata.Func{{Name: "recursiveCharacterTextSplitter", Params: 1, Call: splitText}}
+}
+
+// textSplitter cuts text into chunks of at most size UTF-16 units, preferably at paragraphs, then lines, then words. Neighbours share up
+// to overlap units.
+type textSplitter struct {
+	call          *jsonata.Call
+	size, overlap float64
+	separators    []string
+	keep          bool // separators stay at the beginning of the piece after them
+	chunks        []jsonata.Value
+}
+
+// splitText implements $recursiveCharacterTextSplitter(value, options). Lists and objects are split as indented JSON.
+func splitText(c *jsonata.Call) (jsonata.Value, error) {
+	s := &textSplitter{call: c, size: 1000, overlap: 200, separators: []string{"\n\n", "\n", " ", ""}, keep: true}
+	if err := s.configure(c.Arg(1)); err != nil {
+		return nil, err
+	}
+	text, err := splitterText(c.Arg(0))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.split(text, s.separators); err != nil {
+		return nil, err
+	}
+	return jsonata.NewArray(s.chunks...), nil
+}
+
+// configure reads the options. Without any, chunks are 200 long and share 60.
+func (s *textSplitter) configure(options jsonata.Value) error {
+	if options == nil {
+		s.size, s.overlap = 200, 60
+	}
+	if v := field(options, "chunkSize"); !isNullish(v) {
+		s.size = toNumber(v)
+	}
+	if v := field(options, "chunkOverlap"); !isNullish(v) {
+		s.overlap = toNumber(v)
+	}
+	if list, ok := field(options, "separators").(*jsonata.Array); ok {
+		s.separators = nil
+		for _, item := range list.Items() {
+			s.separators = append(s.separators, textOf(item))
+		}
+	}
+	if v := field(options, "keepSeparator"); !isNullish(v) {
+		s.keep = isTrue(v)
+	}
+	if s.overlap >= s.size {
+		return argumentError("Cannot have chunkOverlap >= chunkSize")
+	}
+	return nil
+}
+
+func splitterText(v jsonata.Value) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case nil, jsonata.Null:
+		return "", nil
+	case *jsonata.Array, *jsonata.Object:
+		return indentedJSON(v)
+	}
+	return lodashText(v), nil
+}
+
+// indentedJSON is JSON with two spaces for each level.
+func indentedJSON(v jsonata.Value) (string, error) {
+	data, err := jsonata.ToJSON(v)
+	if err != nil {
+		return "", failedError("encode json: %v", err)
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, data, "", "  "); err != nil {
+		return "", failedError("indent json: %v", err)
+	}
+	return b.String(), nil
+}
+
+// split cuts with the first separator that occurs, and what is still too long with those after it. After the last separator text is cut
+// between any two characters, but not after an empty one, which has done that already.
+func (s *textSplitter) split(text string, separators []string) error {
+	if err := s.call.Step(1 + len(text)/16); err != nil {
+		return err
+	}
+	separator, rest, final := "", separators[:0], true
+	if len(separators) > 0 {
+		separator = separators[len(separators)-1]
+	} else if !s.keep {
+		return argumentError("$recursiveCharacterTextSplitter: no separator is left")
+	}
+	for i, candidate := range separators {
+		if candidate == "" || strings.Contains(text, candidate) {
+			separator, rest, final = candidate, separators[i+1:], candidate == ""
+			break
+		}
+	}
+	between := separator
+	if s.keep {
+		between = ""
+	}
+	var small []string
+	for _, piece := range s.pieces(text, separator) {
+		if utf16Length(piece) < s.size {
+			small = append(small, piece)
+			continue
+		}
+		if err := s.merge(small, between); err != nil {
+			return err
+		}
+		small = nil
+		if final {
+			s.chunks = append(s.chunks, piece)
+		} else if err := s.split(piece, rest); err != nil {
+			return err
+		}
+	}
+	return s.merge(small, between)
+}
+
+// pieces cuts text at every separator; an empty separator cuts between characters. Empty pieces are left out.
+func (s *textSplitter) pieces(text, separator string) []string {
+	if separator != "" && !s.keep {
+		return slices.DeleteFunc(strings.Split(text, separator), func(piece string) bool { return piece == "" })
+	}
+	var pieces []string
+	for text != "" {
+		_, end := utf8.DecodeRuneInString(text)
+		if separator != "" { // separators may overlap: each begins a piece, but not at the beginning of one
+			if i := strings.Index(text[end:], separator); i >= 0 {
+				end += i
+			} else {
+				end = len(text)
+			}
+		}
+		pieces, text = append(pieces, text[:end]), text[end:]
+	}
+	return pieces
+}
+
+// merge joins small pieces into chunks. A chunk begins with the end of the one before it.
+func (s *textSplitter) merge(pieces []string, between string) error {
+	gap := utf16Length(between)
+	var current []string
+	total := 0.0
+	for _, piece := range pieces {
+		length := utf16Length(piece)
+		if total+length+float64(len(current))*gap > s.size && len(current) > 0 {
+			if err := s.add(current, between); err != nil {
+				return err
+			}
+			for total > s.overlap || total+length+float64(len(current))*gap > s.size && total > 0 {
+				if len(current) == 0 {
+					return argumentError("$recursiveCharacterTextSplitter: chunkOverlap is negative")
+				}
+				total -= utf16Length(current[0])
+				current = current[1:]
+			}
+		}
+		current = append(current, piece)
+		total += length
+	}
+	return s.add(current, between)
+}
+
+// add makes a chunk, without the white space around it and unless nothing else is in it.
+func (s *textSplitter) add(pieces []string, between string) error {
+	chunk := trimSpace(strings.Join(pieces, between))
+	if chunk == "" {
+		return nil
+	}
+	s.chunks = append(s.chunks, chunk)
+	if err := s.call.Step(len(pieces)); err != nil {
+		return err
+	}
+	return s.call.Grow(len(chunk))
+}
+
+// utf16Length is the length of a text as JavaScript counts it.
+func utf16Length(text string) float64 {
+	n := 0
+	for _, r := range text {
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return float64(n)
+}

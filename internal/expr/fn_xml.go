@@ -1,0 +1,92 @@
+package expr
+
+import (
+	"github.com/millrace/millrace/jsonata"
+)
+
+// maxXMLDepth bounds how deep elements may nest.
+const maxXMLDepth = 1000
+
+// xmlFunctions convert between XML text and objects of the two forms of the npm package xml-js: compact ones, whose members are elements
+// by name, and others with a list of elements, which keep their order.
+func xmlFunctions() []jsonata.Func {
+	return []jsonata.Func{
+		{Name: "xmlToJs", Params: 2, Call: xmlToJS},
+		{Name: "jsToXml", Params: 2, Call: jsToXML},
+	}
+}
+
+// xmlOptions are the options of one call. They replace the defaults as a whole.
+type xmlOptions struct {
+	values  jsonata.Value
+	compact bool
+}
+
+func xmlOptionsOf(v jsonata.Value) xmlOptions {
+	if v == nil {
+		defaults := jsonata.NewObject(2)
+		defaults.Set("compact", true)
+		defaults.Set("spaces", 4.0)
+		v = defaults
+	}
+	return xmlOptions{values: v, compact: field(v, "compact") == true}
+}
+
+// flag is a boolean option; other values count as false.
+func (o xmlOptions) flag(name string) bool { return field(o.values, name) == true }
+
+// key is the name of the member for some part of a document.
+func (o xmlOptions) key(part string) string {
+	if name, ok := field(o.values, part+"Key").(string); ok {
+		return name
+	}
+	if o.compact {
+		return "_" + part
+	}
+	return part
+}
+
+// alwaysArray tells whether a member is an array even with a single item.
+func (o xmlOptions) alwaysArray(name string) bool {
+	switch v := field(o.values, "alwaysArray").(type) {
+	case bool:
+		return v
+	case *jsonata.Array:
+		for _, item := range v.Items() {
+			if item == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// xmlToJS implements $xmlToJs(xml, options).
+func xmlToJS(c *jsonata.Call) (jsonata.Value, error) {
+	builder := newXMLBuilder(xmlOptionsOf(c.Arg(1)))
+	if builder.o.flag("addParent") {
+		return nil, argumentError("$xmlToJs: the option addParent is not available, since a value cannot contain itself")
+	}
+	switch v := c.Arg(0).(type) {
+	case nil:
+		return nil, argumentError("Cannot read properties of undefined (reading 'length')")
+	case jsonata.Null, bool, float64: // which have no length
+		return jsonata.NewObject(0), nil
+	case string:
+		return builder.parse(c, v)
+	default:
+		return builder.parse(c, textOf(v))
+	}
+}
+
+// parse reads a whole document.
+func (b *xmlBuilder) parse(c *jsonata.Call, text string) (jsonata.Value, error) {
+	if err := c.Grow(len(text)); err != nil {
+		return nil, err
+	}
+	p := &xmlParser{out: b, step: c.Step}
+	if err := p.run(text); err != nil {
+		return nil, err
+	}
+	return b.root, nil
+}

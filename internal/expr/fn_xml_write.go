@@ -1,0 +1,314 @@
+package expr
+
+import (
+	"math"
+	"strings"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// xmlWriter writes one document. Nothing is escaped in comments, instructions and names: what goes in comes out.
+type xmlWriter struct {
+	o      xmlOptions
+	call   *jsonata.Call
+	spaces string
+	out    strings.Builder
+	err    error
+	depth  int
+}
+
+// jsToXML implements $jsToXml(value, options).
+func jsToXML(c *jsonata.Call) (jsonata.Value, error) {
+	w := &xmlWriter{o: xmlOptionsOf(c.Arg(1)), call: c}
+	if err := w.setSpaces(); err != nil {
+		return nil, err
+	}
+	switch {
+	case w.o.compact:
+		w.members(c.Arg(0), 0)
+	case isNullish(c.Arg(0)):
+		return nil, argumentError("Cannot read properties of %s (reading 'declaration')", textOf(c.Arg(0)))
+	default:
+		w.document(c.Arg(0))
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.out.String(), nil
+}
+
+// setSpaces reads the option for the indentation: a text, or a number of spaces.
+func (w *xmlWriter) setSpaces() error {
+	switch v := field(w.o.values, "spaces").(type) {
+	case string:
+		w.spaces = v
+	case float64:
+		if v < -1 || v >= math.MaxUint32 || !isWhole(v) {
+			return argumentError("Invalid array length")
+		}
+		if err := w.call.Grow(int(max(v, 0))); err != nil {
+			return err
+		}
+		w.spaces = strings.Repeat(" ", int(max(v, 0)))
+	}
+	return nil
+}
+
+// write appends text, as long as the budget lasts.
+func (w *xmlWriter) write(parts ...string) {
+	for _, part := range parts {
+		if w.err != nil {
+			return
+		}
+		if w.err = w.call.Grow(len(part)); w.err == nil {
+			w.out.WriteString(part)
+		}
+	}
+}
+
+func (w *xmlWriter) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// enter counts the levels of nesting and the work.
+func (w *xmlWriter) enter() bool {
+	w.depth++
+	if w.depth > maxXMLDepth {
+		w.fail(failedError("$jsToXml: elements nest more than %d deep", maxXMLDepth))
+	}
+	w.fail(w.call.Step(1))
+	return w.err == nil
+}
+
+func (w *xmlWriter) leave() { w.depth-- }
+
+// indent begins a line, unless it is the first of the document.
+func (w *xmlWriter) indent(depth int, first bool) {
+	if !first && w.spaces != "" {
+		w.write("\n")
+	}
+	if w.spaces == "" || w.err != nil {
+		return
+	}
+	if w.err = w.call.Grow(depth * len(w.spaces)); w.err == nil {
+		w.out.WriteString(strings.Repeat(w.spaces, depth))
+	}
+}
+
+// indentIf is indent for the parts that are indented only on request.
+func (w *xmlWriter) indentIf(option string, depth int, first bool) {
+	if w.o.flag(option) {
+		w.indent(depth, first)
+	}
+}
+
+// members writes the compact form: every member is an element or one of the special parts, an array is several of them.
+func (w *xmlWriter) members(v jsonata.Value, depth int) {
+	if !w.enter() {
+		return
+	}
+	defer w.leave()
+	first := depth == 0
+	for key, member := range entriesOf(v).All() {
+		for _, node := range castList(member) {
+			w.member(key, node, depth, first)
+			if w.err != nil {
+				return
+			}
+			first = false
+		}
+	}
+}
+
+func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool) {
+	switch key {
+	case w.o.key("declaration"):
+		w.declaration(node, depth)
+	case w.o.key("instruction"):
+		w.indentIf("indentInstruction", depth, first)
+		w.instruction(entriesOf(node), depth)
+	case w.o.key("attributes"):
+	case w.o.key("text"):
+		w.indentIf("indentText", depth, first)
+		w.text(node)
+	case w.o.key("cdata"):
+		w.indentIf("indentCdata", depth, first)
+		w.cdata(node)
+	case w.o.key("doctype"):
+		w.indent(depth, first)
+		w.doctype(node)
+	case w.o.key("comment"):
+		w.indent(depth, first)
+		w.comment(node)
+	default:
+		if parent, ok := field(w.o.values, "parentKey").(string); ok && key == parent {
+			return
+		}
+		w.indent(depth, first)
+		w.compactElement(key, node, depth)
+	}
+}
+
+func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
+	switch {
+	case isNullish(node) || node == "":
+		w.emptyElement(name)
+		return
+	case name == "" && isComposite(node):
+		w.members(node, depth+1)
+		return
+	case name == "":
+		return
+	}
+	w.write("<", name)
+	if !isComposite(node) {
+		w.write(">")
+		w.text(node)
+		w.write("</", name, ">")
+		return
+	}
+	attributes := field(node, w.o.key("attributes"))
+	if isTrue(attributes) {
+		w.attributes(attributes, depth)
+	}
+	if !w.hasContent(node, true) && !preservesSpace(attributes) && !w.o.flag("fullTagEmptyElement") {
+		w.write("/>")
+		return
+	}
+	w.write(">")
+	w.members(node, depth+1)
+	if w.hasContent(node, false) {
+		w.indent(depth, false)
+	}
+	w.write("</", name, ">")
+}
+
+func (w *xmlWriter) emptyElement(name string) {
+	if w.o.flag("fullTagEmptyElement") {
+		w.write("<", name, "></", name, ">")
+		return
+	}
+	w.write("<", name, "/>")
+}
+
+func preservesSpace(attributes jsonata.Value) bool {
+	return field(attributes, "xml:space") == "preserve"
+}
+
+// hasContent reports whether a node of the compact form has anything but attributes: something that stands on a line of its own, or
+// anything at all.
+func (w *xmlWriter) hasContent(node jsonata.Value, anything bool) bool {
+	for key := range entriesOf(node).All() {
+		switch key {
+		case w.o.key("attributes"):
+			continue
+		case w.o.key("text"):
+			if !anything && !w.o.flag("indentText") {
+				continue
+			}
+		case w.o.key("cdata"):
+			if !anything && !w.o.flag("indentCdata") {
+				continue
+			}
+		case w.o.key("instruction"):
+			if !anything && !w.o.flag("indentInstruction") {
+				continue
+			}
+		}
+		if parent, ok := field(w.o.values, "parentKey").(string); ok && key == parent {
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
+	if w.o.flag("ignoreAttributes") {
+		return
+	}
+	ownLines := w.spaces != "" && w.o.flag("indentAttributes")
+	members := entriesOf(v)
+	for name, value := range members.All() {
+		if isNullish(value) {
+			continue
+		}
+		if ownLines {
+			w.indent(depth+1, false)
+		} else {
+			w.write(" ")
+		}
+		quote := `"`
+		if _, isText := value.(string); !isText && w.o.flag("noQuotesForNativeAttributes") {
+			quote = ""
+		}
+		w.write(name, "=", quote, strings.ReplaceAll(textOf(value), `"`, "&quot;"), quote)
+	}
+	if ownLines && members.Len() > 0 {
+		w.indent(depth, false)
+	}
+}
+
+func (w *xmlWriter) declaration(v jsonata.Value, depth int) {
+	if isNullish(v) {
+		w.fail(argumentError("Cannot read properties of %s (reading '%s')", textOf(v), w.o.key("attributes")))
+	}
+	if w.o.flag("ignoreDeclaration") {
+		return
+	}
+	w.write("<?xml")
+	w.attributes(field(v, w.o.key("attributes")), depth)
+	w.write("?>")
+}
+
+// instruction writes the first member: its name, and its attributes or its text.
+func (w *xmlWriter) instruction(o *jsonata.Object, depth int) {
+	if w.o.flag("ignoreInstruction") {
+		return
+	}
+	for name, v := range o.All() {
+		w.write("<?", name)
+		switch {
+		case isComposite(v):
+			w.attributes(field(v, w.o.key("attributes")), depth)
+		case isTrue(v):
+			w.write(" ", textOf(v))
+		}
+		w.write("?>")
+		return
+	}
+	w.write("<?undefined?>")
+}
+
+func (w *xmlWriter) text(v jsonata.Value) {
+	if w.o.flag("ignoreText") {
+		return
+	}
+	text := strings.ReplaceAll(textOf(v), "&amp;", "&") // what is escaped already is not escaped twice
+	w.write(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
+}
+
+func (w *xmlWriter) cdata(v jsonata.Value) {
+	if w.o.flag("ignoreCdata") {
+		return
+	}
+	text, ok := v.(string)
+	if !ok {
+		w.fail(argumentError("cdata.replace is not a function"))
+	}
+	w.write("<![CDATA[", strings.Replace(text, "]]>", "]]]]><![CDATA[>", 1), "]]>")
+}
+
+func (w *xmlWriter) comment(v jsonata.Value) {
+	if !w.o.flag("ignoreComment") {
+		w.write("<!--", textOf(v), "-->")
+	}
+}
+
+func (w *xmlWriter) doctype(v jsonata.Value) {
+	if !w.o.flag("ignoreDoctype") {
+		w.write("<!DOCTYPE ", textOf(v), ">")
+	}
+}

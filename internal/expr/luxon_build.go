@@ -1,0 +1,175 @@
+package expr
+
+import "math"
+
+// instant is what a parser found in a text: fields, and possibly a zone with the offset that was written.
+type instant struct {
+	fields units
+	zone   *zone
+	offset *float64
+}
+
+// parseOptions are the options of the parsing functions.
+type parseOptions struct {
+	zone   zone
+	keep   bool // stay in the zone that the text names
+	loc    locale
+	now    clock
+	format string // what the text should have been, for explanations
+	text   string
+}
+
+// resolve turns what a parser found into a date-time. Nothing found is "unparsable".
+func (l *luxon) resolve(in *instant, o parseOptions) (dateTime, error) {
+	if in == nil || len(in.fields) == 0 && in.zone == nil {
+		why := &invalidity{"unparsable", `the input "` + o.text + `" can't be parsed as ` + o.format}
+		return l.invalid(why, o.now), nil
+	}
+	z := o.zone
+	if in.zone != nil {
+		z = *in.zone
+	}
+	d, err := l.build(in.fields, z, in.offset, o)
+	if err != nil || o.keep {
+		return d, err
+	}
+	return d.setZone(o.zone, false), nil
+}
+
+// build makes a date-time of fields. What is larger than the largest field given is taken from now, what is smaller is the first.
+func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTime, error) {
+	if !z.valid() {
+		return l.invalid(unsupportedZone(z), o.now), nil
+	}
+	loc := o.loc
+	loc.table = &l.locales
+	rule, err := weekFields(u, loc)
+	if err != nil {
+		return dateTime{}, err
+	}
+	if err := checkMix(u); err != nil {
+		return dateTime{}, err
+	}
+	guess := z.offset(o.now())
+	if offset != nil {
+		guess = *offset
+	}
+	today := civilAt(o.now() + guess*msPerMinute)
+	dated := u.has("year", "month", "day")
+	local, invalid := l.complete(u, today, rule)
+	if invalid != nil {
+		return l.invalid(invalid, o.now), nil
+	}
+	ms, final := fixOffset(local.millis(), guess, z)
+	d := l.at(ms, z, loc, o.now).moved(ms, final)
+	if weekday := u["weekday"]; weekday != 0 && dated && weekday != d.weekday() {
+		iso := d.toISO(isoDefaults())
+		why := "you can't specify both a weekday of " + formatNumber(weekday) + " and a date of " + iso
+		return l.invalid(&invalidity{"mismatched weekday", why}, o.now), nil
+	}
+	if !d.valid() {
+		return l.invalid(d.invalid, o.now), nil
+	}
+	return d, nil
+}
+
+// complete fills the gaps of the fields and checks their ranges.
+func (l *luxon) complete(u units, today civil, rule weekRule) (civil, *invalidity) {
+	useWeek := u["weekYear"] != 0 || u["weekNumber"] != 0 || u["weekday"] != 0 && !u.has("year", "month", "day")
+	now := units{
+		"year": today.year, "month": today.month, "day": today.day, "hour": today.hour, "minute": today.minute, "second": today.second,
+		"millisecond": today.millisecond,
+	}
+	names := []string{"year", "month", "day"}
+	switch {
+	case useWeek:
+		w := rule.weekOf(today)
+		now["weekYear"], now["weekNumber"], now["weekday"] = w.year, w.week, w.weekday
+		names = []string{"weekYear", "weekNumber", "weekday"}
+	case u.has("ordinal"):
+		now["ordinal"] = ordinalOf(today.year, today.month, today.day)
+		names = []string{"year", "ordinal"}
+	}
+	first := units{"month": 1, "day": 1, "weekNumber": 1, "weekday": 1, "ordinal": 1}
+	found := false
+	for _, name := range append(names, "hour", "minute", "second", "millisecond") {
+		switch {
+		case u.has(name):
+			found = true
+		case found:
+			u[name] = first[name]
+		default:
+			u[name] = now[name]
+		}
+	}
+	c := u.time(civil{year: u["year"], month: u["month"], day: u["day"]})
+	switch {
+	case useWeek:
+		year, ordinal := rule.date(weekDate{u["weekYear"], u["weekNumber"], u["weekday"]})
+		return dayOfYear(c, year, ordinal), firstInvalid(checkWeek(u, rule), checkTime(c))
+	case u.has("ordinal"):
+		return dayOfYear(c, c.year, u["ordinal"]), firstInvalid(checkOrdinal(u), checkTime(c))
+	}
+	return c, firstInvalid(checkDate(c), checkTime(c))
+}
+
+func firstInvalid(a, b *invalidity) *invalidity {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func isWhole(v float64) bool { return math.Mod(v, 1) == 0 }
+
+func within(v, low, high float64) bool { return isWhole(v) && v >= low && v <= high }
+
+func checkWeek(u units, rule weekRule) *invalidity {
+	switch {
+	case !isWhole(u["weekYear"]):
+		return outOfRange("weekYear", u["weekYear"])
+	case !within(u["weekNumber"], 1, rule.weeksInYear(u["weekYear"])):
+		return outOfRange("week", u["weekNumber"])
+	case !within(u["weekday"], 1, 7):
+		return outOfRange("weekday", u["weekday"])
+	}
+	return nil
+}
+
+func checkOrdinal(u units) *invalidity {
+	switch {
+	case !isWhole(u["year"]):
+		return outOfRange("year", u["year"])
+	case !within(u["ordinal"], 1, daysInYear(u["year"])):
+		return outOfRange("ordinal", u["ordinal"])
+	}
+	return nil
+}
+
+func checkDate(c civil) *invalidity {
+	switch {
+	case !isWhole(c.year):
+		return outOfRange("year", c.year)
+	case !within(c.month, 1, 12):
+		return outOfRange("month", c.month)
+	case !within(c.day, 1, daysInMonth(c.year, c.month)):
+		return outOfRange("day", c.day)
+	}
+	return nil
+}
+
+// checkTime accepts 24:00:00.000, which is the next day's midnight.
+func checkTime(c civil) *invalidity {
+	midnight := c.hour == 24 && c.minute == 0 && c.second == 0 && c.millisecond == 0
+	switch {
+	case !within(c.hour, 0, 23) && !midnight:
+		return outOfRange("hour", c.hour)
+	case !within(c.minute, 0, 59):
+		return outOfRange("minute", c.minute)
+	case !within(c.second, 0, 59):
+		return outOfRange("second", c.second)
+	case !within(c.millisecond, 0, 999):
+		return outOfRange("millisecond", c.millisecond)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package expr
+
+import (
+	"math"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// A dateTime is an object to expressions: its fields and methods are members.
+
+// JSON is the ISO text, null for an invalid date-time.
+func (d *dateTime) JSON() jsonata.Value {
+	if !d.valid() {
+		return jsonata.Null{}
+	}
+	return d.toISO(isoDefaults())
+}
+
+// Number lets expressions that expect a number see the milliseconds.
+func (d *dateTime) Number() float64 { return d.millis() }
+
+// Member returns a field or a method.
+func (d *dateTime) Member(name string) (jsonata.Value, bool) {
+	if v, ok := d.number(name); ok {
+		return v, true
+	}
+	if v, ok := d.label(name); ok {
+		return v, true
+	}
+	if call := d.method(name); call != nil {
+		return method(name, call), true
+	}
+	return nil, false
+}
+
+// method makes a member that can be called.
+func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) jsonata.Value {
+	return jsonata.NewFunction(jsonata.Func{
+		Name: name, Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) { return call(c.Args) },
+	})
+}
+
+func (d *dateTime) number(name string) (float64, bool) {
+	switch name {
+	case "year":
+		return d.year(), true
+	case "quarter":
+		return d.quarter(), true
+	case "month":
+		return d.month(), true
+	case "day":
+		return d.orNaN(d.civil.day), true
+	case "hour":
+		return d.orNaN(d.civil.hour), true
+	case "minute":
+		return d.orNaN(d.civil.minute), true
+	case "second":
+		return d.orNaN(d.civil.second), true
+	case "millisecond":
+		return d.orNaN(d.civil.millisecond), true
+	case "weekYear":
+		return d.week().year, true
+	case "weekNumber":
+		return d.week().week, true
+	case "weekday":
+		return d.weekday(), true
+	case "ordinal":
+		return d.ordinal(), true
+	case "offset":
+		return d.orNaN(d.offset), true
+	case "daysInYear":
+		return d.orNaN(daysInYear(d.civil.year)), true
+	case "weeksInWeekYear":
+		return d.orNaN(isoWeeks().weeksInYear(d.week().year)), true
+	}
+	return 0, false
+}
+
+// label is a field that is not a number, or not always one.
+func (d *dateTime) label(name string) (jsonata.Value, bool) {
+	switch name {
+	case "isInLeapYear":
+		return d.valid() && isLeapYear(d.civil.year), true
+	case "isInDST":
+		return d.inDST(), true
+	case "isValid":
+		return d.valid(), true
+	case "daysInMonth":
+		if !d.valid() {
+			return nil, true
+		}
+		return daysInMonth(d.civil.year, d.civil.month), true
+	case "invalidReason":
+		if d.valid() {
+			return jsonata.Null{}, true
+		}
+		return d.invalid.reason, true
+	case "invalidExplanation":
+		if d.valid() {
+			return jsonata.Null{}, true
+		}
+		return d.invalid.explanation, true
+	}
+	text, ok := d.text(name)
+	if ok && (text == "" || !d.valid()) {
+		return jsonata.Null{}, true
+	}
+	return text, ok
+}
+
+// text is a field that an invalid date-time does not have. Empty means null.
+func (d *dateTime) text(name string) (jsonata.Value, bool) {
+	show := func(f func() string) (jsonata.Value, bool) {
+		if !d.valid() {
+			return "", true
+		}
+		return f(), true
+	}
+	switch name {
+	case "monthShort", "monthLong":
+		return show(func() string {
+			return d.monthName(map[string]string{"monthShort": "short", "monthLong": "long"}[name], true)
+		})
+	case "weekdayShort", "weekdayLong":
+		return show(func() string {
+			return d.weekdayName(map[string]string{"weekdayShort": "short", "weekdayLong": "long"}[name], true)
+		})
+	case "offsetNameShort", "offsetNameLong":
+		return show(func() string { return d.zone.offsetName(d.ms, name == "offsetNameLong", d.loc) })
+	case "zone", "zoneName":
+		return d.zone.name(), true
+	case "isOffsetFixed":
+		return d.zone.kind == zoneFixed, true
+	case "locale":
+		return d.loc.name(), true
+	case "numberingSystem":
+		return d.loc.numbering, true
+	case "outputCalendar":
+		return d.loc.calendar, true
+	}
+	return nil, false
+}
+
+// durationArgument reads what can be added to a date-time or a duration.
+func durationArgument(v jsonata.Value) (duration, error) {
+	switch v := v.(type) {
+	case float64:
+		ms, err := unitValue(v)
+		return newDuration(units{"milliseconds": ms}, locale{}), err
+	case *jsonata.Object:
+		u, err := readUnits(v, durationUnit)
+		return newDuration(u, locale{}), err
+	case *jsonata.Array:
+		if v.Len() > 0 {
+			return duration{}, invalidUnit("0")
+		}
+		return newDuration(units{}, locale{}), nil
+	case *dateTime:
+		return duration{}, invalidUnit("ts")
+	case *durationValue:
+		return duration{}, invalidUnit("toObject")
+	case jsonata.Null:
+		return duration{}, argumentError("Duration.fromObject: argument expected to be an object, got null")
+	}
+	return duration{}, argumentError("Unknown duration argument %s of type %s", textOf(v), jsTypeOf(v))
+}
+
+// jsTypeOf is JavaScript's typeof.
+func jsTypeOf(v jsonata.Value) string {
+	switch v.(type) {
+	case nil:
+		return "undefined"
+	case bool:
+		return "boolean"
+	case float64:
+		return "number"
+	case string:
+		return "string"
+	case *jsonata.Function:
+		return "function"
+	}
+	return "object"
+}
+
+// fieldArgument reads the fields for the method set. Only objects have any.
+func fieldArgument(v jsonata.Value) (units, error) {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return readUnits(v, fieldUnit)
+	case *jsonata.Array:
+		if v.Len() > 0 {
+			return nil, invalidUnit("0")
+		}
+	case string:
+		if v != "" {
+			return nil, invalidUnit("0")
+		}
+	case jsonata.Host:
+		return nil, invalidUnit("ts")
+	}
+	return units{}, nil
+}
+
+// zoneArgument reads a zone: its name, its offset in minutes, or nothing for the zone of the server.
+func (l *luxon) zoneArgument(v jsonata.Value) zone {
+	switch v := v.(type) {
+	case nil, jsonata.Null:
+		return systemZone()
+	case string:
+		return l.zones.parse(v)
+	case float64:
+		return offsetZone(v)
+	}
+	return zone{kind: zoneInvalid, id: textOf(v)}
+}
+
+// number or NaN as a value.
+func numberOrNaN(v float64, valid bool) jsonata.Value {
+	if !valid {
+		return math.NaN()
+	}
+	return v
+}
+
+// arg returns an argument, or undefined if there are not as many.
+func arg(args []jsonata.Value, i int) jsonata.Value {
+	if i < len(args) {
+		return args[i]
+	}
+	return nil
+}

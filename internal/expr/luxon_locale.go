@@ -1,0 +1,261 @@
+package expr
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// localeLines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns. The facts are
+// those of the Unicode CLDR 48.
+//
+//go:embed luxon_locales.txt
+var localeLines string
+
+// localeTag matches what browsers accept as the name of a language.
+var localeTag = regexp.MustCompile(`^(?:[A-Za-z]{2,3}|[A-Za-z]{5,8})(?:-[A-Za-z0-9]{1,8})*$`)
+
+// localeData is what is known about one language.
+type localeData struct {
+	name     string
+	Digits   string                                `json:"digits"` // zero to nine, unless they are ASCII
+	Minus    string                                `json:"minus"`
+	Decimal  string                                `json:"decimal"`
+	Months   map[string][]string                   `json:"months"`   // by long, short, narrow, and the same with Alone
+	Weekdays map[string][]string                   `json:"weekdays"` // likewise, from Monday
+	Periods  []string                              `json:"periods"`  // for each hour, or one for each half of the day
+	Eras     map[string][]string                   `json:"eras"`
+	Week     [2]float64                            `json:"week"` // first day, days in the first week
+	GMT      []string                              `json:"gmt"`  // how an offset of 5 hours east and west is written
+	UTC      [2]string                             `json:"utc"`  // short, long
+	Formats  map[string]string                     `json:"formats"`
+	Relative map[string]map[string]json.RawMessage `json:"relative"`
+}
+
+func (d *localeData) english() bool { return strings.HasPrefix(d.name, "en") }
+
+// gmtOffset writes an offset for people, like GMT+5:30.
+func (d *localeData) gmtOffset(offset float64, long bool) string {
+	east, west := strings.TrimRight(d.GMT[0], "5\u200e"), strings.TrimRight(d.GMT[1], "5\u200e")
+	prefix := east
+	if offset < 0 {
+		offset, prefix = -offset, west
+	}
+	seconds := int(offset*60 + 0.5)
+	h, m, s := seconds/3600, seconds/60%60, seconds%60
+	var text string
+	switch {
+	case seconds == 0:
+		return strings.TrimRight(east, "+")
+	case long:
+		text = fmt.Sprintf("%02d:%02d", h, m)
+	case m == 0 && s == 0:
+		text = fmt.Sprint(h)
+	default:
+		text = fmt.Sprintf("%d:%02d", h, m)
+	}
+	if s != 0 {
+		text += fmt.Sprintf(":%02d", s)
+	}
+	return prefix + text
+}
+
+// namesOf returns names for formatting, or for standing alone if alone is set.
+func namesOf(names map[string][]string, length string, alone bool) []string {
+	if alone && names[length+"Alone"] != nil {
+		return names[length+"Alone"]
+	}
+	return names[length]
+}
+
+// period is AM or PM in the language, for an hour.
+func (d *localeData) period(hour int) string {
+	if len(d.Periods) == 24 {
+		return d.Periods[hour]
+	}
+	return d.Periods[hour/12]
+}
+
+// localeTable finds and decodes languages. Each is decoded once, when it is first used.
+type localeTable struct {
+	mu    sync.Mutex
+	cache map[string]*localeData
+}
+
+// find returns the best data for a language tag: its own, that of the language without the region, or American English.
+func (t *localeTable) find(tag string) *localeData {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key, _, _ := strings.Cut(strings.ToLower(tag), "-u-")
+	switch {
+	case strings.HasPrefix(key, "zh-hant"):
+		key = "zh-tw"
+	case key == "en":
+		key = "en-us"
+	case key == "no" || strings.HasPrefix(key, "no-"):
+		key = "nb"
+	}
+	for {
+		if d := t.decode(key); d != nil {
+			return d
+		}
+		cut := strings.LastIndexByte(key, '-')
+		if cut < 0 {
+			return t.decode("en-us")
+		}
+		if key = key[:cut]; key == "en" {
+			key = "en-us"
+		}
+	}
+}
+
+func (t *localeTable) decode(key string) *localeData {
+	if d, ok := t.cache[key]; ok {
+		return d
+	}
+	_, line, found := strings.Cut("\n"+localeLines, "\n"+key+" ")
+	if !found {
+		return nil
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	d := &localeData{name: key}
+	if err := json.Unmarshal([]byte(line), d); err != nil {
+		return nil // a test decodes every line
+	}
+	if t.cache == nil {
+		t.cache = map[string]*localeData{}
+	}
+	t.cache[key] = d
+	return d
+}
+
+// locale is how a date-time shows itself. The zero value is American English. It is comparable.
+type locale struct {
+	tag       string // as given; empty means the default
+	numbering string // a numbering system, if one was asked for
+	calendar  string // carried along, but only the Gregorian calendar is written
+	table     *localeTable
+}
+
+// name is the locale field of a date-time.
+func (l locale) name() string {
+	if l.tag == "" {
+		return "en-US"
+	}
+	return l.tag
+}
+
+func (l locale) data() *localeData { return l.table.find(l.name()) }
+
+// english reports whether names are the fixed English ones of the format tokens.
+func (l locale) english() bool {
+	lower := strings.ToLower(l.name())
+	return (lower == "en" || lower == "en-us") && (l.numbering == "" || l.numbering == "latn")
+}
+
+// weekRule is where weeks start in the language's country.
+func (l locale) weekRule() weekRule {
+	week := l.data().Week
+	return weekRule{firstDay: week[0], minDays: week[1]}
+}
+
+// numberingZeros are the zeros of the numbering systems that can be asked for by name. The other digits follow them.
+func numberingZeros() map[string]rune {
+	return map[string]rune{
+		"arab": 0x660, "arabext": 0x6f0, "bali": 0x1b50, "beng": 0x9e6, "deva": 0x966, "fullwide": 0xff10, "gujr": 0xae6,
+		"khmr": 0x17e0, "knda": 0xce6, "laoo": 0xed0, "limb": 0x1946, "mlym": 0xd66, "mong": 0x1810, "mymr": 0x1040, "orya": 0xb66,
+		"tamldec": 0xbe6, "telu": 0xc66, "thai": 0xe50, "tibt": 0xf20,
+	}
+}
+
+// chineseDigits are the digits of the one system whose digits do not follow each other.
+const chineseDigits = "〇一二三四五六七八九"
+
+// numberingDigits are the digits of a numbering system other than the ASCII ones.
+func numberingDigits(system string) (string, bool) {
+	if system == "hanidec" {
+		return chineseDigits, true
+	}
+	zero, ok := numberingZeros()[system]
+	if !ok {
+		return "", false
+	}
+	digits := make([]rune, 10)
+	for i := range digits {
+		digits[i] = zero + rune(i) //nolint:gosec // i is a digit
+	}
+	return string(digits), true
+}
+
+// digits are the ten digits of the locale, empty for ASCII.
+func (l locale) digits() string {
+	if l.numbering != "" {
+		digits, _ := numberingDigits(l.numbering)
+		return digits
+	}
+	return l.data().Digits
+}
+
+// number writes n with at least width digits before the point and at most three after it.
+func (l locale) number(n float64, width int) string {
+	text := padNumber(roundTo(n, 3), width)
+	digits := l.digits()
+	if digits == "" {
+		return text
+	}
+	return l.localize(text, digits)
+}
+
+func (l locale) localize(text, digits string) string {
+	data, runes := l.data(), []rune(digits)
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteRune(runes[r-'0'])
+		case r == '-' && data.Minus != "":
+			b.WriteString(data.Minus)
+		case r == '.' && data.Decimal != "":
+			b.WriteString(data.Decimal)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// with applies the members locale, numberingSystem and outputCalendar of an options object.
+func (l locale) with(options jsonata.Value) (locale, error) {
+	if v := field(options, "locale"); isTrue(v) {
+		l.tag = textOf(v)
+	}
+	if v := field(options, "numberingSystem"); isTrue(v) {
+		l.numbering = textOf(v)
+	}
+	if v := field(options, "outputCalendar"); isTrue(v) {
+		l.calendar = textOf(v)
+	}
+	return l, l.check()
+}
+
+// check refuses what is not a language tag at all. A language nobody knows is fine: it shows as English.
+func (l locale) check() error {
+	if !localeTag.MatchString(l.name()) {
+		return argumentError("Incorrect locale information provided")
+	}
+	return nil
+}
+
+// field returns a member of an object, undefined for anything that is not an object.
+func field(v jsonata.Value, name string) jsonata.Value {
+	if o, ok := v.(*jsonata.Object); ok {
+		member, _ := o.Get(name)
+		return member
+	}
+	return nil
+}

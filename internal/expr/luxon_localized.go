@@ -1,0 +1,225 @@
+package expr
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// A localized format is looked up by a key that names its fields and their styles: y1M3d1 is a numeric year, a short month and a numeric
+// day. The styles are 1 numeric, 2 two digits, 3 short, 4 long, 5 narrow.
+
+// macroKey is the key of a format token that stands for a whole localized format.
+func macroKey(token string) (string, bool) {
+	const longDate = "E4y1M4d1"
+	key, ok := map[string]string{
+		"D": "y1M1d1", "DD": "y1M3d1", "DDD": "y1M4d1", "DDDD": longDate,
+		"t": "h1m1", "tt": "h1m1s1", "ttt": "h1m1s1z3", "tttt": "h1m1s1z4",
+		"T": "h1m1h23", "TT": "h1m1s1h23", "TTT": "h1m1s1z3h23", "TTTT": "h1m1s1z4h23",
+		"f": "y1M1d1h1m1", "ff": "y1M3d1h1m1", "fff": "y1M4d1h1m1z3", "ffff": longDate + "h1m1z4",
+		"F": "y1M1d1h1m1s1", "FF": "y1M3d1h1m1s1", "FFF": "y1M4d1h1m1s1z3", "FFFF": longDate + "h1m1s1z4",
+	}[token]
+	return key, ok
+}
+
+// fieldPattern matches a field of a localized pattern.
+var fieldPattern = regexp.MustCompile(`\{(\w+)\}`)
+
+// localized writes the date-time in the format of its language. Browsers replace narrow spaces, but only where they know the zone.
+func (d dateTime) localized(key string) string {
+	text := fieldPattern.ReplaceAllStringFunc(d.loc.data().pattern(key), func(field string) string {
+		return d.localizedField(field[1 : len(field)-1])
+	})
+	if !d.zone.substituted() {
+		text = strings.ReplaceAll(text, "\u202f", " ")
+	}
+	return text
+}
+
+func (d dateTime) localizedField(field string) string {
+	f := formatter{d: d}
+	switch field {
+	case "y", "yy":
+		year := d.civil.year
+		if year <= 0 { // there is no year 0 in the calendar of people
+			year = 1 - year
+		}
+		if field == "yy" {
+			return d.loc.number(lastTwo(year), 2)
+		}
+		return d.loc.number(year, 0)
+	case "K", "KK":
+		return d.loc.number(math.Mod(d.civil.hour, 12), len(field))
+	case "k", "kk":
+		return d.loc.number(math.Mod(d.civil.hour+23, 24)+1, len(field))
+	case "z", "zzzz":
+		return d.localizedZone(field == "zzzz")
+	case "EEEEwithDate":
+		return d.weekdayName("withDate", false)
+	}
+	return f.token(field)
+}
+
+// localizedZone names the zone. Offsets of whole hours are zones of their own to browsers, others keep their name.
+func (d dateTime) localizedZone(long bool) string {
+	switch {
+	case d.zone.kind != zoneFixed:
+		return d.zone.offsetName(d.ms, long, d.loc)
+	case d.zone.substituted():
+		return d.zone.name()
+	}
+	return d.loc.data().gmtOffset(d.zone.fixed, long)
+}
+
+// substituted tells whether browsers have no zone for this one, so that its time is written as one of UTC.
+func (z zone) substituted() bool {
+	hours := z.fixed / 60
+	return z.kind == zoneFixed && (hours == 0 || !isWhole(hours) || hours < -12 || hours > 14)
+}
+
+// pattern finds the pattern of a key. What the table does not have is put together from a date and a time.
+func (l *localeData) pattern(key string) string {
+	if pattern, ok := l.Formats[key]; ok {
+		return pattern
+	}
+	if base, ok := strings.CutSuffix(key, "h24"); ok {
+		return strings.NewReplacer("{HH}", "{kk}", "{H}", "{kk}").Replace(l.pattern(base + "h23"))
+	}
+	if zone := strings.Index(key, "z"); zone > 0 {
+		return l.pattern(key[:zone]+key[zone+2:]) + map[byte]string{'3': " {z}", '4': " {zzzz}"}[key[zone+1]]
+	}
+	if hour := strings.IndexByte(key, 'h'); hour > 0 && hour < len(key)-2 {
+		return l.pattern(key[:hour]) + l.glue(strings.Contains(key, "M4")) + l.pattern(key[hour:])
+	}
+	for _, cycle := range []string{"h11", "h12", "h23"} {
+		if base, ok := strings.CutSuffix(key, cycle); ok && base != "" {
+			return l.pattern(base)
+		}
+	}
+	return l.plain(key)
+}
+
+// glue is what stands between a date and a time. Languages with a word for it use it after the long name of a month.
+func (l *localeData) glue(longMonth bool) string {
+	style := "medium"
+	if longMonth {
+		style = "long"
+	}
+	both, ok := strings.CutPrefix(l.Formats["ds-"+style+"ts-short"], l.Formats["ds-"+style])
+	between, found := strings.CutSuffix(both, l.Formats["ts-short"])
+	if !ok || !found || between == "" {
+		return ", "
+	}
+	return between
+}
+
+// plain strings the fields of a key together.
+func (l *localeData) plain(key string) string {
+	letters := map[string]string{"y1": "{y}", "y2": "{yy}", "M1": "{M}", "M2": "{MM}", "M3": "{MMM}", "M4": "{MMMM}", "M5": "{MMMMM}", "d1": "{d}",
+		"d2": "{dd}", "E3": "{EEE}", "E4": "{EEEE}", "E5": "{EEEEE}", "h1": "{HH}", "h2": "{HH}", "m1": "{mm}", "m2": "{mm}", "s1": "{ss}", "s2": "{ss}"}
+	var parts []string
+	for ; len(key) >= 2; key = key[2:] {
+		parts = append(parts, letters[key[:2]])
+	}
+	return strings.Join(parts, " ")
+}
+
+// formatKey reads the options of a localized format.
+func formatKey(options jsonata.Value, english bool) (string, error) {
+	var key strings.Builder
+	dateStyle, timeStyle := field(options, "dateStyle"), field(options, "timeStyle")
+	var dated, timed bool
+	for _, f := range []struct{ name, letter, styles string }{
+		{"weekday", "E", "345"}, {"year", "y", "12"}, {"month", "M", "12345"}, {"day", "d", "12"},
+		{"hour", "h", "12"}, {"minute", "m", "12"}, {"second", "s", "12"}, {"timeZoneName", "z", "34"},
+	} {
+		v := field(options, f.name)
+		if v == nil {
+			continue
+		}
+		if dateStyle != nil || timeStyle != nil {
+			return "", argumentError("Can't set option %s when %s is used", f.name, styleName(dateStyle))
+		}
+		style := slices.Index([]string{"", "numeric", "2-digit", "short", "long", "narrow"}, textOf(v))
+		digit := fmt.Sprint(style)
+		if style < 1 || !strings.Contains(f.styles, digit) {
+			return "", argumentError("Value %s out of range for Intl.DateTimeFormat options property %s", textOf(v), f.name)
+		}
+		if timed && (f.letter == "m" || f.letter == "s") {
+			digit = "1" // beside an hour both have two digits anyway
+		}
+		timed = timed || strings.Contains("hms", f.letter)
+		dated = dated || strings.Contains("EyMd", f.letter)
+		if f.letter == "z" && !dated && !timed {
+			key.WriteString("y1M1d1")
+		}
+		key.WriteString(f.letter + digit)
+	}
+	if dateStyle != nil {
+		key.WriteString("ds-" + textOf(dateStyle))
+	}
+	if timeStyle != nil {
+		key.WriteString("ts-" + textOf(timeStyle))
+	}
+	if key.Len() == 0 {
+		return "y1M1d1", nil
+	}
+	if field(options, "hour") != nil {
+		key.WriteString(hourCycle(options, english))
+	}
+	return key.String(), nil
+}
+
+func styleName(dateStyle jsonata.Value) string {
+	if dateStyle != nil {
+		return "dateStyle"
+	}
+	return "timeStyle"
+}
+
+// hourCycle is the end of a key that asks for 12 or 24 hours. American English without hour12 counts from 1 to 24.
+func hourCycle(options jsonata.Value, english bool) string {
+	if twelve := field(options, "hour12"); twelve != nil {
+		switch {
+		case isTrue(twelve):
+			return "h12"
+		case english:
+			return "h24"
+		}
+		return "h23"
+	}
+	if cycle := field(options, "hourCycle"); cycle != nil {
+		return textOf(cycle)
+	}
+	return ""
+}
+
+// toLocaleString writes the date-time in its language with the options of Intl.DateTimeFormat.
+func (d dateTime) toLocaleString(options, locale jsonata.Value) (string, error) {
+	if !d.valid() {
+		return "Invalid DateTime", nil
+	}
+	loc, err := d.loc.with(locale)
+	if err != nil {
+		return "", err
+	}
+	if v := field(options, "timeZone"); v != nil {
+		z := d.lux.zones.named(textOf(v))
+		if !z.valid() {
+			return "", argumentError("Invalid time zone specified: %s", textOf(v))
+		}
+		d = d.setZone(z, false)
+	}
+	if isNullish(options) {
+		return d.inLocale(loc).localized("y1M1d1"), nil
+	}
+	key, err := formatKey(options, strings.HasPrefix(strings.ToLower(loc.name()), "en"))
+	if err != nil {
+		return "", err
+	}
+	return d.inLocale(loc).localized(key), nil
+}

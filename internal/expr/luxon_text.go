@@ -1,0 +1,114 @@
+package expr
+
+import (
+	"math"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// isoOptions are the options of the ISO formats.
+type isoOptions struct {
+	basic          bool // without separators
+	noSeconds      bool // unless they are not zero
+	noMillis       bool
+	noOffset       bool
+	zoneInBrackets bool
+	prefix         bool // a T before a time alone
+}
+
+func isoDefaults() isoOptions { return isoOptions{} }
+
+// isoOptionsOf reads an options argument. Anything but an object means the defaults.
+func isoOptionsOf(v jsonata.Value) isoOptions {
+	format, includeOffset := field(v, "format"), field(v, "includeOffset")
+	return isoOptions{
+		basic:          format != nil && format != "extended",
+		noSeconds:      isTrue(field(v, "suppressSeconds")),
+		noMillis:       isTrue(field(v, "suppressMilliseconds")),
+		noOffset:       includeOffset != nil && !isTrue(includeOffset),
+		zoneInBrackets: isTrue(field(v, "extendedZone")),
+		prefix:         isTrue(field(v, "includePrefix")),
+	}
+}
+
+// toISO is the ISO text of a date-time, and "null" for an invalid one.
+func (d dateTime) toISO(o isoOptions) string {
+	if !d.valid() {
+		return "null"
+	}
+	return d.isoDate(o.basic) + "T" + d.isoTime(o)
+}
+
+// isoDate has six digits and a sign for years that do not fit into four.
+func (d dateTime) isoDate(basic bool) string {
+	text, width, dash := "", 4, "-"
+	if d.civil.year > 9999 || d.civil.year < 0 {
+		width = 6
+		if d.civil.year >= 0 {
+			text = "+"
+		}
+	}
+	if basic {
+		dash = ""
+	}
+	return text + padNumber(d.civil.year, width) + dash + padNumber(d.civil.month, 2) + dash + padNumber(d.civil.day, 2)
+}
+
+func (d dateTime) isoTime(o isoOptions) string {
+	colon, c := ":", d.civil
+	if o.basic {
+		colon = ""
+	}
+	text := padNumber(c.hour, 2) + colon + padNumber(c.minute, 2)
+	if c.millisecond != 0 || c.second != 0 || !o.noSeconds {
+		text += colon + padNumber(c.second, 2)
+		if c.millisecond != 0 || !o.noMillis {
+			text += "." + padNumber(c.millisecond, 3)
+		}
+	}
+	if !o.noOffset {
+		text += d.isoOffset(o)
+	}
+	if o.zoneInBrackets {
+		text += "[" + d.zone.ianaName() + "]"
+	}
+	return text
+}
+
+func (d dateTime) isoOffset(o isoOptions) string {
+	if d.zone.kind == zoneFixed && d.offset == 0 && !o.zoneInBrackets {
+		return "Z"
+	}
+	sign, offset := "+", d.offset
+	if offset < 0 {
+		sign, offset = "-", -offset
+	}
+	return sign + padNumber(math.Trunc(offset/60), 2) + ":" + padNumber(math.Trunc(math.Mod(offset, 60)), 2)
+}
+
+// technical formats for machines: in English, whatever the locale, and with Z for UTC if allowed.
+func (d dateTime) technical(format string, allowZ bool) jsonata.Value {
+	if !d.valid() {
+		return jsonata.Null{}
+	}
+	f := formatter{d: d.inLocale(locale{table: d.loc.table}), allowZ: allowZ, simple: true}
+	return f.format(format)
+}
+
+// sqlTime is the time for a database, followed by the offset, by the name of the zone, or by neither.
+func (d dateTime) sqlTime(options jsonata.Value) jsonata.Value {
+	includeOffset, space := field(options, "includeOffset"), field(options, "includeOffsetSpace")
+	includeZone := isTrue(field(options, "includeZone"))
+	format := "HH:mm:ss.SSS"
+	if withOffset := includeOffset == nil || isTrue(includeOffset); includeZone || withOffset {
+		if space == nil || isTrue(space) {
+			format += " "
+		}
+		if includeZone {
+			format += "z"
+		} else {
+			format += "ZZ"
+		}
+	}
+	return d.technical(format, true)
+}
