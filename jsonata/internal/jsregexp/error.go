@@ -9,7 +9,9 @@ import (
 const (
 	maxPattern = 1 << 15 // code units of a pattern
 	maxNesting = 200     // groups within groups
+	maxGroups  = 1000    // captures
 	maxStack   = 1 << 20 // backtrack entries of one match, 16 bytes each
+	minStack   = 32      // entries to begin with
 	stepChunk  = 1 << 11 // units of work between two calls of step
 )
 

@@ -1,0 +1,121 @@
+package jsregexp_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/jsonata/internal/jsregexp"
+)
+
+var (
+	cases = flag.Int("cases", 3000, "patterns to compare with node")
+	seed  = flag.Int64("seed", 0, "seed of these patterns; 0 takes the time")
+)
+
+func unlimited(int) error { return nil }
+
+// TestCorpus compares with answers that node gave.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("testdata/corpus.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	compare(t, file)
+}
+
+// TestNode compares random patterns with the node at hand.
+func TestNode(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("skipped: node not found")
+	}
+	if *seed == 0 {
+		*seed = time.Now().UnixNano() % 1e9
+	}
+	t.Logf("seed %d", *seed)
+	cmd := exec.CommandContext(t.Context(), node, "testdata/generate.js", strconv.Itoa(*cases), strconv.FormatInt(*seed, 10))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, out)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compare(t *testing.T, answers io.Reader) {
+	t.Helper()
+	lines, failures, count := bufio.NewScanner(answers), 0, 0
+	lines.Buffer(nil, 1<<20)
+	for ; lines.Scan(); count++ {
+		var source, flags, text string
+		var start int
+		var want any
+		if err := json.Unmarshal(lines.Bytes(), &[]any{&source, &flags, &text, &start, &want}); err != nil {
+			t.Fatal(err)
+		}
+		got := answer(t, source, flags, text, start)
+		if a, b := encode(t, got), encode(t, want); a != b {
+			if failures++; failures < 40 {
+				t.Errorf("/%s/%s on %q from %d: got %s, want %s", source, flags, text, start, a, b)
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases, %d failures", count, failures)
+}
+
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func answer(t *testing.T, source, flags, text string, start int) any {
+	t.Helper()
+	re, err := jsregexp.Compile(source, flags)
+	var syntax *jsregexp.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return "error"
+	case err != nil:
+		t.Fatalf("/%s/%s: %v", source, flags, err)
+	}
+	m := re.Matcher(text)
+	groups, err := m.Match(start, unlimited)
+	if err != nil {
+		t.Fatalf("/%s/%s on %q: %v", source, flags, text, err)
+	}
+	if groups == nil {
+		return nil
+	}
+	result := []any{groups[0]}
+	for i := 0; i < len(groups); i += 2 {
+		if groups[i] < 0 {
+			result = append(result, nil)
+			continue
+		}
+		result = append(result, m.Slice(groups[i], groups[i+1]))
+	}
+	return result
+}
