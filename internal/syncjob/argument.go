@@ -1,0 +1,188 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+var (
+	// wholePlaceholder is text that is one placeholder and therefore no JSONata.
+	wholePlaceholder = regexp.MustCompile(`^\s*\{\{[^{}]*\}\}\s*$`)
+
+	// previousOnly is text that is nothing but the date of the previous run. Without a previous run the filter it
+	// stands in does not exist.
+	previousOnly = regexp.MustCompile(`^\s*\{\{\s*previous_run_date\s*(:\s*(str|any)\s*)?\}\}\s*$`)
+)
+
+// argument is a configured value that is computed for each request: a template with placeholders, or JSONata.
+type argument struct {
+	path     string // for the position of errors
+	template *expr.Template
+	first    *expr.Template // without the members that need a previous run
+	program  *expr.Program
+}
+
+// templateArgument compiles a value whose texts are templates. Numbers count as their text.
+func templateArgument(v jsonata.Value, path string, found *findings) *argument {
+	switch typed := v.(type) {
+	case nil:
+		return nil
+	case float64:
+		v = strconv.FormatFloat(typed, 'f', -1, 64)
+	case bool:
+		v = strconv.FormatBool(typed)
+	}
+	a := &argument{path: path, template: parseTemplate(v, path, found)}
+	a.first = a.template
+	if stripped, changed := withoutPrevious(v); changed {
+		a.first = nil
+		if stripped != nil {
+			a.first = parseTemplate(stripped, path, found)
+		}
+	}
+	return a
+}
+
+// valueArgument compiles a query or body: objects are templates, text is JSONata unless it is one placeholder.
+func valueArgument(v jsonata.Value, path string, found *findings) *argument {
+	text, ok := v.(string)
+	if !ok || wholePlaceholder.MatchString(text) {
+		return templateArgument(v, path, found)
+	}
+	program, err := expr.Compile(text)
+	if err != nil {
+		found.expression(path, err)
+	}
+	return &argument{path: path, program: program}
+}
+
+func parseTemplate(v jsonata.Value, path string, found *findings) *expr.Template {
+	t, err := expr.ParseTemplate(v)
+	if err != nil {
+		found.expression(path, err)
+	}
+	return t
+}
+
+// eval computes the argument; hasPrevious tells whether there is a previous run. A nil argument is undefined.
+func (a *argument) eval(ctx context.Context, scope jsonata.Value, hasPrevious bool) (jsonata.Value, error) {
+	if a == nil {
+		return nil, nil
+	}
+	if a.program != nil {
+		return a.program.Eval(ctx, scope, expr.LimitsTransform())
+	}
+	template := a.template
+	if !hasPrevious {
+		template = a.first
+	}
+	if template == nil {
+		return nil, nil
+	}
+	return template.Render(scope)
+}
+
+// text computes an argument that is text: an id.
+func (a *argument) text(ctx context.Context, scope jsonata.Value) (string, error) {
+	v, err := a.eval(ctx, scope, true)
+	if err != nil {
+		return "", err
+	}
+	switch v := v.(type) {
+	case nil, jsonata.Null:
+		return "", nil
+	case string:
+		return strings.TrimSpace(v), nil
+	case float64:
+		return jsonata.FormatNumber(v), nil
+	}
+	return "", fmt.Errorf("is not text")
+}
+
+// withoutPrevious returns v without the members whose value is exactly the date of the previous run, and without
+// the objects that become empty by that. It reports whether there were any.
+func withoutPrevious(v jsonata.Value) (jsonata.Value, bool) {
+	switch v := v.(type) {
+	case string:
+		if previousOnly.MatchString(v) {
+			return nil, true
+		}
+	case *jsonata.Array:
+		items, changed := make([]jsonata.Value, 0, v.Len()), false
+		for _, item := range v.Items() {
+			kept, dropped := withoutPrevious(item)
+			changed = changed || dropped
+			if kept != nil {
+				items = append(items, kept)
+			}
+		}
+		if changed {
+			return jsonata.NewArray(items...), true
+		}
+	case *jsonata.Object:
+		return objectWithoutPrevious(v)
+	}
+	return v, false
+}
+
+func objectWithoutPrevious(o *jsonata.Object) (jsonata.Value, bool) {
+	out, changed := jsonata.NewObject(o.Len()), false
+	for key, member := range o.All() {
+		kept, dropped := withoutPrevious(member)
+		changed = changed || dropped
+		if kept != nil {
+			out.Set(key, kept)
+		}
+	}
+	switch {
+	case !changed:
+		return o, false
+	case out.Len() == 0:
+		return nil, true
+	}
+	return out, true
+}
+
+// loopPath is the path to the array that a request is repeated for.
+type loopPath struct {
+	template *expr.Template
+	names    []string
+}
+
+// parseLoop compiles a loop_on, which is a bare path; braces around it are forgiven.
+func parseLoop(v jsonata.Value, path string, found *findings) *loopPath {
+	text, ok := v.(string)
+	if !ok {
+		found.at(path, "must be the path of an array, such as args.user_ids")
+		return nil
+	}
+	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(text, "{{"), "}}"))
+	names := strings.Split(text, ".")
+	if text == "" || strings.ContainsAny(text, "{}|:?") {
+		found.at(path, "must be the path of an array, such as args.user_ids")
+		return nil
+	}
+	return &loopPath{template: parseTemplate("{{"+text+":any:undefined}}", path, found), names: names}
+}
+
+// elements returns what the loop runs over. Anything but an array is its only element; nothing is no element.
+func (l *loopPath) elements(scope jsonata.Value) ([]jsonata.Value, error) {
+	v, err := l.template.Render(scope)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case nil, jsonata.Null:
+		return nil, nil
+	case *jsonata.Array:
+		return v.Items(), nil
+	}
+	return []jsonata.Value{v}, nil
+}

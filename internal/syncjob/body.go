@@ -1,0 +1,98 @@
+package syncjob
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// recordMeta says where the records of a delivery come from.
+type recordMeta struct {
+	SyncJobRunID        millrace.SyncJobRunID        `json:"sync_job_run_id"`
+	SyncJobID           millrace.SyncJobID           `json:"sync_job_id"`
+	IntegratedAccountID millrace.IntegratedAccountID `json:"integrated_account_id"`
+	Node                string                       `json:"node"`
+	Method              string                       `json:"method"`
+	Sequence            int64                        `json:"sequence"`
+}
+
+// body writes the envelope of a delivery. It is millrace.Envelope, written by hand so that the records, which are
+// nearly all of it, are encoded once and not checked and copied again.
+func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
+	var b bytes.Buffer
+	w := writer{b: &b}
+	w.raw(`{"id":`).value(p.delivery.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
+	if out.event == millrace.EventRunRecord {
+		records, err := jsonata.ToJSON(jsonata.NewArray(out.records...))
+		if err != nil {
+			return nil, fmt.Errorf("encode records: %w", err)
+		}
+		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
+		w.raw(`,"meta":`).value(recordMeta{
+			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: run.IntegratedAccountID,
+			Node: out.node.name, Method: out.method, Sequence: p.frozen.Sequence,
+		}).raw(`}`)
+	} else {
+		w.bytes(out.payload)
+	}
+	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.frozen.CreatedAt)
+	w.raw(`,"webhook_id":`).value(out.webhook).raw(`}`)
+	if w.err != nil {
+		return nil, fmt.Errorf("encode delivery: %w", w.err)
+	}
+	return b.Bytes(), nil
+}
+
+// writer appends JSON and remembers the first error.
+type writer struct {
+	b   *bytes.Buffer
+	err error
+}
+
+func (w *writer) raw(s string) *writer {
+	w.b.WriteString(s)
+	return w
+}
+
+func (w *writer) bytes(b []byte) *writer {
+	w.b.Write(b)
+	return w
+}
+
+func (w *writer) value(v any) *writer {
+	raw, err := json.Marshal(v)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return w.bytes(raw)
+}
+
+// runPayload is the payload of the events of a run: its row, and sums for clients that read nothing else.
+func (s *slice) runPayload(run *millrace.SyncJobRun) (json.RawMessage, error) {
+	shown := *run
+	for _, document := range []*json.RawMessage{&shown.Args, &shown.Resources, &shown.EventsToSend, &shown.ResourceStats, &shown.Error} {
+		if len(*document) == 0 {
+			*document = nil
+		}
+	}
+	payload := struct {
+		*millrace.SyncJobRun
+		RecordsSynced int64 `json:"records_synced"`
+		DurationMS    int64 `json:"duration_ms,omitempty"`
+		RetryAfter    int64 `json:"retry_after,omitempty"` // seconds
+	}{SyncJobRun: &shown, RecordsSynced: s.stats.records()}
+	if shown.FinishedAt != 0 && shown.StartedAt != 0 {
+		payload.DurationMS = int64(shown.FinishedAt-shown.StartedAt) / 1000
+	}
+	if shown.Status == millrace.RunRateLimited {
+		payload.RetryAfter = int64(until(shown.RetryAt, s.r.now()).Seconds() + 0.999)
+	}
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return nil, fmt.Errorf("encode sync job run: %w", err)
+	}
+	return raw, nil
+}

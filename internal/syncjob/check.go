@@ -1,0 +1,18 @@
+package syncjob
+
+import (
+	"encoding/json"
+
+	"github.com/millrace/millrace"
+)
+
+// Check returns everything that is wrong with a job that is about to be saved: names, references, cycles, types of
+// nodes that this server does not have, and every expression and template that does not compile, with its place.
+// version is the job's default_runtime_version; 0 decides by the shape of resources.
+func Check(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
+	_, failures := buildGraph(resources, version)
+	if _, err := readArgsSchema(argsSchema); err != nil {
+		failures = append(failures, millrace.Failure{Path: "args_schema", Message: err.Error()})
+	}
+	return failures
+}

@@ -1,0 +1,32 @@
+// Package syncjob executes sync job runs: it walks the graph of a run's nodes, fetches page after page from a third
+// party, transforms the records and sends them, in order, to webhooks that must answer 200 before the next page is
+// fetched.
+//
+// A run is worked on in slices of some seconds, one task each ([Runner.Slice]). Between slices, and after a crash, a
+// run is nothing but its row: the checkpoint says where in the graph it stands, and the frozen deliveries are those
+// that were not answered yet.
+//
+// # Invariants
+//
+//   - A body is frozen before it is sent, in the transaction that moves the checkpoint past the page it comes from.
+//     What is frozen is never computed again: a repeated delivery has the same bytes and the same id, which follows
+//     from the run and its sequence number.
+//   - Deliveries are sent one at a time in the order of their sequence numbers, which have no gaps. The 200 removes
+//     the frozen body in one transaction with the attempt. Nothing is fetched while a delivery is pending.
+//   - sync_job_run:started is answered before the first fetch, and the end of a run is itself its last delivery: the
+//     row becomes completed or failed in the transaction of that delivery's 200.
+//   - Every transaction is fenced by the epoch that the slice raised when it began, so a process that was paused
+//     cannot write any more. A run that was stopped meanwhile looks the same and is left alone.
+//   - No network call happens inside a transaction, and no slice sleeps: whoever must wait gives its worker back.
+//
+// # What a crash costs
+//
+// A crash repeats at most one fetched page, if it was not frozen yet, and at most one delivery, if its 200 was not
+// written down yet. Nothing is lost, because the checkpoint never moves without the deliveries of what it passes.
+//
+// # What is retried
+//
+// Temporary failures of a third party a few times with growing pauses, then they are handled as the run's
+// error_handling says. Rate limits for ever. A webhook that does not answer parks the run: it keeps its one page and goes
+// on in order when the webhook answers. Our own failures are errors of the task, which the queue repeats.
+package syncjob

@@ -1,0 +1,189 @@
+package syncjob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// saveTimeout bounds a transaction that is done although the slice must end: what was fetched or answered is worth
+// writing down.
+const saveTimeout = 10 * time.Second
+
+var errSaveTimeout = errors.New("the database took too long")
+
+// change is what a freeze stores besides the checkpoint.
+type change struct {
+	out    []output
+	counts stats
+	status millrace.RunStatus // empty: running goes on
+	emit   []string           // events for the other webhooks and for workflows
+}
+
+// deliveryID returns the id of a run's delivery. It follows from the sequence number, so a repeated delivery has the
+// id that it had before.
+func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
+	return millrace.DeriveID[millrace.DeliveryID](string(run), fmt.Sprint(sequence))
+}
+
+// save runs a transaction even if the slice must end.
+func (s *slice) save(ctx context.Context, fn func(context.Context, *store.Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
+	defer cancel()
+	return s.r.db.Update(ctx, func(tx *store.Tx) error { return fn(ctx, tx) })
+}
+
+// freeze makes what is to be sent, and the moved checkpoint, durable in one transaction. It returns errOver when the
+// run has ended with it.
+func (s *slice) freeze(ctx context.Context, ch change) error {
+	next := *s.run
+	s.moveStatus(&next, ch)
+	frozen, err := s.prepare(&next, ch.out)
+	if err != nil {
+		return err
+	}
+	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
+		return fmt.Errorf("encode checkpoint: %w", err)
+	}
+	s.stats.add(ch.counts)
+	if next.ResourceStats, err = json.Marshal(s.stats); err != nil {
+		return fmt.Errorf("encode resource_stats: %w", err)
+	}
+	over := s.point.Final != nil && len(frozen) == 0
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		saved := next
+		if over {
+			s.applyFinal(&saved)
+		}
+		if err := tx.SaveSyncJobRun(ctx, &saved); err != nil {
+			return err
+		}
+		if err := insertFrozen(ctx, tx, frozen); err != nil {
+			return err
+		}
+		if err := s.emit(ctx, tx, &saved, ch.emit); err != nil {
+			return err
+		}
+		s.run = &saved
+		if over {
+			return s.over(ctx, tx, &saved)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("freeze: %w", err)
+	}
+	s.pending = append(s.pending, frozen...)
+	if over {
+		return errOver
+	}
+	return nil
+}
+
+func insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
+	bodies := make([]millrace.FrozenDelivery, len(frozen))
+	for i, p := range frozen {
+		bodies[i] = p.frozen
+		if err := tx.InsertDelivery(ctx, &p.delivery); err != nil {
+			return err
+		}
+	}
+	return tx.FreezeDeliveries(ctx, bodies)
+}
+
+// moveStatus moves the row's status and times.
+func (s *slice) moveStatus(next *millrace.SyncJobRun, ch change) {
+	next.RetryAt = s.point.NotBefore
+	switch {
+	case ch.status != "":
+		next.Status = ch.status
+	case s.point.NotBefore == 0:
+		next.Status = millrace.RunRunning
+	}
+}
+
+// prepare numbers outputs and writes their bodies. Outputs that nobody wants, or can take, are left out.
+func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, error) {
+	now := s.r.now()
+	var frozen []*pending
+	for _, out := range outs {
+		if !s.wanted(out) {
+			continue
+		}
+		next.Sequence++
+		p := &pending{
+			frozen: millrace.FrozenDelivery{
+				RunID: next.ID, Sequence: next.Sequence, WebhookID: out.webhook, Event: out.event,
+				Records: int64(len(out.records)), Resource: out.resource, Method: out.method, CreatedAt: now,
+			},
+			delivery: millrace.Delivery{
+				ID: deliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
+				SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
+			},
+		}
+		var err error
+		if p.frozen.Body, err = body(next, p, out); err != nil {
+			return nil, err
+		}
+		frozen = append(frozen, p)
+	}
+	return frozen, nil
+}
+
+// wanted reports whether an output is sent at all.
+func (s *slice) wanted(out output) bool {
+	if out.webhook == "" || s.point.isGone(out.webhook) {
+		return false
+	}
+	return s.events == nil || s.events[out.event]
+}
+
+// applyFinal makes the row what the run has become.
+func (s *slice) applyFinal(run *millrace.SyncJobRun) {
+	run.Status, run.FinishedAt, run.Error = s.point.Final.Status, s.point.Final.FinishedAt, s.point.Final.Error
+	run.RetryAt, run.ParkedSince, run.Checkpoint = 0, 0, nil
+}
+
+// over tells the others that the run has ended, and finishes the task.
+func (s *slice) over(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+	name := millrace.EventRunCompleted
+	switch run.Status {
+	case millrace.RunFailed:
+		name = millrace.EventRunFailed
+	case millrace.RunStopped:
+		name = millrace.EventRunUpdated
+	case millrace.RunCompleted, millrace.RunCreated, millrace.RunRunning, millrace.RunRateLimited:
+	}
+	if err := s.emit(ctx, tx, run, []string{name}); err != nil {
+		return err
+	}
+	return tx.Finish(ctx)
+}
+
+// emit tells workflows and the other webhooks what happened to the run.
+func (s *slice) emit(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	payload, err := s.runPayload(run)
+	if err != nil {
+		return err
+	}
+	depth := run.Depth
+	if run.WorkflowRunID != "" {
+		depth++ // the event that started the workflow has the run's depth
+	}
+	events := make([]*millrace.Event, len(names))
+	for i, name := range names {
+		events[i] = &millrace.Event{
+			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload, Depth: depth,
+			CreatedAt: tx.Now(),
+		}
+	}
+	return s.r.cfg.Emitter.EmitTx(ctx, tx, run.WebhookID, events...)
+}

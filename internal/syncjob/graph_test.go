@@ -1,0 +1,169 @@
+package syncjob
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/millrace/millrace"
+)
+
+func TestCheckFindsEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	got := Check(json.RawMessage(`[
+	  {"name":"a","type":"request","resource":"x","method":"list","depends_on":"tickets"},
+	  {"name":"tickts","type":"requst","resource":"x","method":"list"},
+	  {"name":"t","type":"transform","depends_on":"a","config":{"expression":"resources.x.{\n  \"a\": (1 + }"}},
+	  {"name":"t","type":"spool","depends_on":"out"},
+	  {"type":"request","method":"list","query":"1 +","recurse":{"config":1}},
+	  {"name":"state","type":"get_state","config":{"key":"k"}},
+	  {"name":"out","type":"destination","destination_type":"qdrant","resources_to_persist":["a","nobody"]},
+	  {"name":"e","type":"event","config":{"name":"later"}},
+	  {"name":"c","type":"request","resource":"x","method":"list","depends_on":"c","loop_on":7,"run_if":5},
+	  7
+	]`), 0, json.RawMessage(`[]`))
+	want := []millrace.Failure{
+		{Path: "resources[9]", Message: "must be an object"},
+		{Path: "resources[1].type", Message: `unknown node type "requst"`, Suggestion: "request"},
+		{Path: "resources[4].name", Message: "is required: other nodes refer to it"},
+		{Path: "resources[5].type", Message: "node type get_state is not available"},
+		{Path: "resources[2].config.expression", Code: "S0211"},
+		{Path: "resources[3].name", Message: `another node is called "t", too`},
+		{Path: "resources[4].resource", Message: "is required"},
+		{Path: "resources[4].query", Code: "S0207"},
+		{Path: "resources[4].recurse.if", Message: "is required"},
+		{Path: "resources[6].destination_type", Message: "destination type qdrant is not available"},
+		{Path: "resources[7].config.name", Message: "must be one of start, complete, error"},
+		{Path: "resources[8].run_if", Message: "must be a JSONata expression"},
+		{Path: "resources[8].loop_on", Message: "must be the path of an array, such as args.user_ids"},
+		{Path: "resources[0].depends_on", Message: `no node is called "tickets"`, Suggestion: "tickts"},
+		{Path: "resources[3].depends_on", Message: `"out" is a destination, which has no output`},
+		{Path: "resources[8].depends_on", Message: "depends on itself: c -> c"},
+		{Path: "args_schema", Message: "must be an object"},
+	}
+	byPath := cmpopts.SortSlices(func(a, b millrace.Failure) bool { return a.Path < b.Path })
+	for i := range got {
+		if got[i].Code != "" { // the wording and the place are the language's own
+			if got[i].Line == 0 || got[i].Offset == nil || got[i].Message == "" {
+				t.Errorf("%s: no message or place: %+v", got[i].Path, got[i])
+			}
+			got[i] = millrace.Failure{Path: got[i].Path, Code: got[i].Code}
+		}
+	}
+	if diff := cmp.Diff(want, got, byPath); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+}
+
+func TestCheckAccepts(t *testing.T) {
+	t.Parallel()
+	for name, resources := range map[string]string{
+		"nothing":   ``,
+		"null":      `null`,
+		"empty":     `[]`,
+		"a list":    `[{"resource":"tickets","method":"list","query":{"a":{"gt":"{{previous_run_date}}"}}}]`,
+		"a graph":   plainGraph,
+		"two reads": `[{"resource":"tickets","method":"list"},{"resource":"tickets","method":"get","depends_on":"tickets","id":"{{resources.tickets.id}}"}]`,
+	} {
+		if got := Check(json.RawMessage(resources), 0, nil); len(got) > 0 {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+	longCycle := `[{"name":"a","type":"spool","depends_on":"c"},{"name":"b","type":"spool","depends_on":"a"},{"name":"c","type":"spool","depends_on":"b"},{"name":"d","type":"spool","depends_on":"a"}]`
+	got := Check(json.RawMessage(longCycle), 0, nil)
+	if len(got) != 1 || got[0].Message != "depends on itself: a -> c -> b -> a" {
+		t.Errorf("a cycle of three: got %v", got)
+	}
+}
+
+// TestTranslation shows which node graph a legacy list stands for.
+func TestTranslation(t *testing.T) {
+	t.Parallel()
+	g, failures := buildGraph(json.RawMessage(`[
+	  {"resource":"ticketing/tickets","method":"list"},
+	  {"resource":"ticketing/tickets","method":"get","depends_on":"ticketing/tickets","persist":false},
+	  {"resource":"users","method":"list"},
+	  {"name":"u","resource":"users","method":"get","depends_on":"users","persist":true},
+	  {"type":"transform","name":"t","depends_on":"u","config":{"expression":"1"},"persist":true}
+	]`), 2)
+	if len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	var got []string
+	for _, name := range []string{"ticketing/tickets", "ticketing/tickets (2)", "users", "u", "t"} {
+		n := g.byName[name]
+		line := name + " below " + n.parent.name
+		for _, d := range n.sinks {
+			line += " -> " + d.name
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"ticketing/tickets below  -> webhook", "ticketing/tickets (2) below ticketing/tickets -> webhook", "users below ",
+		"u below users -> webhook", "t below u -> webhook",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+}
+
+func TestVersionDecidesTheShape(t *testing.T) {
+	t.Parallel()
+	list := `[{"resource":"tickets","method":"list"}]`
+	if got := Check(json.RawMessage(list), 4, nil); len(got) != 1 || !strings.Contains(got[0].Path, "name") {
+		t.Errorf("a graph whose node has no name: got %v", got)
+	}
+	if got := Check(json.RawMessage(list), 3, nil); len(got) != 0 {
+		t.Errorf("a list: got %v", got)
+	}
+}
+
+func TestWithDefaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, schema, want string }{
+		{``, ``, ``},
+		{`{"a":1}`, `{"a":{"default":2}}`, `{"a":1}`},
+		{``, `{"a":{"default":2},"b":{"type":"string"}}`, `{"a":2}`},
+		{`{"b":null}`, `{"type":"object","properties":{"a":{"default":[1]},"b":{"default":1}}}`, `{"a":[1],"b":null}`},
+	} {
+		got, err := withDefaults(json.RawMessage(c.args), json.RawMessage(c.schema))
+		if err != nil || string(got) != c.want {
+			t.Errorf("withDefaults(%s, %s) = %s, %v; want %s", c.args, c.schema, got, err, c.want)
+		}
+	}
+}
+
+func TestLoopMark(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		cursors string // one letter each: the cursor of the next page
+		records string // one letter each: what the page holds
+		want    int    // page at which the loop is noticed; 0: never
+	}{
+		{"moving", "abcdefghij", "0123456789", 0},
+		{"stuck", "aaaaaa", "011111", 4},
+		{"stuck cursor, moving records", "aaaaaaaa", "01234567", 0},
+		{"circle of two", "abababababababab", "0121212121212121", 7},
+		{"circle behind a tail", "xyzabcabcabcabcabcabcabc", "xyz012012012012012012012", 14},
+	} {
+		var m loopMark
+		got := 0
+		for i := range c.cursors {
+			circles, err := m.circles(json.RawMessage(`"`+c.cursors[i:i+1]+`"`), recordsOf(`["`+c.records[i:i+1]+`"]`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if circles {
+				got = i + 1
+				break
+			}
+		}
+		if (got == 0) != (c.want == 0) || got > c.want+4 {
+			t.Errorf("%s: noticed at page %d, want %d or soon after", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package syncjob
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/expr"
+)
+
+// nodeType is what a node does.
+type nodeType string
+
+const (
+	typeRequest     nodeType = "request"      // fetches pages
+	typeTransform   nodeType = "transform"    // replaces a batch of records
+	typeSpool       nodeType = "spool"        // collects the batches of its request
+	typeAddContext  nodeType = "add_context"  // adds names to the scope of a record
+	typeDestination nodeType = "destination"  // sends batches
+	typeEvent       nodeType = "event"        // a moment of the run that other nodes depend on
+	typeGetState    nodeType = "get_state"    // known, not available
+	typeUpdateState nodeType = "update_state" // known, not available
+	typeDeleteState nodeType = "delete_state" // known, not available
+
+	// typeRoot is above the nodes that depend on nothing. It is never written in a job.
+	typeRoot nodeType = ""
+)
+
+// nodeTypes returns the types that a job may name.
+func nodeTypes() []string {
+	return []string{
+		string(typeRequest), string(typeTransform), string(typeSpool), string(typeAddContext), string(typeDestination),
+		string(typeEvent),
+	}
+}
+
+// The moments that event nodes name.
+const (
+	momentStart    = "start"
+	momentComplete = "complete"
+	momentError    = "error"
+)
+
+// node is one element of a graph, compiled. It is immutable once its graph is built.
+type node struct {
+	name  string
+	at    string // resources[2], for the position of errors
+	kind  nodeType
+	runIf *expr.Program
+
+	request     *requestPlan     // request
+	program     *expr.Program    // transform, add_context
+	moment      string           // event
+	destination *destinationPlan // destination
+
+	parent *node
+	origin *node   // the request whose records flow here: itself, or the nearest one above
+	batch  []*node // children that take a whole batch: transforms and spools
+	record []*node // children that run once for each record: add_context first, so that requests see what it adds
+	sinks  []*node // destinations of its output
+	spools []*node // of a request: the spools that collect its batches, upper ones first
+}
+
+// requestPlan is what a request node asks for.
+type requestPlan struct {
+	resource string
+	method   string
+	path     []string // where its records live below resources in the scope
+	account  *argument
+	id       *argument
+	query    *argument
+	body     *argument
+	loop     *loopPath
+	recurse  *recursion
+}
+
+// recursion repeats a request for the records that fulfil a condition.
+type recursion struct {
+	condition *expr.Template
+	config    *argument // merged over the request's own id, query and body; nil: nothing to merge
+}
+
+// destinationPlan says where a destination sends.
+type destinationPlan struct {
+	webhook *argument // nil: the run's own
+	names   []string  // resources_to_persist
+}
+
+// walked reports whether the records of a batch at n must be visited one by one.
+func (n *node) walked() bool {
+	return len(n.record) > 0 || (n.request != nil && n.request.recurse != nil)
+}
+
+// virtual reports whether n stands for a moment of the run and has no records.
+func (n *node) virtual() bool { return n.kind == typeRoot || n.kind == typeEvent }
+
+// resource returns the resource that records at n come from, for payloads and counters.
+func (n *node) resource() string {
+	if n.origin != nil {
+		return n.origin.request.resource
+	}
+	return n.name
+}
+
+// method returns the method that fetched the records at n, and the node's type when none did.
+func (n *node) method() string {
+	if n.origin != nil {
+		return n.origin.request.method
+	}
+	return string(n.kind)
+}
+
+// resourcePath returns where the records of a resource live below resources: model/resource is two levels.
+func resourcePath(resource string) []string {
+	return strings.Split(resource, "/")
+}

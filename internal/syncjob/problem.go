@@ -1,0 +1,104 @@
+package syncjob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Codes of problems that are not those of an expression or of a third party.
+const (
+	codeExpression  = "expression_error"
+	codeAccount     = "invalid_account_id"
+	codeWebhook     = "invalid_webhook_id"
+	codeWebhookGone = "webhook_gone"
+	codeCursorLoop  = "cursor_loop"
+	codePageLimit   = "page_limit"
+	codeRecursion   = "recursion_limit"
+	codeSpoolLimit  = "spool_limit"
+	codePlan        = "invalid_resources"
+)
+
+// problem is something that went wrong in a run because of its plan, its data or a third party. It is handled as the
+// run's error_handling says and is never an error of ours.
+type problem struct {
+	millrace.RunError
+	method string
+	status int
+	body   json.RawMessage
+}
+
+// problemAt returns a problem of a node.
+func problemAt(n *node, code, format string, args ...any) *problem {
+	return &problem{
+		RunError: millrace.RunError{Code: code, Message: fmt.Sprintf(format, args...), Node: n.name, Resource: n.resource()},
+		method:   n.method(),
+	}
+}
+
+// expressionProblem returns the problem behind an error of an expression or template at path.
+func expressionProblem(n *node, path string, err error) *problem {
+	failure := expr.FailureOf(path, err)
+	code := failure.Code
+	if code == "" {
+		code = codeExpression
+	}
+	p := problemAt(n, code, "%s", failure.Message)
+	p.Position = &failure
+	return p
+}
+
+// fetchProblem returns the problem that a third party's answer is.
+func fetchProblem(n *node, res FetchResult) *problem {
+	p := problemAt(n, res.Code, "%s", res.Message)
+	if p.Code == "" {
+		p.Code = "request_failed"
+	}
+	p.Request, p.status, p.body = res.Request, res.Status, res.Body
+	return p
+}
+
+// cancelled reports whether an evaluation ended because its context did, which says nothing about the expression.
+func cancelled(ctx context.Context, err error) bool {
+	var e *jsonata.Error
+	return ctx.Err() != nil && (!errors.As(err, &e) || e.IsLimit())
+}
+
+// wireProblem is a problem as record_error carries it.
+type wireProblem struct {
+	millrace.RunError
+	Method string          `json:"method,omitempty"`
+	Status int             `json:"status,omitempty"`
+	Body   json.RawMessage `json:"body,omitempty"`
+}
+
+func (p *problem) wire() wireProblem {
+	return wireProblem{RunError: p.RunError, Method: p.method, Status: p.status, Body: p.body}
+}
+
+// errorPayload is the payload of sync_job_run:record_error: one error, or a list of them with error_handling batch.
+type errorPayload struct {
+	Resource            string                       `json:"resource,omitempty"`
+	Method              string                       `json:"method,omitempty"`
+	Error               *wireProblem                 `json:"error,omitempty"`
+	Errors              []json.RawMessage            `json:"errors,omitempty"`
+	SyncJobRunID        millrace.SyncJobRunID        `json:"sync_job_run_id"`
+	SyncJobID           millrace.SyncJobID           `json:"sync_job_id"`
+	IntegratedAccountID millrace.IntegratedAccountID `json:"integrated_account_id"`
+	Args                json.RawMessage              `json:"args"`
+}
+
+func newErrorPayload(run *millrace.SyncJobRun) errorPayload {
+	args := run.Args
+	if len(args) == 0 {
+		args = json.RawMessage("null")
+	}
+	return errorPayload{
+		SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: run.IntegratedAccountID, Args: args,
+	}
+}

@@ -1,0 +1,213 @@
+package syncjob
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// deliver sends what is frozen, one after the other, until all of it was answered.
+func (s *slice) deliver(ctx context.Context) error {
+	for len(s.pending) > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if s.r.now() >= s.until {
+			return millrace.RetryAfter(0, nil)
+		}
+		p := s.pending[0]
+		res, err := s.r.cfg.Sender.Send(ctx, SendRequest{
+			EnvironmentID: s.run.EnvironmentID, WebhookID: p.frozen.WebhookID, DeliveryID: p.delivery.ID, Event: p.frozen.Event,
+			Body: p.frozen.Body, Attempts: p.delivery.Attempts,
+		})
+		if err != nil {
+			return fmt.Errorf("send delivery: %w", err)
+		}
+		if err := s.answered(ctx, p, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answered writes down what came of a delivery.
+func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error {
+	switch res.Outcome {
+	case SendDelivered:
+		return s.delivered(ctx, p, res)
+	case SendRetry:
+		return s.park(ctx, p, res)
+	case SendCancel:
+		return s.cancel(ctx, p, res)
+	case SendGone:
+		return s.gone(ctx, p, res)
+	case SendInterrupted:
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return millrace.RetryAfter(0, nil)
+	}
+	return fmt.Errorf("send delivery: unknown outcome %q", res.Outcome)
+}
+
+// delivered moves the run behind an answered delivery. When it was the last of the run, the run is over.
+func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error {
+	if p.frozen.Event == millrace.EventRunRecord {
+		s.stats.of(p.frozen.Resource, p.frozen.Method).Persisted += p.frozen.Records
+	}
+	next := *s.run
+	next.ParkedSince, next.RetryAt = 0, s.point.NotBefore
+	var err error
+	if next.ResourceStats, err = json.Marshal(s.stats); err != nil {
+		return fmt.Errorf("encode resource_stats: %w", err)
+	}
+	if s.point.Parks != 0 {
+		s.point.Parks = 0
+		if next.Checkpoint, err = json.Marshal(s.point); err != nil {
+			return fmt.Errorf("encode checkpoint: %w", err)
+		}
+	}
+	over := s.point.Final != nil && len(s.pending) == 1
+	if over {
+		s.applyFinal(&next)
+	}
+	done := *p
+	done.delivery.Status, done.delivery.DeliveredAt = millrace.DeliveryDelivered, s.r.now()
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := s.progress(ctx, tx, next, &done, res); err != nil {
+			return err
+		}
+		if err := tx.FinishFrozen(ctx, p.frozen.RunID, p.frozen.Sequence); err != nil {
+			return err
+		}
+		if over {
+			return s.over(ctx, tx, s.run)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save delivery: %w", err)
+	}
+	s.pending = s.pending[1:]
+	if over {
+		return errOver
+	}
+	return nil
+}
+
+// progress writes the run's row, fenced, and what was tried for a delivery.
+func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun, p *pending, res SendResult) error {
+	if err := tx.SaveSyncJobRun(ctx, &next); err != nil {
+		return err
+	}
+	delivery := p.delivery
+	for _, a := range res.Attempts {
+		delivery.Attempts++
+		a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = delivery.ID, delivery.EnvironmentID, delivery.WebhookID, delivery.Attempts
+		if err := tx.InsertAttempt(ctx, &a); err != nil {
+			return err
+		}
+	}
+	if err := tx.UpdateDelivery(ctx, &delivery); err != nil {
+		return err
+	}
+	s.run = &next
+	return nil
+}
+
+// park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.
+func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
+	now := s.r.now()
+	schedule := s.r.cfg.ParkRetries
+	pause := res.RetryAfter
+	if pause <= 0 {
+		pause = s.r.spread(schedule[min(s.point.Parks, int64(len(schedule)-1))])
+	}
+	s.point.Parks++
+	next := *s.run
+	if next.ParkedSince == 0 {
+		next.ParkedSince = now
+	}
+	next.RetryAt = now.Add(pause)
+	var err error
+	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
+		return fmt.Errorf("encode checkpoint: %w", err)
+	}
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.progress(ctx, tx, next, p, res) })
+	if err != nil {
+		return fmt.Errorf("park sync job run: %w", err)
+	}
+	return millrace.RetryAfter(max(pause, time.Millisecond), nil)
+}
+
+// cancel stops a run whose webhook does not want it.
+func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
+	next := *s.run
+	s.point.Final = &final{Status: millrace.RunStopped, FinishedAt: s.r.now()}
+	s.applyFinal(&next)
+	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := s.progress(ctx, tx, next, p, res); err != nil {
+			return err
+		}
+		if err := clear(ctx, tx, s.run); err != nil {
+			return err
+		}
+		return s.over(ctx, tx, s.run)
+	})
+	if err != nil {
+		return fmt.Errorf("cancel sync job run: %w", err)
+	}
+	return errOver
+}
+
+// gone makes a run fail because a webhook of it will never answer. Deliveries to that webhook are cancelled.
+func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
+	webhook := p.frozen.WebhookID
+	if s.point.Failing == nil {
+		s.point.Failing = &millrace.RunError{
+			Code: codeWebhookGone, Message: fmt.Sprintf("the webhook %s was deleted, or has unsubscribed with 410", webhook), Resource: p.frozen.Resource,
+		}
+	}
+	s.point.Gone = append(s.point.Gone, webhook)
+	s.point.Stack, s.point.NotBefore, s.point.Parks, s.point.Final = nil, 0, 0, nil
+	var kept, dropped []*pending
+	for _, q := range s.pending {
+		if q.frozen.WebhookID == webhook {
+			dropped = append(dropped, q)
+		} else {
+			kept = append(kept, q)
+		}
+	}
+	next := *s.run
+	next.ParkedSince, next.RetryAt = 0, 0
+	var err error
+	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
+		return fmt.Errorf("encode checkpoint: %w", err)
+	}
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		for _, q := range dropped {
+			tried := SendResult{}
+			if q == p {
+				tried = res
+			}
+			cancelled := *q
+			cancelled.delivery.Status = millrace.DeliveryCancelled
+			if err := s.progress(ctx, tx, next, &cancelled, tried); err != nil {
+				return err
+			}
+			if err := tx.FinishFrozen(ctx, q.frozen.RunID, q.frozen.Sequence); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("drop deliveries: %w", err)
+	}
+	s.pending = kept
+	return nil
+}

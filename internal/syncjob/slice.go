@@ -1,0 +1,311 @@
+package syncjob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// errOver says that the row of the run is final and that its task was finished with it.
+var errOver = errors.New("syncjob: the run is over")
+
+// slice is some seconds of one run.
+type slice struct {
+	r       *Runner
+	run     *millrace.SyncJobRun // as it is stored
+	point   *checkpoint          // ahead of the stored one until the next freeze
+	stats   stats
+	pending []*pending // frozen and not answered, in order
+	account *millrace.IntegratedAccount
+	events  map[string]bool // events_to_send; nil: all
+	created bool            // the own webhook subscribes to sync_job_run:created
+	graph   *graph
+	plan    []millrace.Failure // what is wrong with the graph
+	base    scope
+	until   millrace.Time
+}
+
+// pending is a frozen delivery with its row.
+type pending struct {
+	frozen   millrace.FrozenDelivery
+	delivery millrace.Delivery
+}
+
+// Slice works on the run named by the task's key until its time is over, the run must wait, or it has ended. It
+// returns nil when there is nothing left to do, and a [millrace.RetryError] when the task shall come again.
+func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
+	began := r.now()
+	id := millrace.SyncJobRunID(task.Key)
+	s, err := r.claim(ctx, id)
+	if s == nil || err != nil {
+		return err
+	}
+	if wait := until(s.run.RetryAt, began); wait > 0 {
+		return millrace.RetryAfter(wait, nil)
+	}
+	s.until = began.Add(r.cfg.Slice)
+	ctx, stop := s.watch(ctx)
+	defer stop()
+	err = s.load(ctx)
+	if err == nil {
+		err = s.work(ctx)
+	}
+	err = s.conclude(ctx, err)
+	r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "slice done",
+		slog.String("sync_job_run_id", string(id)), slog.String("status", string(s.run.Status)),
+		slog.Int64("sequence", s.run.Sequence), slog.Int64("duration_ms", int64(r.now()-began)/1000))
+	return err
+}
+
+// until returns how long it is from now to at.
+func until(at, now millrace.Time) time.Duration {
+	return time.Duration(at-now) * time.Microsecond
+}
+
+// claim takes the run over. It returns nothing when the run is gone or over; then the task is finished.
+func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, error) {
+	var s *slice
+	err := r.db.Update(ctx, func(tx *store.Tx) error {
+		s = nil
+		run, err := tx.ClaimSyncJobRun(ctx, id)
+		if err != nil {
+			return err
+		}
+		if run == nil {
+			return tx.Finish(ctx)
+		}
+		if run.Status.Finished() {
+			return clear(ctx, tx, run)
+		}
+		s = &slice{r: r, run: run}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim sync job run: %w", err)
+	}
+	return s, nil
+}
+
+// clear cancels what a run that is over has not delivered, and finishes the task.
+func clear(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+	frozen, err := tx.FrozenDeliveries(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range frozen {
+		d, err := tx.Delivery(ctx, run.EnvironmentID, deliveryID(f.RunID, f.Sequence))
+		if err != nil {
+			return err
+		}
+		d.Status = millrace.DeliveryCancelled
+		if err := tx.UpdateDelivery(ctx, d); err != nil {
+			return err
+		}
+		if err := tx.FinishFrozen(ctx, f.RunID, f.Sequence); err != nil {
+			return err
+		}
+	}
+	return tx.Finish(ctx)
+}
+
+// load reads everything the slice needs and compiles the plan.
+func (s *slice) load(ctx context.Context) error {
+	var err error
+	if s.point, err = readCheckpoint(s.run.Checkpoint); err != nil {
+		return err
+	}
+	if s.stats, err = readStats(s.run.ResourceStats); err != nil {
+		return err
+	}
+	s.readEvents()
+	if err := s.r.db.View(ctx, func(tx *store.Tx) error { return s.read(ctx, tx) }); err != nil {
+		return fmt.Errorf("load sync job run: %w", err)
+	}
+	if len(s.point.Args) > 0 {
+		s.run.Args = s.point.Args
+	}
+	s.graph, s.plan = buildGraph(s.run.Resources, s.run.Version)
+	if s.point.Started {
+		return s.setBase()
+	}
+	return nil
+}
+
+func (s *slice) readEvents() {
+	var names []string
+	if len(s.run.EventsToSend) > 0 && json.Unmarshal(s.run.EventsToSend, &names) == nil && len(names) > 0 {
+		s.events = make(map[string]bool, len(names))
+		for _, name := range names {
+			s.events[name] = true
+		}
+	}
+}
+
+// read fetches the rows around the run's own.
+func (s *slice) read(ctx context.Context, tx *store.Tx) error {
+	env := s.run.EnvironmentID
+	var err error
+	if s.run.IntegratedAccountID != "" {
+		if s.account, err = optional(tx.IntegratedAccount(ctx, env, s.run.IntegratedAccountID)); err != nil {
+			return err
+		}
+	}
+	if err := s.readPending(ctx, tx); err != nil || s.point.Started {
+		return err
+	}
+	job, err := optional(tx.SyncJob(ctx, env, s.run.SyncJobID))
+	if err != nil {
+		return err
+	}
+	if job != nil {
+		args, err := withDefaults(s.run.Args, job.ArgsSchema)
+		if err != nil {
+			return err
+		}
+		if string(args) != string(s.run.Args) {
+			s.point.Args = args
+		}
+	}
+	if s.run.WebhookID != "" {
+		webhook, err := optional(tx.Webhook(ctx, env, s.run.WebhookID))
+		if err != nil {
+			return err
+		}
+		s.created = webhook != nil && webhook.Wants(millrace.EventRunCreated)
+	}
+	return s.readPrevious(ctx, tx)
+}
+
+// optional turns a missing row into nil: a run goes on without what was deleted meanwhile, as far as it gets.
+func optional[T any](v *T, err error) (*T, error) {
+	if err != nil && millrace.KindOf(err) == millrace.KindNotFound {
+		return nil, nil
+	}
+	return v, err
+}
+
+func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
+	s.pending = nil
+	frozen, err := tx.FrozenDeliveries(ctx, s.run.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range frozen {
+		d, err := tx.Delivery(ctx, s.run.EnvironmentID, deliveryID(f.RunID, f.Sequence))
+		if err != nil {
+			return err
+		}
+		s.pending = append(s.pending, &pending{frozen: f, delivery: *d})
+	}
+	return nil
+}
+
+// readPrevious finds the date of the previous run. It is kept in the checkpoint, because another run may complete
+// while this one is under way.
+func (s *slice) readPrevious(ctx context.Context, tx *store.Tx) error {
+	s.point.Previous = ""
+	if s.run.IgnorePreviousRun {
+		return nil
+	}
+	last, err := tx.LastCompletedRun(ctx, s.run.EnvironmentID, s.run.SyncJobID, s.run.IntegratedAccountID)
+	if err != nil {
+		return err
+	}
+	if last != nil && last.ID != s.run.ID {
+		s.point.Previous = last.StartedAt.String()
+	}
+	return nil
+}
+
+func (s *slice) setBase() error {
+	var err error
+	s.base, err = baseScope(s.run, s.account, s.point.Previous)
+	return err
+}
+
+// work sends what is pending and moves on, until something ends the slice: it never returns nil.
+func (s *slice) work(ctx context.Context) error {
+	for {
+		if err := s.deliver(ctx); err != nil {
+			return err
+		}
+		if err := s.pause(ctx); err != nil {
+			return err
+		}
+		if err := s.proceed(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause returns why the slice must not go on now, if it must not.
+func (s *slice) pause(ctx context.Context) error {
+	now := s.r.now()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case s.point.NotBefore > now:
+		return millrace.RetryAfter(until(s.point.NotBefore, now), nil)
+	case now >= s.until:
+		return millrace.RetryAfter(0, nil)
+	}
+	return nil
+}
+
+// proceed does the next thing that ends with a freeze.
+func (s *slice) proceed(ctx context.Context) error {
+	switch {
+	case !s.point.Started:
+		return s.begin(ctx)
+	case len(s.plan) > 0 && s.point.Failing == nil:
+		failure := s.plan[0]
+		return s.fail(ctx, s.evaluation(nil), millrace.RunError{Code: codePlan, Message: millrace.InvalidAll(s.plan).Error(), Position: &failure})
+	}
+	return s.advance(ctx)
+}
+
+// conclude turns what ended the work into what the queue shall do.
+func (s *slice) conclude(ctx context.Context, err error) error {
+	var retry *millrace.RetryError
+	switch {
+	case errors.Is(err, errOver):
+		return nil
+	case errors.As(err, &retry):
+		return err
+	case millrace.KindOf(err) == millrace.KindConflict:
+		return s.leave(context.WithoutCancel(ctx))
+	case ctx.Err() != nil:
+		return millrace.RetryAfter(0, nil) // everything that counts is stored
+	}
+	return fmt.Errorf("sync job run %s: %w", s.run.ID, err)
+}
+
+// leave lets go of a run that was stopped, or taken over by another slice, which then does the rest.
+func (s *slice) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
+	err := s.r.db.Update(ctx, func(tx *store.Tx) error {
+		run, err := optional(tx.SyncJobRun(ctx, s.run.EnvironmentID, s.run.ID))
+		if err != nil {
+			return err
+		}
+		if run == nil {
+			return tx.Finish(ctx)
+		}
+		s.run.Status = run.Status
+		if !run.Status.Finished() {
+			return nil
+		}
+		return clear(ctx, tx, run)
+	})
+	if err != nil {
+		return fmt.Errorf("leave sync job run: %w", err)
+	}
+	return nil
+}

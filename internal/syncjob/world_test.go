@@ -1,0 +1,321 @@
+package syncjob
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// world is a store with one account, one webhook and one job, a third party and an endpoint that answer as told, and a
+// clock that only the test moves.
+type world struct {
+	t       testing.TB
+	db      *store.DB
+	now     time.Time
+	runner  *Runner
+	account *millrace.IntegratedAccount
+	webhook *millrace.Webhook
+	job     *millrace.SyncJob
+	run     *millrace.SyncJobRun
+	api     *api
+	sink    *sink
+	told    *told
+}
+
+// plot is what a test says about its world.
+type plot struct {
+	resources string
+	version   int64
+	schema    string
+	args      string
+	context   string
+	errors    millrace.ErrorHandling
+	events    string // events_to_send
+	wants     string // event_types of the webhook
+	edit      func(*millrace.SyncJobRun)
+	config    func(*Config)
+}
+
+const env = millrace.EnvironmentID("5f1c7a52-6a51-4a6e-8a3b-0f6f2d0f0001")
+
+func newWorld(t testing.TB, db *store.DB, p plot) *world {
+	t.Helper()
+	w := &world{t: t, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}, told: &told{}}
+	w.account = &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "acme", Status: millrace.AccountActive}
+	if err := w.account.SetContext(json.RawMessage(orText(p.context, `{"subdomain":"acme","api_key":"secret"}`))); err != nil {
+		t.Fatal(err)
+	}
+	w.webhook = &millrace.Webhook{
+		EnvironmentID: env, TargetURL: "https://example.test/hook", IsActive: true, Secret: "s",
+		EventTypes: json.RawMessage(orText(p.wants, `["sync_job_run:record"]`)),
+	}
+	w.job = &millrace.SyncJob{EnvironmentID: env, Label: "job", ArgsSchema: rawOf(p.schema), Resources: rawOf(p.resources)}
+	w.update(func(ctx context.Context, tx *store.Tx) error {
+		return errors.Join(tx.InsertIntegratedAccount(ctx, w.account), tx.InsertWebhook(ctx, w.webhook), tx.InsertSyncJob(ctx, w.job))
+	})
+	cfg := Config{
+		DB: db, Fetcher: w.api, Sender: w.sink, Emitter: w.told,
+		Clock: func() time.Time { return w.now }, Jitter: func() float64 { return 0 },
+	}
+	if p.config != nil {
+		p.config(&cfg)
+	}
+	var err error
+	if w.runner, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.newRun(p)
+	return w
+}
+
+func (w *world) newRun(p plot) {
+	w.t.Helper()
+	w.run = &millrace.SyncJobRun{
+		EnvironmentID: env, SyncJobID: w.job.ID, IntegratedAccountID: w.account.ID, WebhookID: w.webhook.ID,
+		Status: millrace.RunCreated, Args: rawOf(p.args), Resources: rawOf(p.resources), Version: p.version,
+		ErrorHandling: millrace.ErrorHandling(orText(string(p.errors), string(millrace.ErrorIgnore))), EventsToSend: rawOf(p.events),
+	}
+	if p.edit != nil {
+		p.edit(w.run)
+	}
+	w.update(func(ctx context.Context, tx *store.Tx) error { return tx.InsertSyncJobRun(ctx, w.run) })
+}
+
+func (w *world) update(fn func(context.Context, *store.Tx) error) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if err := w.db.Update(ctx, func(tx *store.Tx) error { return fn(ctx, tx) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) slice() error {
+	return w.runner.Slice(w.t.Context(), millrace.Task{Kind: millrace.TaskSlice, Key: string(w.run.ID)})
+}
+
+// finish does slices until the task is done, moving the clock over the waits.
+func (w *world) finish() {
+	w.t.Helper()
+	for range 1000 {
+		err := w.slice()
+		if err == nil {
+			return
+		}
+		var retry *millrace.RetryError
+		if !errors.As(err, &retry) || retry.Err != nil {
+			w.t.Fatalf("slice: %v", err)
+		}
+		w.now = w.now.Add(retry.After)
+	}
+	w.t.Fatal("the run does not end")
+}
+
+// row returns the run as it is stored.
+func (w *world) row() *millrace.SyncJobRun {
+	w.t.Helper()
+	var run *millrace.SyncJobRun
+	w.update(func(ctx context.Context, tx *store.Tx) error {
+		var err error
+		run, err = tx.SyncJobRun(ctx, env, w.run.ID)
+		return err
+	})
+	return run
+}
+
+// script describes the deliveries that were answered, one line each: the event, and for records their resource and
+// ids.
+func (w *world) script() []string {
+	var lines []string
+	for _, d := range w.sink.answered {
+		lines = append(lines, d.line())
+	}
+	return lines
+}
+
+// api is the third party: pages by "method resource" and further by what a test makes of the request.
+type api struct {
+	mu     sync.Mutex
+	answer func(FetchRequest) (FetchResult, error)
+	calls  []FetchRequest
+}
+
+// Fetch implements Fetcher.
+func (a *api) Fetch(_ context.Context, req FetchRequest) (FetchResult, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls = append(a.calls, req)
+	return a.answer(req)
+}
+
+// asked describes the requests, one line each.
+func (a *api) asked() []string {
+	var lines []string
+	for _, c := range a.calls {
+		line := c.Method + " " + c.Resource
+		if c.ID != "" {
+			line += " id=" + c.ID
+		}
+		if c.Query != nil {
+			line += " " + jsonOf(c.Query)
+		}
+		if len(c.Cursor) > 0 {
+			line += " @" + string(c.Cursor)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// pages answers with lists of records, page by page; the cursor is the number of the next page.
+func pages(list ...string) func(FetchRequest) (FetchResult, error) {
+	return func(req FetchRequest) (FetchResult, error) {
+		i := 0
+		if len(req.Cursor) > 0 {
+			i, _ = strconv.Atoi(string(req.Cursor))
+		}
+		res := FetchResult{Outcome: FetchOK, Records: recordsOf(list[i])}
+		if i+1 < len(list) {
+			res.Next = json.RawMessage(strconv.Itoa(i + 1))
+		}
+		return res, nil
+	}
+}
+
+// resources answers by resource.
+func byResource(m map[string]func(FetchRequest) (FetchResult, error)) func(FetchRequest) (FetchResult, error) {
+	return func(req FetchRequest) (FetchResult, error) {
+		if fn := m[req.Resource]; fn != nil {
+			return fn(req)
+		}
+		return FetchResult{Outcome: FetchRejected, Status: 404, Code: "http_404", Message: "not found"}, nil
+	}
+}
+
+func recordsOf(text string) []jsonata.Value {
+	v, err := jsonata.FromJSON([]byte(text))
+	if err != nil {
+		panic(fmt.Sprintf("test data %s: %v", text, err))
+	}
+	return v.(*jsonata.Array).Items()
+}
+
+func jsonOf(v jsonata.Value) string {
+	b, err := jsonata.ToJSON(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// sink is the customer's endpoint.
+type sink struct {
+	answer   func(received) (SendResult, error)
+	answered []received // with success
+	all      []received
+}
+
+type received struct {
+	SendRequest
+	envelope millrace.Envelope
+}
+
+// Send implements Sender.
+func (s *sink) Send(ctx context.Context, req SendRequest) (SendResult, error) {
+	r := received{SendRequest: req}
+	r.Body = bytes.Clone(req.Body)
+	if err := json.Unmarshal(req.Body, &r.envelope); err != nil {
+		return SendResult{}, err
+	}
+	s.all = append(s.all, r)
+	res := delivered()
+	if s.answer != nil {
+		var err error
+		if res, err = s.answer(r); err != nil {
+			return res, err
+		}
+	}
+	if res.Outcome == SendDelivered {
+		s.answered = append(s.answered, r)
+	}
+	return res, nil
+}
+
+func delivered() SendResult {
+	return SendResult{Outcome: SendDelivered, Attempts: []millrace.Attempt{{StatusCode: 200}}}
+}
+
+func refused(status int64) SendResult {
+	return SendResult{Outcome: SendRetry, Attempts: []millrace.Attempt{{StatusCode: status}}}
+}
+
+// line describes a delivery: for records their resource and ids.
+func (r received) line() string {
+	name := strings.TrimPrefix(r.Event, "sync_job_run:")
+	switch r.Event {
+	case millrace.EventRunRecord:
+		var p struct {
+			Resource string
+			Records  []any
+		}
+		_ = json.Unmarshal(r.envelope.Payload, &p)
+		var ids []string
+		for _, record := range p.Records {
+			if m, ok := record.(map[string]any); ok && m["id"] != nil {
+				record = m["id"]
+			}
+			text, _ := json.Marshal(record)
+			ids = append(ids, strings.Trim(string(text), `"`))
+		}
+		return name + " " + p.Resource + " " + strings.Join(ids, ",")
+	case millrace.EventRunRecordError:
+		var p struct {
+			Error  millrace.RunError
+			Errors []millrace.RunError
+		}
+		_ = json.Unmarshal(r.envelope.Payload, &p)
+		codes := []string{p.Error.Code}
+		for _, e := range p.Errors {
+			codes = append(codes, e.Code)
+		}
+		return name + " " + strings.Trim(strings.Join(codes, ","), ",")
+	}
+	return name
+}
+
+// told is the emitter: it remembers names and whom they were kept from.
+type told struct{ lines []string }
+
+// EmitTx implements Emitter.
+func (o *told) EmitTx(_ context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
+	var names []string
+	for _, e := range events {
+		names = append(names, strings.TrimPrefix(e.Name, "sync_job_run:"))
+	}
+	tx.AfterCommit(func() { o.lines = append(o.lines, names...) })
+	return nil
+}
+
+func orText(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+func rawOf(s string) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	return json.RawMessage(s)
+}
