@@ -3,7 +3,6 @@ package jsregexp
 import (
 	"math/bits"
 	"strings"
-	"unicode/utf16"
 )
 
 type opcode uint8
@@ -60,7 +59,7 @@ func Compile(pattern, flags string) (*Regexp, error) {
 	if len(pattern) > maxPattern {
 		return nil, ErrLimit
 	}
-	p := &parser{src: utf16.Encode([]rune(pattern))}
+	p := &parser{src: encode(pattern)}
 	re := &Regexp{}
 	for i, flag := range flags {
 		if strings.IndexRune(flags, flag) != i {

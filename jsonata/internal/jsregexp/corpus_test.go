@@ -119,3 +119,23 @@ func answer(t *testing.T, source, flags, text string, start int) any {
 	}
 	return result
 }
+
+func TestHalfPairs(t *testing.T) {
+	t.Parallel()
+	const high, low = "\xed\xa0\xbd", "\xed\xb8\x80" // U+D83D and U+DE00
+	re, err := jsregexp.Compile("(.)(.)", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := re.Matcher("\U0001f600")
+	groups, err := m.Match(0, unlimited)
+	if err != nil || len(groups) != 6 {
+		t.Fatalf("got %v, %v", groups, err)
+	}
+	if got := [...]string{m.Slice(0, 2), m.Slice(0, 1), m.Slice(1, 2)}; got != [...]string{"\U0001f600", high, low} {
+		t.Errorf("got %q", got)
+	}
+	if got := re.Matcher(low + high).Len(); got != 2 {
+		t.Errorf("got length %d of two halves, want 2", got)
+	}
+}

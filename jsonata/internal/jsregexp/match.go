@@ -2,7 +2,6 @@ package jsregexp
 
 import (
 	"bytes"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -26,7 +25,7 @@ func (re *Regexp) Matcher(text string) *Matcher {
 	m := &Matcher{re: re, slots: make([]int32, re.slots)}
 	for i := range len(text) {
 		if text[i] >= utf8.RuneSelf {
-			m.wide = utf16.Encode([]rune(text))
+			m.wide = encode(text)
 			return m
 		}
 	}
@@ -37,11 +36,11 @@ func (re *Regexp) Matcher(text string) *Matcher {
 // Len returns the length of the text in UTF-16 code units.
 func (m *Matcher) Len() int { return max(len(m.ascii), len(m.wide)) }
 
-// Slice returns the text between two offsets. Half of a surrogate pair becomes
-// U+FFFD.
+// Slice returns the text between two offsets. It may begin or end with half of a
+// surrogate pair, which is kept in three bytes as if it were a character.
 func (m *Matcher) Slice(from, to int) string {
 	if m.wide != nil {
-		return string(utf16.Decode(m.wide[from:to]))
+		return decode(m.wide[from:to])
 	}
 	return string(m.ascii[from:to])
 }
