@@ -38,7 +38,7 @@ func joinText(items []jsonata.Value, separator string) string {
 			b.WriteString(textOf(item))
 		}
 	}
-	return b.String()
+	return pairHalves(b.String())
 }
 
 // lodashText converts a value as lodash's toString does, which differs from String() inside arrays and in

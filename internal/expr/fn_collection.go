@@ -141,14 +141,14 @@ func orderByFunction(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 func sortKey(c *jsonata.Call, short jsonata.Value) iteratee {
-	path, ok := short.(*jsonata.Array)
+	keys, ok := short.(*jsonata.Array)
 	if !ok {
 		return newIteratee(c, short)
 	}
-	if path.Len() == 1 {
-		short = path.At(0)
+	if keys.Len() == 1 {
+		short = keys.At(0)
 	}
-	return func(item jsonata.Value) (jsonata.Value, error) { return get(item, short), nil }
+	return readPath(newPath(short))
 }
 
 // values lists the members of an object, the items of an array or the characters of a text.

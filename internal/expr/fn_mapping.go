@@ -146,12 +146,3 @@ func indexed(items []jsonata.Value) *jsonata.Object {
 	}
 	return o
 }
-
-// characters splits text into its characters. A character outside the basic plane is one, not two halves.
-func characters(s string) []jsonata.Value {
-	var out []jsonata.Value
-	for _, r := range s {
-		out = append(out, string(r))
-	}
-	return out
-}

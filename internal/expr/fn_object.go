@@ -28,12 +28,12 @@ func pick(c *jsonata.Call) (jsonata.Value, error) {
 	if isNullish(source) {
 		return jsonata.NewObject(0), nil
 	}
-	for _, path := range castList(c.Arg(1)) {
+	for _, p := range castList(c.Arg(1)) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
-		keys := pathKeys(source, path)
-		v, ok := lookupPath(source, keys)
+		keys := newPath(p).in(source)
+		v, ok := followKeys(source, keys)
 		if !ok || slices.ContainsFunc(keys, isUnsafeKey) {
 			continue
 		}
@@ -115,8 +115,8 @@ func finished(v jsonata.Value) jsonata.Value {
 func omit(c *jsonata.Call) (jsonata.Value, error) {
 	source := c.Arg(0)
 	var out jsonata.Value = entriesOf(source)
-	for _, path := range castList(c.Arg(1)) {
-		keys := pathKeys(source, path)
+	for _, p := range castList(c.Arg(1)) {
+		keys := newPath(p).in(source)
 		if err := c.Step(len(keys)); err != nil {
 			return nil, err
 		}
@@ -148,6 +148,8 @@ func without(c *jsonata.Call, v jsonata.Value, keys []string) (jsonata.Value, er
 		return replaceItem(c, v, keys, member)
 	case *jsonata.Object:
 		return replaceMember(c, v, keys, member)
+	case string:
+		return nil, argumentError("$omit: the path ends in a character of a text")
 	}
 	return v, nil
 }

@@ -32,10 +32,23 @@ func stringFunction(c *jsonata.Call) (jsonata.Value, error) {
 	if isTrue(c.Arg(1)) {
 		w.indent = "  "
 	}
-	if err := w.value(c.Arg(0), "\n"); err != nil {
+	if err := w.value(document(c), "\n"); err != nil {
 		return nil, err
 	}
 	return w.out.String(), c.Grow(w.out.Len() - w.announced)
+}
+
+// document returns the first argument. When it was not given but taken from the context, and the context is a
+// document that is an array, then it comes with a second array around it.
+func document(c *jsonata.Call) jsonata.Value {
+	outer, ok := c.Arg(0).(*jsonata.Array)
+	if !ok || outer.Len() != 1 || c.Input != c.Arg(0) {
+		return c.Arg(0)
+	}
+	if inner, ok := outer.At(0).(*jsonata.Array); ok {
+		return inner
+	}
+	return outer
 }
 
 // round15 rounds to 15 significant digits.
@@ -172,11 +185,16 @@ func quoteJSON(b *strings.Builder, s string) {
 	start := 0
 	for i := range len(s) {
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
+		if c >= 0x20 && c != '"' && c != '\\' && !isHalf(s[i:]) {
 			continue
 		}
 		b.WriteString(s[start:i])
 		start = i + 1
+		if isHalf(s[i:]) {
+			b.WriteString(`\u` + strconv.FormatInt(int64(halfUnit(s[i:])), 16))
+			start = i + 3
+			continue
+		}
 		if short := strings.IndexByte("\"\\\b\f\n\r\t", c); short >= 0 {
 			b.WriteByte('\\')
 			b.WriteByte(`"\bfnrt`[short])

@@ -30,7 +30,7 @@ func sortNodes(c *jsonata.Call) (jsonata.Value, error) {
 	if err := c.Step(list.Len()); err != nil {
 		return nil, err
 	}
-	nodes := linkNodes(list.Items(), argOr(c, 1, "id"), argOr(c, 2, "parent_id"))
+	nodes := linkNodes(list.Items(), newPath(argOr(c, 1, "id")), newPath(argOr(c, 2, "parent_id")))
 	s := treeSorter{call: c, sequence: sequenceKeys(c, argOr(c, 3, "sequence")), maxDepth: list.Len()}
 	if err := s.flatten(nodes, 0); err != nil {
 		return nil, err
@@ -55,17 +55,17 @@ func sequenceKeys(c *jsonata.Call, sequence jsonata.Value) []iteratee {
 
 // linkNodes hangs every node below its parent and returns the roots. Nodes with the same id are one node, which has the
 // content of the last of them.
-func linkNodes(items []jsonata.Value, idKey, parentKey jsonata.Value) []*treeNode {
+func linkNodes(items []jsonata.Value, id, parent path) []*treeNode {
 	byID := make(map[any]*treeNode, len(items))
 	for _, item := range items {
-		byID[identityOf(get(item, idKey))] = &treeNode{value: item}
+		byID[identityOf(id.get(item))] = &treeNode{value: item}
 	}
 	var roots []*treeNode
 	for _, item := range items {
-		node := byID[identityOf(get(item, idKey))]
-		parentID := get(item, parentKey)
-		if parent := byID[identityOf(parentID)]; parent != nil && isTrue(parentID) {
-			parent.children = append(parent.children, node)
+		node := byID[identityOf(id.get(item))]
+		parentID := parent.get(item)
+		if above := byID[identityOf(parentID)]; above != nil && isTrue(parentID) {
+			above.children = append(above.children, node)
 		} else {
 			roots = append(roots, node)
 		}
@@ -149,14 +149,14 @@ func dependencyGraph(c *jsonata.Call) (jsonata.Value, error) {
 	if err := c.Step(list.Len()); err != nil {
 		return nil, err
 	}
-	parentKey, key := c.Arg(1), c.Arg(2)
+	parentKey, key := newPath(c.Arg(1)), newPath(c.Arg(2))
 	byKey := make(map[string]jsonata.Value, list.Len())
 	for _, item := range list.Items() {
-		byKey[propertyKey(get(item, key))] = item
+		byKey[propertyKey(key.get(item))] = item
 	}
 	g := newGraph()
 	for _, item := range list.Items() {
-		id, parentID := get(item, key), get(item, parentKey)
+		id, parentID := key.get(item), parentKey.get(item)
 		g.addNode(id, item)
 		if parent := byKey[propertyKey(parentID)]; isTrue(parent) {
 			g.addNode(parentID, parent)

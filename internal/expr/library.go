@@ -27,6 +27,15 @@ func newDialect() *jsonata.Library {
 		stringFunctions(),
 		treeFunctions(),
 		urlFunctions(),
+		datetimeFunctions(),
+		cryptoFunctions(),
+		sqlFunctions(),
+		csvFunctions(),
+		xmlFunctions(),
+		textFunctions(),
+		currencyFunctions(),
+		blobFunctions(),
+		heavyFunctions(),
 	)...)
 	if err != nil {
 		panic("expr: " + err.Error())

@@ -19,17 +19,21 @@ func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
 	case *jsonata.Function:
 		return func(item jsonata.Value) (jsonata.Value, error) { return c.Apply(short, item) }
 	case *jsonata.Array:
-		path, want := short.At(0), short.At(1)
+		path, want := newPath(short.At(0)), short.At(1)
 		return func(item jsonata.Value) (jsonata.Value, error) { return hasAt(item, path, want), nil }
 	case *jsonata.Object:
 		return func(item jsonata.Value) (jsonata.Value, error) { return matches(item, short), nil }
 	}
-	return func(item jsonata.Value) (jsonata.Value, error) { return get(item, short), nil }
+	return readPath(newPath(short))
+}
+
+func readPath(p path) iteratee {
+	return func(item jsonata.Value) (jsonata.Value, error) { return p.get(item), nil }
 }
 
 // hasAt reports whether item has the wanted value, or something that contains it, at path.
-func hasAt(item, path, want jsonata.Value) bool {
-	got, exists := lookupPath(item, pathKeys(item, path))
+func hasAt(item jsonata.Value, p path, want jsonata.Value) bool {
+	got, exists := p.lookup(item)
 	if got == nil && want == nil {
 		return exists
 	}

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/millrace/millrace/jsonata"
 )
@@ -34,14 +33,14 @@ func textProperty(s, key string) (jsonata.Value, bool) {
 	if !isIndex && key != "length" {
 		return nil, false
 	}
-	units := utf16.Encode([]rune(s))
+	units := characters(s)
 	if !isIndex {
 		return float64(len(units)), true
 	}
 	if index >= len(units) {
 		return nil, false
 	}
-	return string(utf16.Decode(units[index : index+1])), true
+	return units[index], true
 }
 
 // indexOf returns the array index that a key is: decimal digits without leading zeros.
@@ -56,58 +55,58 @@ func indexOf(key string) (int, bool) {
 // propertyKey is the member name that a value makes when it is used as one.
 func propertyKey(v jsonata.Value) string { return textOf(v) }
 
-// get follows a lodash path: a list of keys, a text like a.b[0], or any other value as a single key. A member whose
-// name is the whole text wins over the path.
-func get(v, path jsonata.Value) jsonata.Value {
-	out, _ := lookupPath(v, pathKeys(v, path))
-	return out
+// path is a lodash path: a list of keys, a text like a.b[0], or any other value as a single key.
+type path struct {
+	keys []string
+	text string // a path as one text, which is also the name of a member that wins over the path
 }
 
-// lookupPath follows keys and reports whether the last one exists.
-func lookupPath(v jsonata.Value, keys []string) (jsonata.Value, bool) {
-	if len(keys) == 0 {
-		return nil, false
+func newPath(v jsonata.Value) path {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		keys := make([]string, v.Len())
+		for i, key := range v.Items() {
+			keys[i] = lodashText(key)
+		}
+		return path{keys: keys}
+	case string:
+		if plainKeyPattern.MatchString(v) || !deepPathPattern.MatchString(v) {
+			return path{keys: []string{v}}
+		}
+		return path{keys: splitPath(v), text: v}
 	}
-	for i, key := range keys {
+	return path{keys: []string{lodashText(v)}}
+}
+
+// in returns the keys to follow in a value.
+func (p path) in(v jsonata.Value) []string {
+	if p.text == "" {
+		return p.keys
+	}
+	if _, ok := property(v, p.text); ok {
+		return []string{p.text}
+	}
+	return p.keys
+}
+
+// lookup follows the path and reports whether the last key exists.
+func (p path) lookup(v jsonata.Value) (jsonata.Value, bool) { return followKeys(v, p.in(v)) }
+
+// get follows the path; it gives undefined if the path leads nowhere.
+func (p path) get(v jsonata.Value) jsonata.Value {
+	found, _ := p.lookup(v)
+	return found
+}
+
+func followKeys(v jsonata.Value, keys []string) (jsonata.Value, bool) {
+	for _, key := range keys {
 		next, ok := property(v, key)
 		if !ok {
 			return nil, false
 		}
-		if isNullish(next) && i < len(keys)-1 {
-			return nil, false
-		}
 		v = next
 	}
-	return v, true
-}
-
-// pathKeys turns a path into keys, given the value that it will be applied to.
-func pathKeys(v, path jsonata.Value) []string {
-	switch path := path.(type) {
-	case *jsonata.Array:
-		keys := make([]string, path.Len())
-		for i, key := range path.Items() {
-			keys[i] = lodashText(key)
-		}
-		return keys
-	case string:
-		if isKey(path, v) {
-			return []string{path}
-		}
-		return splitPath(path)
-	case float64:
-		return []string{lodashText(path)}
-	}
-	return []string{propertyKey(path)}
-}
-
-// isKey reports whether a text is a member name rather than a path.
-func isKey(text string, v jsonata.Value) bool {
-	if plainKeyPattern.MatchString(text) || !deepPathPattern.MatchString(text) {
-		return true
-	}
-	_, ok := property(v, text)
-	return ok
+	return v, len(keys) > 0
 }
 
 // splitPath splits a text like a.b[0]["c.d"] into keys. Two dots in a row, or one at either end, enclose an empty key.

@@ -215,7 +215,7 @@ func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *que
 	name := p.decode(part[:at])
 	value := p.commaValue(part[at+1:])
 	if value.kind == plainNode {
-		if old, ok := found.Get(name); ok && p.strictLimits && p.isFull(old.(*queryNode)) {
+		if p.strictLimits && float64(countItems(objectGet(found, name))) >= p.arrayLimit {
 			return "", nil, p.limitError()
 		}
 		return name, newQueryValue(p.entityText(p.decode(part[at+1:]))), nil
@@ -235,9 +235,12 @@ func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *que
 	return name, value, nil
 }
 
-// isFull reports whether a list has as many items as it may.
-func (p *queryParser) isFull(n *queryNode) bool {
-	return n.kind == listNode && float64(len(n.items)) >= p.arrayLimit
+// countItems returns the length of a list, and 0 for everything else.
+func countItems(v jsonata.Value) int {
+	if n, ok := v.(*queryNode); ok && n.kind == listNode {
+		return len(n.items)
+	}
+	return 0
 }
 
 func (p *queryParser) limitError() error {

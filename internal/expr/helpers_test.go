@@ -1,0 +1,91 @@
+package expr
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// plain turns a value into what encoding/json would decode from its serialised form, so that results compare without
+// regard to the order of members. Undefined members vanish, undefined items are null.
+func plain(v jsonata.Value) any {
+	switch v := v.(type) {
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return v + 0 // negative zero is serialised as zero
+	case bool, string:
+		return v
+	case *jsonata.Array:
+		out := make([]any, 0, v.Len())
+		for _, item := range v.Items() {
+			out = append(out, plain(item))
+		}
+		return out
+	case *jsonata.Object:
+		out := make(map[string]any)
+		for key, member := range v.All() {
+			if member == nil {
+				continue
+			}
+			if _, isFunction := member.(*jsonata.Function); !isFunction {
+				out[key] = plain(member)
+			}
+		}
+		return out
+	case jsonata.Host:
+		return plain(v.JSON())
+	}
+	return nil
+}
+
+// readLines decodes a JSON Lines file.
+func readLines[T any](t *testing.T, path string) []T {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []T
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var v T
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			t.Fatalf("%s line %d: %v", path, len(out)+1, err)
+		}
+		out = append(out, v)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func decode(t *testing.T, raw json.RawMessage) jsonata.Value {
+	t.Helper()
+	if len(raw) == 0 {
+		return nil
+	}
+	v, err := parseJSON(string(raw))
+	if err != nil {
+		t.Fatalf("decode %s: %v", raw, err)
+	}
+	return v
+}
+
+// decodeText decodes JSON text; unlike encoding/json it keeps halves of surrogate pairs.
+func decodeText(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	text, ok := decode(t, raw).(string)
+	if !ok {
+		t.Fatalf("%s is not text", raw)
+	}
+	return text
+}

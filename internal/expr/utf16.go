@@ -1,0 +1,63 @@
+package expr
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Half of a surrogate pair is not a character, but JavaScript text can contain one. It is kept as the three bytes that
+// UTF-8 would have for it.
+
+// isHalf reports whether s starts with half of a surrogate pair.
+func isHalf(s string) bool { return len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 }
+
+// halfUnit returns the code unit of the half that s starts with.
+func halfUnit(s string) rune { return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f) }
+
+func halfText(unit rune) string {
+	return string([]byte{0xed, 0x80 | byte(unit>>6)&0x3f, 0x80 | byte(unit)&0x3f})
+}
+
+// characters splits text into UTF-16 code units, which is what JavaScript means by characters.
+func characters(s string) []jsonata.Value {
+	out := make([]jsonata.Value, 0, len(s))
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if isHalf(s) {
+			size = 3
+		}
+		if r < 0x10000 {
+			out = append(out, s[:size])
+		} else {
+			out = append(out, halfText(0xd800+(r-0x10000)>>10), halfText(0xdc00+(r-0x10000)&0x3ff))
+		}
+		s = s[size:]
+	}
+	return out
+}
+
+// pairHalves joins halves of surrogate pairs that have come to stand side by side.
+func pairHalves(s string) string {
+	if !strings.Contains(s, "\xed") {
+		return s
+	}
+	var b strings.Builder
+	start := 0
+	for i := 0; i+6 <= len(s); i++ {
+		if !isHalf(s[i:]) || !isHalf(s[i+3:]) {
+			continue
+		}
+		high, low := halfUnit(s[i:]), halfUnit(s[i+3:])
+		if high >= 0xdc00 || low < 0xdc00 {
+			continue
+		}
+		b.WriteString(s[start:i])
+		b.WriteRune(0x10000 + (high-0xd800)<<10 + low - 0xdc00)
+		start = i + 6
+		i += 5
+	}
+	b.WriteString(s[start:])
+	return b.String()
+}
