@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// DefaultMaxBody is how large a request body may be.
+const DefaultMaxBody = 4 << 20
+
+// Emitter stores events in a transaction that also changes what they are about.
+type Emitter interface {
+	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
+}
+
+// Accepter stores one event together with those of other callers, and returns when it is durable. When an event with
+// the same idempotency key is there already, it sets the ID of that one.
+type Accepter interface {
+	Accept(ctx context.Context, event *millrace.Event) error
+}
+
+// Tester sends a test event to a webhook and says how the endpoint answered.
+type Tester interface {
+	Test(ctx context.Context, webhook *millrace.Webhook) (status int, message string, ok bool)
+}
+
+// Config is what the API needs.
+type Config struct {
+	DB       *store.DB
+	Emitter  Emitter
+	Accepter Accepter
+	Tester   Tester
+
+	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
+	CheckResources func(resources json.RawMessage, version int64) []millrace.Failure
+	// CheckIntegrationConfig finds what is wrong with an integration's config. Nil: nothing.
+	CheckIntegrationConfig func(config json.RawMessage) error
+	// Ready says why the server cannot do its work. Nil: only the database is asked.
+	Ready func(ctx context.Context) error
+
+	Logger  *slog.Logger     // nil: nothing is logged
+	Clock   func() time.Time // nil: time.Now
+	MaxBody int64            // 0: DefaultMaxBody
+}
+
+// api is the handler of the whole API.
+type api struct {
+	cfg      Config
+	mux      *http.ServeMux
+	huma     huma.API
+	registry huma.Registry
+	tokens   *tokens
+	access   map[string]access // by route
+	paths    []string
+	openJSON []byte
+	openYAML []byte
+}
+
+// New returns the handler of the API.
+func New(cfg Config) http.Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	a := &api{cfg: cfg, mux: http.NewServeMux(), access: map[string]access{}}
+	a.huma = newHuma(a.mux)
+	a.registry = a.huma.OpenAPI().Components.Schemas
+	a.tokens = &tokens{db: cfg.DB, clock: cfg.Clock, known: map[string]knownToken{}}
+	a.routes()
+	if err := a.publish(); err != nil {
+		panic("httpapi: " + err.Error()) // the routes are constants, so any test shows it
+	}
+	return a
+}
+
+func (a *api) now() millrace.Time { return millrace.TimeOf(a.cfg.Clock()) }

@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// access says who may use a route.
+type access string
+
+const (
+	public access = "public" // anyone who reaches the server
+	bearer access = "bearer" // the holder of an API token
+)
+
+// A token that was found is not looked up again for a while, so that a busy client costs no query per request. A
+// token that is deleted works that much longer.
+const (
+	tokenMemory    = 5 * time.Second
+	maxKnownTokens = 10_000
+)
+
+// tokens finds the environment of a token.
+type tokens struct {
+	db    *store.DB
+	clock func() time.Time
+
+	mu    sync.Mutex
+	known map[string]knownToken
+}
+
+type knownToken struct {
+	token *millrace.APIToken
+	until time.Time
+}
+
+// environment returns the environment of the token in an Authorization header. Its errors are of KindUnauthorized.
+func (t *tokens) environment(ctx context.Context, header string) (millrace.EnvironmentID, error) {
+	scheme, secret, _ := strings.Cut(strings.TrimSpace(header), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return "", millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
+	}
+	sum := sha256.Sum256([]byte(secret))
+	token, err := t.find(ctx, hex.EncodeToString(sum[:]))
+	if err != nil {
+		return "", err
+	}
+	if token == nil {
+		return "", millrace.Errorf(millrace.KindUnauthorized, "the token is not valid")
+	}
+	if token.ExpiresAt != 0 && token.ExpiresAt <= millrace.TimeOf(t.clock()) {
+		return "", millrace.Errorf(millrace.KindUnauthorized, "the token has expired")
+	}
+	return token.EnvironmentID, nil
+}
+
+// find returns the token with a hash, or nil.
+func (t *tokens) find(ctx context.Context, hash string) (*millrace.APIToken, error) {
+	now := t.clock()
+	t.mu.Lock()
+	entry, ok := t.known[hash]
+	t.mu.Unlock()
+	if ok && now.Before(entry.until) {
+		return entry.token, nil
+	}
+	var token *millrace.APIToken
+	err := t.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		token, err = tx.APITokenByHash(ctx, hash)
+		return err
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil || token == nil {
+		delete(t.known, hash)
+		return nil, err
+	}
+	if len(t.known) >= maxKnownTokens {
+		clear(t.known)
+	}
+	t.known[hash] = knownToken{token, now.Add(tokenMemory)}
+	return token, nil
+}

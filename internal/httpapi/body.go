@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+)
+
+// bodyReader reads the bodies of one route.
+type bodyReader struct {
+	api      *api
+	schema   *huma.Schema // of the body
+	yamlToo  bool         // a body that is not JSON but YAML is taken whatever its content type says
+	optional bool         // the body may be empty
+}
+
+// validator is a body that can say what is wrong with it beyond its shape.
+type validator interface {
+	validate(a *api) []millrace.Failure
+}
+
+// codeUnknownTrigger marks the one finding about a body that makes the answer 404 instead of 400.
+const codeUnknownTrigger = "unknown_trigger"
+
+// read reads the body into a pointer. It reports everything that is wrong with it in one error.
+func (b *bodyReader) read(r *request, into any) error {
+	root, err := b.parse(r)
+	if err != nil || root == nil {
+		return err
+	}
+	if root.kind != kindObject {
+		return millrace.Invalid("", "the body must be an object, not %s", root.kind)
+	}
+	c := &checker{registry: b.api.registry}
+	c.check(b.schema, root, "")
+	if err := json.Unmarshal(b.known(root).json(), into); err != nil {
+		if len(c.failures) == 0 {
+			return fmt.Errorf("decode a body that fits its schema: %w", err)
+		}
+		return millrace.InvalidAll(c.failures) // of the wrong shape; the meaning is checked when the shape is right
+	}
+	if v, ok := into.(validator); ok {
+		c.add(root, v.validate(b.api))
+	}
+	err = millrace.InvalidAll(c.failures)
+	var known *millrace.Error
+	isTrigger := func(f millrace.Failure) bool { return f.Code == codeUnknownTrigger }
+	if i := slices.IndexFunc(c.failures, isTrigger); i >= 0 && errors.As(err, &known) {
+		known.Kind, known.Message = millrace.KindNotFound, c.failures[i].Message
+	}
+	return err
+}
+
+// add adds findings about the meaning. One about a path that already has a finding about its shape follows from that.
+func (c *checker) add(root *value, findings []millrace.Failure) {
+	shape := slices.Clone(c.failures)
+	for _, f := range findings {
+		if slices.ContainsFunc(shape, func(s millrace.Failure) bool { return s.Path == f.Path }) {
+			continue
+		}
+		if f.Line == 0 {
+			at := locate(root, f.Path)
+			f.Line, f.Column = at.line, at.column
+		}
+		if len(c.failures) < maxFailures {
+			c.failures = append(c.failures, f)
+		}
+	}
+}
+
+// known drops the members that the schema does not know, because encoding/json would take LABEL for label, and null
+// where it is not a value of its own but says the same as leaving the member out.
+func (b *bodyReader) known(root *value) *value {
+	s := b.schema
+	for s.Ref != "" {
+		s = b.api.registry.SchemaFromRef(s.Ref)
+	}
+	out := &value{kind: kindObject}
+	for _, m := range root.members {
+		p := s.Properties[m.key]
+		if p != nil && (m.value.kind != kindNull || p.Nullable) {
+			out.members = append(out.members, m)
+		}
+	}
+	return out
+}
+
+// parse returns the body's tree, nil when it is empty and may be.
+func (b *bodyReader) parse(r *request) (*value, error) {
+	raw, err := b.bytes(r)
+	if err != nil {
+		return nil, err
+	}
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // a byte order mark
+	if len(bytes.TrimSpace(raw)) == 0 {
+		if b.optional {
+			return nil, nil
+		}
+		return nil, millrace.Invalid("", "the body is empty; send a JSON object")
+	}
+	mediaType, _, err := mime.ParseMediaType(r.http.Header.Get("Content-Type"))
+	if err != nil {
+		mediaType = "" // absent or broken: taken for JSON, as every type but YAML is
+	}
+	maxText := int(b.api.cfg.MaxBody)
+	switch {
+	case strings.HasPrefix(mediaType, "multipart/"):
+		return nil, millrace.Errorf(millrace.KindUnsupported, "the content type %s cannot be read; send application/json", mediaType)
+	case isYAML(mediaType):
+		return parseYAML(raw, maxText)
+	}
+	root, err := parseJSON(raw)
+	if err == nil || !b.yamlToo {
+		return root, err
+	}
+	asYAML, yamlErr := parseYAML(raw, maxText)
+	first := bytes.TrimSpace(raw)[0]
+	switch {
+	case yamlErr == nil && asYAML.kind == kindObject:
+		return asYAML, nil
+	case yamlErr != nil && first != '{' && first != '[':
+		return nil, yamlErr // it was not meant as JSON
+	}
+	return nil, err
+}
+
+func (b *bodyReader) bytes(r *request) ([]byte, error) {
+	limit := b.api.cfg.MaxBody
+	tooLarge := millrace.Errorf(millrace.KindTooLarge, "the body is larger than %d bytes", limit)
+	if r.http.ContentLength > limit {
+		return nil, tooLarge
+	}
+	if r.http.Body == nil {
+		return nil, nil
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.http.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, &millrace.Error{Kind: millrace.KindInvalid, Message: "the body could not be read to its end", Err: err}
+	}
+	return raw, nil
+}

@@ -1,0 +1,249 @@
+package httpapi
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+)
+
+// maxFailures bounds an answer that lists everything wrong with a body.
+const maxFailures = 100
+
+// checker compares a body with the schema that the OpenAPI document publishes for it, and collects all failures in
+// the order of the body.
+type checker struct {
+	registry huma.Registry
+	failures []millrace.Failure
+}
+
+func (c *checker) fail(path string, at place, format string, args ...any) *millrace.Failure {
+	if len(c.failures) >= maxFailures {
+		return &millrace.Failure{}
+	}
+	c.failures = append(c.failures, millrace.Failure{
+		Path: path, Message: fmt.Sprintf(format, args...), Line: at.line, Column: at.column,
+	})
+	return &c.failures[len(c.failures)-1]
+}
+
+func (c *checker) check(s *huma.Schema, v *value, path string) {
+	for s.Ref != "" {
+		s = c.registry.SchemaFromRef(s.Ref)
+	}
+	if len(s.OneOf) > 0 {
+		c.oneOf(s, v, path)
+		return
+	}
+	if v.kind == kindNull {
+		if !s.Nullable && s.Type != "" {
+			c.fail(path, v.at, "must be %s, not null", article(s.Type))
+		}
+		return
+	}
+	if !fits(s.Type, v) {
+		c.fail(path, v.at, "must be %s, not %s", article(s.Type), v.kind)
+		return
+	}
+	switch v.kind {
+	case kindObject:
+		c.object(s, v, path)
+	case kindArray:
+		c.array(s, v, path)
+	case kindString:
+		c.text(s, v, path)
+	case kindNumber:
+		c.number(s, v, path)
+	case kindNull, kindBool:
+	}
+}
+
+// oneOf accepts a value that fits the type of one of the alternatives, and checks it against that one.
+func (c *checker) oneOf(s *huma.Schema, v *value, path string) {
+	var types []string
+	for _, alternative := range s.OneOf {
+		if fits(alternative.Type, v) {
+			c.check(alternative, v, path)
+			return
+		}
+		types = append(types, article(alternative.Type))
+	}
+	if v.kind == kindNull && s.Nullable {
+		return
+	}
+	c.fail(path, v.at, "must be %s, not %s", strings.Join(types, " or "), v.kind)
+}
+
+func article(schemaType string) string {
+	switch schemaType {
+	case huma.TypeArray, huma.TypeObject, huma.TypeInteger:
+		return "an " + schemaType
+	}
+	return "a " + schemaType
+}
+
+func fits(schemaType string, v *value) bool {
+	switch schemaType {
+	case huma.TypeObject:
+		return v.kind == kindObject
+	case huma.TypeArray:
+		return v.kind == kindArray
+	case huma.TypeString:
+		return v.kind == kindString
+	case huma.TypeBoolean:
+		return v.kind == kindBool
+	case huma.TypeNumber:
+		return v.kind == kindNumber
+	case huma.TypeInteger:
+		if v.kind != kindNumber {
+			return false
+		}
+		_, err := strconv.ParseInt(v.text, 10, 64)
+		return err == nil
+	}
+	return true
+}
+
+func (c *checker) object(s *huma.Schema, v *value, path string) {
+	for _, m := range v.members {
+		at := join(path, m.key)
+		member, known := s.Properties[m.key]
+		required := slices.Contains(s.Required, m.key)
+		switch {
+		case known && m.value.kind == kindNull && !required: // the same as not sent
+		case known:
+			c.check(member, m.value, at)
+		case s.AdditionalProperties == false:
+			c.unknown(s, v, m, at)
+		default:
+			if rest, ok := s.AdditionalProperties.(*huma.Schema); ok {
+				c.check(rest, m.value, at)
+			}
+		}
+	}
+	for _, name := range s.Required {
+		if v.get(name) == nil {
+			c.fail(join(path, name), v.at, "is required")
+		}
+	}
+}
+
+func (c *checker) unknown(s *huma.Schema, v *value, m member, path string) {
+	var free []string // a key that is already there cannot be the one that was meant
+	for name := range s.Properties {
+		if v.get(name) == nil {
+			free = append(free, name)
+		}
+	}
+	slices.Sort(free)
+	f := c.fail(path, m.at, "unknown key %q", m.key)
+	if f.Suggestion = nearest(m.key, free); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (c *checker) array(s *huma.Schema, v *value, path string) {
+	if s.MinItems != nil && len(v.items) < *s.MinItems {
+		c.fail(path, v.at, "must have at least %d elements", *s.MinItems)
+	}
+	if s.MaxItems != nil && len(v.items) > *s.MaxItems {
+		c.fail(path, v.at, "must have at most %d elements", *s.MaxItems)
+	}
+	if s.Items == nil {
+		return
+	}
+	for i, item := range v.items {
+		c.check(s.Items, item, fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+func (c *checker) text(s *huma.Schema, v *value, path string) {
+	length := utf8.RuneCountInString(v.text)
+	if s.MinLength != nil && length < *s.MinLength {
+		if length == 0 {
+			c.fail(path, v.at, "must not be empty")
+		} else {
+			c.fail(path, v.at, "must have at least %d characters", *s.MinLength)
+		}
+	}
+	if s.MaxLength != nil && length > *s.MaxLength {
+		c.fail(path, v.at, "must have at most %d characters, has %d", *s.MaxLength, length)
+	}
+	switch s.Format {
+	case "uuid":
+		if !millrace.IsID(v.text) {
+			c.fail(path, v.at, "must be a UUID, not %q", shorten(v.text))
+		}
+	case "date-time":
+		if _, err := time.Parse(time.RFC3339Nano, v.text); err != nil {
+			c.fail(path, v.at, "must be an ISO 8601 date and time with a zone, not %q", shorten(v.text))
+		}
+	}
+	if len(s.Enum) > 0 && !slices.Contains(s.Enum, any(v.text)) {
+		names := make([]string, len(s.Enum))
+		for i, e := range s.Enum {
+			names[i] = fmt.Sprint(e)
+		}
+		f := c.fail(path, v.at, "must be one of %s, not %q", strings.Join(names, ", "), shorten(v.text))
+		f.Suggestion = nearest(v.text, names)
+	}
+}
+
+func (c *checker) number(s *huma.Schema, v *value, path string) {
+	n, _ := strconv.ParseFloat(v.text, 64) // the parsers only let numbers through
+	if s.Minimum != nil && n < *s.Minimum {
+		c.fail(path, v.at, "must be at least %v", *s.Minimum)
+	}
+	if s.Maximum != nil && n > *s.Maximum {
+		c.fail(path, v.at, "must be at most %v", *s.Maximum)
+	}
+}
+
+// shorten keeps a quoted value from filling the answer.
+func shorten(s string) string {
+	const most = 80
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most]) + "..."
+}
+
+// locate returns where the value at a path such as config.steps[0].run_if stands in the body. When it is not there,
+// it is the place of the nearest value around it.
+func locate(v *value, path string) place {
+	for path != "" {
+		path = strings.TrimPrefix(path, ".")
+		if rest, ok := strings.CutPrefix(path, "["); ok {
+			number, after, _ := strings.Cut(rest, "]")
+			i, err := strconv.Atoi(number)
+			if err != nil || i < 0 || i >= len(v.items) {
+				return v.at
+			}
+			v, path = v.items[i], after
+			continue
+		}
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			end = len(path)
+		}
+		next := v.get(path[:end])
+		if next == nil {
+			return v.at
+		}
+		v, path = next, path[end:]
+	}
+	return v.at
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/millrace/millrace"
+)
+
+// envelope is the body of every refusal.
+type envelope struct {
+	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"400"`
+	Title      string   `json:"error" doc:"The status in words." example:"Bad Request"`
+	Text       string   `json:"message" doc:"What is wrong, in a sentence." example:"config.steps[0].action: is required"`
+	RequestID  string   `json:"request_id,omitempty" doc:"The id under which an internal error is logged."`
+	Details    *details `json:"details,omitempty" doc:"Where it is wrong."`
+
+	header http.Header
+}
+
+type details struct {
+	Failures []millrace.Failure `json:"failures" doc:"Everything that is wrong with the request."`
+}
+
+// Error returns the message. Together with GetStatus and GetHeaders it makes huma write the envelope as it is.
+func (e *envelope) Error() string { return e.Text }
+
+// GetStatus returns the HTTP status.
+func (e *envelope) GetStatus() int { return e.StatusCode }
+
+// GetHeaders returns headers that go with the status.
+func (e *envelope) GetHeaders() http.Header { return e.header }
+
+// statusOf is the one place where kinds of errors become statuses.
+func statusOf(kind millrace.Kind) int {
+	switch kind {
+	case millrace.KindInvalid:
+		return http.StatusBadRequest
+	case millrace.KindUnauthorized:
+		return http.StatusUnauthorized
+	case millrace.KindForbidden:
+		return http.StatusForbidden
+	case millrace.KindNotFound:
+		return http.StatusNotFound
+	case millrace.KindConflict:
+		return http.StatusConflict
+	case millrace.KindTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case millrace.KindUnsupported:
+		return http.StatusUnsupportedMediaType
+	case millrace.KindRateLimited:
+		return http.StatusTooManyRequests
+	case millrace.KindUnavailable:
+		return http.StatusServiceUnavailable
+	case millrace.KindInternal:
+	}
+	return http.StatusInternalServerError
+}
+
+// envelopeOf turns an error into the body of a refusal. Of an internal error it shows nothing but the request's id,
+// under which the cause is logged.
+func envelopeOf(err error, requestID string) *envelope {
+	var ready *envelope
+	if errors.As(err, &ready) {
+		return ready
+	}
+	var known *millrace.Error
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		known = millrace.Errorf(millrace.KindUnavailable, "the request ended before it was answered")
+	} else if !errors.As(err, &known) {
+		known = millrace.Errorf(millrace.KindInternal, "")
+	}
+	e := newEnvelope(statusOf(known.Kind), known.Message)
+	switch known.Kind {
+	case millrace.KindInternal:
+		e.Text = "An internal error occurred. Its cause is in the server's log under the request id " + requestID + "."
+		e.RequestID = requestID
+		return e
+	case millrace.KindUnauthorized:
+		e.header = http.Header{"Www-Authenticate": {"Bearer"}}
+	case millrace.KindRateLimited:
+		e.header = http.Header{"Retry-After": {"10"}}
+	case millrace.KindUnavailable:
+		e.header = http.Header{"Retry-After": {"1"}}
+	case millrace.KindInvalid, millrace.KindForbidden, millrace.KindNotFound, millrace.KindConflict,
+		millrace.KindTooLarge, millrace.KindUnsupported:
+	}
+	if len(known.Failures) > 0 {
+		e.Details = &details{Failures: known.Failures}
+	}
+	return e
+}
+
+func newEnvelope(status int, message string) *envelope {
+	return &envelope{StatusCode: status, Title: http.StatusText(status), Text: message}
+}
+
+// errMethod is the refusal of a method that a path does not have.
+func errMethod(method, path, allow, note string) *envelope {
+	message := method + " is not possible on " + path + "; possible: " + allow + "."
+	if note != "" {
+		message += " " + note
+	}
+	e := newEnvelope(http.StatusMethodNotAllowed, message)
+	e.header = http.Header{"Allow": {allow}}
+	return e
+}

@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// health is the answer of the probes.
+type health struct {
+	Status string `json:"status" enum:"ok" doc:"ok; anything else is an error."`
+}
+
+// document is an answer in a format of its own.
+type document struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+func (a *api) ping(context.Context, *noIn) (*reply[success], error) { return succeeded(), nil }
+
+func (a *api) healthz(context.Context, *noIn) (*reply[health], error) {
+	return &reply[health]{health{"ok"}}, nil
+}
+
+func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
+	// Any query will do; the environment of no token has none.
+	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		_, err := tx.Environment(ctx, "")
+		if millrace.KindOf(err) == millrace.KindNotFound {
+			return nil
+		}
+		return err
+	})
+	if err == nil && a.cfg.Ready != nil {
+		err = a.cfg.Ready(ctx)
+	}
+	var known *millrace.Error
+	if err != nil && (!errors.As(err, &known) || known.Kind == millrace.KindInternal) {
+		err = &millrace.Error{Kind: millrace.KindUnavailable, Message: "the server is not ready", Err: err}
+	}
+	return &reply[health]{health{"ok"}}, err
+}
+
+func (a *api) openapiJSON(context.Context, *noIn) (*document, error) {
+	return &document{"application/json", a.openJSON}, nil
+}
+
+func (a *api) openapiYAML(context.Context, *noIn) (*document, error) {
+	return &document{"application/yaml", a.openYAML}, nil
+}

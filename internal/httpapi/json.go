@@ -1,0 +1,314 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace"
+)
+
+// Limits of one body. They bound the memory that a small body can claim: an empty array takes three bytes on the wire
+// and a hundred in memory.
+const (
+	maxValues = 250_000
+	maxDepth  = 200
+)
+
+// jsonParser is a strict parser of JSON (RFC 8259) that knows where it is. encoding/json would do but for three
+// things: it takes the last of duplicate keys without a word, it forgets the order of members, and it cannot say
+// where a value stands.
+type jsonParser struct {
+	src    []byte
+	pos    int
+	mark   int // where at was computed last
+	at     place
+	values int
+}
+
+// parseJSON decodes a document. The error is of KindInvalid and carries line and column.
+func parseJSON(src []byte) (*value, error) {
+	p := &jsonParser{src: src, at: place{1, 1}}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.pos < len(p.src) {
+		return nil, p.fail("unexpected %s after the end of the document", p.next())
+	}
+	return v, nil
+}
+
+// here returns the place of the next byte. It only moves forward, so that the whole document is counted once.
+func (p *jsonParser) here() place {
+	for chunk := p.src[p.mark:p.pos]; ; {
+		i := bytes.IndexByte(chunk, '\n')
+		if i < 0 {
+			p.at.column += utf8.RuneCount(chunk)
+			break
+		}
+		p.at = place{p.at.line + 1, 1}
+		chunk = chunk[i+1:]
+	}
+	p.mark = p.pos
+	return p.at
+}
+
+func (p *jsonParser) fail(format string, args ...any) error {
+	return brokenBody("JSON", p.here(), fmt.Sprintf(format, args...))
+}
+
+// brokenBody returns the error about a body that cannot be parsed.
+func brokenBody(language string, at place, message string) error {
+	return &millrace.Error{
+		Kind:     millrace.KindInvalid,
+		Message:  fmt.Sprintf("the body is not valid %s: %s (line %d, column %d)", language, message, at.line, at.column),
+		Failures: []millrace.Failure{{Message: message, Line: at.line, Column: at.column}},
+	}
+}
+
+// next describes what stands at the position.
+func (p *jsonParser) next() string {
+	if p.pos >= len(p.src) {
+		return "end of the body"
+	}
+	r, size := utf8.DecodeRune(p.src[p.pos:])
+	if r == utf8.RuneError && size == 1 {
+		return fmt.Sprintf("byte 0x%02x", p.src[p.pos])
+	}
+	return fmt.Sprintf("character %q", r)
+}
+
+func (p *jsonParser) space() {
+	for p.pos < len(p.src) {
+		switch p.src[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (p *jsonParser) value(depth int) (*value, error) {
+	p.space()
+	p.values++
+	switch {
+	case depth > maxDepth:
+		return nil, p.fail("nests deeper than %d levels", maxDepth)
+	case p.values > maxValues:
+		return nil, p.fail("has more than %d values", maxValues)
+	case p.pos >= len(p.src):
+		return nil, p.fail("unexpected end of the body")
+	}
+	at := p.here()
+	switch c := p.src[p.pos]; {
+	case c == '{':
+		return p.object(depth, at)
+	case c == '[':
+		return p.array(depth, at)
+	case c == '"':
+		s, err := p.text()
+		return &value{kind: kindString, text: s, at: at}, err
+	case c == '-' || (c >= '0' && c <= '9'):
+		s, err := p.number()
+		return &value{kind: kindNumber, text: s, at: at}, err
+	}
+	return p.word(at)
+}
+
+// word parses true, false or null.
+func (p *jsonParser) word(at place) (*value, error) {
+	for _, word := range []string{"true", "false", "null"} {
+		if bytes.HasPrefix(p.src[p.pos:], []byte(word)) {
+			p.pos += len(word)
+			if word == "null" {
+				return &value{kind: kindNull, at: at}, nil
+			}
+			return &value{kind: kindBool, text: word, at: at}, nil
+		}
+	}
+	return nil, p.fail("expected a value, found %s", p.next())
+}
+
+func (p *jsonParser) object(depth int, at place) (*value, error) {
+	v := &value{kind: kindObject, at: at}
+	seen := map[string]bool{}
+	p.pos++
+	if p.space(); p.take('}') {
+		return v, nil
+	}
+	for {
+		p.space()
+		if p.pos >= len(p.src) || p.src[p.pos] != '"' {
+			return nil, p.fail("expected a key in double quotes, found %s", p.next())
+		}
+		m := member{at: p.here()}
+		var err error
+		if m.key, err = p.text(); err != nil {
+			return nil, err
+		}
+		if seen[m.key] {
+			return nil, duplicateKey("JSON", m.key, m.at)
+		}
+		seen[m.key] = true
+		if p.space(); !p.take(':') {
+			return nil, p.fail("expected a colon after the key %q, found %s", m.key, p.next())
+		}
+		if m.value, err = p.value(depth + 1); err != nil {
+			return nil, err
+		}
+		v.members = append(v.members, m)
+		p.space()
+		if p.take('}') {
+			return v, nil
+		}
+		if !p.take(',') {
+			return nil, p.fail("expected a comma or } after the value of %q, found %s", m.key, p.next())
+		}
+	}
+}
+
+func duplicateKey(language, key string, at place) error {
+	return brokenBody(language, at, fmt.Sprintf("duplicate key %q", key))
+}
+
+func (p *jsonParser) array(depth int, at place) (*value, error) {
+	v := &value{kind: kindArray, at: at}
+	p.pos++
+	if p.space(); p.take(']') {
+		return v, nil
+	}
+	for {
+		item, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		v.items = append(v.items, item)
+		p.space()
+		if p.take(']') {
+			return v, nil
+		}
+		if !p.take(',') {
+			return nil, p.fail("expected a comma or ] after an element, found %s", p.next())
+		}
+	}
+}
+
+func (p *jsonParser) take(c byte) bool {
+	if p.pos < len(p.src) && p.src[p.pos] == c {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+// text parses the string that starts at the position.
+func (p *jsonParser) text() (string, error) {
+	start := p.pos
+	escaped := false
+	for p.pos++; p.pos < len(p.src); p.pos++ {
+		switch c := p.src[p.pos]; {
+		case c == '"':
+			p.pos++
+			return p.unquote(start, escaped)
+		case c == '\\':
+			escaped = true
+			if err := p.escape(); err != nil {
+				return "", err
+			}
+		case c == '\n' || c == '\r':
+			return "", p.fail(`a line break inside a string; write \n`)
+		case c < ' ':
+			return "", p.fail("control character 0x%02x inside a string", c)
+		}
+	}
+	p.pos = start
+	return "", p.fail("the string that starts here does not end")
+}
+
+// escape moves to the last character of the escape sequence at the position.
+func (p *jsonParser) escape() error {
+	if p.pos+1 >= len(p.src) {
+		return nil // the end of the body is reported by the caller
+	}
+	switch c := p.src[p.pos+1]; c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		p.pos++
+		return nil
+	case 'u':
+		digits := p.src[p.pos+2 : min(p.pos+6, len(p.src))]
+		if len(digits) < 4 || !isHex(digits) {
+			return p.fail(`\u needs four hexadecimal digits`)
+		}
+		if string(digits) == "0000" {
+			return p.fail(`\u0000 cannot be stored`)
+		}
+		p.pos += 5
+		return nil
+	}
+	return p.fail("unknown escape sequence in a string")
+}
+
+func isHex(b []byte) bool {
+	for _, c := range b {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *jsonParser) unquote(start int, escaped bool) (string, error) {
+	raw := p.src[start:p.pos]
+	if !utf8.Valid(raw) {
+		p.pos = start
+		return "", p.fail("the string that starts here is not UTF-8")
+	}
+	if !escaped {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		p.pos = start
+		return "", p.fail("the string that starts here cannot be read")
+	}
+	return s, nil
+}
+
+// number parses the number that starts at the position and keeps its spelling.
+func (p *jsonParser) number() (string, error) {
+	start := p.pos
+	p.take('-')
+	switch {
+	case p.take('0'):
+	case p.digits() == 0:
+		return "", p.fail("expected a digit, found %s", p.next())
+	}
+	if p.take('.') && p.digits() == 0 {
+		return "", p.fail("expected a digit after the decimal point, found %s", p.next())
+	}
+	if p.take('e') || p.take('E') {
+		if !p.take('+') {
+			p.take('-')
+		}
+		if p.digits() == 0 {
+			return "", p.fail("expected a digit in the exponent, found %s", p.next())
+		}
+	}
+	text := string(p.src[start:p.pos])
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
+		return "", p.fail("the number before this place is too large")
+	}
+	return text, nil
+}
+
+func (p *jsonParser) digits() int {
+	start := p.pos
+	for p.pos < len(p.src) && p.src[p.pos] >= '0' && p.src[p.pos] <= '9' {
+		p.pos++
+	}
+	return p.pos - start
+}

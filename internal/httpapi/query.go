@@ -1,0 +1,251 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace"
+)
+
+// Limits of one list's query.
+const (
+	maxFilters = 100
+	maxIn      = 999
+)
+
+// listQuery is what a list's query string asks for.
+type listQuery struct {
+	millrace.Query
+	none bool // it asks for another environment's rows, of which there are none
+}
+
+// queryParser reads the query strings of npm's qs and of curl: a=b, a[op]=b, a[op][0]=b, a[op][]=b, a[b][c]=d,
+// sort_by[a]=desc.
+type queryParser struct {
+	own      millrace.EnvironmentID
+	query    listQuery
+	failures []millrace.Failure
+}
+
+// parseQuery reads a list's query string. The error is of KindInvalid and names every parameter that is wrong.
+func parseQuery(raw string, own millrace.EnvironmentID) (listQuery, error) {
+	p := &queryParser{own: own}
+	p.query.Limit = millrace.MaxLimit
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		key, val, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(key)
+		if err != nil {
+			p.fail(key, "is not percent-encoded correctly")
+			continue
+		}
+		text, err := url.QueryUnescape(val)
+		if err != nil {
+			p.fail(name, "its value is not percent-encoded correctly")
+			continue
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(text) || strings.ContainsRune(name+text, 0) {
+			p.fail(key, "is not text")
+			continue
+		}
+		p.parameter(name, text)
+	}
+	p.environment()
+	for i := range p.query.Filters {
+		f := &p.query.Filters[i]
+		if f.Op == millrace.OpEq && len(f.Values) > 1 {
+			f.Op = millrace.OpIn
+		}
+		if len(f.Values) > maxIn {
+			p.fail(f.Field, "has more than %d values", maxIn)
+		}
+	}
+	return p.query, millrace.InvalidAll(p.failures)
+}
+
+func (p *queryParser) fail(path, format string, args ...any) {
+	if len(p.failures) < maxFailures {
+		p.failures = append(p.failures, millrace.Failure{Path: shorten(path), Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (p *queryParser) parameter(key, text string) {
+	name, brackets, problem := splitKey(key)
+	if problem != "" {
+		p.fail(key, "%s", problem)
+		return
+	}
+	switch name {
+	case "limit":
+		p.limit(text)
+	case "next_cursor":
+		p.query.Cursor = text
+	case "select", "expand": // sent by some clients; the whole object is always returned
+	case "sort":
+		for field := range strings.SplitSeq(text, ",") {
+			p.sort(strings.TrimPrefix(field, "-"), strings.HasPrefix(field, "-"))
+		}
+	case "sort_by":
+		p.sortBy(brackets, text)
+	default:
+		p.filter(name, brackets, text)
+	}
+}
+
+// splitKey splits a[b][c] into a and its brackets, or says what is wrong with it.
+func splitKey(key string) (string, []string, string) {
+	var brackets []string
+	name, rest, found := strings.Cut(key, "[")
+	if name == "" {
+		return "", nil, "has no name"
+	}
+	for found {
+		inner, after, closed := strings.Cut(rest, "]")
+		if !closed || strings.Contains(inner, "[") {
+			return "", nil, "has a bracket that is not closed"
+		}
+		brackets = append(brackets, inner)
+		if after == "" {
+			break
+		}
+		if after, found = strings.CutPrefix(after, "["); !found {
+			return "", nil, "has text after a bracket"
+		}
+		rest = after
+	}
+	if len(brackets) > 5 {
+		return "", nil, "has too many brackets"
+	}
+	return name, brackets, ""
+}
+
+func (p *queryParser) limit(text string) {
+	if text == "" {
+		return
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > millrace.MaxLimit {
+		p.fail("limit", "must be a whole number from 1 to %d, not %q", millrace.MaxLimit, shorten(text))
+		return
+	}
+	p.query.Limit = n
+}
+
+func (p *queryParser) sort(field string, desc bool) {
+	switch {
+	case field == "":
+	case len(p.query.Sort) >= 10:
+		p.fail("sort", "has more than 10 fields")
+	default:
+		p.query.Sort = append(p.query.Sort, millrace.Sort{Field: field, Desc: desc})
+	}
+}
+
+func (p *queryParser) sortBy(brackets []string, text string) {
+	if len(brackets) == 0 {
+		p.fail("sort_by", "needs a field in brackets, for example sort_by[created_at]=desc")
+		return
+	}
+	field := strings.Join(brackets, ".")
+	switch strings.ToLower(text) {
+	case "asc":
+		p.sort(field, false)
+	case "desc":
+		p.sort(field, true)
+	default:
+		p.fail("sort_by["+field+"]", "must be asc or desc, not %q", shorten(text))
+	}
+}
+
+// filter adds a condition. The brackets are, from the left: members of the field, an operator, an index.
+func (p *queryParser) filter(field string, brackets []string, text string) {
+	list := false
+	if n := len(brackets); n > 0 && isIndex(brackets[n-1]) {
+		list, brackets = true, brackets[:n-1]
+	}
+	op := millrace.OpEq
+	if n := len(brackets); n > 0 && isOperator(brackets[n-1]) {
+		op, brackets = millrace.Operator(brackets[n-1]), brackets[:n-1]
+	} else if list {
+		op = millrace.OpIn // ids[]=1&ids[]=2
+	}
+	if slices.Contains(brackets, "") {
+		p.fail(field, "has empty brackets that are not at the end")
+		return
+	}
+	field = strings.Join(append([]string{field}, brackets...), ".")
+	several := op == millrace.OpIn || op == millrace.OpNin
+	if list && !several {
+		p.fail(field, "the operator %s takes one value", op)
+		return
+	}
+	values := []string{text}
+	if several && !list {
+		values = strings.Split(text, ",")
+	}
+	p.add(millrace.Filter{Field: field, Op: op, Values: values})
+}
+
+// add adds a condition, or its values to one that is there: a=1&a=2 means either, and the elements of one in come as
+// parameters of their own.
+func (p *queryParser) add(f millrace.Filter) {
+	for i := range p.query.Filters {
+		old := &p.query.Filters[i]
+		repeats := f.Op == millrace.OpEq || f.Op == millrace.OpIn || f.Op == millrace.OpNin
+		if old.Field == f.Field && old.Op == f.Op && repeats {
+			old.Values = append(old.Values, f.Values...)
+			return
+		}
+	}
+	if len(p.query.Filters) >= maxFilters {
+		p.fail(f.Field, "has more than %d filters", maxFilters)
+		return
+	}
+	p.query.Filters = append(p.query.Filters, f)
+}
+
+// environment answers filters by environment_id here: a token sees one environment, so they keep all rows or none.
+func (p *queryParser) environment() {
+	kept := p.query.Filters[:0]
+	for _, f := range p.query.Filters {
+		if f.Field != "environment_id" {
+			kept = append(kept, f)
+			continue
+		}
+		named := slices.ContainsFunc(f.Values, func(s string) bool { return strings.EqualFold(s, string(p.own)) })
+		switch f.Op {
+		case millrace.OpEq, millrace.OpIn:
+			absent := f.Op == millrace.OpEq && f.Values[0] == ""
+			p.query.none = p.query.none || (!named && !absent)
+		case millrace.OpNe, millrace.OpNin:
+			p.query.none = p.query.none || named
+		case millrace.OpGt, millrace.OpGte, millrace.OpLt, millrace.OpLte, millrace.OpLike:
+			p.fail("environment_id", "cannot be filtered with %s", f.Op)
+		}
+	}
+	p.query.Filters = kept
+}
+
+func isIndex(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func isOperator(s string) bool {
+	switch millrace.Operator(s) {
+	case millrace.OpEq, millrace.OpNe, millrace.OpGt, millrace.OpGte, millrace.OpLt, millrace.OpLte, millrace.OpIn,
+		millrace.OpNin, millrace.OpLike:
+		return true
+	}
+	return false
+}

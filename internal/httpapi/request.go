@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
+
+// request is what is known about a request beside its input.
+type request struct {
+	id          string
+	http        *http.Request
+	environment millrace.EnvironmentID // of the token
+	cause       error                  // of an internal error, for the log line
+}
+
+type requestKey struct{}
+
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
+}
+
+// refuse turns an error into what the client sees, and keeps the cause of an internal one for the log line.
+func (r *request) refuse(err error) *envelope {
+	e := envelopeOf(err, r.id)
+	if e.StatusCode >= http.StatusInternalServerError {
+		r.cause = err
+	}
+	return e
+}
+
+// ServeHTTP answers a request and logs one line about it.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := a.cfg.Clock()
+	req := &request{id: millrace.NewID[string]()}
+	rec := &recorder{ResponseWriter: w}
+	rec.Header().Set("X-Request-Id", req.id)
+	r = tidy(r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
+	req.http = r
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p) // the server's own way to cut a connection
+			}
+			e := req.refuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			if rec.status == 0 {
+				writeEnvelope(rec, e)
+			}
+		}
+		a.log(r.Context(), req, rec, a.cfg.Clock().Sub(start).Milliseconds())
+	}()
+	a.route(rec, r, req)
+}
+
+// tidy gives the request a clean path: some clients double slashes, because their base URL ends in one.
+func tidy(r *http.Request) *http.Request {
+	clean := path.Clean("/" + r.URL.Path)
+	if clean == r.URL.Path && r.URL.RawPath == "" {
+		return r
+	}
+	u := *r.URL
+	u.Path, u.RawPath = clean, ""
+	r.URL = &u // r is a copy already
+	return r
+}
+
+func (a *api) log(ctx context.Context, req *request, rec *recorder, ms int64) {
+	attrs := []slog.Attr{
+		slog.String("request_id", req.id),
+		slog.String("method", req.http.Method),
+		slog.String("path", req.http.URL.Path),
+		slog.Int("status", rec.status),
+		slog.Int64("duration_ms", ms),
+	}
+	if req.environment != "" {
+		attrs = append(attrs, slog.String("environment_id", string(req.environment)))
+	}
+	level := slog.LevelInfo
+	if req.cause != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("err", req.cause.Error()))
+	}
+	a.cfg.Logger.LogAttrs(ctx, level, "request served", attrs...)
+}
+
+// route finds the route of a request, checks its token where the route wants one, and lets huma serve it.
+func (a *api) route(w http.ResponseWriter, r *http.Request, req *request) {
+	fallback, pattern := a.mux.Handler(r)
+	if pattern == "" {
+		writeEnvelope(w, a.unrouted(fallback, r))
+		return
+	}
+	if a.access[pattern] == bearer {
+		environment, err := a.tokens.environment(r.Context(), r.Header.Get("Authorization"))
+		if err != nil {
+			writeEnvelope(w, req.refuse(err))
+			return
+		}
+		req.environment = environment
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// unrouted returns the refusal of a request without a route: the path is unknown, or it has other methods.
+func (a *api) unrouted(fallback http.Handler, r *http.Request) *envelope {
+	probe := &recorder{ResponseWriter: discard{http.Header{}}}
+	fallback.ServeHTTP(probe, r)
+	if probe.status == http.StatusMethodNotAllowed {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		return errMethod(r.Method, r.URL.Path, probe.Header().Get("Allow"), methodNotes(first))
+	}
+	e := newEnvelope(http.StatusNotFound, fmt.Sprintf("there is no %s", shorten(r.URL.Path)))
+	if near := nearest(r.URL.Path, a.paths); near != "" {
+		e.Text += fmt.Sprintf("; did you mean %s?", near)
+		e.Details = &details{Failures: []millrace.Failure{{Message: "unknown path", Suggestion: near}}}
+	}
+	return e
+}
+
+func writeEnvelope(w http.ResponseWriter, e *envelope) {
+	for name, values := range e.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.StatusCode)
+	_ = json.NewEncoder(w).Encode(e) // the client has gone, or there is nothing to be done
+}
+
+// recorder remembers the status of the answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader notes the status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that an answer without a status has status 200.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets the standard library reach deadlines and flushing.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// discard is an answer that nobody reads.
+type discard struct{ header http.Header }
+
+// Header returns the headers.
+func (d discard) Header() http.Header { return d.header }
+
+// Write drops what is written.
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader drops the status; the recorder around it has it.
+func (discard) WriteHeader(int) {}

@@ -1,0 +1,99 @@
+package httpapi
+
+// routes registers every route: who may use it, and its handler.
+func (a *api) routes() {
+	handle(a, public, "GET /ping", "Ask whether the API answers", a.ping)
+	handle(a, public, "GET /healthz", "Ask whether the process lives", a.healthz)
+	handle(a, public, "GET /readyz", "Ask whether the server can do its work", a.readyz)
+	handle(a, public, "GET /openapi.json", "Get this document", a.openapiJSON)
+	handle(a, public, "GET /openapi.yaml", "Get this document as YAML", a.openapiYAML)
+
+	environments := a.environments()
+	handle(a, bearer, "GET /environment", "List environments: the token's own", environments.list)
+	handle(a, bearer, "GET /environment/{id}", "Get an environment", environments.get)
+	handle(a, bearer, "PATCH /environment/{id}", "Rename an environment", a.renameEnvironment)
+
+	handle(a, bearer, "GET /api-token", "List API tokens", a.apiTokens().list)
+	handle(a, bearer, "GET /api-token/{id}", "Get an API token", a.apiTokens().get)
+
+	integrations := a.integrations()
+	handle(a, bearer, "GET /integration", "List integrations", integrations.list)
+	handle(a, bearer, "POST /integration", "Create an integration", integrations.create)
+	handle(a, bearer, "GET /integration/{id}", "Get an integration", integrations.get)
+	handle(a, bearer, "PATCH /integration/{id}", "Change an integration", integrations.patch, note(patchIntegrationNote))
+	handle(a, bearer, "DELETE /integration/{id}", "Delete an integration", integrations.delete)
+
+	installs := a.environmentIntegrations()
+	handle(a, bearer, "GET /environment-integration", "List installed integrations", installs.list)
+	handle(a, bearer, "POST /environment-integration", "Install an integration", installs.create, note(installNote))
+	handle(a, bearer, "GET /environment-integration/{id}", "Get an installed integration", installs.get)
+	handle(a, bearer, "PATCH /environment-integration/{id}", "Change an installed integration", installs.patch, note(overrideNote))
+	handle(a, bearer, "DELETE /environment-integration/{id}", "Uninstall an integration and its accounts", installs.delete)
+
+	accounts := a.integratedAccounts()
+	handle(a, bearer, "GET /integrated-account", "List integrated accounts", accounts.list)
+	handle(a, bearer, "POST /integrated-account", "Import an account with its credentials", accounts.create)
+	handle(a, bearer, "GET /integrated-account/{id}", "Get an integrated account", accounts.get)
+	handle(a, bearer, "PATCH /integrated-account/{id}", "Change an integrated account", accounts.patch, note(contextNote))
+	handle(a, bearer, "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.reconnect, note(reconnectNote))
+	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account", accounts.delete)
+
+	webhooks := a.webhooks()
+	handle(a, bearer, "GET /webhook", "List webhooks", webhooks.list)
+	handle(a, bearer, "POST /webhook", "Create a webhook", webhooks.create, note(secretNote))
+	handle(a, bearer, "POST /webhook/test", "Send a test event to a webhook", webhooks.test)
+	handle(a, bearer, "GET /webhook/{id}", "Get a webhook", webhooks.get)
+	handle(a, bearer, "PATCH /webhook/{id}", "Change a webhook", webhooks.patch)
+	handle(a, bearer, "DELETE /webhook/{id}", "Delete a webhook", webhooks.delete)
+
+	jobs := a.syncJobs()
+	handle(a, bearer, "GET /sync-job", "List sync jobs", jobs.list)
+	handle(a, bearer, "POST /sync-job", "Create a sync job", jobs.create)
+	handle(a, bearer, "GET /sync-job/{id}", "Get a sync job", jobs.get)
+	handle(a, bearer, "PATCH /sync-job/{id}", "Change a sync job", jobs.patch)
+	handle(a, bearer, "DELETE /sync-job/{id}", "Delete a sync job", jobs.delete)
+
+	runs := a.syncJobRuns()
+	handle(a, bearer, "GET /sync-job-run", "List sync job runs", runs.list)
+	handle(a, bearer, "POST /sync-job-run", "Start a sync job run", runs.create)
+	handle(a, bearer, "GET /sync-job-run/{id}", "Get a sync job run", runs.get)
+	handle(a, bearer, "PATCH /sync-job-run/{id}", "Move a sync job run on", runs.patch)
+	handle(a, bearer, "DELETE /sync-job-run/{id}", "Stop a sync job run", runs.stop)
+
+	triggers := a.syncJobCronTriggers()
+	handle(a, bearer, "GET /sync-job-cron-trigger", "List schedules", triggers.list)
+	handle(a, bearer, "POST /sync-job-cron-trigger", "Create a schedule", triggers.create)
+	handle(a, bearer, "GET /sync-job-cron-trigger/{id}", "Get a schedule", triggers.get)
+	handle(a, bearer, "PATCH /sync-job-cron-trigger/{id}", "Change a schedule", triggers.patch)
+	handle(a, bearer, "DELETE /sync-job-cron-trigger/{id}", "Delete a schedule", triggers.delete)
+	handle(a, bearer, "POST /sync-job-cron-trigger/{id}/schedule", "Make sure that a schedule is active", triggers.schedule)
+
+	workflows := a.workflows()
+	handle(a, bearer, "GET /workflow", "List workflows", workflows.list)
+	handle(a, bearer, "POST /workflow", "Create a workflow", workflows.create, yamlToo, note(yamlNote))
+	handle(a, bearer, "GET /workflow/{id}", "Get a workflow", workflows.get)
+	handle(a, bearer, "PATCH /workflow/{id}", "Change a workflow", workflows.patch, yamlToo, note(yamlNote))
+	handle(a, bearer, "DELETE /workflow/{id}", "Delete a workflow", workflows.delete)
+
+	handle(a, bearer, "GET /workflow-run", "List workflow runs", a.workflowRuns().list)
+	handle(a, bearer, "GET /workflow-run/{id}", "Get a workflow run", a.workflowRuns().get)
+	handle(a, bearer, "DELETE /workflow-run/{id}", "Delete a workflow run", a.workflowRuns().delete)
+
+	events := a.events()
+	handle(a, bearer, "GET /event", "List events", events.list)
+	handle(a, bearer, "POST /event", "Send an event of your own", events.create, note(eventNote))
+	handle(a, bearer, "GET /event/{id}", "Get an event with the decisions about it", events.getWithDecisions)
+}
+
+// methodNotes says what to do instead of a method that a resource does not have.
+func methodNotes(resource string) string {
+	switch resource {
+	case "workflow-run":
+		return "Workflow runs are made by the system when an event wakes a workflow; POST /event sends one."
+	case "api-token":
+		return "API tokens are created and deleted on the command line: millrace token create."
+	case "environment":
+		return "Environments are created on the command line."
+	}
+	return ""
+}

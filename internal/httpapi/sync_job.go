@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/store"
+)
+
+type syncJobs struct {
+	*noun[millrace.SyncJobID, millrace.SyncJob, millrace.SyncJob]
+}
+
+func (a *api) syncJobs() syncJobs {
+	return syncJobs{&noun[millrace.SyncJobID, millrace.SyncJob, millrace.SyncJob]{
+		api: a, one: (*store.Tx).SyncJob, many: (*store.Tx).ListSyncJobs, drop: (*store.Tx).DeleteSyncJob,
+		show: asStored[millrace.SyncJob],
+	}}
+}
+
+// runtimeVersion is a whole number that some clients send as text.
+type runtimeVersion int64
+
+// UnmarshalJSON reads a number or a text with one.
+func (v *runtimeVersion) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		text = string(b)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		n = -1 // validate refuses it
+	}
+	*v = runtimeVersion(n)
+	return nil
+}
+
+// Schema allows both forms.
+func (runtimeVersion) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeInteger}, {Type: huma.TypeString}}}
+}
+
+func (v runtimeVersion) check() []millrace.Failure {
+	if v >= 0 && v <= 4 {
+		return nil
+	}
+	return []millrace.Failure{{Path: "default_runtime_version", Message: "must be a whole number from 1 to 4"}}
+}
+
+// SyncJobFields are what clients may set. A PATCH may hold a whole job as it was read, so what they may not set, and
+// what nobody knows, is left alone.
+type SyncJobFields struct {
+	Label                 opt[string]                 `json:"label,omitempty" maxLength:"500" doc:"Untitled when absent."`
+	IntegrationName       opt[string]                 `json:"integration_name,omitempty" maxLength:"100" doc:"The slug of the integration; empty for several." example:"calcom"`
+	DefaultRuntimeVersion opt[runtimeVersion]         `json:"default_runtime_version,omitempty" doc:"1 to 4; 4 is a graph of nodes. Decided by the resources when absent."`
+	ArgsSchema            opt[object]                 `json:"args_schema,omitempty" doc:"The arguments of a run."`
+	ArgsValidation        opt[string]                 `json:"args_validation,omitempty" doc:"JSONata over args; an answer with a message refuses the run."`
+	MutexKey              opt[string]                 `json:"mutex_key,omitempty" maxLength:"1000" doc:"A template; runs with the same key do not overlap."`
+	StateKey              opt[string]                 `json:"state_key,omitempty" maxLength:"1000" doc:"A template; runs with the same key share their state."`
+	ErrorHandling         opt[millrace.ErrorHandling] `json:"error_handling,omitempty" enum:"ignore,fail_fast,batch"`
+	Resources             opt[array]                  `json:"resources,omitempty" doc:"The nodes of the graph, or the list of resources."`
+}
+
+func (b *SyncJobFields) check(a *api) []millrace.Failure {
+	out := b.DefaultRuntimeVersion.Value.check()
+	if s := b.ArgsValidation.Value; s != "" {
+		if _, err := expr.Compile(s); err != nil {
+			out = append(out, expr.FailureOf("args_validation", err))
+		}
+	}
+	for path, text := range map[string]string{"mutex_key": b.MutexKey.Value, "state_key": b.StateKey.Value} {
+		if _, err := expr.ParseTemplate(text); err != nil {
+			out = append(out, millrace.Failure{Path: path, Message: err.Error()})
+		}
+	}
+	return append(out, checkResources(a, b.Resources.Value.RawMessage, int64(b.DefaultRuntimeVersion.Value))...)
+}
+
+// checkResources checks a job's resources, below the path resources.
+func checkResources(a *api, resources json.RawMessage, version int64) []millrace.Failure {
+	root, err := parseJSON(rawOr(resources, "[]"))
+	if err != nil {
+		return nil // of the wrong shape, which is reported as such
+	}
+	var out []millrace.Failure
+	for i, item := range root.items {
+		if item.kind != kindObject {
+			out = append(out, millrace.Failure{
+				Path: fmt.Sprintf("resources[%d]", i), Message: fmt.Sprintf("must be an object, not %s", item.kind),
+			})
+		}
+	}
+	if len(out) == 0 && len(root.items) > 0 && a.cfg.CheckResources != nil {
+		out = a.cfg.CheckResources(resources, version)
+	}
+	return out
+}
+
+// isGraph reports whether resources are a graph of nodes and not a list.
+func isGraph(resources json.RawMessage) bool {
+	var nodes []struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(resources, &nodes) // whatever else it is, it is no graph
+	for _, n := range nodes {
+		if n.Type != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *SyncJobFields) apply(v *millrace.SyncJob) {
+	v.Label, v.IntegrationName = b.Label.or(v.Label), b.IntegrationName.or(v.IntegrationName)
+	if v.Label == "" {
+		v.Label = "Untitled"
+	}
+	v.DefaultRuntimeVersion = int64(b.DefaultRuntimeVersion.or(runtimeVersion(v.DefaultRuntimeVersion)))
+	v.ArgsSchema = sentRaw(b.ArgsSchema, v.ArgsSchema, "{}")
+	v.ArgsValidation = b.ArgsValidation.or(v.ArgsValidation)
+	v.MutexKey, v.StateKey = b.MutexKey.or(v.MutexKey), b.StateKey.or(v.StateKey)
+	v.ErrorHandling = b.ErrorHandling.or(v.ErrorHandling)
+	v.Resources = sentRaw(b.Resources, v.Resources, "[]")
+}
+
+// syncJobBody is the body of a create.
+type syncJobBody struct {
+	Identity
+	SyncJobFields
+}
+
+func (b *syncJobBody) validate(a *api) []millrace.Failure { return b.check(a) }
+
+func (syncJobBody) example() string {
+	return `{"label":"Bookings","integration_name":"calcom","args_schema":{"integrated_account_id":` +
+		`{"type":"string","format":"integrated_account_id","required":true}},"resources":[` +
+		`{"name":"bookings","type":"request","resource":"bookings","method":"list",` +
+		`"integrated_account_id":"{{args.integrated_account_id}}"},` +
+		`{"name":"send","type":"destination","destination_type":"webhook","config":{"id":"{{args.webhook_id}}"},` +
+		`"resources_to_persist":["bookings"]}]}`
+}
+
+func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply[millrace.SyncJob], error) {
+	b := in.Data
+	if err := b.own(in.Environment); err != nil {
+		return nil, err
+	}
+	v := &millrace.SyncJob{
+		ID: millrace.SyncJobID(b.ID), EnvironmentID: in.Environment,
+		ArgsSchema: json.RawMessage("{}"), Resources: json.RawMessage("[]"),
+	}
+	b.apply(v)
+	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) { return v, tx.InsertSyncJob(ctx, v) })
+}
+
+// syncJobPatch is the body of a change.
+type syncJobPatch struct{ SyncJobFields }
+
+func (b *syncJobPatch) validate(a *api) []millrace.Failure { return b.check(a) }
+
+func (n syncJobs) patch(ctx context.Context, in *patchIn[millrace.SyncJobID, syncJobPatch]) (*reply[millrace.SyncJob], error) {
+	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
+		v, err := tx.SyncJob(ctx, in.Environment, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		in.Data.apply(v)
+		return v, tx.UpdateSyncJob(ctx, v)
+	})
+}

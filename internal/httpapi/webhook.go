@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const secretNote = "The signing secret is in this answer and in no other. A secret of your own is taken; " +
+	"otherwise it is a random UUID."
+
+// webhookView is a webhook on the wire.
+type webhookView struct {
+	millrace.Webhook
+	EventTypes []string `json:"event_types" nullable:"true" doc:"The events that are sent; null is all."`
+	Secret     string   `json:"secret,omitempty" doc:"The signing secret, only in the answer that creates the webhook."`
+}
+
+func showWebhook(v *millrace.Webhook) webhookView {
+	shown := webhookView{Webhook: *v}
+	_ = json.Unmarshal(v.EventTypes, &shown.EventTypes) // checked when saved
+	return shown
+}
+
+type webhooks struct {
+	*noun[millrace.WebhookID, millrace.Webhook, webhookView]
+}
+
+func (a *api) webhooks() webhooks {
+	return webhooks{&noun[millrace.WebhookID, millrace.Webhook, webhookView]{
+		api: a, one: (*store.Tx).Webhook, many: (*store.Tx).ListWebhooks, drop: (*store.Tx).DeleteWebhook,
+		show: each(showWebhook),
+	}}
+}
+
+// webhookBody is the body of a create.
+type webhookBody struct {
+	Identity
+	TargetURL         string   `json:"target_url" minLength:"1" maxLength:"2048" doc:"Where events are sent by POST." example:"https://example.com/hooks"`
+	IsActive          *bool    `json:"is_active,omitempty" doc:"true when absent."`
+	EventTypes        []string `json:"event_types,omitempty" maxItems:"200" doc:"The events to send; all when absent or null, and for all."`
+	Secret            string   `json:"secret,omitempty" minLength:"1" maxLength:"512" doc:"The key of the signatures."`
+	SignatureEncoding string   `json:"signature_encoding,omitempty" enum:"base64,hex" doc:"base64 when absent."`
+}
+
+func (b *webhookBody) validate(*api) []millrace.Failure {
+	return append(checkTarget(b.TargetURL), checkEventTypes(b.EventTypes)...)
+}
+
+func checkTarget(target string) []millrace.Failure {
+	if target == "" {
+		return nil // an empty one is reported as such
+	}
+	u, err := url.Parse(target)
+	message := ""
+	switch {
+	case err != nil:
+		message = "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		message = "must be an absolute URL that starts with https:// or http://"
+	case u.Hostname() == "":
+		message = "has no host"
+	case u.User != nil:
+		message = "must not contain a user name or password"
+	default:
+		return nil
+	}
+	return []millrace.Failure{{Path: "target_url", Message: message}}
+}
+
+func checkEventTypes(names []string) []millrace.Failure {
+	var out []millrace.Failure
+	catalogue := append(millrace.EventNames(), "all", "*")
+	known := map[string]bool{}
+	for _, name := range catalogue {
+		known[name] = true
+	}
+	for i, name := range names {
+		if known[name] || millrace.IsCustomEvent(name) {
+			continue
+		}
+		f := millrace.Failure{Path: fmt.Sprintf("event_types[%d]", i), Message: fmt.Sprintf("unknown event %q", shorten(name))}
+		if f.Suggestion = nearest(name, catalogue); f.Suggestion != "" {
+			f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func encodeEventTypes(names []string) json.RawMessage {
+	if names == nil {
+		return json.RawMessage("null")
+	}
+	raw, _ := json.Marshal(names) // texts can always be encoded
+	return raw
+}
+
+func (n webhooks) create(ctx context.Context, in *createIn[webhookBody]) (*reply[webhookView], error) {
+	b := in.Data
+	if err := b.own(in.Environment); err != nil {
+		return nil, err
+	}
+	v := &millrace.Webhook{
+		ID: millrace.WebhookID(b.ID), EnvironmentID: in.Environment, TargetURL: b.TargetURL, IsActive: true,
+		EventTypes: encodeEventTypes(b.EventTypes), Secret: b.Secret, SignatureEncoding: b.SignatureEncoding,
+	}
+	if b.IsActive != nil {
+		v.IsActive = *b.IsActive
+	}
+	if v.Secret == "" {
+		v.Secret = millrace.NewID[string]()
+	}
+	if v.SignatureEncoding == "" {
+		v.SignatureEncoding = "base64"
+	}
+	out, err := n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) { return v, tx.InsertWebhook(ctx, v) })
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Secret = v.Secret
+	return out, nil
+}
+
+// webhookPatch is the body of a change.
+type webhookPatch struct {
+	TargetURL         opt[string]   `json:"target_url,omitempty" minLength:"1" maxLength:"2048" nullable:"false"`
+	IsActive          opt[bool]     `json:"is_active,omitempty" nullable:"false"`
+	EventTypes        opt[[]string] `json:"event_types,omitempty" maxItems:"200" doc:"null is all."`
+	SignatureEncoding opt[string]   `json:"signature_encoding,omitempty" enum:"base64,hex" nullable:"false"`
+}
+
+func (b *webhookPatch) validate(*api) []millrace.Failure {
+	return append(checkTarget(b.TargetURL.Value), checkEventTypes(b.EventTypes.Value)...)
+}
+
+func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, webhookPatch]) (*reply[webhookView], error) {
+	b := in.Data
+	return n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) {
+		// The lock keeps the webhook's pump from moving on meanwhile: a revival resets what it remembers of failures.
+		v, err := tx.LockWebhook(ctx, in.Environment, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		revived := !v.IsActive && b.IsActive.or(v.IsActive)
+		v.TargetURL, v.IsActive = b.TargetURL.or(v.TargetURL), b.IsActive.or(v.IsActive)
+		v.SignatureEncoding = b.SignatureEncoding.or(v.SignatureEncoding)
+		if b.EventTypes.Sent {
+			v.EventTypes = encodeEventTypes(b.EventTypes.Value)
+		}
+		if err := tx.UpdateWebhook(ctx, v); err != nil || !revived {
+			return v, err
+		}
+		v.FailingSince, v.NotBefore, v.Attempt = 0, 0, 0
+		if err := tx.SaveWebhookProgress(ctx, v); err != nil {
+			return nil, err
+		}
+		return v, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(v.ID)})
+	})
+}
+
+// testBody is the body of a test.
+type testBody struct {
+	ID string `json:"id" format:"uuid" doc:"The webhook to test."`
+}
+
+func (n webhooks) test(ctx context.Context, in *createIn[testBody]) (*reply[success], error) {
+	var v *millrace.Webhook
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		v, err = tx.Webhook(ctx, in.Environment, millrace.WebhookID(lower(in.Data.ID)))
+		return err
+	})
+	if err != nil {
+		return nil, at("id", err)
+	}
+	status, message, ok := n.api.cfg.Tester.Test(ctx, v)
+	if ok {
+		return succeeded(), nil
+	}
+	if status != 0 {
+		message = fmt.Sprintf("the endpoint answered %d: %s", status, message)
+	}
+	return nil, millrace.Errorf(millrace.KindInvalid, "the test event was not delivered: %s", message)
+}

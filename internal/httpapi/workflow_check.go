@@ -1,0 +1,173 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+)
+
+// checkTrigger finds a trigger name that nothing ever emits.
+func checkTrigger(name string) []millrace.Failure {
+	if name == "" {
+		return nil // reported as such
+	}
+	if _, ok := millrace.CanonicalTrigger(name); ok {
+		return nil
+	}
+	f := millrace.Failure{Path: "trigger_name", Code: codeUnknownTrigger, Message: fmt.Sprintf("unknown trigger %q", shorten(name))}
+	if strings.HasPrefix(name, "custom:") {
+		f.Message += "; a custom event is custom: followed by up to 128 letters, digits, dots, dashes and underscores"
+		return []millrace.Failure{f}
+	}
+	if f.Suggestion = nearest(name, append(millrace.EventNames(), millrace.EventAccountConnected)); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+	return []millrace.Failure{f}
+}
+
+// check finds what is wrong with the meaning of a workflow's fields.
+func (f *WorkflowFields) check() []millrace.Failure {
+	var out []millrace.Failure
+	if f.Config != nil {
+		if f.Config.Steps == nil && f.Steps == nil {
+			out = append(out, millrace.Failure{Path: "config.steps", Message: "is required"})
+		}
+		if f.Config.RunIf != nil {
+			out = append(out, checkExpression("config.run_if", *f.Config.RunIf)...)
+			if f.RunIf.Sent && f.RunIf.Value != *f.Config.RunIf {
+				out = append(out, millrace.Failure{Path: "run_if", Message: "differs from config.run_if; send one of them"})
+			}
+		}
+		if f.Config.Steps != nil {
+			out = append(out, f.Config.Steps.check("config.steps")...)
+			if f.Steps != nil {
+				out = append(out, millrace.Failure{Path: "steps", Message: "stands in config as well; send one of them"})
+			}
+		}
+	}
+	out = append(out, checkExpression("run_if", f.RunIf.Value)...)
+	if f.Steps != nil {
+		out = append(out, f.Steps.check("steps")...)
+	}
+	return out
+}
+
+func checkExpression(path, source string) []millrace.Failure {
+	if source == "" {
+		return nil // none
+	}
+	if _, err := expr.Compile(source); err != nil {
+		return []millrace.Failure{expr.FailureOf(path, err)}
+	}
+	return nil
+}
+
+func (s workflowSteps) check(path string) []millrace.Failure {
+	var out []millrace.Failure
+	for i, step := range s {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		out = append(out, checkAction(at, step.Action)...)
+		if step.RunIf != nil {
+			out = append(out, checkExpression(at+".run_if", *step.RunIf)...)
+		}
+		out = append(out, checkStepConfig(at+".config", step.Config.RawMessage)...)
+		timezone := ""
+		if step.Timezone != nil {
+			timezone = *step.Timezone
+		}
+		switch {
+		case step.CronExpression != nil:
+			out = append(out, checkCron(*step.CronExpression, timezone, at)...)
+		case timezone != "":
+			out = append(out, millrace.Failure{Path: at + ".timezone", Message: "has no meaning without cron_expression"})
+		}
+	}
+	return out
+}
+
+func checkAction(path, action string) []millrace.Failure {
+	if action == "" || millrace.IsStepAction(action) {
+		if action == "" {
+			return []millrace.Failure{{Path: path + ".action", Message: "must not be empty"}}
+		}
+		return nil
+	}
+	f := millrace.Failure{Path: path + ".action", Message: fmt.Sprintf("unknown action %q; known are %s",
+		shorten(action), strings.Join(millrace.StepActions(), ", "))}
+	f.Suggestion = nearest(action, millrace.StepActions())
+	return []millrace.Failure{f}
+}
+
+func checkStepConfig(path string, config json.RawMessage) []millrace.Failure {
+	root, err := parseJSON(config)
+	if err != nil {
+		return nil // absent, which is reported as such
+	}
+	switch root.kind {
+	case kindString:
+		if strings.TrimSpace(root.text) == "" {
+			return []millrace.Failure{{Path: path, Message: "must not be empty"}}
+		}
+		return checkExpression(path, root.text)
+	case kindObject:
+		return checkInput(path, root)
+	case kindNull, kindBool, kindNumber, kindArray:
+	}
+	return nil
+}
+
+// inputKeys are the members of run_sync_job's input: what a sync job run or a schedule is made from.
+func inputKeys() []string {
+	return []string{
+		"sync_job_id", "integrated_account_id", "webhook_id", "args", "error_handling", "ignore_previous_run", "resources",
+		"super_query", "force", "events_to_send", "datastore_id", "mutex_key", "state_key", "status", "daemon_group_key",
+		"meta", "timezone",
+	}
+}
+
+// mergeMember is the member of a template whose value brings in others, so that what it will hold is not known yet.
+const mergeMember = "$truto_merge"
+
+// checkInput checks the object form of run_sync_job's input: its placeholders, its keys, and ids that are not
+// placeholders.
+func checkInput(path string, root *value) []millrace.Failure {
+	var out []millrace.Failure
+	parsed, err := expr.ParseJSON(root.json())
+	if err == nil {
+		_, err = expr.ParseTemplate(parsed)
+	}
+	if err != nil {
+		out = append(out, expr.FailureOf(path, err))
+	}
+	keys := inputKeys()
+	for _, m := range root.members {
+		if m.key == mergeMember {
+			return out
+		}
+		if !slices.Contains(keys, m.key) {
+			f := millrace.Failure{Path: join(path, m.key), Message: fmt.Sprintf("run_sync_job has no input %q", shorten(m.key))}
+			if f.Suggestion = nearest(m.key, keys); f.Suggestion != "" {
+				f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+			}
+			out = append(out, f)
+		}
+	}
+	if root.get("sync_job_id") == nil {
+		out = append(out, millrace.Failure{Path: path + ".sync_job_id", Message: "is required"})
+	}
+	for _, key := range []string{"sync_job_id", "integrated_account_id", "webhook_id"} {
+		id := root.get(key)
+		switch {
+		case id == nil || id.kind == kindNull && key != "sync_job_id":
+		case id.kind != kindString:
+			out = append(out, millrace.Failure{Path: join(path, key), Message: "must be a string, not " + string(id.kind)})
+		case !strings.Contains(id.text, "{{") && !millrace.IsID(id.text):
+			out = append(out, millrace.Failure{Path: join(path, key), Message: fmt.Sprintf("must be a UUID or a placeholder, not %q", shorten(id.text))})
+		}
+	}
+	return out
+}

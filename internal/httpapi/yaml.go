@@ -1,0 +1,319 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits of one YAML body. The parser's time grows with the square of the tokens, and every node remembers its whole
+// path; the longest key and the depth bound that path.
+const (
+	maxTokens    = 40_000
+	maxKey       = 1024
+	maxYAMLDepth = 64
+	maxPathBytes = 256 << 20
+)
+
+// yamlDecoder turns the parser's tree into values. Aliases are expanded, so what it has made is counted: nine lines of
+// YAML can stand for a billion values.
+type yamlDecoder struct {
+	anchors map[string]ast.Node
+	values  int
+	size    int
+	maxSize int
+}
+
+// parseYAML decodes a document. The error is of KindInvalid and carries line and column. Aliases may not blow up the
+// document beyond maxSize bytes of text.
+func parseYAML(src []byte, maxSize int) (*value, error) {
+	if i := invalidText(src); i >= 0 {
+		line := 1 + strings.Count(string(src[:i]), "\n")
+		column := 1 + utf8.RuneCount(src[strings.LastIndexByte(string(src[:i]), '\n')+1:i])
+		return nil, brokenBody("YAML", place{line, column}, fmt.Sprintf("unexpected byte 0x%02x", src[i]))
+	}
+	tokens := lexer.Tokenize(string(src))
+	if err := checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, yamlError(err)
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.DirectiveType {
+			continue
+		}
+		if body != nil {
+			return nil, brokenBody("YAML", placeOf(doc.Body), "a second document; send one")
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil, brokenBody("YAML", place{1, 1}, "no document")
+	}
+	d := &yamlDecoder{anchors: map[string]ast.Node{}, maxSize: maxSize}
+	return d.value(body, 0)
+}
+
+// invalidText returns the offset of the first byte that is not UTF-8 or may not stand in YAML, -1 when there is none.
+func invalidText(src []byte) int {
+	for i := 0; i < len(src); {
+		r, size := utf8.DecodeRune(src[i:])
+		if (r == utf8.RuneError && size == 1) || (r < ' ' && r != '\n' && r != '\r' && r != '\t') {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// checkTokens refuses documents that would cost the parser too much time, memory or stack.
+func checkTokens(tokens token.Tokens) error {
+	if len(tokens) > maxTokens {
+		return brokenBody("YAML", place{1, 1}, fmt.Sprintf("has more than %d tokens; send JSON", maxTokens))
+	}
+	var columns []int // of the block collections that are open
+	flow, row, depth, key := 0, 0, 0, 0
+	for _, t := range tokens {
+		row++
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			flow++
+		case token.MappingEndType, token.SequenceEndType:
+			flow = max(flow-1, 0)
+		case token.SequenceEntryType:
+			columns = open(columns, t.Position.Column)
+		case token.MappingValueType:
+			if t.Prev != nil {
+				columns = open(columns, t.Prev.Position.Column)
+				key = max(key, len(t.Prev.Value))
+			}
+			row = 0
+		case token.TagType, token.AnchorType, token.MappingKeyType:
+			depth = max(depth, row)
+		default:
+			row = 0
+		}
+		if depth = max(depth, flow+len(columns)); depth > maxYAMLDepth {
+			return brokenBody("YAML", placeOfToken(t), fmt.Sprintf("nests deeper than %d levels", maxYAMLDepth))
+		}
+		if key > maxKey {
+			return brokenBody("YAML", placeOfToken(t), fmt.Sprintf("a key is longer than %d bytes", maxKey))
+		}
+	}
+	if len(tokens)*depth*(key+8) > maxPathBytes {
+		return brokenBody("YAML", place{1, 1}, "is too complex; send JSON")
+	}
+	return nil
+}
+
+// open notes that a collection has an element at the column; those further right have ended.
+func open(columns []int, column int) []int {
+	for len(columns) > 0 && columns[len(columns)-1] >= column {
+		columns = columns[:len(columns)-1]
+	}
+	return append(columns, column)
+}
+
+func yamlError(err error) error {
+	var located yaml.Error
+	if !errors.As(err, &located) {
+		return brokenBody("YAML", place{1, 1}, err.Error())
+	}
+	return brokenBody("YAML", placeOfToken(located.GetToken()), located.GetMessage())
+}
+
+func placeOf(n ast.Node) place { return placeOfToken(n.GetToken()) }
+
+func placeOfToken(t *token.Token) place {
+	if t == nil || t.Position == nil {
+		return place{1, 1}
+	}
+	return place{max(t.Position.Line, 1), max(t.Position.Column, 1)}
+}
+
+func (d *yamlDecoder) value(n ast.Node, depth int) (*value, error) {
+	d.values++
+	switch {
+	case d.values > maxValues:
+		return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("has more than %d values", maxValues))
+	case depth > maxDepth:
+		return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("nests deeper than %d levels", maxDepth))
+	}
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		d.anchors[n.Name.GetToken().Value] = n.Value
+		return d.value(n.Value, depth+1)
+	case *ast.AliasNode:
+		target, ok := d.anchors[n.Value.GetToken().Value]
+		if !ok {
+			return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("unknown anchor %q", n.Value.GetToken().Value))
+		}
+		return d.value(target, depth+1)
+	case *ast.TagNode:
+		return d.tagged(n, depth)
+	case *ast.MappingNode:
+		return d.mapping(n, n.Values, depth)
+	case *ast.MappingValueNode:
+		return d.mapping(n, []*ast.MappingValueNode{n}, depth)
+	case *ast.SequenceNode:
+		v := &value{kind: kindArray, at: placeOf(n)}
+		for _, item := range n.Values {
+			child, err := d.value(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			v.items = append(v.items, child)
+		}
+		return v, nil
+	}
+	return d.scalar(n)
+}
+
+func (d *yamlDecoder) scalar(n ast.Node) (*value, error) {
+	at := placeOf(n)
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return &value{kind: kindNull, at: at}, nil
+	case *ast.BoolNode:
+		return &value{kind: kindBool, text: strconv.FormatBool(n.Value), at: at}, nil
+	case *ast.StringNode:
+		return d.text(n.Value, at)
+	case *ast.LiteralNode:
+		return d.text(n.Value.Value, at)
+	case *ast.IntegerNode:
+		return &value{kind: kindNumber, text: fmt.Sprint(n.Value), at: at}, nil
+	case *ast.FloatNode:
+		if math.IsInf(n.Value, 0) || math.IsNaN(n.Value) {
+			return nil, brokenBody("YAML", at, "the number is too large")
+		}
+		return &value{kind: kindNumber, text: strconv.FormatFloat(n.Value, 'g', -1, 64), at: at}, nil
+	case *ast.InfinityNode, *ast.NanNode:
+		return nil, brokenBody("YAML", at, "infinity and not-a-number have no JSON form")
+	}
+	return nil, brokenBody("YAML", at, "cannot be read as JSON")
+}
+
+func (d *yamlDecoder) text(s string, at place) (*value, error) {
+	if d.size += len(s); d.size > d.maxSize {
+		return nil, brokenBody("YAML", at, "aliases make the document too large")
+	}
+	if strings.ContainsRune(s, 0) {
+		return nil, brokenBody("YAML", at, `\0 cannot be stored`)
+	}
+	return &value{kind: kindString, text: s, at: at}, nil
+}
+
+// tagged decodes a value with a tag of YAML's core: !!str keeps the text as it is written, the others say what the
+// value already is.
+func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*value, error) {
+	tag := n.Start.Value
+	switch tag {
+	case "!!str":
+		if scalar, ok := n.Value.(ast.ScalarNode); ok {
+			if _, isLiteral := scalar.(*ast.LiteralNode); !isLiteral {
+				return d.text(scalar.GetToken().Value, placeOf(n))
+			}
+		}
+		return d.value(n.Value, depth+1)
+	case "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
+		return d.value(n.Value, depth+1)
+	}
+	return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("the tag %q has no JSON form", tag))
+}
+
+func (d *yamlDecoder) mapping(n ast.Node, values []*ast.MappingValueNode, depth int) (*value, error) {
+	v := &value{kind: kindObject, at: placeOf(n)}
+	if len(values) > 0 {
+		v.at = placeOf(values[0].Key)
+	}
+	seen := map[string]bool{}
+	var merged []*value
+	for _, entry := range values {
+		child, err := d.value(entry.Value, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := entry.Key.(*ast.MergeKeyNode); ok {
+			merged = append(merged, child)
+			continue
+		}
+		key, err := keyOf(entry.Key)
+		if err != nil {
+			return nil, err
+		}
+		if seen[key] {
+			return nil, duplicateKey("YAML", key, placeOf(entry.Key))
+		}
+		seen[key] = true
+		if d.size += len(key); d.size > d.maxSize {
+			return nil, brokenBody("YAML", placeOf(entry.Key), "aliases make the document too large")
+		}
+		v.members = append(v.members, member{key: key, at: placeOf(entry.Key), value: child})
+	}
+	return v, mergeKeys(v, seen, merged)
+}
+
+// mergeKeys adds the members that << brings in; a member that stands in the mapping itself wins.
+func mergeKeys(v *value, seen map[string]bool, merged []*value) error {
+	for _, from := range merged {
+		sources := []*value{from}
+		if from.kind == kindArray {
+			sources = from.items
+		}
+		for _, source := range sources {
+			if source.kind != kindObject {
+				return brokenBody("YAML", source.at, "<< needs a mapping")
+			}
+			for _, m := range source.members {
+				if !seen[m.key] {
+					seen[m.key] = true
+					v.members = append(v.members, m)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func keyOf(key ast.MapKeyNode) (string, error) {
+	at := placeOf(key)
+	var n ast.Node = key
+	for {
+		switch k := n.(type) {
+		case *ast.StringNode:
+			if strings.ContainsRune(k.Value, 0) {
+				return "", brokenBody("YAML", at, `\0 cannot be stored`)
+			}
+			return k.Value, nil
+		case *ast.MappingKeyNode:
+			n = k.Value
+		case *ast.AnchorNode:
+			n = k.Value
+		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
+			return k.GetToken().Value, nil
+		default:
+			return "", brokenBody("YAML", at, "a key must be text")
+		}
+	}
+}
+
+// isYAML reports whether a content type names YAML.
+func isYAML(mediaType string) bool {
+	switch mediaType {
+	case "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml":
+		return true
+	}
+	return strings.HasSuffix(mediaType, "+yaml")
+}
