@@ -235,6 +235,84 @@ func TestAPumpThatWasOvertakenCannotWrite(t *testing.T) {
 	})
 }
 
+func TestAPumpThatWasPausedFindsOutAfterOneDelivery(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(5)
+		w.receiver.answer = func(int, millrace.DeliveryID) (int, string, error) {
+			w.overtake()
+			w.advance(time.Second)
+			return 200, "", nil
+		}
+		if _, err := w.handle(t.Context()); millrace.KindOf(err) != millrace.KindConflict {
+			t.Errorf("got %v, want a conflict", err)
+		}
+		if n := len(w.receiver.seen); n != 1 {
+			t.Errorf("%d deliveries were sent", n)
+		}
+	})
+}
+
+func TestTheEndOfTheBacklogMayBeCancelled(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(3)
+		w.cancel(2)
+		w.pumpOnce()
+		equal(t, "deliveries", []string{"delivered 1", "delivered 1", "cancelled 0"}, w.statuses())
+		if w.live() {
+			t.Error("the task is not completed")
+		}
+		w.queue(1)
+		if !w.live() {
+			t.Error("the next delivery wakes no pump")
+		}
+	})
+}
+
+func TestTheHeadOfTheBacklogMayBeCancelled(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(1)
+		w.receiver.answer = always(500)
+		w.advance(w.pumpOnce())
+		w.cancel(0)
+		if d := w.pumpOnce(); d != 0 || w.live() || w.row().Attempt != 0 {
+			t.Errorf("wait %s, task live %v, webhook %+v", d, w.live(), w.row())
+		}
+	})
+}
+
+func TestAWebhookMayBeDeletedWhileItsPumpWorks(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(3)
+		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+			if n == 2 {
+				w.update(func(tx *store.Tx) error { return tx.DeleteWebhook(context.Background(), testEnv, w.webhook.ID) })
+			}
+			return 200, "", nil
+		}
+		if _, err := w.handle(t.Context()); millrace.KindOf(err) != millrace.KindConflict {
+			t.Errorf("got %v, want a conflict", err)
+		}
+		if d := w.pumpOnce(); d != 0 || w.live() {
+			t.Errorf("called again it asks for %s, task live %v", d, w.live())
+		}
+	})
+}
+
+func TestPumpFollowsTheTargetURL(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(12)
+		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+			if n == 5 {
+				w.webhook.TargetURL = "https://b.test/"
+				w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
+			}
+			return 200, "", nil
+		}
+		w.pumpOnce()
+		equal(t, "hosts", strings.Repeat("a", 10)+"bb", w.receiver.hosts)
+	})
+}
+
 func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(25)
@@ -297,6 +375,23 @@ func TestProgressIsCommittedWhileAReceiverTakesItsTime(t *testing.T) {
 		}
 		w.pumpOnce()
 		equal(t, "deliveries", repeat("delivered 1", 4), w.statuses())
+	})
+}
+
+func TestWhatIsQueuedWhileTheLastIsSentIsNotForgotten(t *testing.T) {
+	pumpTest(t, func(t *testing.T, w *world) {
+		w.queue(3)
+		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+			if n == 3 {
+				w.queue(1)
+			}
+			return 200, "", nil
+		}
+		w.pumpOnce()
+		equal(t, "deliveries", repeat("delivered 1", 4), w.statuses())
+		if w.live() {
+			t.Error("the task is not completed")
+		}
 	})
 }
 

@@ -1,14 +1,12 @@
 package deliver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"regexp"
 	"time"
 
@@ -174,33 +172,6 @@ func (s *Sender) attempt(ctx context.Context, m Message, started time.Time) Outc
 		return Outcome{Kind: Retry, ErrorClass: ClassTimeout}
 	}
 	return Outcome{Kind: Retry, ErrorClass: classify(err)}
-}
-
-// request returns an error when the webhook cannot be called at all.
-func (s *Sender) request(ctx context.Context, m Message, at time.Time) (*http.Request, error) {
-	if m.Webhook.Secret == "" {
-		return nil, errors.New("the webhook has no secret to sign with")
-	}
-	u, err := url.Parse(m.Webhook.TargetURL)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, errors.New("the target URL is not an HTTP URL") // without err, which would repeat the URL
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Webhook.TargetURL, bytes.NewReader(m.Body))
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	contentType := m.ContentType
-	if contentType == "" {
-		contentType = "application/json"
-	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("User-Agent", s.userAgent)
-	req.Header.Set("Accept-Encoding", "identity")
-	// An empty list is not sent; it tells the transport that the request may be repeated when a kept-alive connection
-	// turns out to be closed. The delivery id makes the repetition harmless.
-	req.Header["Idempotency-Key"] = []string{}
-	signature{prefix: s.prefix, webhook: m.Webhook, id: m.ID, at: at, body: m.Body}.setHeaders(req.Header)
-	return req, nil
 }
 
 // log writes the one line of an attempt: ids and figures, never the URL (it may hold credentials), bodies or secrets.

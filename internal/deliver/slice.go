@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	commitSize    = 10                     // deliveries: what a crash may repeat
-	commitEvery   = 200 * time.Millisecond // how old uncommitted progress may get
-	commitTimeout = 5 * time.Second
+	commitSize  = 10                     // deliveries that are loaded and committed together: what a crash may repeat
+	commitEvery = 200 * time.Millisecond // how long a pump goes without asking whether the webhook is still its own
 )
 
 // slice is some seconds of work on the backlog of one webhook that this process has claimed.
@@ -22,19 +21,13 @@ type slice struct {
 	until   time.Time
 	begun   bool // an attempt was made
 	done    []result
-	since   time.Time // of the oldest in done
+	since   time.Time // when the database last said that the webhook is ours
 }
 
 // item is a delivery at the front of the backlog with its body; no body when there is no event left to make it from.
 type item struct {
 	delivery millrace.Delivery
 	body     []byte
-}
-
-// result is a delivery as it is to be written, with the attempt that made it so.
-type result struct {
-	delivery millrace.Delivery
-	attempt  *millrace.Attempt
 }
 
 // run works until the backlog is empty (nil), or returns when to go on.
@@ -51,7 +44,7 @@ func (s *slice) run(ctx context.Context) error {
 			if !s.mayGoOn(ctx) {
 				return s.yield(ctx, 0)
 			}
-			if again, err := s.process(ctx, it); again || err != nil {
+			if stop, err := s.process(ctx, it); stop || err != nil {
 				return err
 			}
 		}
@@ -67,6 +60,7 @@ func (s *slice) run(ctx context.Context) error {
 // the webhook was deleted or set inactive; commit finds out why.
 func (s *slice) load(ctx context.Context) ([]item, error) {
 	var items []item
+	s.since = s.pump.sender.clock()
 	err := s.pump.db.View(ctx, func(tx *store.Tx) error {
 		items = nil
 		w, err := tx.Webhook(ctx, s.webhook.EnvironmentID, s.webhook.ID)
@@ -75,6 +69,9 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		}
 		if err != nil || !w.IsActive {
 			return err
+		}
+		if w.Epoch != s.webhook.Epoch {
+			return millrace.Errorf(millrace.KindConflict, "webhook %s was taken over", w.ID)
 		}
 		s.webhook.TargetURL, s.webhook.Secret, s.webhook.SignatureEncoding = w.TargetURL, w.Secret, w.SignatureEncoding
 		backlog, err := tx.Backlog(ctx, s.webhook.ID, commitSize)
@@ -130,17 +127,17 @@ func (s *slice) process(ctx context.Context, it item) (bool, error) {
 		s.webhook.Attempt, s.webhook.NotBefore, s.webhook.FailingSince = 0, 0, 0
 		return false, s.advance(ctx, result{it.delivery, &attempt})
 	case Gone:
-		s.note(result{it.delivery, &attempt})
+		s.done = append(s.done, result{it.delivery, &attempt})
 		s.pump.deactivate(ctx, &s.webhook, "the receiver answered 410")
 		return true, s.yield(ctx, 0)
 	case Retry, Cancel: // cancelling means something to a run only
 	}
-	s.note(result{it.delivery, &attempt})
+	s.done = append(s.done, result{it.delivery, &attempt})
 	return true, s.yield(ctx, s.fail(ctx, o))
 }
 
-// send makes the attempt. Meanwhile it commits what was done before, once that gets old: a receiver that takes its time
-// must not hold back the progress of those before it.
+// send makes the attempt. Meanwhile it commits what was done before, when the attempt takes long: a receiver that takes
+// its time must not hold back the progress of those before it.
 func (s *slice) send(ctx context.Context, m Message) (Outcome, error) {
 	if len(s.done) == 0 {
 		return s.pump.sender.Send(ctx, m), nil
@@ -195,22 +192,16 @@ func (s *slice) drop(ctx context.Context, d millrace.Delivery) error {
 	return s.advance(ctx, result{delivery: d})
 }
 
-// advance moves past a delivery and commits when enough has come together.
+// advance moves past a delivery, and commits when the last time was long ago: a process that was paused and has lost its
+// webhook meanwhile sends one more delivery and finds out.
 func (s *slice) advance(ctx context.Context, r result) error {
 	s.webhook.SentSequence = r.delivery.Sequence
-	s.note(r)
-	if len(s.done) < commitSize && s.pump.sender.clock().Sub(s.since) < commitEvery {
+	s.done = append(s.done, r)
+	if s.pump.sender.clock().Sub(s.since) < commitEvery {
 		return nil
 	}
 	_, err := s.commit(ctx, false)
 	return err
-}
-
-func (s *slice) note(r result) {
-	if len(s.done) == 0 {
-		s.since = s.pump.sender.clock()
-	}
-	s.done = append(s.done, r)
 }
 
 // yield commits and asks to go on after d, unless the webhook has been set inactive: then the task is completed.
@@ -220,73 +211,4 @@ func (s *slice) yield(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	return millrace.RetryAfter(d, nil)
-}
-
-// commit writes what was done. With end it also completes the task, and reports true, if there is nothing left to do.
-// It does so even while the process is being stopped: what was sent should not be sent again.
-func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
-	if len(s.done) == 0 && !end {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	ended := false
-	err := s.pump.db.Update(ctx, func(tx *store.Tx) error {
-		ended = false
-		// First of all: this is the fence, and it takes the lock on the webhook's row.
-		if err := tx.SaveWebhookProgress(ctx, &s.webhook); err != nil {
-			return err
-		}
-		for i := range s.done {
-			if err := write(ctx, tx, &s.done[i]); err != nil {
-				return err
-			}
-		}
-		if !end {
-			return nil
-		}
-		var err error
-		ended, err = s.complete(ctx, tx)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	s.done = nil
-	return ended, nil
-}
-
-func write(ctx context.Context, tx *store.Tx, r *result) error {
-	if r.attempt != nil {
-		if err := tx.InsertAttempt(ctx, r.attempt); err != nil {
-			return err
-		}
-	}
-	return tx.UpdateDelivery(ctx, &r.delivery)
-}
-
-// complete finishes the task under the lock on the webhook's row, if the webhook is inactive or its backlog empty.
-func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
-	current, err := tx.Webhook(ctx, s.webhook.EnvironmentID, s.webhook.ID)
-	if err != nil {
-		return false, err
-	}
-	progress := s.webhook
-	forgetFailures(&progress)
-	if current.IsActive {
-		left, err := tx.Backlog(ctx, s.webhook.ID, 1)
-		if err != nil || len(left) > 0 {
-			return false, err
-		}
-		// Whoever queues the next delivery compares these two to see whether a pump is at work. They differ when
-		// deliveries at the end of the backlog were cancelled.
-		progress.SentSequence = current.NextSequence
-	}
-	changed := progress.SentSequence != s.webhook.SentSequence || progress.Attempt != s.webhook.Attempt || progress.NotBefore != s.webhook.NotBefore
-	if changed {
-		if err := tx.SaveWebhookProgress(ctx, &progress); err != nil {
-			return false, err
-		}
-	}
-	return true, tx.Finish(ctx)
 }

@@ -115,27 +115,34 @@ func (w *world) update(fn func(tx *store.Tx) error) {
 	}
 }
 
-// queue appends n events to the backlog.
+// queue appends n events to the backlog, in one transaction.
 func (w *world) queue(n int) {
 	w.t.Helper()
-	for range n {
-		id := millrace.DeriveID[millrace.EventID](string(w.webhook.ID), strconv.Itoa(len(w.queued)+1))
-		e := &millrace.Event{
-			ID: id, EnvironmentID: testEnv, Name: "record:created", Payload: []byte(`{"id":"` + string(id) + `"}`),
-			CreatedAt: millrace.TimeOf(w.clock()),
-		}
-		w.update(func(tx *store.Tx) error {
+	var queued []millrace.DeliveryID
+	w.update(func(tx *store.Tx) error {
+		queued = nil
+		for i := range n {
+			id := millrace.DeriveID[millrace.EventID](string(w.webhook.ID), strconv.Itoa(len(w.queued)+i+1))
+			e := &millrace.Event{
+				ID: id, EnvironmentID: testEnv, Name: "record:created", Payload: []byte(`{"id":"` + string(id) + `"}`),
+				CreatedAt: millrace.TimeOf(w.clock()),
+			}
 			if _, err := tx.InsertEvent(context.Background(), e); err != nil {
 				return err
 			}
-			return tx.QueueDelivery(context.Background(), w.webhook, e)
-		})
-		w.queued = append(w.queued, millrace.DeriveID[millrace.DeliveryID](string(id), string(w.webhook.ID)))
-	}
+			if err := tx.QueueDelivery(context.Background(), w.webhook, e); err != nil {
+				return err
+			}
+			queued = append(queued, millrace.DeriveID[millrace.DeliveryID](string(id), string(w.webhook.ID)))
+		}
+		return nil
+	})
+	w.queued = append(w.queued, queued...)
 }
 
 // handle runs the pump's task once and returns the wait that it asks for, or an error.
 func (w *world) handle(ctx context.Context) (time.Duration, error) {
+	w.receiver.repeated = 0
 	err := w.pump.Handle(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(w.webhook.ID)})
 	var retry *millrace.RetryError
 	if errors.As(err, &retry) && retry.Err == nil {
@@ -189,6 +196,19 @@ func (w *world) overtake() {
 	})
 }
 
+// cancel takes a delivery off the backlog, as clients may.
+func (w *world) cancel(i int) {
+	w.t.Helper()
+	w.update(func(tx *store.Tx) error {
+		d, err := tx.Delivery(context.Background(), testEnv, w.queued[i])
+		if err != nil {
+			return err
+		}
+		d.Status = millrace.DeliveryCancelled
+		return tx.UpdateDelivery(context.Background(), d)
+	})
+}
+
 // statuses returns status and attempts of every delivery that was queued.
 func (w *world) statuses() []string {
 	w.t.Helper()
@@ -224,6 +244,8 @@ type script struct {
 	taken  []millrace.DeliveryID // answered 2xx
 	bodies map[millrace.DeliveryID][]byte
 	hosts  string // first letters
+
+	repeated int // what the pump at work was sent although it was taken before
 }
 
 // RoundTrip implements http.RoundTripper.
