@@ -58,6 +58,9 @@ func (p *rangePager) turn(_ context.Context, c *call, _ *outgoing, in *incoming)
 		data, err := json.Marshal(verbatim)
 		return p.mark(c, in, &cursor{Format: pageRange, Value: data}), nil, err
 	}
+	if c.at != nil && len(c.at.Value) > 0 {
+		return nil, nil, nil
+	}
 	first := offsetOf(c)
 	next := first + int64(in.count)
 	last, total, known := contentRange(in.header.Get("Content-Range"))
