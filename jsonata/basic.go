@@ -8,7 +8,9 @@ func (x *literal) eval(*evaluator, *frame, Value) (Value, error) { return x.valu
 // contextItem is $.
 type contextItem struct{}
 
-func (contextItem) eval(_ *evaluator, _ *frame, in Value) (Value, error) { return unwrap(in), nil }
+func (contextItem) eval(_ *evaluator, _ *frame, in Value) (Value, error) {
+	return normalize(unwrap(in), false), nil
+}
 
 // unwrap takes the document out of the sequence around it.
 func unwrap(v Value) Value {
@@ -154,6 +156,12 @@ func (x *finish) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 		if v, err = x.predicates[i].filter(ev, f, v); err != nil {
 			return nil, err
 		}
+		if v == nil {
+			break
+		}
+	}
+	if _, ok := v.(*Array); x.keep && x.predicates != nil && !ok && v != nil {
+		v = sequenceOf(v)
 	}
 	if x.group != nil {
 		if v, err = x.group.eval(ev, f, v); err != nil {

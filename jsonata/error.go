@@ -24,6 +24,10 @@ const (
 // CodeHost is the code of an error that a host function returned.
 const CodeHost = "H1001"
 
+// CodeInternal is the code of an error that should not happen: a host function or
+// this package panicked.
+const CodeInternal = "H1002"
+
 // Error is what goes wrong in compiling or evaluating an expression. Code is
 // JSONata's error code (S… syntax, T… type, D… evaluation) or one of the limit
 // codes.

@@ -26,7 +26,7 @@ func (c *compiler) stages(nodes []syntax.Stage) ([]stage, error) {
 			if s.expr, err = c.expr(n.Filter); err != nil {
 				return nil, err
 			}
-			if n.Filter.Kind == syntax.Number && len(n.Filter.Predicates) == 0 {
+			if n.Filter.Kind == syntax.Number {
 				s.fixed, s.index = true, clampInt(math.Floor(n.Filter.Num))
 			}
 		}
@@ -89,7 +89,7 @@ func (s *stage) filterOne(ev *evaluator, f *frame, v Value) (Value, error) {
 	switch {
 	case n == 0 || err != nil:
 		return nil, err
-	case n == 1:
+	case n == 1 && v != nil:
 		return v, nil
 	}
 	out := newSequence(n)

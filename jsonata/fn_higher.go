@@ -148,7 +148,7 @@ func fnSift(c *Call) (Value, error) {
 func fnEach(c *Call) (Value, error) {
 	o := objectFrom(c.Arg(0))
 	if o == nil {
-		return nil, nil
+		return newSequence(0), nil
 	}
 	out := newSequence(o.Len())
 	for i := range o.members {

@@ -111,11 +111,13 @@ func (x *variable) eval(ev *evaluator, f *frame, _ Value) (Value, error) {
 		case nil:
 		case bound:
 			return nil, nil
+		case *Array:
+			return normalize(v, false), nil
 		default:
 			return v, nil
 		}
 	}
-	return x.global(ev), nil
+	return normalize(x.global(ev), false), nil
 }
 
 func (x *variable) global(ev *evaluator) Value {

@@ -111,6 +111,9 @@ func (x *pathExpr) run(ev *evaluator, f *frame, in Value) (Value, error) {
 // end makes a value of what the last step has led to.
 func (x *pathExpr) end(ev *evaluator, f *frame, at cursor) (Value, error) {
 	if x.group != nil {
+		if x.tuples != nil { // there was nothing to bind, but the clause was compiled for it
+			f = newFrame(x.tuples.scope, f)
+		}
 		a := at.array()
 		v, err := x.group.eval(ev, f, a)
 		return normalize(v, x.keepPath), err
@@ -135,7 +138,8 @@ func (s *step) construct(ev *evaluator, f *frame, at cursor) (cursor, error) {
 	if a, ok := v.(*Array); ok {
 		return cursor{items: a}, err
 	}
-	return cursor{one: v}, err
+	// A block in this place may give something else, of which there are no items.
+	return cursor{}, err
 }
 
 func (s *step) sorted(ev *evaluator, f *frame, items *Array) (*Array, error) {
@@ -240,7 +244,9 @@ func (s *step) one(ev *evaluator, f *frame, in Value) (Value, error) {
 		v, err = s.expr.eval(ev, f, in)
 	}
 	for i := 0; i < len(s.stages) && err == nil; i++ {
-		v, err = s.stages[i].filter(ev, f, v)
+		if v, err = s.stages[i].filter(ev, f, v); v == nil {
+			break
+		}
 	}
 	return v, err
 }
@@ -295,6 +301,6 @@ func (c *compiler) step(s *step, n *syntax.Node) error {
 		return err
 	}
 	s.name = n.Text
-	s.plain = n.Kind == syntax.Name && len(n.Stages) == 0 && !n.KeepArray
+	s.plain = n.Kind == syntax.Name && len(n.Stages) == 0 && len(n.Predicates) == 0 && n.Group == nil && !n.KeepArray
 	return nil
 }

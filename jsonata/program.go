@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -50,13 +51,24 @@ func (p *Program) Eval(ctx context.Context, in Input) (Value, error) {
 	if !ok {
 		ev = &evaluator{}
 	}
-	v, err := ev.run(ctx, p, in)
+	v, err := ev.guarded(ctx, p, in)
 	ev.reset()
 	p.pool.Put(ev)
 	if err != nil {
 		return nil, finished(p.src, err)
 	}
 	return v, nil
+}
+
+// guarded turns a panic, which can only be a mistake in this package or in a host
+// function, into an error, so that one expression cannot take a server down.
+func (ev *evaluator) guarded(ctx context.Context, p *Program, in Input) (v Value, err error) { //nolint:nonamedreturns // set by the deferred call
+	defer func() {
+		if r := recover(); r != nil {
+			v, err = nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("internal error: %v", r)}
+		}
+	}()
+	return ev.run(ctx, p, in)
 }
 
 func (ev *evaluator) run(ctx context.Context, p *Program, in Input) (Value, error) {

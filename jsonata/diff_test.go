@@ -1,0 +1,211 @@
+package jsonata_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// diffData is the document that random expressions are evaluated on.
+const diffData = `{"a":1,"b":"two","c":[3,"x",null,true,{"d":4,"e":[5]}],"d":{"e":{"f":"g"},"1":"one"},"n":null,
+"items":[{"id":1,"name":"bolt","price":0.5,"tags":["m","s"],"sub":[{"k":"p","v":1},{"k":"q","v":2}]},
+{"id":2,"name":"nut","price":0.25,"tags":["s"],"sub":[{"k":"p","v":3}]},{"id":3,"name":"gear","price":12,"tags":[],"sub":[]}],
+"empty":[],"one":[7],"nested":[[1,2],[3,[4]]],"t":true,"f":false,"s":"Hello, World","neg":-2.5,"o":{}}`
+
+// TestDifferential compares with the reference implementation: the expressions of
+// testdata/differential.txt, and random ones.
+func TestDifferential(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("MILLRACE_JSONATA_NODE")
+	if dir == "" {
+		t.Skip("SKIPPED, NOT PASSED: set MILLRACE_JSONATA_NODE to a directory where npm jsonata is installed")
+	}
+	seed, _ := strconv.ParseUint(os.Getenv("MILLRACE_SEED"), 10, 64)
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("MILLRACE_SEED=%d", seed)
+	var exprs []string
+	fixed, err := os.ReadFile("testdata/differential.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(fixed), "\n") {
+		if line != "" && !strings.HasPrefix(line, "# ") {
+			exprs = append(exprs, line)
+		}
+	}
+	n, _ := strconv.Atoi(os.Getenv("MILLRACE_DIFF_COUNT"))
+	if n == 0 {
+		n = 2000
+	}
+	g := &generator{rand.New(rand.NewPCG(seed, 0))}
+	for range n {
+		exprs = append(exprs, g.expr(3))
+	}
+	compareAll(t, dir, exprs)
+}
+
+type oracleAnswer struct {
+	Result    json.RawMessage `json:"result"`
+	Undefined bool            `json:"undefined"`
+	Code      string          `json:"code"`
+	Message   string          `json:"message"`
+}
+
+func compareAll(t *testing.T, dir string, exprs []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "--stack-size=4000", "testdata/oracle.cjs", dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer stdin.Close()
+		for _, expr := range exprs {
+			line, _ := json.Marshal(map[string]any{"expr": expr, "data": json.RawMessage(diffData)})
+			if _, err := stdin.Write(append(line, '\n')); err != nil {
+				return
+			}
+		}
+	}()
+	data, err := jsonata.FromJSON([]byte(diffData))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, 64<<20)
+	for _, expr := range exprs {
+		if !lines.Scan() {
+			t.Fatalf("the reference implementation stopped at %s", expr)
+		}
+		var want oracleAnswer
+		if err := json.Unmarshal(lines.Bytes(), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got := differs(t, expr, data, &want); got != "" {
+			t.Errorf("%s\n got  %s\n want %s %s %s", expr, got, want.Result, want.Code, want.Message)
+		}
+	}
+	_ = cmd.Wait()
+}
+
+// differs returns what this package makes of an expression if it is not what the
+// reference implementation makes of it.
+func differs(t *testing.T, expr string, data jsonata.Value, want *oracleAnswer) string {
+	t.Helper()
+	var got jsonata.Value
+	program, err := jsonata.Compile(expr)
+	if err == nil {
+		got, err = program.Eval(t.Context(), jsonata.Input{Data: data, Limits: jsonata.Limits{Depth: 2000}})
+	}
+	var e *jsonata.Error
+	switch {
+	case errors.As(err, &e):
+		// Where several parts fail, the reference reports whichever happens to finish
+		// first.
+		if e.Code == want.Code || want.Code == "?" || want.Code != "" && (e.IsLimit() || strings.Contains(expr, ",")) {
+			return ""
+		}
+		return fmt.Sprintf("%+v", err)
+	case want.Code == "?": // an exception of the host, not of the language
+		return ""
+	case want.Code == "D1012" || want.Code == "D1011":
+		return ""
+	}
+	shown := string(show(t, got))
+	if shown == "undefined" {
+		if want.Undefined || string(want.Result) == "" && want.Code == "" {
+			return ""
+		}
+		return shown
+	}
+	if want.Result != nil && sameJSON(t, []byte(shown), want.Result, false) {
+		return ""
+	}
+	return shown
+}
+
+// generator makes random expressions.
+type generator struct{ r *rand.Rand }
+
+func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }
+
+func (g *generator) expr(depth int) string {
+	if depth == 0 {
+		return g.leaf()
+	}
+	e := func() string { return g.expr(depth - 1) }
+	switch g.r.IntN(26) {
+	case 0, 1, 2, 3:
+		return e() + "." + e()
+	case 4:
+		return e() + "[" + e() + "]"
+	case 5:
+		return "(" + e() + ")"
+	case 6:
+		return "[" + e() + "," + e() + "]"
+	case 7:
+		return `{"k":` + e() + `,` + g.pick(`"l"`, "name", "$string(id)", "b") + `:` + e() + "}"
+	case 8:
+		return e() + g.pick("=", "!=", "<", ">=", " in ", " and ", " or ", "&", "+", "-", "*", "/", "%", "..", "?:", "??") + e()
+	case 9:
+		return e() + "?" + e() + ":" + e()
+	case 10:
+		return "($x := " + e() + "; " + e() + ")"
+	case 11:
+		return e() + "[]"
+	case 12:
+		return e() + "^(" + g.pick("", "<", ">") + e() + ")"
+	case 13:
+		return e() + `{` + g.pick("name", `"z"`, "$string(id)", "k") + `:` + e() + "}"
+	case 14:
+		return g.pick("items", "items.sub", "c", "nested") + "@$x." + e()
+	case 15:
+		return g.pick("items", "items.sub", "c", "nested") + "#$x" + g.pick(".", "[", "[$x>0].") + e() + g.pick("", "]")
+	case 16:
+		return g.pick("items", "items.sub", "items.tags", "d.e") + g.pick(".", "[") + g.pick("%.", "%.%.") + e() + g.pick("", "]")
+	case 17:
+		return e() + " ~> $" + g.pick("sum", "count", "string", "keys", "reverse", "distinct", "type", "uppercase", "map(function($v){$v})")
+	case 18, 19, 20:
+		return "$" + g.pick("string", "count", "sum", "max", "keys", "spread", "merge", "type", "exists", "boolean", "not", "number",
+			"length", "uppercase", "reverse", "distinct", "sort", "abs", "floor", "round", "shuffle($)~>$count", "join", "zip", "trim", "average") + "(" + e() + ")"
+	case 21:
+		return "$" + g.pick("append", "lookup", "substring", "contains", "split", "join", "pad", "power", "zip", "replace", "substringBefore") +
+			"(" + e() + "," + e() + ")"
+	case 22:
+		return "$" + g.pick("map", "filter", "each", "sift", "single", "reduce", "sort") + "(" + e() + ",function(" +
+			g.pick("$x", "$x,$y", "$x,$y,$z") + "){" + e() + "})"
+	case 23:
+		return "-" + e()
+	case 24:
+		return e() + " ~> |" + g.pick("items", "d", "**", "c", "items.sub") + "|" + `{"p":` + e() + "}" + g.pick("", `,"a"`, `,["name","k"]`) + "|"
+	}
+	return g.leaf()
+}
+
+func (g *generator) leaf() string {
+	return g.pick("a", "b", "c", "d", "e", "n", "items", "items.name", "items.sub", "tags", "sub", "k", "v", "id", "price", "name",
+		"empty", "one", "nested", "t", "f", "s", "neg", "o", "$", "$$", "*", "**", "%", "$x", "$y", "missing", "1", "0", "-1", "2.5",
+		`"x"`, `""`, "true", "null", "[]", "{}", "$sum", "function($q){$q}", "items[0]", "items[-1]", "items[id>1]", "d.*", "[1..3]", "$$.items", "/o/")
+}
