@@ -37,12 +37,12 @@ func readArgsSchema(raw json.RawMessage) (map[string]argSchema, error) {
 }
 
 // withDefaults returns args with the defaults of the schema for what is missing. A schema that cannot be read, which
-// saving a job prevents, has no defaults.
+// saving a job prevents, has no defaults. Args that are no object are returned as they are.
 func withDefaults(args, argsSchema json.RawMessage) (json.RawMessage, error) {
 	given := map[string]json.RawMessage{}
 	if len(args) > 0 && string(args) != "null" {
-		if err := json.Unmarshal(args, &given); err != nil {
-			return nil, fmt.Errorf("decode args: %w", err)
+		if json.Unmarshal(args, &given) != nil {
+			return args, nil
 		}
 	}
 	schema, err := readArgsSchema(argsSchema)

@@ -15,11 +15,9 @@ func (s *slice) begin(ctx context.Context) error {
 	next.StartedAt, next.Status = s.r.now(), millrace.RunRunning
 	s.run = &next
 	s.point.Started = true
+	s.setBase()
 	if len(s.plan) == 0 {
 		s.point.Stack = startWalk(s.graph.starts)
-	}
-	if err := s.setBase(); err != nil {
-		return err
 	}
 	ch := change{emit: []string{millrace.EventRunCreated, millrace.EventRunStarted}}
 	names := []string{millrace.EventRunStarted}

@@ -32,6 +32,9 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 	if err != nil {
 		return fmt.Errorf("fetch page: %w", err)
 	}
+	if ctx.Err() != nil && res.Outcome != FetchOK {
+		return context.Cause(ctx) // interrupted, which says nothing about the third party
+	}
 	switch res.Outcome {
 	case FetchOK:
 		return s.accept(ctx, e, c, n, sc, res)
@@ -131,6 +134,13 @@ func (s *slice) request(ctx context.Context, n *node, c *callFrame, sc scope) (F
 	}
 	if req.Query, err = plan.query.eval(ctx, sc.root, hasPrevious); err != nil {
 		return req, expressionProblem(n, plan.query.path, err)
+	}
+	switch req.Query.(type) {
+	case nil, *jsonata.Object:
+	case jsonata.Null:
+		req.Query = nil
+	default:
+		return req, problemAt(n, codeExpression, "the query is not an object")
 	}
 	if req.Body, err = plan.body.eval(ctx, sc.root, hasPrevious); err != nil {
 		return req, expressionProblem(n, plan.body.path, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/jsonata"
 )
 
 // errOver says that the row of the run is final and that its task was finished with it.
@@ -81,7 +82,10 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 			return tx.Finish(ctx)
 		}
 		if run.Status.Finished() {
-			return clear(ctx, tx, run)
+			if err := clear(ctx, tx, run); err != nil {
+				return err
+			}
+			return tx.Finish(ctx)
 		}
 		s = &slice{r: r, run: run}
 		return nil
@@ -92,7 +96,7 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 	return s, nil
 }
 
-// clear cancels what a run that is over has not delivered, and finishes the task.
+// clear cancels what a run that is over has not delivered.
 func clear(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
 	frozen, err := tx.FrozenDeliveries(ctx, run.ID)
 	if err != nil {
@@ -111,7 +115,7 @@ func clear(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
 			return err
 		}
 	}
-	return tx.Finish(ctx)
+	return nil
 }
 
 // load reads everything the slice needs and compiles the plan.
@@ -132,7 +136,7 @@ func (s *slice) load(ctx context.Context) error {
 	}
 	s.graph, s.plan = buildGraph(s.run.Resources, s.run.Version)
 	if s.point.Started {
-		return s.setBase()
+		s.setBase()
 	}
 	return nil
 }
@@ -223,10 +227,13 @@ func (s *slice) readPrevious(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-func (s *slice) setBase() error {
+// setBase builds the scope of the run. Args that are no object make the plan useless.
+func (s *slice) setBase() {
 	var err error
-	s.base, err = baseScope(s.run, s.account, s.point.Previous)
-	return err
+	if s.base, err = baseScope(s.run, s.account, s.point.Previous); err != nil {
+		s.base = scope{root: jsonata.NewObject(0)}
+		s.plan = append(s.plan, millrace.Failure{Message: err.Error()})
+	}
 }
 
 // work sends what is pending and moves on, until something ends the slice: it never returns nil.
@@ -277,8 +284,8 @@ func (s *slice) conclude(ctx context.Context, err error) error {
 	case errors.Is(err, errOver):
 		return nil
 	case errors.As(err, &retry):
-		return err
-	case millrace.KindOf(err) == millrace.KindConflict:
+		return retry
+	case millrace.KindOf(err) == millrace.KindConflict, millrace.KindOf(context.Cause(ctx)) == millrace.KindConflict:
 		return s.leave(context.WithoutCancel(ctx))
 	case ctx.Err() != nil:
 		return millrace.RetryAfter(0, nil) // everything that counts is stored
@@ -302,7 +309,10 @@ func (s *slice) leave(ctx context.Context) error {
 		if !run.Status.Finished() {
 			return nil
 		}
-		return clear(ctx, tx, run)
+		if err := clear(ctx, tx, run); err != nil {
+			return err
+		}
+		return tx.Finish(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("leave sync job run: %w", err)
