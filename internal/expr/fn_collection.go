@@ -42,10 +42,6 @@ func groupBy(c *jsonata.Call) (jsonata.Value, error) {
 func keyBy(c *jsonata.Call) (jsonata.Value, error) {
 	out := jsonata.NewObject(0)
 	err := eachKeyed(c, func(key string, item jsonata.Value) {
-		if item == nil {
-			out.Delete(key)
-			return
-		}
 		out.Set(key, item)
 	})
 	return out, err

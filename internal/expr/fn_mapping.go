@@ -98,19 +98,19 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 	if err := c.Step(1); err != nil {
 		return nil, err
 	}
-	switch v := v.(type) {
-	case *jsonata.Array:
-		items := make([]jsonata.Value, v.Len())
-		for i, item := range v.Items() {
+	if a, ok := v.(*jsonata.Array); ok {
+		items := make([]jsonata.Value, a.Len())
+		for i, item := range a.Items() {
 			var err error
 			if items[i], err = mapNested(c, item, members); err != nil {
 				return nil, err
 			}
 		}
 		return jsonata.NewArray(items...), nil
-	case *jsonata.Object:
-		out := jsonata.NewObject(v.Len())
-		for key, member := range v.All() {
+	}
+	if o, ok := objectOf(v); ok {
+		out := jsonata.NewObject(o.Len())
+		for key, member := range o.All() {
 			mapped, err := mapNested(c, member, members)
 			if err != nil {
 				return nil, err
@@ -129,14 +129,38 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 // members.
 func entriesOf(v jsonata.Value) *jsonata.Object {
 	switch v := v.(type) {
-	case *jsonata.Object:
-		return v
 	case *jsonata.Array:
 		return indexed(v.Items())
 	case string:
 		return indexed(characters(v))
 	}
+	if o, ok := objectOf(v); ok {
+		return o
+	}
 	return jsonata.NewObject(0)
+}
+
+// enumerable is a host object whose members can be listed, as those of an object can.
+type enumerable interface {
+	jsonata.Host
+	names() []string
+}
+
+// objectOf returns a value as an object, if it has members.
+func objectOf(v jsonata.Value) (*jsonata.Object, bool) {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return v, true
+	case enumerable:
+		names := v.names()
+		o := jsonata.NewObject(len(names))
+		for _, name := range names {
+			member, _ := v.Member(name)
+			o.Set(name, member)
+		}
+		return o, true
+	}
+	return nil, false
 }
 
 func indexed(items []jsonata.Value) *jsonata.Object {

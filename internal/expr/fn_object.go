@@ -114,7 +114,7 @@ func finished(v jsonata.Value) jsonata.Value {
 // omit copies an object without the members at the given paths. An item of an array leaves a hole.
 func omit(c *jsonata.Call) (jsonata.Value, error) {
 	source := c.Arg(0)
-	var out jsonata.Value = entriesOf(source)
+	var out jsonata.Value = copyOf(entriesOf(source))
 	for _, p := range castList(c.Arg(1)) {
 		keys := newPath(p).in(source)
 		if err := c.Step(len(keys)); err != nil {
@@ -126,6 +126,14 @@ func omit(c *jsonata.Call) (jsonata.Value, error) {
 		}
 	}
 	return out, nil
+}
+
+func copyOf(o *jsonata.Object) *jsonata.Object {
+	out := jsonata.NewObject(o.Len())
+	for key, v := range o.All() {
+		out.Set(key, v)
+	}
+	return out
 }
 
 // without returns v without the member at the end of the path, sharing everything else.
@@ -224,7 +232,7 @@ func collapse(items []jsonata.Value) jsonata.Value {
 
 // each calls a function with every member, its key and the object, and lists what it returns.
 func each(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := c.Arg(0).(*jsonata.Object)
+	object, ok := objectOf(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}
@@ -249,7 +257,7 @@ func applyMember(c *jsonata.Call, key string, member jsonata.Value) (jsonata.Val
 
 // sift keeps the members that a function accepts.
 func sift(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := c.Arg(0).(*jsonata.Object)
+	object, ok := objectOf(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}

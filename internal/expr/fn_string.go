@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+
 	"github.com/google/uuid"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -8,8 +10,14 @@ import (
 // stringFunctions are the functions that make or read text.
 func stringFunctions() []jsonata.Func {
 	mime := mimeLookup()
+	variable, err := jsonata.Compile("$v")
+	if err != nil {
+		panic("expr: " + err.Error())
+	}
 	return []jsonata.Func{
-		{Name: "string", Signature: "<x-b?:s>", Params: 1, Call: stringFunction},
+		{Name: "string", Signature: "<x-b?:s>", Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
+			return stringFunction(c, variable)
+		}},
 		{Name: "join", Params: 2, Call: join},
 		{Name: "wrap", Params: 3, Call: wrap},
 		{Name: "jsonParse", Params: 1, Call: jsonParse},
@@ -114,7 +122,7 @@ func newUUID(*jsonata.Call) (jsonata.Value, error) {
 
 // diceCoefficient says how similar two names are, from 0 to 1.
 func diceCoefficient(c *jsonata.Call) (jsonata.Value, error) {
-	if sameValue(c.Arg(0), c.Arg(1)) {
+	if f, ok := c.Arg(0).(float64); sameValue(c.Arg(0), c.Arg(1)) && !(ok && math.IsNaN(f)) {
 		return 1.0, nil
 	}
 	names, err := normalizedNames(c, "$diceCoefficient", c.Arg(0), c.Arg(1))

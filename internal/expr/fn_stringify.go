@@ -10,7 +10,7 @@ import (
 
 // stringFunction is $string. It differs from JSONata's in that every number is rounded to 15 significant digits, which
 // mappings with large numeric ids were written against.
-func stringFunction(c *jsonata.Call) (jsonata.Value, error) {
+func stringFunction(c *jsonata.Call, unwrap *jsonata.Program) (jsonata.Value, error) {
 	switch v := c.Arg(0).(type) {
 	case nil:
 		return nil, nil
@@ -28,27 +28,32 @@ func stringFunction(c *jsonata.Call) (jsonata.Value, error) {
 		}
 		return formatNumber(round15(v)), nil
 	}
+	v, err := document(c, unwrap)
+	if err != nil {
+		return nil, err
+	}
 	w := jsonWriter{call: c}
 	if isTrue(c.Arg(1)) {
 		w.indent = "  "
 	}
-	if err := w.value(document(c), "\n"); err != nil {
+	if err := w.value(v, "\n"); err != nil {
 		return nil, err
 	}
 	return w.out.String(), c.Grow(w.out.Len() - w.announced)
 }
 
 // document returns the first argument. When it was not given but taken from the context, and the context is a
-// document that is an array, then it comes with a second array around it.
-func document(c *jsonata.Call) jsonata.Value {
+// document that is an array, then it comes with a second array around it, which only an evaluation takes off. The
+// argument can be such an array only if it is the context item and has a single array in it.
+func document(c *jsonata.Call, unwrap *jsonata.Program) (jsonata.Value, error) {
 	outer, ok := c.Arg(0).(*jsonata.Array)
 	if !ok || outer.Len() != 1 || c.Input != c.Arg(0) {
-		return c.Arg(0)
+		return c.Arg(0), nil
 	}
-	if inner, ok := outer.At(0).(*jsonata.Array); ok {
-		return inner
+	if _, nested := outer.At(0).(*jsonata.Array); !nested {
+		return outer, nil
 	}
-	return outer
+	return unwrap.Eval(c.Context(), jsonata.Input{Bindings: map[string]jsonata.Value{"v": outer}})
 }
 
 // round15 rounds to 15 significant digits.
@@ -86,6 +91,8 @@ func (w *jsonWriter) value(v jsonata.Value, newline string) error {
 		return w.object(v, newline)
 	case *jsonata.Function:
 		w.out.WriteString(`""`)
+	case *searchParams:
+		return w.object(entriesOf(v), newline)
 	case jsonata.Host:
 		return w.value(v.JSON(), newline)
 	default:

@@ -125,12 +125,9 @@ func (s *treeSorter) sort(nodes []*treeNode) ([]*treeNode, error) {
 	return sorted, nil
 }
 
-// withoutChildren returns the node as an object without the member that would hold its children.
+// withoutChildren returns a copy of the node without the member that would hold its children.
 func withoutChildren(v jsonata.Value) jsonata.Value {
 	source := entriesOf(v)
-	if _, ok := source.Get("children"); !ok {
-		return source
-	}
 	out := jsonata.NewObject(source.Len())
 	for key, member := range source.All() {
 		if key != "children" {
@@ -230,6 +227,10 @@ func (g *graph) Member(name string) (jsonata.Value, bool) {
 		return method(0, func(*jsonata.Call) (jsonata.Value, error) { return g, nil })
 	}
 	return nil, false
+}
+
+func (g *graph) names() []string {
+	return []string{"overallOrder", "dependenciesOf", "dependantsOf", "hasNode", "getNodeData", "clone"}
 }
 
 // JSON shows the three tables of a graph, which have no serialised form.

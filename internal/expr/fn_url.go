@@ -78,6 +78,13 @@ func (a *address) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
+func (a *address) names() []string {
+	return []string{
+		"href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "hash", "search",
+		"searchParams",
+	}
+}
+
 // origin is what browsers compare: schemes without a network host have none, and blob addresses have that of the
 // address they contain.
 func (a *address) origin() string {
@@ -180,6 +187,10 @@ func (p *searchParams) Member(name string) (jsonata.Value, bool) {
 		params = 1
 	}
 	return jsonata.NewFunction(jsonata.Func{Name: name, Params: params, Call: call}), true
+}
+
+func (p *searchParams) names() []string {
+	return []string{"get", "has", "getAll", "keys", "values", "entries", "size", "toString"}
 }
 
 func (p *searchParams) method(name string) func(*jsonata.Call) (jsonata.Value, error) {

@@ -33,13 +33,11 @@ func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 	if err := w.configure(options); err != nil {
 		return nil, err
 	}
-	switch source := c.Arg(0).(type) {
-	case *jsonata.Object, *jsonata.Array:
-		if err := w.members(entriesOf(source), w.topLevelName); err != nil {
-			return nil, err
-		}
-	default:
+	if !isComposite(c.Arg(0)) {
 		return "", nil
+	}
+	if err := w.members(entriesOf(c.Arg(0)), w.topLevelName); err != nil {
+		return nil, err
 	}
 	joined := strings.Join(w.out, options.text("delimiter", "&"))
 	if joined == "" {
@@ -140,8 +138,8 @@ func (w *queryWriter) value(name string, v jsonata.Value, encode bool) error {
 		return w.pair(name, "", encode)
 	case *jsonata.Array:
 		return w.array(name, v)
-	case *jsonata.Object:
-		return w.members(v, func(key string) string { return w.nested(name, key) })
+	case *jsonata.Object, enumerable:
+		return w.members(entriesOf(v), func(key string) string { return w.nested(name, key) })
 	}
 	return w.pair(name, textOf(v), encode)
 }
