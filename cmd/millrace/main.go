@@ -1,0 +1,94 @@
+// Command millrace is the server and its tools.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the whole command line. Every flag can also be given as MILLRACE_<FLAG> in the environment or in the
+// configuration file; flags win over the environment, the environment wins over the file.
+type cli struct {
+	Config configFile `help:"Configuration file (YAML with the names of the flags). Without it ./millrace.yaml and /etc/millrace/millrace.yaml are read if they exist." type:"path" env:"MILLRACE_CONFIG" placeholder:"FILE"`
+
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Demo    demoCmd    `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
+	Token   tokenCmd   `cmd:"" help:"Manage API tokens."`
+	Jsonata jsonataCmd `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// streams are the process's inputs and outputs, so that commands can be tested.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	terminal bool // out is a terminal
+}
+
+// errExit carries an exit code whose cause has been printed already.
+type errExit int
+
+// Error implements error.
+func (e errExit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdout)}))
+}
+
+func run(ctx context.Context, args []string, s *streams) int {
+	code, exited := 0, false
+	parser, err := kong.New(&cli{},
+		kong.Name("millrace"),
+		kong.Description("Declarative integration workflows: an event, a condition, steps, a sync job run, signed records on your webhook."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.DefaultEnvars("MILLRACE"), kong.Configuration(readConfig, defaultConfigFiles()...),
+		kong.Writers(s.out, s.err), kong.Exit(func(c int) { code, exited = c, true }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
+	)
+	if err != nil {
+		_, _ = fmt.Fprintln(s.err, "millrace:", err)
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exited {
+		return code
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(s.err, "millrace: %v\nRun \"millrace --help\" for the commands.\n", err)
+		return 2
+	}
+	if err := parsed.Run(); err != nil {
+		var exit errExit
+		if errors.As(err, &exit) {
+			return int(exit)
+		}
+		_, _ = fmt.Fprintln(s.err, "millrace:", err)
+		return 1
+	}
+	return 0
+}
+
+type versionCmd struct{}
+
+// Run prints the version that the Go tool recorded.
+func (versionCmd) Run(s *streams) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	_, err := fmt.Fprintln(s.out, "millrace", version)
+	return err
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+
+	"github.com/millrace/millrace/internal/server"
+)
+
+// databaseFlags say where the state is. They are shared by the commands that open it.
+type databaseFlags struct {
+	DataDir       string `help:"Directory of the SQLite database and the key file." type:"path" default:"./data" placeholder:"DIR"`
+	Database      string `help:"PostgreSQL address (postgres://user:password@host/database). Without it, SQLite in the data directory." placeholder:"URL"`
+	EncryptionKey string `help:"32 bytes in base64 that seal credentials. Without it, a key file in the data directory." placeholder:"KEY"`
+}
+
+func (f *databaseFlags) options(logger *slog.Logger) server.Options {
+	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, Logger: logger}
+}
+
+type serveCmd struct {
+	databaseFlags
+	Addr         string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Dev          bool     `help:"Development: webhooks and third-party APIs may be on this machine."`
+	AllowNetwork []string `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
+	HeaderPrefix string   `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
+	UserAgent    string   `help:"User-Agent of deliveries." default:"truto"`
+	LogFormat    string   `help:"Format of the log: text or json." enum:"text,json" default:"text"`
+	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context, s *streams) error {
+	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
+	opts := c.options(logger)
+	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
+	for _, text := range c.AllowNetwork {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("--allow-network %s: not a network such as 10.1.0.0/16", text)
+		}
+		opts.AllowNetworks = append(opts.AllowNetworks, network)
+	}
+	opts.OnToken = func(token string) {
+		_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
+	}
+	srv, err := server.New(ctx, opts)
+	if err != nil {
+		return err
+	}
+	return srv.Run(ctx)
+}
+
+func newLogger(w io.Writer, format, level string) *slog.Logger {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		least = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: least}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Print a new API token, also while a server runs."`
+}
+
+type tokenCreateCmd struct {
+	databaseFlags
+	Environment string `help:"Name of the environment." default:"Default"`
+	Name        string `help:"Name of the token, for lists." default:"Created on the command line"`
+}
+
+// Run prints a new token alone on the standard output.
+func (c *tokenCreateCmd) Run(ctx context.Context, s *streams) error {
+	token, err := server.CreateToken(ctx, c.options(newLogger(s.err, "text", "warn")), c.Environment, c.Name)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, token)
+	return err
+}

@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// accountFetcher plugs fetch into sync job runs: it finds the account and the merged config of its integration.
+type accountFetcher struct {
+	db      *store.DB
+	fetcher *fetch.Fetcher
+	configs *configCache
+}
+
+// Fetch makes one request on behalf of an account.
+func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (syncjob.FetchResult, error) {
+	account, config, err := f.load(ctx, req.EnvironmentID, req.AccountID)
+	if err != nil {
+		return rejected(err)
+	}
+	full, err := account.FullContext()
+	if err != nil {
+		return syncjob.FetchResult{}, err
+	}
+	out := fetch.Request{
+		Integration: config, Resource: req.Resource, Method: req.Method, Context: full, ID: req.ID, Body: req.Body,
+	}
+	out.Query, _ = req.Query.(*jsonata.Object)
+	if len(req.Cursor) > 0 {
+		if err := json.Unmarshal(req.Cursor, &out.Cursor); err != nil {
+			return syncjob.FetchResult{}, fmt.Errorf("decode cursor: %w", err)
+		}
+	}
+	got, err := f.fetcher.Fetch(ctx, out)
+	if err != nil {
+		return rejected(err)
+	}
+	return result(&got)
+}
+
+func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*millrace.IntegratedAccount, *fetch.Config, error) {
+	var account *millrace.IntegratedAccount
+	var install *millrace.EnvironmentIntegration
+	var integration *millrace.Integration
+	err := f.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if account, err = tx.IntegratedAccount(ctx, env, id); err != nil {
+			return err
+		}
+		if install, err = tx.EnvironmentIntegration(ctx, env, account.EnvironmentIntegrationID); err != nil {
+			return err
+		}
+		integration, err = tx.Integration(ctx, env, install.IntegrationID)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := f.configs.get(account, install, integration)
+	return account, config, err
+}
+
+// rejected turns what is wrong with a request, its account or its config into a result: the run's author can mend it,
+// repeating cannot. Everything else is our fault.
+func rejected(err error) (syncjob.FetchResult, error) {
+	var e *millrace.Error
+	if !errors.As(err, &e) || (e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound) {
+		return syncjob.FetchResult{}, err
+	}
+	return syncjob.FetchResult{Outcome: syncjob.FetchRejected, Code: "invalid_request", Message: e.Message}, nil
+}
+
+func result(o *fetch.Outcome) (syncjob.FetchResult, error) {
+	r := syncjob.FetchResult{RetryAfter: o.RetryAfter, Status: o.Status, Message: o.Message, Request: o.RequestLine}
+	switch o.Kind {
+	case fetch.KindOK:
+		r.Outcome, r.Records = syncjob.FetchOK, o.Records.Items()
+		if o.NextCursor != "" {
+			var err error
+			if r.Next, err = json.Marshal(o.NextCursor); err != nil {
+				return r, fmt.Errorf("encode cursor: %w", err)
+			}
+		}
+		return r, nil
+	case fetch.KindRateLimited:
+		r.Outcome = syncjob.FetchRateLimited
+	case fetch.KindUnauthorized, fetch.KindRemoteError, fetch.KindNetworkError:
+		r.Outcome = syncjob.FetchRejected
+		if o.Temporary() {
+			r.Outcome = syncjob.FetchTemporary
+		}
+	}
+	r.Code = o.ErrorClass
+	if r.Code == "" {
+		r.Code = fmt.Sprintf("http_%d", o.Status)
+	}
+	if len(o.Raw) > 0 {
+		body, err := json.Marshal(string(o.Raw))
+		if err != nil {
+			return r, fmt.Errorf("encode answer: %w", err)
+		}
+		r.Body = body
+	}
+	return r, nil
+}
+
+// maxConfigs bounds how many compiled configs are kept.
+const maxConfigs = 1000
+
+// configCache keeps compiled configs: compiling one costs more than a request on a fast network.
+type configCache struct {
+	mu      sync.Mutex
+	configs map[configKey]*fetch.Config
+}
+
+// configKey changes whenever one of the merged parts does.
+type configKey struct {
+	account, install, integration string
+	accountAt, installAt          millrace.Time
+	version                       int64
+}
+
+func newConfigCache() *configCache { return &configCache{configs: map[configKey]*fetch.Config{}} }
+
+func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.EnvironmentIntegration, i *millrace.Integration) (*fetch.Config, error) {
+	key := configKey{install: string(e.ID), integration: string(i.ID), installAt: e.UpdatedAt, version: i.Version}
+	if own := len(a.IntegrationOverride) > 0 && string(a.IntegrationOverride) != "null"; own {
+		key.account, key.accountAt = string(a.ID), a.UpdatedAt
+	}
+	c.mu.Lock()
+	config := c.configs[key]
+	c.mu.Unlock()
+	if config != nil {
+		return config, nil
+	}
+	merged := fetch.Merge(i.Config, e.Override, a.IntegrationOverride)
+	config, err := fetch.ParseConfig(merged)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.configs) >= maxConfigs {
+		clear(c.configs)
+	}
+	c.configs[key] = config
+	return config, nil
+}

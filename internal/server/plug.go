@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob"
+)
+
+// emitter plugs ingest into the stages that emit events.
+type emitter struct{}
+
+// EmitTx stores events in the caller's transaction.
+func (emitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
+	return ingest.EmitTx(ctx, tx, events...)
+}
+
+// exceptEmitter plugs ingest into sync job runs.
+type exceptEmitter struct{}
+
+// EmitTx stores events in the caller's transaction; the webhook except gets them in another way.
+func (exceptEmitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
+	return ingest.EmitExceptTx(ctx, tx, except, events...)
+}
+
+// tester plugs deliver into POST /webhook/test.
+type tester struct{ sender *deliver.Sender }
+
+// Test sends the test event once and says how the endpoint answered.
+func (t tester) Test(ctx context.Context, w *millrace.Webhook) (int, string, bool) {
+	o := t.sender.Test(ctx, w)
+	switch {
+	case o.Kind == deliver.Delivered:
+		return o.Status, "", true
+	case o.Status != 0:
+		return o.Status, fmt.Sprintf("the webhook answered %d %s", o.Status, http.StatusText(o.Status)), false
+	}
+	return 0, "the webhook did not answer: " + o.ErrorClass, false
+}
+
+// webhookSender plugs deliver into sync job runs.
+type webhookSender struct {
+	db     *store.DB
+	sender *deliver.Sender
+}
+
+// Send makes one delivery of a run, with its quick retries.
+func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (syncjob.SendResult, error) {
+	var w *millrace.Webhook
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		w, err = tx.Webhook(ctx, req.EnvironmentID, req.WebhookID)
+		return err
+	})
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return syncjob.SendResult{Outcome: syncjob.SendGone}, nil
+	}
+	if err != nil {
+		return syncjob.SendResult{}, err
+	}
+	if !w.IsActive {
+		return syncjob.SendResult{Outcome: syncjob.SendRetry}, nil // parked until somebody activates it
+	}
+	o, attempts := s.sender.Deliver(ctx, deliver.Message{
+		ID: req.DeliveryID, Webhook: w, Body: req.Body, Event: req.Event, Attempt: req.Attempts + 1,
+	})
+	return syncjob.SendResult{Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, Attempts: attempts}, nil
+}
+
+func sendOutcome(k deliver.Kind) syncjob.SendOutcome {
+	switch k {
+	case deliver.Delivered:
+		return syncjob.SendDelivered
+	case deliver.Cancel:
+		return syncjob.SendCancel
+	case deliver.Gone:
+		return syncjob.SendGone
+	case deliver.Interrupted:
+		return syncjob.SendInterrupted
+	case deliver.Retry:
+	}
+	return syncjob.SendRetry
+}
+
+// checkConfig plugs fetch into POST and PATCH /integration.
+func checkConfig(raw json.RawMessage) error {
+	_, err := fetch.ParseConfig(raw)
+	return err
+}
+
+// checkResources plugs syncjob into POST and PATCH /sync-job.
+func checkResources(resources json.RawMessage, version int64) []millrace.Failure {
+	return syncjob.Check(resources, version, nil)
+}

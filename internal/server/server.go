@@ -1,0 +1,246 @@
+// Package server assembles Millrace from its parts: the one package that knows all of them.
+//
+// It opens the database, plugs the stages into the queue and into each other, serves the API, and takes everything
+// down again in the order in which that loses nothing: first no new requests, then no new events, then the tasks,
+// which yield within seconds and go on in the next process.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/queue"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/internal/trigger"
+	"github.com/millrace/millrace/internal/workflow"
+)
+
+// Options configure a server. DataDir and Logger are required.
+type Options struct {
+	Addr          string         // where to listen; empty: 127.0.0.1:8080
+	DataDir       string         // SQLite file, key file and lock
+	Database      string         // postgres://...; empty: SQLite in DataDir
+	EncryptionKey string         // 32 bytes in base64; empty: a key file in DataDir
+	Dev           bool           // outbound requests may go to this machine
+	AllowNetworks []netip.Prefix // further networks that outbound requests may go to
+	HeaderPrefix  string         // of the signature header; empty: Truto
+	UserAgent     string         // of deliveries; empty: truto
+	Logger        *slog.Logger
+	Clock         func() time.Time // nil: time.Now
+	OnToken       func(string)     // called with the token that the first start creates
+}
+
+// shutdownTimeout is how long a graceful stop may take.
+const shutdownTimeout = 10 * time.Second
+
+// Server is a running Millrace.
+type Server struct {
+	opts     Options
+	lock     *dirLock
+	db       *store.DB
+	queue    *queue.Queue
+	accepter *ingest.Accepter
+	listener net.Listener
+	http     *http.Server
+	served   chan error
+}
+
+// New opens the database and assembles the server. Nothing listens or works before Start.
+func New(ctx context.Context, opts Options) (*Server, error) {
+	if opts.Logger == nil || opts.DataDir == "" {
+		return nil, errors.New("server: a logger and a data directory are required")
+	}
+	if opts.Addr == "" {
+		opts.Addr = "127.0.0.1:8080"
+	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	s := &Server{opts: opts, served: make(chan error, 1)}
+	if err := s.open(ctx); err != nil {
+		s.closeStore()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open(ctx context.Context) error {
+	db, lock, err := openStore(ctx, s.opts)
+	if err != nil {
+		return err
+	}
+	s.db, s.lock = db, lock
+	token, err := bootstrap(ctx, db)
+	if err != nil {
+		return fmt.Errorf("create first environment: %w", err)
+	}
+	if token != "" && s.opts.OnToken != nil {
+		s.opts.OnToken(token)
+	}
+	return s.assemble(ctx)
+}
+
+// openStore opens the database. One process owns a SQLite file: its tasks start again at once after a crash, so a
+// second process must not believe that the first one died.
+func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
+	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("create data directory: %w", err)
+	}
+	var lock *dirLock
+	url := opts.Database
+	if url == "" {
+		var err error
+		if lock, err = lockDir(opts.DataDir); err != nil {
+			return nil, nil, err
+		}
+		url = SQLitePath(opts.DataDir)
+	}
+	cipher, err := newCipher(opts)
+	if err == nil {
+		var db *store.DB
+		if db, err = store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock}); err == nil {
+			return db, lock, nil
+		}
+	}
+	lock.release()
+	return nil, nil, err
+}
+
+// SQLitePath returns the database file of a data directory.
+func SQLitePath(dataDir string) string { return filepath.Join(dataDir, "millrace.db") }
+
+func (s *Server) assemble(ctx context.Context) error {
+	client := &http.Client{Transport: NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks})}
+	sender, err := deliver.New(deliver.Config{
+		Client: client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
+	})
+	if err != nil {
+		return err
+	}
+	fetcher, err := fetch.New(fetch.FetcherConfig{Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent})
+	if err != nil {
+		return err
+	}
+	handlers, err := s.handlers(sender, fetcher)
+	if err != nil {
+		return err
+	}
+	if s.queue, err = queue.New(ctx, queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}); err != nil {
+		return err
+	}
+	committers := 1
+	if s.db.Postgres() != nil {
+		committers = 4
+	}
+	s.accepter = ingest.NewAccepter(s.db, committers)
+	s.http = &http.Server{
+		Handler: httpapi.New(httpapi.Config{
+			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Logger: s.opts.Logger, Clock: s.opts.Clock,
+			CheckResources:         checkResources,
+			CheckIntegrationConfig: checkConfig,
+		}),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// handlers are the hops of the data, in order.
+func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher) (map[millrace.TaskKind]queue.Handler, error) {
+	pump, err := deliver.NewPump(deliver.PumpConfig{DB: s.db, Sender: sender, Logger: s.opts.Logger})
+	if err != nil {
+		return nil, err
+	}
+	runs, err := syncjob.New(syncjob.Config{
+		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
+		Fetcher: &accountFetcher{db: s.db, fetcher: fetcher, configs: newConfigCache()},
+		Sender:  &webhookSender{db: s.db, sender: sender},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[millrace.TaskKind]queue.Handler{
+		millrace.TaskMatch:    trigger.NewMatcher(s.db).Match,
+		millrace.TaskWorkflow: workflow.NewRunner(s.db, emitter{}).Run,
+		millrace.TaskSlice:    runs.Slice,
+		millrace.TaskPump:     pump.Handle,
+		millrace.TaskTick:     trigger.NewTicker(s.db, emitter{}).Tick,
+	}, nil
+}
+
+// Start begins to work and to listen.
+func (s *Server) Start(ctx context.Context) error {
+	var err error
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.opts.Addr); err != nil {
+		return fmt.Errorf("listen on %s: %w", s.opts.Addr, err)
+	}
+	if err := s.queue.Start(ctx); err != nil {
+		_ = s.listener.Close()
+		return fmt.Errorf("start queue: %w", err)
+	}
+	go func() { s.served <- s.http.Serve(s.listener) }()
+	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)))
+	return nil
+}
+
+func databaseName(db *store.DB) string {
+	if db.Postgres() != nil {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// Addr returns the address the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Stop ends the server within ten seconds. What is not done goes on in the next process.
+func (s *Server) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	var errs []error
+	if s.listener != nil {
+		errs = append(errs, s.http.Shutdown(ctx), s.queue.Stop(ctx))
+	}
+	if s.accepter != nil {
+		s.accepter.Stop()
+	}
+	s.closeStore()
+	return errors.Join(errs...)
+}
+
+func (s *Server) closeStore() {
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.opts.Logger.Warn("close database", slog.String("err", err.Error()))
+		}
+	}
+	s.lock.release()
+}
+
+// Run starts the server and stops it when ctx ends or when it can no longer listen.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Start(ctx); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	var failed error
+	select {
+	case <-ctx.Done():
+		s.opts.Logger.InfoContext(ctx, "stopping")
+	case failed = <-s.served:
+	}
+	return errors.Join(failed, s.Stop(ctx))
+}
