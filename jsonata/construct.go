@@ -233,7 +233,17 @@ func (g *gathered) append(ev *evaluator, item Value) error {
 // concat returns a new array of the items of both, where a value that is not an
 // array counts as one item.
 func (ev *evaluator) concat(l, r Value) (*Array, error) {
-	out := &Array{}
+	n := 2
+	for _, v := range []Value{l, r} {
+		if a, ok := v.(*Array); ok {
+			n += a.Len()
+		}
+	}
+	if err := ev.growItems(n); err != nil {
+		return nil, err
+	}
+	ev.grown -= n * itemSize // extend counts them
+	out := &Array{items: make([]Value, 0, n)}
 	for _, v := range []Value{l, r} {
 		if a, ok := v.(*Array); ok {
 			if err := ev.extend(out, a); err != nil {

@@ -103,17 +103,19 @@ func (ev *evaluator) alive() error {
 // grow accounts for a value of so many bytes.
 func (ev *evaluator) grow(bytes int) error {
 	ev.grown += bytes
-	if bytes > ev.limits.Output || ev.grown > 4*ev.limits.Output || bytes < 0 {
+	if bytes > ev.limits.Output || ev.grown > 3*ev.limits.Output || bytes < 0 {
 		return newError(CodeOutput, ev.limits.Output)
 	}
 	return nil
 }
 
+// itemSize is the size of an item of an array.
+const itemSize = 16
+
 // growItems accounts for an array of n items.
 func (ev *evaluator) growItems(n int) error {
-	const itemSize = 16
 	ev.grown += n * itemSize
-	if n*itemSize > ev.limits.Output || ev.grown > 4*ev.limits.Output {
+	if n*itemSize > ev.limits.Output || ev.grown > 3*ev.limits.Output {
 		return newError(CodeSequence, ev.limits.Output/itemSize)
 	}
 	return nil
@@ -123,7 +125,7 @@ func (ev *evaluator) growItems(n int) error {
 // written out.
 func (ev *evaluator) items(a *Array) ([]Value, error) {
 	if a.count > 0 {
-		if err := ev.growItems(a.count * 2); err != nil {
+		if err := ev.growItems(a.count + a.count/2); err != nil {
 			return nil, err
 		}
 	}

@@ -23,7 +23,7 @@ type Limits struct {
 	Depth int
 	// Output is how large one value may grow, and how large the result may be when
 	// serialised, in bytes. All values built in one evaluation together may take
-	// four times as much. Default 8 MiB.
+	// three times as much. Default 8 MiB.
 	Output int
 	// Timeout is how long an evaluation may take. Default: no limit but the
 	// context's.

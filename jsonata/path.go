@@ -1,6 +1,10 @@
 package jsonata
 
-import "github.com/millrace/millrace/jsonata/internal/syntax"
+import (
+	"slices"
+
+	"github.com/millrace/millrace/jsonata/internal/syntax"
+)
 
 // names is a path that consists of field names only, by far the most frequent.
 type names struct {
@@ -228,6 +232,10 @@ func (ev *evaluator) extend(out, a *Array) error {
 		out.items = append(out.items, a.items...)
 		return nil
 	}
+	if err := ev.growItems(n / 2); err != nil { // the numbers themselves
+		return err
+	}
+	out.items = slices.Grow(out.items, n)
 	for i := range n {
 		out.items = append(out.items, a.At(i))
 	}

@@ -99,7 +99,7 @@ func (s *regexMatches) next() (*match, error) {
 	if !s.first && s.at >= s.m.Len() {
 		return nil, nil
 	}
-	const unitsPerStep = 8
+	const unitsPerStep = 4
 	found, err := s.m.Match(s.at, func(n int) error { return s.ev.step(n/unitsPerStep + 1) })
 	if errors.Is(err, jsregexp.ErrLimit) {
 		e := newError(CodeOutput, s.ev.limits.Output)
