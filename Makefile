@@ -1,0 +1,46 @@
+# make demo and make test need Go and make; make test also PostgreSQL, which it installs through apt when it is root,
+# or takes from MILLRACE_TEST_POSTGRES=postgres://... .
+
+GO    ?= go
+TOOL   = $(GO) tool -modfile=tools/go.mod
+
+.PHONY: build demo test vet lint fmt fmt-check generate crash fuzz bench ci clean
+
+build: ## bin/millrace
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
+
+demo: build ## the whole path of the data, on this machine, checked
+	./bin/millrace demo
+
+test: vet ## all tests on SQLite and PostgreSQL, with the race detector
+	.ci/with-postgres $(GO) test -race -shuffle=on -timeout 10m ./...
+
+vet:
+	$(GO) vet ./...
+
+fmt: ## format the code
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+fmt-check:
+	@bad=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofumpt-clean:"; echo "$$bad"; exit 1; fi
+
+lint: ## needs some minutes the first time: the linter is built from source
+	$(TOOL) golangci-lint run ./...
+
+generate: ## docs/openapi.json and other golden files
+	$(GO) test ./internal/httpapi -run TestOpenAPI -update
+
+crash: ## kill -9 at random points, restart, check that nothing is lost
+	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -v -count=1 -timeout 20m ./internal/millracetest
+
+fuzz: ## every fuzz target for FUZZTIME
+	.ci/fuzz $(or $(FUZZTIME),20s)
+
+bench: ## ratios against floors on this machine
+	.ci/with-postgres $(GO) run ./bench
+
+ci: ## what CI runs
+	.ci/run
+
+clean:
+	rm -rf bin
