@@ -1,0 +1,173 @@
+// Command jsonata measures this module's JSONata evaluator against the reference
+// implementation: npm jsonata 2.2.2 on node, which it installs in a temporary
+// directory.
+//
+//	go run ./bench/jsonata
+//
+// Both sides report CPU time, not wall time, so that other work on the machine
+// does not decide the result.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+//go:embed node.cjs
+var nodeScript []byte
+
+// workload is one expression with its document.
+type workload struct {
+	Name string          `json:"name"`
+	Expr string          `json:"expr"`
+	Data json.RawMessage `json:"data"`
+}
+
+// timing is nanoseconds of CPU time for one operation.
+type timing struct {
+	Compile float64 `json:"compile"`
+	Eval    float64 `json:"eval"`
+}
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "jsonata-bench")
+	if err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	loads := workloads()
+	node, err := measureNode(ctx, dir, loads)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-14s %14s %14s %8s %14s %14s %8s\n", "CPU ns/op", "compile node", "compile go", "ratio", "eval node", "eval go", "ratio")
+	for i, w := range loads {
+		t, err := measureGo(ctx, w)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", w.Name, err)
+		}
+		n := node[i]
+		fmt.Printf("%-14s %14.0f %14.0f %7.1fx %14.0f %14.0f %7.1fx\n", w.Name,
+			n.Compile, t.Compile, n.Compile/t.Compile, n.Eval, t.Eval, n.Eval/t.Eval)
+	}
+	return nil
+}
+
+func workloads() []workload {
+	account := json.RawMessage(`{"id":"8a3f2c54-0d1e-4b7a-9c66-2f1d5e8b7a90","tenant_id":"acme-4711","status":"active",
+"context":{"workspace":"acme","region":"eu-1","scopes":["read","write"]},
+"integration":{"id":"1b7e4b1a-52a4-4c9c-8f73-6f0f5f7f2a11","name":"calcom","label":"Cal.com","category":"calendar"},
+"integrated_account_id":"8a3f2c54-0d1e-4b7a-9c66-2f1d5e8b7a90","event":"integrated_account:active"}`)
+	const record = `{"id":"rec_1","first_name":"Ada","last_name":"Lovelace","emails":[{"address":"a@example.com","primary":false},
+{"address":"b@example.com","primary":true}],"address":{"city":"London","zip":"N1"},"price":12.5,"quantity":3,"status":"active","tags":["x","y"],"created":1762072200000}`
+	records := json.RawMessage(`{"records":[` + strings.Repeat(record+",", 99) + record + `]}`)
+	return []workload{
+		{"run_if", `integration.name = 'calcom'`, account},
+		{"step config", `($job := $lookup({"calcom": "51b7e1a2"}, integration.name); {"sync_job_id": $job,
+"integrated_account_id": integrated_account_id, "webhook_id": "9fda2c1b"})`, account},
+		{"100 records", `records.{"id": id, "name": $join([first_name, last_name], " "), "email": emails[primary].address,
+"city": address.city, "total": price * quantity, "active": status = "active", "tags": tags, "created_at": $fromMillis(created)}`, records},
+		{"group and sum", `records{status: $sum($.(price * quantity))}`, records},
+		{"order by", `records^(>price, id).id`, records},
+		{"lambda", `$sum($map([1..100], function($x){$x * $x}))`, account},
+		{"filter", `records[price > 10 and $contains(status, /act/)].id`, records},
+	}
+}
+
+// measureNode runs the workloads on node.
+func measureNode(ctx context.Context, dir string, loads []workload) ([]timing, error) {
+	install := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--silent", "--no-audit", "--no-fund", "jsonata@2.2.2")
+	install.Stderr = os.Stderr
+	if err := install.Run(); err != nil {
+		return nil, fmt.Errorf("install npm jsonata: %w", err)
+	}
+	script := filepath.Join(dir, "bench.cjs")
+	if err := os.WriteFile(script, nodeScript, 0o600); err != nil {
+		return nil, fmt.Errorf("write the script: %w", err)
+	}
+	input, err := json.Marshal(loads)
+	if err != nil {
+		return nil, fmt.Errorf("encode the workloads: %w", err)
+	}
+	node := exec.CommandContext(ctx, "node", script)
+	node.Stdin, node.Stderr = strings.NewReader(string(input)), os.Stderr
+	out, err := node.Output()
+	if err != nil {
+		return nil, fmt.Errorf("run node: %w", err)
+	}
+	var timings []timing
+	if err := json.Unmarshal(out, &timings); err != nil {
+		return nil, fmt.Errorf("read the output of node: %w", err)
+	}
+	return timings, nil
+}
+
+func measureGo(ctx context.Context, w workload) (timing, error) {
+	program, err := jsonata.Compile(w.Expr)
+	if err != nil {
+		return timing{}, err
+	}
+	data, err := jsonata.FromJSON(w.Data)
+	if err != nil {
+		return timing{}, err
+	}
+	var t timing
+	t.Compile, err = perOp(func() error {
+		_, err := jsonata.Compile(w.Expr)
+		return err
+	})
+	if err != nil {
+		return timing{}, err
+	}
+	t.Eval, err = perOp(func() error {
+		_, err := program.Eval(ctx, jsonata.Input{Data: data})
+		return err
+	})
+	return t, err
+}
+
+// perOp returns the CPU time of an operation in nanoseconds, the best of several
+// rounds.
+func perOp(op func() error) (float64, error) {
+	best := 0.0
+	for round := range 5 {
+		n, start := 0, cpuTime()
+		for cpuTime()-start < 200*time.Millisecond {
+			for range 100 {
+				if err := op(); err != nil {
+					return 0, err
+				}
+			}
+			n += 100
+		}
+		if ns := float64(cpuTime()-start) / float64(n); round == 0 || ns < best {
+			best = ns
+		}
+	}
+	return best, nil
+}
+
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
