@@ -34,6 +34,8 @@ func TestAuthorization(t *testing.T) {
 		{"basic", `{"format":"basic","config":{"username":"{{user}}","password":"{{password}}"}}`, ``, map[string]any{"user": "u", "password": "p:w"}, basic("u:p:w")},
 		{"basic without password", `{"format":"basic","config":{"username":"{{api_key}}"}}`, ``, oauth, basic("key-secret:")},
 		{"header", `{"format":"header","config":{"header_name":"X-Api-Key","header_value":"Key {{api_key}}"}}`, ``, oauth, "X-Api-Key=Key key-secret"},
+		{"dollars in a longer text", `{"format":"header","config":{"header_name":"X-Api-Key","header_value":"Key {{password}}/{{deep.p}}"}}`, ``, map[string]any{"password": "a$$b$&c", "deep": map[string]any{"p": "$'"}}, "X-Api-Key=Key a$$b$&c/$'"},
+		{"dollars alone", `{"format":"bearer","config":{"token":"{{password}}"}}`, ``, map[string]any{"password": "a$$b$&c"}, "Bearer a$$b$&c"},
 		{"header by headers", `{"format":"header","config":{"headers":{"X-Api-Key":"{{api_key}}"}}}`, ``, oauth, "X-Api-Key=key-secret"},
 		{
 			"header by expression", `{"format":"header","config":{"expression":"{\"X-Sign\": context.api_key & \" \" & requestOptions.method & \" \" & $substringAfter(url, \"/x\") & requestOptions.headers.\"x-h\"}"}}`,
@@ -134,6 +136,35 @@ func TestCredentialsOnRedirects(t *testing.T) {
 	}
 }
 
+func TestCredentialsNeverGoFromHTTPSToHTTP(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(redirectTo(nil, 0))
+	t.Cleanup(plain.Close)
+	secure := httptest.NewTLSServer(redirectTo(func() string { return plain.URL + "/y" }, http.StatusFound))
+	t.Cleanup(secure.Close)
+	cfg := oneMethod(t, secure.URL, "", `{"path":"/x","ignore_credentials_on_redirect":false}`)
+	f := newFetcher(t, func(c *FetcherConfig) { c.Client = secure.Client() })
+	o := fetchOK(t, f, Request{Integration: cfg, Context: map[string]any{"api_key": "key-secret"}})
+	wantJSON(t, "what the last hop saw", o.Data, `{"auth":"","key":"","referer":"","method":"GET"}`)
+}
+
+func TestBodiesOnRedirects(t *testing.T) {
+	t.Parallel()
+	other := newUpstream(t, redirectTo(nil, 0))
+	u := newUpstream(t, redirectTo(func() string { return other.URL + "/y" }, http.StatusTemporaryRedirect))
+	cfg := oneMethod(t, u.URL, "", `{"path":"/x","method":"post"}`)
+	f := newFetcher(t)
+	account := map[string]any{"api_key": "key-secret"}
+	fetchOK(t, f, Request{Integration: cfg, Context: account, Body: value(t, `{"a":1}`)})
+	if _, body := other.last(t); body != `{"a":1}` {
+		t.Errorf("got body %s behind the redirect", body)
+	}
+	o := fetchAny(t, f, Request{Integration: cfg, Context: account, Body: value(t, `{"a":"key-secret"}`)})
+	if o.Kind != KindNetworkError || o.ErrorClass != "redirect" || len(other.lines()) != 1 {
+		t.Errorf("got %s %s, want a body with a credential to stay", o.Kind, o.ErrorClass)
+	}
+}
+
 func TestCookiesAreNotShared(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +184,7 @@ func TestScrubber(t *testing.T) {
 	t.Parallel()
 	s := NewScrubber(object(t, `{
 		"api_key":"k&y=1/2","oauth":{"token":{"access_token":"acc-tok","refresh_token":"ref\"tok","token_type":"Bearer"}},
-		"pin":"my-pin","subdomain":"acme","password":1234567,"short_token":"abc",
+		"pin":"my-pin","subdomain":"acme","password":1234567,"short_token":"abc","token_url":"https://acme.test/t",
 		"secret_environment_variables":{"A":"env-one"},"list":[{"clientSecret":"deep-one"}]
 	}`), "pin")
 	s.add("added-later")

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -83,22 +84,34 @@ func (f *Fetcher) client(c *call, out *outgoing) *http.Client {
 		}
 		// It would tell the next host the query of the last one.
 		req.Header.Del("Referer")
-		c.authorizeHop(req, via[0], out)
-		return nil
+		return c.authorizeHop(req, via[0], out)
 	}
 	return &client
 }
 
 // authorizeHop keeps the credentials on the host they are for. Configs may let them travel to other hosts, though
-// never from https to http.
-func (c *call) authorizeHop(req, first *http.Request, out *outgoing) {
+// never from https to http. A body with a credential in it does not travel without them.
+func (c *call) authorizeHop(req, first *http.Request, out *outgoing) error {
 	downgrade := first.URL.Scheme == "https" && req.URL.Scheme == "http"
-	keep := !downgrade && (c.m.keepOnRedirect || sameHost(req.URL, first.URL))
-	for _, name := range out.credentials {
-		if keep {
+	if !downgrade && (c.m.keepOnRedirect || sameHost(req.URL, first.URL)) {
+		for _, name := range out.credentials {
 			req.Header.Set(name, out.headers.Get(name))
-			continue
 		}
+		return nil
+	}
+	for _, name := range out.credentials {
 		req.Header.Del(name)
 	}
+	if req.Body == nil || first.GetBody == nil {
+		return nil
+	}
+	body, err := first.GetBody()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errRedirect, err)
+	}
+	data, err := io.ReadAll(body)
+	if err != nil || c.secrets.hides(string(data)) {
+		return fmt.Errorf("%w: it would send a credential in the body to another host", errRedirect)
+	}
+	return nil
 }

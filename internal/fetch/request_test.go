@@ -62,10 +62,13 @@ func TestURLsThatCannotBeMade(t *testing.T) {
 	}{
 		{"id without value", "https://a.test", `{"path":"/x/{{id}}"}`, "config.resources.things.list.path", nil},
 		{"base without value", "https://{{subdomain}}.a.test", `{"path":"/x"}`, "config.base_url", nil},
+		{"base is null", "https://{{subdomain}}.a.test", `{"path":"/x"}`, "config.base_url", map[string]any{"subdomain": nil}},
+		{"token is null", "https://a.test", `{"path":"/x","authorization":{"format":"bearer","config":{"token":"{{t}}"}}}`, "config.resources.things.list.authorization.config.token", map[string]any{"t": nil}},
 		{"host made by a value", "https://{{sub}}.a.test", `{"path":"/x"}`, "config.resources.things.list.path", map[string]any{"sub": "evil.test/"}},
 		{"host cut off by a value", "https://{{sub}}.a.test", `{"path":"/x"}`, "config.resources.things.list.path", map[string]any{"sub": "evil.test#"}},
 		{"scheme", "{{url}}", `{"path":"/x"}`, "config.resources.things.list.path", map[string]any{"url": "file:///etc/passwd"}},
 		{"dots", "https://a.test", `{"path":"/users/{{who}}/secrets"}`, "config.resources.things.list.path", map[string]any{"who": ".."}},
+		{"credentials in the URL", "https://user:pass@a.test", `{"path":"/x"}`, "config.resources.things.list.path", nil},
 		{"escaped dots", "https://a.test", `{"path":"/users/{{who}}"}`, "config.resources.things.list.path", map[string]any{"who": "."}},
 		{"line break in a header", "https://a.test", `{"path":"/x","headers":{"X":"{{v}}"}}`, "headers", map[string]any{"v": "a\r\nB: c"}},
 	} {

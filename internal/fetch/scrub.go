@@ -55,13 +55,19 @@ func (s *Scrubber) addNamed(v expr.Value, names []string) {
 		}
 	case *expr.Object:
 		for key, member := range v.All() {
-			_, isText := member.(string)
-			if isText && key != "token_type" && (slices.Contains(names, key) || secretName.MatchString(key)) {
-				s.addAll(member)
+			text, _ := member.(string)
+			if slices.Contains(names, key) || soundsSecret(key, text) {
+				s.add(text)
 			}
 			s.addNamed(member, names)
 		}
 	}
+}
+
+// soundsSecret goes by the name of a member. The type and the URL of a token are not secret, and scrubbing them would
+// hide where requests go.
+func soundsSecret(key, value string) bool {
+	return secretName.MatchString(key) && key != "token_type" && !hasScheme(value)
 }
 
 // addAll adds every scalar below a value.

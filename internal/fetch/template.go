@@ -52,9 +52,25 @@ func (t *template) render(scope expr.Value) (expr.Value, error) {
 // text renders a template that must not keep a placeholder: sending {{api_key}} as a credential, or asking for
 // /users/{{id}}, would only give puzzling answers.
 func (t *template) text(scope expr.Value) (string, error) {
+	if t == nil {
+		return "", nil
+	}
+	if unresolved.FindString(t.source) != t.source {
+		scope = forText(scope)
+	}
+	return t.finalText(scope)
+}
+
+// pathText is text for a template of a URL: values are escaped.
+func (t *template) pathText(scope expr.Value) (string, error) { return t.finalText(forPath(scope)) }
+
+func (t *template) finalText(scope expr.Value) (string, error) {
 	v, err := t.render(scope)
 	if err != nil {
 		return "", err
+	}
+	if _, null := v.(expr.Null); null {
+		return "", millrace.Invalid(t.path, "%s is null", t.source)
 	}
 	s := textOf(v)
 	if missing := unresolved.FindString(s); missing != "" {
@@ -149,41 +165,57 @@ func textOf(v expr.Value) string {
 	return string(data)
 }
 
-// escaped is a scope whose texts are escaped for a path of a URL when they are read, so that an id with a slash
-// stays one segment.
-type escaped struct{ scope expr.Value }
+// mapped is a scope whose texts are changed when they are read.
+type mapped struct {
+	scope  expr.Value
+	change func(string) string
+}
 
-// Member returns a member of the scope, escaped.
-func (e escaped) Member(name string) (expr.Value, bool) {
+// forPath is a scope for a template of a URL: an id with a slash stays one segment. The dollar sign is escaped as
+// well, because a placeholder inside a longer text gives it a meaning.
+func forPath(scope expr.Value) mapped {
+	return mapped{scope, func(s string) string { return strings.ReplaceAll(url.PathEscape(s), "$", "%24") }}
+}
+
+// forText is a scope for a template whose placeholders stand inside a longer text, where $$ means one dollar sign. A
+// credential must arrive as it is.
+func forText(scope expr.Value) mapped {
+	return mapped{scope, func(s string) string { return strings.ReplaceAll(s, "$", "$$") }}
+}
+
+// Member returns a member of the scope, changed.
+func (m mapped) Member(name string) (expr.Value, bool) {
 	var v expr.Value
 	var ok bool
-	switch scope := e.scope.(type) {
+	switch scope := m.scope.(type) {
 	case *expr.Object:
 		v, ok = scope.Get(name)
 	case jsonata.Host:
 		v, ok = scope.Member(name)
 	}
-	return escapeValue(v), ok
+	return m.value(v), ok
 }
 
-// JSON is empty: an escaped scope is for placeholders only.
-func (e escaped) JSON() expr.Value { return nil }
+// JSON is empty: a mapped scope is for placeholders only.
+func (mapped) JSON() expr.Value { return nil }
 
-// String is empty too: an object has no place in a path.
-func (e escaped) String() string { return "" }
+// String is empty too: an object has no place in a text.
+func (mapped) String() string { return "" }
 
-func escapeValue(v expr.Value) expr.Value {
+func (m mapped) value(v expr.Value) expr.Value {
 	switch v := v.(type) {
 	case string:
-		return url.PathEscape(v)
+		return m.change(v)
 	case *expr.Array:
 		items := make([]expr.Value, v.Len())
 		for i, item := range v.Items() {
-			items[i] = escapeValue(item)
+			items[i] = m.value(item)
 		}
 		return jsonata.NewArray(items...)
 	case *expr.Object, jsonata.Host:
-		return escaped{v}
+		return mapped{v, m.change}
+	case expr.Null:
+		return nil // "null" is no host and no id
 	}
 	return v
 }
