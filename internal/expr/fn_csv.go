@@ -194,11 +194,11 @@ func (column csvColumn) value(row jsonata.Value) (jsonata.Value, error) {
 	if !isComposite(row) {
 		return nil, argumentError("Cannot use 'in' operator to search for '%s' in %s", column.path, textOf(row))
 	}
-	v, found := csvMember(row, column.path)
+	v, found := property(row, column.path)
 	if !found {
 		v = row
 		for _, segment := range column.segments {
-			if v, _ = csvMember(v, segment); v == nil {
+			if v, _ = property(v, segment); v == nil {
 				break
 			}
 		}
@@ -207,24 +207,6 @@ func (column csvColumn) value(row jsonata.Value) (jsonata.Value, error) {
 		return column.missing, nil
 	}
 	return v, nil
-}
-
-func csvMember(v jsonata.Value, name string) (jsonata.Value, bool) {
-	switch v := v.(type) {
-	case *jsonata.Object:
-		return v.Get(name)
-	case jsonata.Host:
-		return v.Member(name)
-	case *jsonata.Array:
-		if name == "length" {
-			return float64(v.Len()), true
-		}
-		i := parseNumber(name)
-		if formatNumber(i) == name && i >= 0 && i < float64(v.Len()) {
-			return v.At(int(i)), true
-		}
-	}
-	return nil, false
 }
 
 // csvPath splits a path at dots and brackets; what is quoted in brackets is one name.

@@ -4,6 +4,12 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
+// Formats become regular expressions, whose size must have an end.
+const (
+	maxFormat   = 1000
+	maxDateText = 10_000
+)
+
 // datetimeFunctions parse dates. Their results are objects with the fields and methods of a Luxon date-time.
 func datetimeFunctions() []jsonata.Func {
 	l := &luxon{}
@@ -13,14 +19,12 @@ func datetimeFunctions() []jsonata.Func {
 	}
 }
 
-// evaluationClock is the time of the evaluation.
-func evaluationClock(c *jsonata.Call) clock {
-	return func() float64 { return float64(c.Now().UnixMilli()) }
-}
-
 // fromISO parses ISO 8601 in the zone of the server, and shows the time in the zone asked for.
 func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
 	o := parseOptions{now: frozen(c), format: "ISO 8601", text: textOf(c.Arg(0))}
+	if err := c.Step(len(o.text) / 8); err != nil {
+		return nil, err
+	}
 	d, err := l.resolve(l.isoOf(c.Arg(0), o.text), o)
 	if err != nil {
 		return nil, err
@@ -39,9 +43,9 @@ func (l *luxon) isoOf(v jsonata.Value, text string) *instant {
 	return l.parseISO(text)
 }
 
-// frozen reads the clock now, because the result outlives the call.
+// frozen is the time of the evaluation, read now because the result outlives the call.
 func frozen(c *jsonata.Call) clock {
-	now := evaluationClock(c)()
+	now := float64(c.Now().UnixMilli())
 	return func() float64 { return now }
 }
 
@@ -57,6 +61,9 @@ func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	o := parseOptions{
 		zone: l.zoneArgument(field(options, "zone")), keep: isTrue(field(options, "setZone")), loc: loc, now: frozen(c), text: textOf(c.Arg(0)),
+	}
+	if err := c.Step(len(o.text) / 8); err != nil {
+		return nil, err
 	}
 	var in *instant
 	switch format := c.Arg(1); format {
@@ -91,6 +98,12 @@ func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
 		return nil, argumentError("fmt.charAt is not a function")
 	case !isText:
 		return nil, argumentError("input.match is not a function")
+	}
+	switch {
+	case len(format) > maxFormat:
+		return nil, argumentError("$dtFromFormat: the format is longer than %d bytes", maxFormat)
+	case len(text) > maxDateText:
+		return nil, nil //nolint:nilnil // nothing that a format could describe is as long
 	}
 	if err := c.Step(len(format) + len(text)); err != nil {
 		return nil, err

@@ -65,12 +65,12 @@ func (q *sqlQuery) join() string {
 	if !q.option("groupComparisonInBrackets") || len(q.statements) == 0 {
 		return strings.Join(q.statements, conjunction)
 	}
-	pairs := len(q.statements) - 1
-	text := strings.Repeat("(", pairs) + q.statements[0]
+	var b strings.Builder
+	b.WriteString(strings.Repeat("(", len(q.statements)-1) + q.statements[0])
 	for _, statement := range q.statements[1:] {
-		text += conjunction + statement + ")"
+		b.WriteString(conjunction + statement + ")")
 	}
-	return text
+	return b.String()
 }
 
 func (q *sqlQuery) option(name string) bool { return isTrue(field(q.options, name)) }
@@ -115,11 +115,14 @@ func (q *sqlQuery) condition(key, operator string, value jsonata.Value) error {
 
 // list adds the statement of in or not in, or the same as comparisons for equality.
 func (q *sqlQuery) list(key, operator string, value jsonata.Value) error {
+	separate := q.option("useOrForIn")
+	if text, ok := value.(string); ok && separate {
+		value = jsonata.NewArray(characters(text)...)
+	}
 	items, ok := value.(*jsonata.Array)
 	if !ok {
 		return argumentError("value.map is not a function")
 	}
-	separate := q.option("useOrForIn")
 	texts := make([]string, 0, items.Len())
 	for _, item := range items.Items() {
 		written, err := q.write(key, item)
@@ -245,5 +248,5 @@ func (q *sqlQuery) date(value jsonata.Value, format string) jsonata.Value {
 	case format == "":
 		return d.JSON()
 	}
-	return formatter{d: d}.format(format)
+	return formatterFor(d, d.loc).format(format)
 }

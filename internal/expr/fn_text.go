@@ -101,10 +101,11 @@ func (s *textSplitter) split(text string, separators []string) error {
 	separator, rest, final := "", separators[:0], true
 	if len(separators) > 0 {
 		separator = separators[len(separators)-1]
-	} else if !s.keep {
-		return argumentError("$recursiveCharacterTextSplitter: no separator is left")
 	}
 	for i, candidate := range separators {
+		if err := s.call.Step(1 + len(text)/256); err != nil {
+			return err
+		}
 		if candidate == "" || strings.Contains(text, candidate) {
 			separator, rest, final = candidate, separators[i+1:], candidate == ""
 			break
@@ -117,6 +118,9 @@ func (s *textSplitter) split(text string, separators []string) error {
 	var small []string
 	for _, piece := range s.pieces(text, separator) {
 		if utf16Length(piece) < s.size {
+			if len(separators) == 0 && !s.keep {
+				return argumentError("$recursiveCharacterTextSplitter: no separator is left to join the pieces with")
+			}
 			small = append(small, piece)
 			continue
 		}

@@ -33,7 +33,10 @@ func (b *xmlBuilder) open(name string, attributes *jsonata.Object) error {
 	if len(b.opened) > maxXMLDepth {
 		return failedError("$xmlToJs: elements nest more than %d deep", maxXMLDepth)
 	}
-	attributes = b.convertAttributes(attributes)
+	attributes, err := b.convertAttributes(attributes)
+	if err != nil {
+		return err
+	}
 	element := jsonata.NewObject(2)
 	if b.o.compact {
 		b.attach(element, attributes)
@@ -155,11 +158,16 @@ func (b *xmlBuilder) instruction(name, body string) error {
 	attributes := jsonata.NewObject(2)
 	if isXML || withAttributes {
 		for _, m := range instructionAttribute.FindAllStringSubmatch(body, -1) {
-			if value := m[2] + m[3] + m[4]; value != "" {
-				attributes.Set(m[1], value)
+			var value jsonata.Value // an empty one is undefined here
+			if text := m[2] + m[3] + m[4]; text != "" {
+				value = text
 			}
+			attributes.Set(m[1], value)
 		}
-		attributes = b.convertAttributes(attributes)
+		var err error
+		if attributes, err = b.convertAttributes(attributes); err != nil {
+			return err
+		}
 	}
 	switch {
 	case isXML && !b.o.flag("ignoreDeclaration"):
@@ -200,21 +208,24 @@ func (b *xmlBuilder) addInstruction(name, body string, attributes *jsonata.Objec
 }
 
 // convertAttributes applies the options for the values of attributes.
-func (b *xmlBuilder) convertAttributes(attributes *jsonata.Object) *jsonata.Object {
+func (b *xmlBuilder) convertAttributes(attributes *jsonata.Object) (*jsonata.Object, error) {
 	native := b.o.flag("nativeTypeAttributes")
 	if !native && !b.o.flag("trim") {
-		return attributes
+		return attributes, nil
 	}
 	out := jsonata.NewObject(attributes.Len())
 	for name, v := range attributes.All() {
-		text := b.trimmed(textOf(v))
-		if native {
+		text, ok := v.(string)
+		if !ok {
+			return nil, argumentError("Cannot read properties of undefined (reading '%s')", map[bool]string{true: "trim", false: "toLowerCase"}[b.o.flag("trim")])
+		}
+		if text = b.trimmed(text); native {
 			out.Set(name, nativeValue(text))
 		} else {
 			out.Set(name, text)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // nativeValue is the number or the boolean that a text is.

@@ -5,11 +5,12 @@ import "github.com/millrace/millrace/jsonata"
 // The writer's half for documents that are lists of elements.
 
 func (w *xmlWriter) document(v jsonata.Value) {
-	if declaration := field(v, w.o.key("declaration")); isTrue(declaration) {
+	declaration := field(v, w.o.key("declaration"))
+	if isTrue(declaration) {
 		w.declaration(declaration, 0)
 	}
 	if elements, ok := w.elementsOf(v); ok {
-		w.elements(elements, 0, w.out.Len() == 0)
+		w.elements(elements, 0, !isTrue(declaration))
 	}
 }
 

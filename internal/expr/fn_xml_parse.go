@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"html"
 	"strconv"
 	"strings"
 
@@ -195,6 +194,8 @@ func (p *xmlParser) inDeclaration(c rune) {
 	case c == '>':
 		p.flush()
 		p.state = (*xmlParser).inText
+	case c == '"' || c == '\'': // sax-js never finds the end of these quotes, so that the rest of the document is lost
+		p.state = func(*xmlParser, rune) {}
 	default:
 		p.declaration.WriteRune(c)
 		return
@@ -270,23 +271,6 @@ func (p *xmlParser) inEntity(c rune) {
 	p.state = p.back
 }
 
-// xmlEntity resolves an entity: a number or a name of HTML, whatever the case if there is none that fits exactly.
-func xmlEntity(name string) (string, bool) {
-	if number, ok := strings.CutPrefix(strings.ToLower(name), "#"); ok {
-		return xmlCharacter(number)
-	}
-	for _, spelling := range []string{name, strings.ToLower(name)} {
-		if spelling == "lang" || spelling == "rang" { // HTML has changed its mind about these two
-			return map[string]string{"lang": "\u2329", "rang": "\u232a"}[spelling], true
-		}
-		text := "&" + spelling + ";"
-		if value := html.UnescapeString(text); value != text && !strings.HasSuffix(value, ";") {
-			return value, true
-		}
-	}
-	return "", false
-}
-
 // xmlCharacter is the character of a number without anything that does not belong there.
 func xmlCharacter(number string) (string, bool) {
 	digits, hexadecimal := strings.CutPrefix(number, "x")
@@ -303,21 +287,30 @@ func xmlCharacter(number string) (string, bool) {
 }
 
 func (p *xmlParser) inComment(c rune) {
-	text := p.buffer.String()
-	if c != '>' || !strings.HasSuffix(text, "--") {
-		if strings.HasSuffix(text, "--") {
-			p.fail("Malformed comment")
-		}
+	text, ended := strings.CutSuffix(p.buffer.String(), "-")
+	if c != '-' || !ended {
 		p.buffer.WriteRune(c)
 		return
 	}
-	if text = strings.TrimSuffix(text, "--"); text != "" {
+	if text != "" {
 		p.flush()
 		p.report(p.out.comment(text))
 	}
-	p.state = (*xmlParser).inText
-	if p.inDoctype {
+	p.buffer.Reset()
+	p.state = (*xmlParser).afterComment
+}
+
+// afterComment expects the end of a comment after its second hyphen.
+func (p *xmlParser) afterComment(c rune) {
+	switch {
+	case c != '>':
+		p.fail("Malformed comment")
+		p.buffer.WriteString("--" + string(c))
+		p.state = (*xmlParser).inComment
+	case p.inDoctype:
 		p.state = (*xmlParser).inDTD
+	default:
+		p.state = (*xmlParser).inText
 	}
 }
 

@@ -113,16 +113,18 @@ func (w *xmlWriter) members(v jsonata.Value, depth int) {
 	first := depth == 0
 	for key, member := range entriesOf(v).All() {
 		for _, node := range castList(member) {
-			w.member(key, node, depth, first)
+			if w.member(key, node, depth, first) {
+				first = false
+			}
 			if w.err != nil {
 				return
 			}
-			first = false
 		}
 	}
 }
 
-func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool) {
+// member reports whether it was a part of the document, even an empty one.
+func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool) bool {
 	switch key {
 	case w.o.key("declaration"):
 		w.declaration(node, depth)
@@ -130,6 +132,7 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 		w.indentIf("indentInstruction", depth, first)
 		w.instruction(entriesOf(node), depth)
 	case w.o.key("attributes"):
+		return false
 	case w.o.key("text"):
 		w.indentIf("indentText", depth, first)
 		w.text(node)
@@ -144,11 +147,12 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 		w.comment(node)
 	default:
 		if parent, ok := field(w.o.values, "parentKey").(string); ok && key == parent {
-			return
+			return false
 		}
 		w.indent(depth, first)
 		w.compactElement(key, node, depth)
 	}
+	return true
 }
 
 func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
@@ -156,10 +160,8 @@ func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
 	case isNullish(node) || node == "":
 		w.emptyElement(name)
 		return
-	case name == "" && isComposite(node):
-		w.members(node, depth+1)
-		return
 	case name == "":
+		w.members(node, depth+1)
 		return
 	}
 	w.write("<", name)

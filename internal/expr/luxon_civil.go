@@ -49,6 +49,9 @@ func clipTime(ms float64) float64 {
 func (c civil) millis() float64 {
 	days := dayNumber(math.Trunc(c.year), math.Trunc(c.month), math.Trunc(c.day))
 	ms := math.Trunc(c.hour)*3_600_000 + math.Trunc(c.minute)*msPerMinute + math.Trunc(c.second)*1000 + math.Trunc(c.millisecond)
+	if c.year >= 0 && c.year < 100 { // Luxon loses the days that hours roll over to
+		ms = floorMod(ms, msPerDay)
+	}
 	return clipTime(days*msPerDay + ms)
 }
 

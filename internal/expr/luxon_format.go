@@ -44,6 +44,12 @@ type formatter struct {
 	d      dateTime
 	allowZ bool // Z instead of +00:00
 	simple bool // ASCII digits in every language
+	weeks  weekDate
+}
+
+// formatterFor writes d in a language, but numbers its weeks as its own language does.
+func formatterFor(d dateTime, loc locale) formatter {
+	return formatter{d: d.inLocale(loc), weeks: d.loc.weekRule().weekOf(d.civil)}
 }
 
 // format fills in the tokens of a format. Letters that mean nothing stand for themselves.
@@ -101,11 +107,11 @@ func (f formatter) number(token string) (float64, int, bool) {
 	case "W", "WW":
 		return f.d.week().week, len(token), true
 	case "n", "nn":
-		return f.d.localWeek().week, len(token), true
+		return f.weeks.week, len(token), true
 	case "ii":
-		return lastTwo(f.d.localWeek().year), 2, true
+		return lastTwo(f.weeks.year), 2, true
 	case "iiii":
-		return f.d.localWeek().year, 4, true
+		return f.weeks.year, 4, true
 	case "o", "ooo":
 		return f.d.ordinal(), len(token), true
 	case "q", "qq":

@@ -33,11 +33,24 @@ func (d *dateTime) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-// method makes a member that can be called.
+// method makes a member that can be called. It charges for the texts that go in and come out.
 func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) jsonata.Value {
-	return jsonata.NewFunction(jsonata.Func{
-		Name: name, Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) { return call(c.Args) },
-	})
+	return jsonata.NewFunction(jsonata.Func{Name: name, Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
+		cost := 1
+		for _, v := range c.Args {
+			if text, ok := v.(string); ok {
+				cost += len(text)
+			}
+		}
+		if err := c.Step(cost); err != nil {
+			return nil, err
+		}
+		result, err := call(c.Args)
+		if text, ok := result.(string); ok && err == nil {
+			err = c.Grow(len(text))
+		}
+		return result, err
+	}})
 }
 
 func (d *dateTime) number(name string) (float64, bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -25,6 +26,7 @@ type localeData struct {
 	name     string
 	Digits   string                                `json:"digits"` // zero to nine, unless they are ASCII
 	Minus    string                                `json:"minus"`
+	Group    [3]string                             // separator, digits before the first one, digits of the groups further left
 	Decimal  string                                `json:"decimal"`
 	Months   map[string][]string                   `json:"months"`   // by long, short, narrow, and the same with Alone
 	Weekdays map[string][]string                   `json:"weekdays"` // likewise, from Monday
@@ -50,12 +52,10 @@ func (d *localeData) gmtOffset(offset float64, long bool) string {
 	h, m, s := seconds/3600, seconds/60%60, seconds%60
 	var text string
 	switch {
-	case seconds == 0:
-		return strings.TrimRight(east, "+")
 	case long:
 		text = fmt.Sprintf("%02d:%02d", h, m)
 	case m == 0 && s == 0:
-		text = fmt.Sprint(h)
+		text = strconv.Itoa(h)
 	default:
 		text = fmt.Sprintf("%d:%02d", h, m)
 	}
@@ -201,23 +201,39 @@ func (l locale) digits() string {
 	return l.data().Digits
 }
 
+// grouped writes a number with separators between thousands, as the language does.
+func (l locale) grouped(n float64) string {
+	group, text := l.data().Group, formatNumber(n)
+	whole, decimals, _ := strings.Cut(text, ".")
+	first, size := 3, int(parseNumber(group[2]))
+	if len(whole) >= first+int(parseNumber(group[1])) {
+		for at := len(whole) - first; at > 0; at -= size {
+			whole = whole[:at] + "\x00" + whole[at:]
+		}
+	}
+	if decimals != "" {
+		whole += "." + decimals
+	}
+	return strings.ReplaceAll(l.localize(whole), "\x00", group[0])
+}
+
 // number writes n with at least width digits before the point and at most three after it.
 func (l locale) number(n float64, width int) string {
 	text := padNumber(roundTo(n, 3), width)
-	digits := l.digits()
-	if digits == "" {
+	if l.digits() == "" {
 		return text
 	}
-	return l.localize(text, digits)
+	return l.localize(text)
 }
 
-func (l locale) localize(text, digits string) string {
-	data, runes := l.data(), []rune(digits)
+// localize replaces the characters of a number by those of the language.
+func (l locale) localize(text string) string {
+	data, digits := l.data(), []rune(l.digits())
 	var b strings.Builder
 	for _, r := range text {
 		switch {
-		case r >= '0' && r <= '9':
-			b.WriteRune(runes[r-'0'])
+		case r >= '0' && r <= '9' && len(digits) > 0:
+			b.WriteRune(digits[r-'0'])
 		case r == '-' && data.Minus != "":
 			b.WriteString(data.Minus)
 		case r == '.' && data.Decimal != "":

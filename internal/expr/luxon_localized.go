@@ -1,10 +1,10 @@
 package expr
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/jsonata"
@@ -41,7 +41,7 @@ func (d dateTime) localized(key string) string {
 }
 
 func (d dateTime) localizedField(field string) string {
-	f := formatter{d: d}
+	f := formatterFor(d, d.loc)
 	switch field {
 	case "y", "yy":
 		year := d.civil.year
@@ -145,7 +145,7 @@ func formatKey(options jsonata.Value, english bool) (string, error) {
 			return "", argumentError("Can't set option %s when %s is used", f.name, styleName(dateStyle))
 		}
 		style := slices.Index([]string{"", "numeric", "2-digit", "short", "long", "narrow"}, textOf(v))
-		digit := fmt.Sprint(style)
+		digit := strconv.Itoa(style)
 		if style < 1 || !strings.Contains(f.styles, digit) {
 			return "", argumentError("Value %s out of range for Intl.DateTimeFormat options property %s", textOf(v), f.name)
 		}

@@ -111,6 +111,9 @@ func (d *dateTime) bound(a []jsonata.Value, end bool) (jsonata.Value, error) {
 
 func (d *dateTime) reconfigure(options jsonata.Value) (jsonata.Value, error) {
 	loc, err := d.loc.with(options)
+	if !d.valid() { // which shows no names
+		err = nil
+	}
 	return d.inLocale(loc).value(err)
 }
 
@@ -138,7 +141,10 @@ func (d *dateTime) writing(name string) call {
 	case "toISOTime":
 		return text(func(v jsonata.Value) jsonata.Value {
 			o := isoOptionsOf(v)
-			return map[bool]string{true: "T"}[o.prefix] + d.isoTime(o)
+			if o.prefix {
+				return "T" + d.isoTime(o)
+			}
+			return d.isoTime(o)
 		})
 	case "toISOWeekDate":
 		return text(func(jsonata.Value) jsonata.Value { return d.technical("kkkk-'W'WW-c", true) })
@@ -174,7 +180,7 @@ func (d *dateTime) toFormat(a []jsonata.Value) (jsonata.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return formatter{d: d.inLocale(loc)}.format(format), nil
+	return formatterFor(*d, loc).format(format), nil
 }
 
 // counting are the methods that return a number or a date.

@@ -17,7 +17,7 @@ type relativeOptions struct {
 	forced   bool     // use the first unit however small the distance
 	calendar bool     // count days and months begun instead of elapsed, and say "yesterday"
 	fraction bool     // show two decimals
-	short    bool
+	style    string   // empty for long
 }
 
 // relative puts the time from base to d into words.
@@ -70,20 +70,26 @@ func (l locale) relative(count float64, unit string, o relativeOptions) (string,
 		return englishRelative(count, unit, o)
 	}
 	forms := l.data().Relative[strings.TrimSuffix(unit, "s")]
-	if o.calendar {
-		var word string
-		if raw, ok := forms[formatNumber(count)]; ok && json.Unmarshal(raw, &word) == nil {
-			return word, nil
-		}
-	}
 	amount := math.Abs(count)
+	var word string
+	if o.calendar && relativeForm(forms, o.style, formatNumber(count), &word) {
+		return word, nil
+	}
 	var pair [2]string
-	if raw, ok := forms[pluralForm(l.name(), amount)]; !ok || json.Unmarshal(raw, &pair) != nil {
-		if err := json.Unmarshal(forms["other"], &pair); err != nil {
-			return "", argumentError("Invalid unit argument for format() '%s'", unit)
+	if !relativeForm(forms, o.style, pluralForm(l.name(), amount), &pair) && !relativeForm(forms, o.style, "other", &pair) {
+		return "", argumentError("Invalid unit argument for format() '%s'", unit)
+	}
+	return strings.ReplaceAll(pair[boolIndex(math.Signbit(count))], "{0}", l.grouped(amount)), nil
+}
+
+// relativeForm decodes a form, in the style asked for if that differs from the long one.
+func relativeForm(forms map[string]json.RawMessage, style, name string, into any) bool {
+	for _, key := range []string{style + name, name} {
+		if raw, ok := forms[key]; ok && json.Unmarshal(raw, into) == nil {
+			return true
 		}
 	}
-	return strings.ReplaceAll(pair[boolIndex(math.Signbit(count))], "{0}", l.number(amount, 0)), nil
+	return false
 }
 
 // pluralForm is the CLDR plural category of a number.
@@ -113,9 +119,9 @@ func englishRelative(count float64, unit string, o relativeOptions) (string, err
 	word := unit
 	_, known := short[unit]
 	switch {
-	case !known && (o.short || amount == 1):
+	case !known && (o.style != "" || amount == 1):
 		return "", argumentError("Cannot read properties of undefined (reading '0')")
-	case o.short && (unit != "days" || amount == 1):
+	case o.style != "" && (unit != "days" || amount == 1):
 		word = short[unit]
 	case amount == 1:
 		word = single
@@ -127,7 +133,7 @@ func englishRelative(count float64, unit string, o relativeOptions) (string, err
 }
 
 func englishCalendarWord(count float64, unit string) (string, bool) {
-	if unit == "hours" || unit == "minutes" || unit == "seconds" || math.Abs(count) > 1 {
+	if unit == "hours" || unit == "minutes" || unit == "seconds" || !(math.Abs(count) <= 1) {
 		return "", false
 	}
 	if unit == "days" {
@@ -150,7 +156,9 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 	round := field(options, "round")
 	o.fraction = round != nil && !isTrue(round) && !calendar
 	style := field(options, "style")
-	o.short = style != nil && style != "long"
+	if style != nil && style != "long" {
+		o.style = textOf(style) + " "
+	}
 	end := d
 	if !calendar {
 		o.units = append(o.units, "hours", "minutes", "seconds")
@@ -160,6 +168,9 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 	case string:
 		o.units, o.forced = []string{unit}, true
 	case *jsonata.Array:
+		if calendar {
+			return nil, argumentError("unit.toLowerCase is not a function")
+		}
 		o.units = nil
 		for _, item := range unit.Items() {
 			o.units = append(o.units, textOf(item))

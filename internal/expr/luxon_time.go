@@ -26,6 +26,9 @@ func invalidBecause(reason string) *invalidity {
 	return &invalidity{reason: reason, explanation: jsonata.Null{}}
 }
 
+// invalidInput is for numbers that are no time at all; its explanation is undefined.
+func invalidInput() *invalidity { return &invalidity{reason: "invalid input"} }
+
 func unsupportedZone(z zone) *invalidity {
 	return &invalidity{"unsupported zone", `the zone "` + z.name() + `" is not supported`}
 }
@@ -53,7 +56,7 @@ func (l *luxon) at(ms float64, z zone, loc locale, now clock) dateTime {
 	d := dateTime{ms: ms, zone: z, loc: loc, lux: l, now: now}
 	switch {
 	case math.IsNaN(ms):
-		return d.because(invalidBecause("invalid input"))
+		return d.because(invalidInput())
 	case !z.valid():
 		return d.because(unsupportedZone(z))
 	}
@@ -78,11 +81,11 @@ func (d dateTime) moved(ms, offset float64) dateTime {
 		return d
 	}
 	if math.IsNaN(ms) {
-		return d.because(invalidBecause("invalid input"))
+		return d.because(invalidInput())
 	}
 	d.ms, d.offset, d.civil = ms, offset, civilAt(ms+offset*msPerMinute)
 	if math.IsNaN(d.civil.year) {
-		return d.because(invalidBecause("invalid input"))
+		return d.because(invalidInput())
 	}
 	return d
 }
@@ -157,8 +160,6 @@ func (d dateTime) week() weekDate {
 	}
 	return isoWeeks().weekOf(d.civil)
 }
-
-func (d dateTime) localWeek() weekDate { return d.loc.weekRule().weekOf(d.civil) }
 
 func (d dateTime) weekday() float64 {
 	return d.orNaN(weekdayOf(d.civil.year, d.civil.month, d.civil.day))

@@ -95,7 +95,7 @@ func (z zone) offsetName(ms float64, long bool, loc locale) string {
 		return data.UTC[boolIndex(long)]
 	}
 	offset := z.offset(ms)
-	if data.english() {
+	if data.english() && ms >= 0 { // zones have no names before 1970
 		if name := z.info.englishName(ms, offset, long, z); name != "" {
 			return name
 		}
