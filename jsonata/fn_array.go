@@ -1,7 +1,7 @@
 package jsonata
 
-func arrayFuncs() []Func {
-	return []Func{
+func arrayFuncs() []builtin {
+	return []builtin{
 		{"append", "<xx:a>", 2, fnAppend},
 		{"reverse", "<a:a>", 1, defined(fnReverse)},
 		{"shuffle", "<a:a>", 1, defined(fnShuffle)},

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-func codecFuncs() []Func {
-	text := func(name string, fn func(string) (string, bool)) Func {
-		return Func{name, "<s-:s>", 1, defined(func(c *Call) (Value, error) {
+func codecFuncs() []builtin {
+	text := func(name string, fn func(string) (string, bool)) builtin {
+		return builtin{name, "<s-:s>", 1, defined(func(c *Call) (Value, error) {
 			s := c.Arg(0).(string)
 			if err := c.Grow(3 * len(s)); err != nil {
 				return nil, err
@@ -22,7 +22,7 @@ func codecFuncs() []Func {
 			return out, c.Step(len(s) / 64)
 		})}
 	}
-	return []Func{
+	return []builtin{
 		text("base64encode", encodeBase64),
 		text("base64decode", decodeBase64),
 		text("encodeUrlComponent", func(s string) (string, bool) { return encodeURI(s, "-_.!~*'()") }),

@@ -1,7 +1,7 @@
 package jsonata
 
-func higherFuncs() []Func {
-	return []Func{
+func higherFuncs() []builtin {
+	return []builtin{
 		{"map", "<af>", 2, defined(fnMap)},
 		{"filter", "<af>", 2, defined(fnFilter)},
 		{"single", "<af?>", 2, defined(fnSingle)},

@@ -9,13 +9,13 @@ import (
 	"github.com/millrace/millrace/jsonata/internal/picture"
 )
 
-func numberFuncs() []Func {
-	simple := func(name string, fn func(float64) float64) Func {
-		return Func{name, "<n-:n>", 1, defined(func(c *Call) (Value, error) {
+func numberFuncs() []builtin {
+	simple := func(name string, fn func(float64) float64) builtin {
+		return builtin{name, "<n-:n>", 1, defined(func(c *Call) (Value, error) {
 			return fn(c.Arg(0).(float64)), nil
 		})}
 	}
-	return []Func{
+	return []builtin{
 		{"sum", "<a<n>:n>", 1, defined(fnSum)},
 		{"count", "<a:n>", 1, fnCount},
 		{"max", "<a<n>:n>", 1, defined(func(c *Call) (Value, error) { return fold(c, math.Max) })},

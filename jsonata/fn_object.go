@@ -2,8 +2,8 @@ package jsonata
 
 import "errors"
 
-func objectFuncs() []Func {
-	return []Func{
+func objectFuncs() []builtin {
+	return []builtin{
 		{"boolean", "<x-:b>", 1, defined(fnBoolean)},
 		{"not", "<x-:b>", 1, defined(func(c *Call) (Value, error) {
 			yes, err := c.ev.boolean(c.Arg(0))

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-func textFuncs() []Func {
-	return []Func{
+func textFuncs() []builtin {
+	return []builtin{
 		{"string", "<x-b?:s>", 1, defined(fnString)},
 		{"substring", "<s-nn?:s>", 3, defined(fnSubstring)},
 		{"substringBefore", "<s-s:s>", 2, defined(fnSubstringBefore)},

@@ -2,8 +2,8 @@ package jsonata
 
 import "github.com/millrace/millrace/jsonata/internal/picture"
 
-func timeFuncs() []Func {
-	return []Func{
+func timeFuncs() []builtin {
+	return []builtin{
 		{"now", "<s?s?:s>", 2, func(c *Call) (Value, error) {
 			return c.formatTime(c.millis(), c.Arg(0), c.Arg(1))
 		}},

@@ -18,6 +18,9 @@ type Func struct {
 	Params int
 	// Call does the work. It must not keep the Call after it has returned.
 	Call func(*Call) (Value, error)
+	// Volatile says that the result may differ between calls with the same
+	// arguments, for [Analyze].
+	Volatile bool
 }
 
 // Call is one call of a [Func].

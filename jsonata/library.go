@@ -3,6 +3,7 @@ package jsonata
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Function is a function as a value: built in, made by [NewFunction], or a lambda
@@ -12,6 +13,9 @@ type Function struct {
 	params int
 	sig    *signature
 	call   func(*Call) (Value, error)
+
+	returns  byte // the letter of the result's type in the signature, or 0
+	volatile bool
 
 	lambda *lambda // of an expression, with where it was defined
 	frame  *frame
@@ -41,13 +45,16 @@ func newFunction(f Func) (*Function, error) {
 	if f.Call == nil {
 		return nil, errors.New("no Call")
 	}
-	fn := &Function{name: f.Name, params: f.Params, call: f.Call}
+	fn := &Function{name: f.Name, params: f.Params, call: f.Call, volatile: f.Volatile}
 	if f.Signature != "" {
 		sig, err := parseSignature(f.Signature)
 		if err != nil {
 			return nil, err
 		}
 		fn.sig = sig
+		if i := strings.LastIndexByte(f.Signature, ':'); i >= 0 && i+1 < len(f.Signature) {
+			fn.returns = f.Signature[i+1]
+		}
 	}
 	return fn, nil
 }

@@ -5,9 +5,14 @@ import "sync"
 // standard is built once because every Compile needs it.
 var standard = sync.OnceValue(func() *Library { //nolint:gochecknoglobals // a constant that cannot be written as one
 	lib := &Library{funcs: make(map[string]*Function)}
-	for _, list := range [][]Func{numberFuncs(), textFuncs(), codecFuncs(), arrayFuncs(), objectFuncs(), higherFuncs(), timeFuncs()} {
-		for _, f := range list {
-			lib.funcs[f.Name] = NewFunction(f)
+	for _, list := range [][]builtin{numberFuncs(), textFuncs(), codecFuncs(), arrayFuncs(), objectFuncs(), higherFuncs(), timeFuncs()} {
+		for _, b := range list {
+			f := Func{Name: b.name, Signature: b.signature, Params: b.params, Call: b.call}
+			switch b.name {
+			case "now", "millis", "random", "shuffle":
+				f.Volatile = true
+			}
+			lib.funcs[b.name] = NewFunction(f)
 		}
 	}
 	return lib
@@ -24,4 +29,11 @@ func defined(fn func(*Call) (Value, error)) func(*Call) (Value, error) {
 		}
 		return fn(c)
 	}
+}
+
+// builtin is a row in the tables of built-in functions.
+type builtin struct {
+	name, signature string
+	params          int
+	call            func(*Call) (Value, error)
 }
