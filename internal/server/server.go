@@ -42,6 +42,8 @@ type Options struct {
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
 	OnToken       func(string)     // called with the token that the first start creates
+	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
+	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 }
 
 // shutdownTimeout is how long a graceful stop may take.
@@ -167,8 +169,9 @@ func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher) (map[m
 	}
 	runs, err := syncjob.New(syncjob.Config{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
-		Fetcher: &accountFetcher{db: s.db, fetcher: fetcher, configs: newConfigCache()},
-		Sender:  &webhookSender{db: s.db, sender: sender},
+		Fetcher:      &accountFetcher{db: s.db, fetcher: fetcher, configs: newConfigCache()},
+		Sender:       &webhookSender{db: s.db, sender: sender},
+		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 	})
 	if err != nil {
 		return nil, err
