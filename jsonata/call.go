@@ -17,9 +17,11 @@ type lambda struct {
 }
 
 func (x *lambda) eval(ev *evaluator, f *frame, in Value) (Value, error) {
-	const size = 256 // the closure and the frames it keeps
-	return &Function{lambda: x, frame: f, input: in, sig: x.sig, params: x.params}, ev.grow(size)
+	return &Function{lambda: x, frame: f, input: in, sig: x.sig, params: x.params}, ev.grow(functionSize)
 }
+
+// functionSize is what a function costs in memory, with what it refers to.
+const functionSize = 256
 
 // call is a function call, or a partial application if holes is not nil.
 type call struct {
@@ -80,7 +82,8 @@ func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Va
 	}
 	if x.holes != nil {
 		ev.depth--
-		return fn.bind(args, x.holes), nil
+		out := fn.bind(args, x.holes)
+		return out, ev.grow(functionSize + 17*len(out.bound))
 	}
 	if x.tail {
 		ev.depth--
@@ -143,7 +146,7 @@ func (ev *evaluator) call(fn *Function, args []Value, in Value, f *frame) (Value
 func (ev *evaluator) callOnce(fn *Function, args []Value, in Value, f *frame) (Value, error) {
 	if fn.sig != nil {
 		var err error
-		if args, err = fn.sig.validate(args, in); err != nil {
+		if args, err = fn.sig.validate(ev, args, in); err != nil {
 			return nil, err
 		}
 	}
@@ -294,7 +297,7 @@ func (x *apply) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	}
 	ev.depth--
 	if first, ok := v.(*Function); ok {
-		return chain(first, fn), nil
+		return chain(first, fn), ev.grow(functionSize)
 	}
 	v, err = ev.call(fn, []Value{v}, Null{}, f)
 	return v, at(err, x.pos, "~>")

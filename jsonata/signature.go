@@ -36,10 +36,13 @@ func typeOf(v Value) uint16 {
 
 // validate returns the arguments as the function wants them: missing ones taken
 // from the context, single values wrapped where it expects an array.
-func (s *signature) validate(args []Value, context Value) ([]Value, error) {
-	counts := s.match(args)
+func (s *signature) validate(ev *evaluator, args []Value, context Value) ([]Value, error) {
+	counts, err := s.match(ev, args)
+	if err != nil {
+		return nil, err
+	}
 	if counts == nil {
-		return nil, s.mismatch(args)
+		return nil, s.mismatch(ev, args)
 	}
 	out := make([]Value, 0, max(len(s.params), len(args)))
 	next := 0
@@ -82,54 +85,80 @@ func argError(code string, i int, v Value) error {
 	return e
 }
 
-// match returns how many arguments each parameter takes, or nil if they do not
-// fit. Like a regular expression over the types it is greedy and backtracks.
-func (s *signature) match(args []Value) []int {
-	counts := make([]int, len(s.params))
-	if s.matchFrom(0, args, counts) {
-		return counts
-	}
-	return nil
+// matching fits arguments to parameters. Like a regular expression over the
+// types it is greedy and backtracks, but it tries no combination twice.
+type matching struct {
+	ev     *evaluator
+	params []syntax.Param
+	args   []Value
+	prefix bool         // arguments may be left over
+	counts []int        // how many arguments each parameter takes
+	end    int          // of the arguments taken
+	failed map[int]bool // parameter*(len(args)+1) + argument
+	err    error        // of a limit
 }
 
-func (s *signature) matchFrom(i int, args []Value, counts []int) bool {
-	if i == len(s.params) {
-		return len(args) == 0
+// match returns how many arguments each parameter takes, or nil if they do not
+// fit.
+func (s *signature) match(ev *evaluator, args []Value) ([]int, error) {
+	m := &matching{ev: ev, params: s.params, args: args, counts: make([]int, len(s.params))}
+	if !m.from(0, 0) {
+		return nil, m.err
 	}
-	p := &s.params[i]
+	return m.counts, nil
+}
+
+func (m *matching) from(i, next int) bool {
+	if i == len(m.params) {
+		m.end = next
+		return m.prefix || next == len(m.args)
+	}
+	key := i*(len(m.args)+1) + next
+	if m.failed[key] {
+		return false
+	}
+	p := &m.params[i]
 	most := 0
-	for most < len(args) && typeOf(args[most])&p.Types != 0 && (most == 0 || p.Repeated) {
+	for next+most < len(m.args) && typeOf(m.args[next+most])&p.Types != 0 && (most == 0 || p.Repeated) {
 		most++
 	}
 	least := 1
 	if p.Optional {
 		least = 0
 	}
-	for n := most; n >= least; n-- {
-		counts[i] = n
-		if s.matchFrom(i+1, args[n:], counts) {
+	const argsPerStep = 16
+	if most > argsPerStep || m.failed != nil {
+		m.err = m.ev.step(1 + most/argsPerStep)
+	}
+	for n := most; n >= least && m.err == nil; n-- {
+		m.counts[i] = n
+		if m.from(i+1, next+n) {
 			return true
 		}
 	}
+	if m.failed == nil {
+		m.failed = make(map[int]bool)
+	}
+	m.failed[key] = true
 	return false
 }
 
 // mismatch returns the error for the first argument that does not fit.
-func (s *signature) mismatch(args []Value) error {
+func (s *signature) mismatch(ev *evaluator, args []Value) error {
 	good := 0
 	counts := make([]int, len(s.params))
 	for i := range s.params {
-		part := &signature{s.params[:i+1]}
-		fits := -1
-		for n := len(args); n >= 0 && fits < 0; n-- {
-			if part.matchFrom(0, args[:n], counts) {
-				fits = n
+		m := &matching{ev: ev, params: s.params[:i+1], args: args, prefix: true, counts: counts}
+		if !m.from(0, 0) {
+			if m.err != nil {
+				return m.err
 			}
-		}
-		if fits < 0 {
 			break
 		}
-		good = fits
+		if err := ev.step(1); err != nil {
+			return err
+		}
+		good = m.end
 	}
 	return argError("T0410", good, argument(args, good))
 }

@@ -150,6 +150,9 @@ func (ev *evaluator) descend(out *Array, v Value, depth int) error {
 	if err := ev.growItems(1); err != nil {
 		return err
 	}
+	if len(out.items) >= ev.limits.Output/itemSize {
+		return newError(CodeSequence, ev.limits.Output/itemSize)
+	}
 	out.items = append(out.items, v)
 	o := objectFrom(v)
 	if o == nil {

@@ -9,7 +9,8 @@ import (
 const (
 	maxPicture = 1 << 16 // code units of a picture
 	maxSymbol  = 64      // bytes of a symbol of a decimal format
-	maxOutput  = 1 << 20 // bytes that padding and repetition may add
+	maxPadding = 1 << 16 // digits or numerals of one number
+	maxOutput  = 1 << 20 // bytes of a date beyond the length of its picture
 	maxWork    = 1 << 24 // product of lengths in the few quadratic places
 )
 

@@ -66,7 +66,7 @@ func letters(value float64) (string, error) {
 }
 
 func roman(value float64) (string, error) {
-	if value/1000 > maxOutput {
+	if value/1000 > maxPadding {
 		return "", ErrLimit
 	}
 	numerals := [...]struct {
@@ -89,11 +89,14 @@ func roman(value float64) (string, error) {
 // decimal writes digits with padding, grouping and the ordinal suffix.
 func (p *integerPicture) decimal(value float64) (string, error) {
 	text := numberText(value)
-	if p.mandatory > maxOutput {
+	if p.mandatory > maxPadding {
 		return "", ErrLimit
 	}
 	if missing := p.mandatory - float64(len(text)); missing > 0 {
 		text = strings.Repeat("0", int(missing)) + text
+	}
+	if p.zero == '0' && len(p.separators) == 0 && !p.ordinal {
+		return text, nil
 	}
 	digits := []rune(text)
 	for i := range digits {

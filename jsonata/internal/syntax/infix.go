@@ -1,5 +1,7 @@
 package syntax
 
+import "strings"
+
 // infix parses what follows the operator tok, whose left side is left.
 func (p *parser) infix(tok token, left *Node) (*Node, error) {
 	n := &Node{Kind: Binary, Pos: tok.pos, Text: tok.text, Left: left}
@@ -93,7 +95,9 @@ func (p *parser) lambda(n *Node) error {
 }
 
 func (p *parser) signature(n *Node) error {
-	start, text := p.tok.pos, "<"
+	start := p.tok.pos
+	var text strings.Builder
+	text.WriteByte('<')
 	for depth := 1; depth > 0 && !p.tok.is("{") && p.tok.kind != tokEnd; {
 		if err := p.advance("", false); err != nil {
 			return err
@@ -104,12 +108,12 @@ func (p *parser) signature(n *Node) error {
 		case p.tok.is("<"):
 			depth++
 		}
-		text += p.tok.text
+		text.WriteString(p.tok.text)
 	}
 	if err := p.advance(">", false); err != nil {
 		return err
 	}
-	sig, err := ParseSignature(text)
+	sig, err := ParseSignature(text.String())
 	if e, ok := err.(*Error); ok { //nolint:errorlint // ParseSignature returns its errors as they are
 		e.Pos += start
 		return e
