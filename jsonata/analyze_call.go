@@ -107,7 +107,7 @@ func (a *analyzer) callFunction(fn *Function, args []*known, n *syntax.Node, in 
 		return returned(fn)
 	}
 	if fn.sig != nil && len(fn.sig.params) > 0 && fn.sig.params[0].Context {
-		if counts := fn.sig.match(placeholders(args)); counts != nil && counts[0] == 0 {
+		if counts, _ := fn.sig.match(nil, placeholders(args)); counts != nil && counts[0] == 0 {
 			a.consume(in)
 		}
 	}

@@ -99,7 +99,8 @@ type matching struct {
 }
 
 // match returns how many arguments each parameter takes, or nil if they do not
-// fit.
+// fit. Without an evaluator its work is not limited, which is only for signatures
+// that can be trusted.
 func (s *signature) match(ev *evaluator, args []Value) ([]int, error) {
 	m := &matching{ev: ev, params: s.params, args: args, counts: make([]int, len(s.params))}
 	if !m.from(0, 0) {
@@ -127,7 +128,7 @@ func (m *matching) from(i, next int) bool {
 		least = 0
 	}
 	const argsPerStep = 16
-	if most > argsPerStep || m.failed != nil {
+	if m.ev != nil && (most > argsPerStep || m.failed != nil) {
 		m.err = m.ev.step(1 + most/argsPerStep)
 	}
 	for n := most; n >= least && m.err == nil; n-- {
