@@ -100,7 +100,7 @@ func (c *call) problem(ctx context.Context, in *incoming) (*problemFound, error)
 		scope.Set("headers", headersObject(in.header))
 		scope.Set("status", float64(in.status))
 		scope.Set("data", in.data)
-		v, err := c.eval(ctx, "config.error_expression", c.m.errorExpression, scope)
+		v, err := c.eval(ctx, c.m.errorPath, c.m.errorExpression, scope)
 		if err != nil {
 			return nil, err
 		}

@@ -43,6 +43,7 @@ type settings struct {
 	auth            *authorization // nil: by what the account's context holds
 	pagination      pager
 	errorExpression *expr.Program
+	errorPath       string // of the error expression
 
 	rawHeaders, rawQuery *expr.Object // for methods to merge theirs over
 	removed              []string     // headers that are null at the top
@@ -69,7 +70,7 @@ func parseSettings(f field, inherited settings) settings {
 		s.pagination = parsePagination(page)
 	}
 	if p := f.get("error_expression"); p.value != nil {
-		s.errorExpression = p.program()
+		s.errorExpression, s.errorPath = p.program(), p.path
 	}
 	return s
 }

@@ -23,18 +23,23 @@ type outgoing struct {
 	body        expr.Value
 }
 
-// scope is what expressions about a request see.
+// scope is what expressions about a request see. The query is a copy, because the request may still change and a
+// value that an expression has seen may not.
 func (out *outgoing) scope() *expr.Object {
+	query := newQuery()
+	for key, v := range out.query.All() {
+		query.Set(key, v)
+	}
 	options := jsonata.NewObject(4)
 	options.Set("method", strings.ToLower(out.verb))
 	options.Set("headers", headersObject(out.headers))
-	options.Set("query", out.query)
+	options.Set("query", query)
 	if out.body != nil {
 		options.Set("body", out.body)
 	}
 	scope := jsonata.NewObject(8)
 	scope.Set("url", out.fullURL().String())
-	scope.Set("query", out.query)
+	scope.Set("query", query)
 	scope.Set("requestOptions", options)
 	return scope
 }

@@ -72,6 +72,8 @@ func NewTransport(cfg TransportConfig) *http.Transport {
 		ResponseHeaderTimeout:  headerTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		// A connection that died without a word would otherwise take every request with it until the kernel notices.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 	if cfg.Proxy != nil {
 		g.proxyAddr = hostPort(cfg.Proxy)
