@@ -121,6 +121,15 @@ func (ev *evaluator) growItems(n int) error {
 	return nil
 }
 
+// growing accounts for n items that were appended to an array, which as a whole
+// must not outgrow the limit either.
+func (ev *evaluator) growing(a *Array, n int) error {
+	if len(a.items)*itemSize > ev.limits.Output {
+		return newError(CodeSequence, ev.limits.Output/itemSize)
+	}
+	return ev.growItems(n)
+}
+
 // items returns the items of an array. It accounts for a range that has to be
 // written out.
 func (ev *evaluator) items(a *Array) ([]Value, error) {

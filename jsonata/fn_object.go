@@ -172,6 +172,10 @@ func fnAssert(c *Call) (Value, error) {
 	return nil, raise(c.Arg(1), "D3141")
 }
 
+// maxEvals is how many compiled sources an evaluation keeps. Sources that are
+// made in a loop would pile up otherwise.
+const maxEvals = 256
+
 // fnEval evaluates an expression with the variables of the caller.
 func fnEval(c *Call) (Value, error) {
 	ev, src := c.ev, c.Arg(0).(string)
@@ -186,6 +190,9 @@ func fnEval(c *Call) (Value, error) {
 		var err error
 		if p, err = ev.prog.lib.compile(src, true); err != nil {
 			return nil, inEval("D3120", src, err)
+		}
+		if len(ev.evals) >= maxEvals {
+			clear(ev.evals)
 		}
 		if ev.evals == nil {
 			ev.evals = make(map[string]*Program)

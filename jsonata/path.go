@@ -211,7 +211,12 @@ func (s *step) each(ev *evaluator, f *frame, in *Array, last bool) (cursor, erro
 			continue
 		}
 		out.items = append(out.items, v)
-		single++
+		if single++; single == chunk {
+			if err := ev.growing(out, single); err != nil {
+				return cursor{}, err
+			}
+			single = 0
+		}
 	}
 	if err := ev.growItems(single); err != nil {
 		return cursor{}, err

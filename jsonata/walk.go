@@ -147,11 +147,8 @@ func (ev *evaluator) descend(out *Array, v Value, depth int) error {
 		}
 		return nil
 	}
-	if err := ev.growItems(1); err != nil {
+	if err := ev.growing(out, 1); err != nil {
 		return err
-	}
-	if len(out.items) >= ev.limits.Output/itemSize {
-		return newError(CodeSequence, ev.limits.Output/itemSize)
 	}
 	out.items = append(out.items, v)
 	o := objectFrom(v)
