@@ -14,10 +14,11 @@ func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 	if h, ok := c.Arg(0).(interface{ Bytes() []byte }); ok {
 		data = h.Bytes()
 	} else if c.Arg(0) != nil {
-		if err := growText(c, 0, c.Arg(0)); err != nil {
+		text, err := callText(c, c.Arg(0))
+		if err != nil {
 			return nil, err
 		}
-		data = []byte(strings.ToValidUTF8(textOf(c.Arg(0)), "\ufffd"))
+		data = []byte(strings.ToValidUTF8(text, "\ufffd"))
 	}
 	if err := c.Grow(base64.StdEncoding.EncodedLen(len(data))); err != nil {
 		return nil, err
@@ -31,15 +32,12 @@ func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 // base64Decode decodes text the way browsers do: white space is ignored and padding may be missing, but nothing else is
 // forgiven. Bytes that are no UTF-8 become replacement characters.
 func base64Decode(c *jsonata.Call) (jsonata.Value, error) {
-	if err := growText(c, 0, c.Arg(0)); err != nil {
+	text, err := callText(c, c.Arg(0))
+	if err != nil {
 		return nil, err
 	}
-	text, isText := c.Arg(0).(string)
-	if !isText {
-		text = textOf(c.Arg(0))
-	}
 	if isTrue(c.Arg(1)) {
-		if !isText {
+		if _, isText := c.Arg(0).(string); !isText {
 			return nil, argumentError("$base64decode: got %s, want text", typeName(c.Arg(0)))
 		}
 		text = strings.NewReplacer("-", "+", "_", "/").Replace(text)

@@ -58,7 +58,11 @@ func eachKeyed(c *jsonata.Call, add func(key string, item jsonata.Value)) error 
 		if err != nil {
 			return err
 		}
-		add(propertyKey(v), item)
+		name, err := callText(c, v)
+		if err != nil {
+			return err
+		}
+		add(name, item)
 	}
 	return nil
 }
@@ -159,6 +163,9 @@ func values(c *jsonata.Call) (jsonata.Value, error) {
 
 func chunk(c *jsonata.Call) (jsonata.Value, error) {
 	items, size := castList(c.Arg(0)), 1.0
+	if err := growText(c, 0, c.Arg(1)); err != nil {
+		return nil, err
+	}
 	if c.Arg(1) != nil {
 		size = toInteger(c.Arg(1))
 	}
@@ -183,21 +190,30 @@ func difference(c *jsonata.Call) (jsonata.Value, error) {
 	excluded := make(map[any]bool)
 	if others, ok := c.Arg(1).(*jsonata.Array); ok {
 		for _, other := range others.Items() {
+			if err := c.Step(1); err != nil {
+				return nil, err
+			}
 			excluded[identityOf(other)] = true
 		}
 	}
 	out := []jsonata.Value{}
 	for _, item := range list.Items() {
+		if err := c.Step(1); err != nil {
+			return nil, err
+		}
 		if !excluded[identityOf(item)] {
 			out = append(out, item)
 		}
 	}
-	return jsonata.NewArray(out...), c.Step(list.Len() + len(excluded))
+	return jsonata.NewArray(out...), nil
 }
 
 func flattenDepth(c *jsonata.Call) (jsonata.Value, error) {
 	if c.Arg(1) == nil {
 		return flatten(c, 1)
+	}
+	if err := growText(c, 0, c.Arg(1)); err != nil {
+		return nil, err
 	}
 	return flatten(c, toInteger(c.Arg(1)))
 }

@@ -28,6 +28,9 @@ func pick(c *jsonata.Call) (jsonata.Value, error) {
 	if isNullish(source) {
 		return jsonata.NewObject(0), nil
 	}
+	if err := visit(c, c.Arg(1)); err != nil {
+		return nil, err
+	}
 	for _, p := range castList(c.Arg(1)) {
 		if err := c.Step(1); err != nil {
 			return nil, err
@@ -113,6 +116,9 @@ func finished(v jsonata.Value) jsonata.Value {
 
 // omit copies an object without the members at the given paths. An item of an array leaves a hole.
 func omit(c *jsonata.Call) (jsonata.Value, error) {
+	if err := visit(c, c.Arg(1)); err != nil {
+		return nil, err
+	}
 	source := c.Arg(0)
 	var out jsonata.Value = copyOf(entriesOf(source))
 	for _, p := range castList(c.Arg(1)) {
@@ -196,12 +202,14 @@ func keys(c *jsonata.Call) (jsonata.Value, error) {
 	collect = func(v jsonata.Value) error {
 		switch v := v.(type) {
 		case *jsonata.Array:
+			if err := c.Step(v.Len()); err != nil {
+				return err
+			}
 			for _, item := range v.Items() {
 				if err := collect(item); err != nil {
 					return err
 				}
 			}
-			return c.Step(v.Len())
 		case *jsonata.Object:
 			for _, key := range v.Keys() {
 				if !seen[key] {
@@ -288,13 +296,19 @@ func zipSQLResponse(c *jsonata.Call) (jsonata.Value, error) {
 	if !ok {
 		return nil, argumentError("$zipSqlResponse: the data is %s, want an array", typeName(c.Arg(1)))
 	}
+	key, err := callText(c, c.Arg(2))
+	if err != nil {
+		return nil, err
+	}
 	names := make([]string, columns.Len())
 	for i, column := range columns.Items() {
 		if isNullish(column) {
 			return nil, argumentError("$zipSqlResponse: column %d is %s", i, typeName(column))
 		}
-		name, _ := property(column, propertyKey(c.Arg(2)))
-		names[i] = propertyKey(name)
+		name, _ := property(column, key)
+		if names[i], err = callText(c, name); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]jsonata.Value, rows.Len())
 	for i, row := range rows.Items() {

@@ -41,7 +41,10 @@ func stringFunctions() []jsonata.Func {
 func join(c *jsonata.Call) (jsonata.Value, error) {
 	separator := ","
 	if c.Arg(1) != nil {
-		separator = textOf(c.Arg(1))
+		var err error
+		if separator, err = callText(c, c.Arg(1)); err != nil {
+			return nil, err
+		}
 	}
 	items := castList(c.Arg(0))
 	if err := growText(c, len(separator)*len(items), items...); err != nil {
@@ -61,6 +64,42 @@ func wrap(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, err
 	}
 	return joinText(parts, ""), nil
+}
+
+// callText is textOf within the limits of the evaluation, which an array that contains itself many times over would
+// exceed.
+func callText(c *jsonata.Call, v jsonata.Value) (string, error) {
+	if _, ok := v.(*jsonata.Array); ok {
+		if err := growText(c, 0, v); err != nil {
+			return "", err
+		}
+	}
+	return textOf(v), nil
+}
+
+// visit takes a step from the budget for every value inside v.
+func visit(c *jsonata.Call, v jsonata.Value) error {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		if err := c.Step(v.Len()); err != nil {
+			return err
+		}
+		for _, item := range v.Items() {
+			if err := visit(c, item); err != nil {
+				return err
+			}
+		}
+	case *jsonata.Object:
+		if err := c.Step(v.Len()); err != nil {
+			return err
+		}
+		for _, member := range v.All() {
+			if err := visit(c, member); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // growText announces text made of the texts of values, before it is made.
@@ -88,12 +127,9 @@ func growText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
 
 // jsonParse decodes JSON text; what is not JSON is null.
 func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
-	text, ok := c.Arg(0).(string)
-	if !ok {
-		if err := growText(c, 0, c.Arg(0)); err != nil {
-			return nil, err
-		}
-		text = textOf(c.Arg(0))
+	text, err := callText(c, c.Arg(0))
+	if err != nil {
+		return nil, err
 	}
 	if err := c.Grow(len(text)); err != nil {
 		return nil, err
@@ -125,30 +161,33 @@ func diceCoefficient(c *jsonata.Call) (jsonata.Value, error) {
 	if f, ok := c.Arg(0).(float64); sameValue(c.Arg(0), c.Arg(1)) && !(ok && math.IsNaN(f)) {
 		return 1.0, nil
 	}
-	names, err := normalizedNames(c, "$diceCoefficient", c.Arg(0), c.Arg(1))
+	names, err := bigramsOf(c, "$diceCoefficient", c.Arg(0), c.Arg(1))
 	if err != nil {
 		return nil, err
 	}
-	return dice(names[0], names[1]), nil
+	return names[0].dice(names[1]), nil
 }
 
 // mostSimilar returns the candidate that is most similar to a name, or the name itself if none is similar enough.
 func mostSimilar(c *jsonata.Call) (jsonata.Value, error) {
 	threshold := 0.8
+	if err := growText(c, 0, c.Arg(2)); err != nil {
+		return nil, err
+	}
 	if c.Arg(2) != nil {
 		threshold = toNumber(c.Arg(2))
 	}
-	name, err := normalizedNames(c, "$mostSimilar", c.Arg(0))
+	name, err := bigramsOf(c, "$mostSimilar", c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
 	best, similarity := jsonata.Value(""), 0.0
 	for _, candidate := range entriesOf(c.Arg(1)).All() {
-		other, err := normalizedNames(c, "$mostSimilar", candidate)
+		other, err := bigramsOf(c, "$mostSimilar", candidate)
 		if err != nil {
 			return nil, err
 		}
-		if s := dice(name[0], other[0]); s > similarity {
+		if s := name[0].dice(other[0]); s > similarity {
 			best, similarity = candidate, s
 		}
 	}
@@ -158,8 +197,8 @@ func mostSimilar(c *jsonata.Call) (jsonata.Value, error) {
 	return c.Arg(0), nil
 }
 
-func normalizedNames(c *jsonata.Call, function string, names ...jsonata.Value) ([]string, error) {
-	out := make([]string, len(names))
+func bigramsOf(c *jsonata.Call, function string, names ...jsonata.Value) ([]bigrams, error) {
+	out := make([]bigrams, len(names))
 	for i, name := range names {
 		text, ok := name.(string)
 		if !ok {
@@ -168,7 +207,7 @@ func normalizedNames(c *jsonata.Call, function string, names ...jsonata.Value) (
 		if err := c.Step(1 + len(text)/16); err != nil {
 			return nil, err
 		}
-		out[i] = normalizeName(text)
+		out[i] = newBigrams(normalizeName(text))
 	}
 	return out, nil
 }

@@ -1,10 +1,6 @@
 package expr
 
-import (
-	"strings"
-
-	"github.com/millrace/millrace/jsonata"
-)
+import "github.com/millrace/millrace/jsonata"
 
 // treeFunctions order nodes that name their parents.
 func treeFunctions() []jsonata.Func {
@@ -27,10 +23,10 @@ func sortNodes(c *jsonata.Call) (jsonata.Value, error) {
 	if !ok {
 		return nil, argumentError("$sortNodes: got %s, want an array", typeName(c.Arg(0)))
 	}
-	if err := c.Step(list.Len()); err != nil {
+	nodes, err := linkNodes(c, list.Items(), newPath(argOr(c, 1, "id")), newPath(argOr(c, 2, "parent_id")))
+	if err != nil {
 		return nil, err
 	}
-	nodes := linkNodes(list.Items(), newPath(argOr(c, 1, "id")), newPath(argOr(c, 2, "parent_id")))
 	s := treeSorter{call: c, sequence: sequenceKeys(c, argOr(c, 3, "sequence")), maxDepth: list.Len()}
 	if err := s.flatten(nodes, 0); err != nil {
 		return nil, err
@@ -55,9 +51,12 @@ func sequenceKeys(c *jsonata.Call, sequence jsonata.Value) []iteratee {
 
 // linkNodes hangs every node below its parent and returns the roots. Nodes with the same id are one node, which has the
 // content of the last of them.
-func linkNodes(items []jsonata.Value, id, parent path) []*treeNode {
+func linkNodes(c *jsonata.Call, items []jsonata.Value, id, parent path) ([]*treeNode, error) {
 	byID := make(map[any]*treeNode, len(items))
 	for _, item := range items {
+		if err := c.Step(2); err != nil {
+			return nil, err
+		}
 		byID[identityOf(id.get(item))] = &treeNode{value: item}
 	}
 	var roots []*treeNode
@@ -70,7 +69,7 @@ func linkNodes(items []jsonata.Value, id, parent path) []*treeNode {
 			roots = append(roots, node)
 		}
 	}
-	return roots
+	return roots, nil
 }
 
 type treeSorter struct {
@@ -135,215 +134,4 @@ func withoutChildren(v jsonata.Value) jsonata.Value {
 		}
 	}
 	return out
-}
-
-// dependencyGraph builds a graph of items that depend on the item they name as their parent.
-func dependencyGraph(c *jsonata.Call) (jsonata.Value, error) {
-	list, ok := c.Arg(0).(*jsonata.Array)
-	if !ok {
-		return nil, argumentError("$dependencyGraph: got %s, want an array", typeName(c.Arg(0)))
-	}
-	if err := c.Step(list.Len()); err != nil {
-		return nil, err
-	}
-	parentKey, key := newPath(c.Arg(1)), newPath(c.Arg(2))
-	byKey := make(map[string]jsonata.Value, list.Len())
-	for _, item := range list.Items() {
-		byKey[propertyKey(key.get(item))] = item
-	}
-	g := newGraph()
-	for _, item := range list.Items() {
-		id, parentID := key.get(item), parentKey.get(item)
-		g.addNode(id, item)
-		if parent := byKey[propertyKey(parentID)]; isTrue(parent) {
-			g.addNode(parentID, parent)
-			g.addDependency(id, parentID)
-		}
-	}
-	return g, nil
-}
-
-// graph is a dependency graph as a host object.
-type graph struct {
-	nodes []*graphNode
-	byID  map[any]*graphNode
-}
-
-type graphNode struct {
-	id           jsonata.Value
-	data         jsonata.Value
-	dependencies []*graphNode
-	dependants   []*graphNode
-	linked       map[*graphNode]bool // the dependencies, to add each only once
-}
-
-func newGraph() *graph { return &graph{byID: make(map[any]*graphNode)} }
-
-// addNode adds a node unless the graph has it.
-func (g *graph) addNode(id, data jsonata.Value) {
-	if g.byID[identityOf(id)] != nil {
-		return
-	}
-	n := &graphNode{id: id, data: data, linked: make(map[*graphNode]bool)}
-	g.byID[identityOf(id)] = n
-	g.nodes = append(g.nodes, n)
-}
-
-func (g *graph) addDependency(id, on jsonata.Value) {
-	from, to := g.byID[identityOf(id)], g.byID[identityOf(on)]
-	if from.linked[to] {
-		return
-	}
-	from.linked[to] = true
-	from.dependencies = append(from.dependencies, to)
-	to.dependants = append(to.dependants, from)
-}
-
-// Member returns one of the graph's methods.
-func (g *graph) Member(name string) (jsonata.Value, bool) {
-	method := func(params int, call func(*jsonata.Call) (jsonata.Value, error)) (jsonata.Value, bool) {
-		return jsonata.NewFunction(jsonata.Func{Name: name, Params: params, Call: call}), true
-	}
-	switch name {
-	case "overallOrder":
-		return method(1, g.overallOrder)
-	case "dependenciesOf":
-		return method(1, g.walkFrom(func(n *graphNode) []*graphNode { return n.dependencies }))
-	case "dependantsOf":
-		return method(1, g.walkFrom(func(n *graphNode) []*graphNode { return n.dependants }))
-	case "hasNode":
-		return method(1, func(c *jsonata.Call) (jsonata.Value, error) {
-			return g.byID[identityOf(c.Arg(0))] != nil, nil
-		})
-	case "getNodeData":
-		return method(1, func(c *jsonata.Call) (jsonata.Value, error) {
-			n, err := g.node(c.Arg(0))
-			if err != nil {
-				return nil, err
-			}
-			return n.data, nil
-		})
-	case "clone": // nothing can change a graph, so it is its own copy
-		return method(0, func(*jsonata.Call) (jsonata.Value, error) { return g, nil })
-	}
-	return nil, false
-}
-
-func (g *graph) names() []string {
-	return []string{"overallOrder", "dependenciesOf", "dependantsOf", "hasNode", "getNodeData", "clone"}
-}
-
-// JSON shows the three tables of a graph, which have no serialised form.
-func (g *graph) JSON() jsonata.Value {
-	o := jsonata.NewObject(3)
-	for _, table := range []string{"nodes", "outgoingEdges", "incomingEdges"} {
-		o.Set(table, jsonata.NewObject(0))
-	}
-	return o
-}
-
-func (g *graph) node(id jsonata.Value) (*graphNode, error) {
-	if n := g.byID[identityOf(id)]; n != nil {
-		return n, nil
-	}
-	return nil, failedError("Node does not exist: %s", textOf(id))
-}
-
-// overallOrder lists the nodes so that each comes after what it depends on; with a true argument only those that depend
-// on nothing.
-func (g *graph) overallOrder(c *jsonata.Call) (jsonata.Value, error) {
-	edges := func(n *graphNode) []*graphNode { return n.dependencies }
-	check := graphWalk{call: c, edges: edges}
-	for _, n := range g.nodes {
-		if err := check.from(n); err != nil {
-			return nil, err
-		}
-	}
-	walk := graphWalk{call: c, edges: edges, leavesOnly: isTrue(c.Arg(0))}
-	for _, n := range g.nodes {
-		if len(n.dependants) > 0 {
-			continue
-		}
-		if err := walk.from(n); err != nil {
-			return nil, err
-		}
-	}
-	return walk.ids(nil), nil
-}
-
-// walkFrom returns the method that lists what can be reached from a node along some edges.
-func (g *graph) walkFrom(edges func(*graphNode) []*graphNode) func(*jsonata.Call) (jsonata.Value, error) {
-	return func(c *jsonata.Call) (jsonata.Value, error) {
-		n, err := g.node(c.Arg(0))
-		if err != nil {
-			return nil, err
-		}
-		walk := graphWalk{call: c, edges: edges}
-		if err := walk.from(n); err != nil {
-			return nil, err
-		}
-		return walk.ids(n), nil
-	}
-}
-
-// graphWalk visits nodes depth first, each after everything that its edges lead to.
-type graphWalk struct {
-	call       *jsonata.Call
-	edges      func(*graphNode) []*graphNode
-	leavesOnly bool
-	done       map[*graphNode]bool
-	path       []*graphNode
-	onPath     map[*graphNode]bool
-	out        []*graphNode
-}
-
-func (w *graphWalk) from(n *graphNode) error {
-	if w.done == nil {
-		w.done, w.onPath = make(map[*graphNode]bool), make(map[*graphNode]bool)
-	}
-	if w.done[n] {
-		return nil
-	}
-	if err := w.call.Step(1); err != nil {
-		return err
-	}
-	w.path = append(w.path, n)
-	if w.onPath[n] {
-		return failedError("Dependency Cycle Found: %s", strings.Join(nodeTexts(w.path), " -> "))
-	}
-	w.onPath[n] = true
-	edges := w.edges(n)
-	for _, next := range edges {
-		if err := w.from(next); err != nil {
-			return err
-		}
-	}
-	w.path = w.path[:len(w.path)-1]
-	delete(w.onPath, n)
-	w.done[n] = true
-	if !w.leavesOnly || len(edges) == 0 {
-		w.out = append(w.out, n)
-	}
-	return nil
-}
-
-// ids lists the nodes visited except one.
-func (w *graphWalk) ids(except *graphNode) jsonata.Value {
-	ids := []jsonata.Value{}
-	for _, n := range w.out {
-		if n != except {
-			ids = append(ids, n.id)
-		}
-	}
-	return jsonata.NewArray(ids...)
-}
-
-func nodeTexts(nodes []*graphNode) []string {
-	texts := make([]string, len(nodes))
-	for i, n := range nodes {
-		if !isNullish(n.id) {
-			texts[i] = textOf(n.id)
-		}
-	}
-	return texts
 }

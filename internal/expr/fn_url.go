@@ -19,10 +19,10 @@ func urlFunctions() []jsonata.Func {
 
 // parseURL parses an absolute address by the rules of browsers.
 func parseURL(c *jsonata.Call) (jsonata.Value, error) {
-	if err := growText(c, 0, c.Arg(0)); err != nil {
+	text, err := callText(c, c.Arg(0))
+	if err != nil {
 		return nil, err
 	}
-	text := textOf(c.Arg(0))
 	if err := c.Step(1 + len(text)/8); err != nil {
 		return nil, err
 	}
@@ -196,20 +196,16 @@ func (p *searchParams) names() []string {
 func (p *searchParams) method(name string) func(*jsonata.Call) (jsonata.Value, error) {
 	switch name {
 	case "get":
-		return func(c *jsonata.Call) (jsonata.Value, error) {
-			if found := p.valuesOf(textOf(c.Arg(0))); len(found) > 0 {
-				return found[0], nil
+		return p.find(func(found []jsonata.Value) jsonata.Value {
+			if len(found) == 0 {
+				return jsonata.Null{}
 			}
-			return jsonata.Null{}, nil
-		}
+			return found[0]
+		})
 	case "has":
-		return func(c *jsonata.Call) (jsonata.Value, error) {
-			return len(p.valuesOf(textOf(c.Arg(0)))) > 0, nil
-		}
+		return p.find(func(found []jsonata.Value) jsonata.Value { return len(found) > 0 })
 	case "getAll":
-		return func(c *jsonata.Call) (jsonata.Value, error) {
-			return jsonata.NewArray(p.valuesOf(textOf(c.Arg(0)))...), nil
-		}
+		return p.find(func(found []jsonata.Value) jsonata.Value { return jsonata.NewArray(found...) })
 	case "keys":
 		return p.each(func(pair [2]string) jsonata.Value { return pair[0] })
 	case "values":
@@ -230,13 +226,19 @@ func (p *searchParams) each(show func([2]string) jsonata.Value) func(*jsonata.Ca
 	}
 }
 
-// valuesOf returns the values of all parameters of a name.
-func (p *searchParams) valuesOf(name string) []jsonata.Value {
-	found := []jsonata.Value{}
-	for _, pair := range p.pairs {
-		if pair[0] == name {
-			found = append(found, pair[1])
+// find is a method that looks for the parameters of the name in its argument.
+func (p *searchParams) find(show func(values []jsonata.Value) jsonata.Value) func(*jsonata.Call) (jsonata.Value, error) {
+	return func(c *jsonata.Call) (jsonata.Value, error) {
+		name, err := callText(c, c.Arg(0))
+		if err != nil {
+			return nil, err
 		}
+		found := []jsonata.Value{}
+		for _, pair := range p.pairs {
+			if pair[0] == name {
+				found = append(found, pair[1])
+			}
+		}
+		return show(found), c.Step(len(p.pairs))
 	}
-	return found
 }

@@ -28,26 +28,47 @@ func orderBy(c *jsonata.Call, items []jsonata.Value, by []iteratee, orders []jso
 			if rows[i].keys[j], err = key(item); err != nil {
 				return nil, err
 			}
+			if list, ok := rows[i].keys[j].(*jsonata.Array); ok {
+				if rows[i].keys[j], err = callText(c, list); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
-	sortRows(rows, func(a, b sortKeys) int {
-		for i := range a.keys {
-			order := compareAscending(a.keys[i], b.keys[i])
-			if order == 0 {
-				continue
-			}
-			if i < len(orders) && orders[i] == "desc" {
-				return -order
-			}
-			return order
-		}
-		return a.place - b.place
-	})
+	s := sorter{call: c, orders: orders}
+	sortRows(rows, s.compare)
 	out := make([]jsonata.Value, len(rows))
 	for i, row := range rows {
 		out[i] = row.item
 	}
-	return out, nil
+	return out, s.err
+}
+
+// sorter compares rows. After an error it leaves them where they stand.
+type sorter struct {
+	call   *jsonata.Call
+	orders []jsonata.Value
+	err    error
+}
+
+func (s *sorter) compare(a, b sortKeys) int {
+	if s.err == nil {
+		s.err = s.call.Step(1)
+	}
+	for i := range a.keys {
+		if s.err != nil {
+			break
+		}
+		order := compareAscending(a.keys[i], b.keys[i])
+		if order == 0 {
+			continue
+		}
+		if i < len(s.orders) && s.orders[i] == "desc" {
+			return -order
+		}
+		return order
+	}
+	return a.place - b.place
 }
 
 // shortSort is the length below which JavaScript engines sort by binary insertion. It shows only where keys of
@@ -136,14 +157,17 @@ func primitiveText(v jsonata.Value) (string, bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
-	case *jsonata.Array, *jsonata.Object, *jsonata.Function:
-		return textOf(v), true
+	case *jsonata.Object, *jsonata.Function:
+		return objectText, true
 	}
 	return "", false
 }
 
 // compareText orders text by UTF-16 code units: characters outside the basic plane come before U+E000.
 func compareText(a, b string) int {
+	if a == b {
+		return 0
+	}
 	for a != "" && b != "" {
 		x, sizeA := utf8.DecodeRuneInString(a)
 		y, sizeB := utf8.DecodeRuneInString(b)

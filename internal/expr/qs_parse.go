@@ -33,8 +33,16 @@ type queryParser struct {
 	entities       bool
 }
 
+// maxQueryDepth bounds the depth option, since nested values are walked recursively.
+const maxQueryDepth = 1000
+
 // parseQueryFunction implements $parseQuery(text, options).
 func parseQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
+	for _, arg := range c.Args {
+		if err := visit(c, arg); err != nil {
+			return nil, err
+		}
+	}
 	p, err := newQueryParser(c, optionsOf(c.Arg(1)))
 	if err != nil {
 		return nil, err
@@ -86,6 +94,7 @@ func newQueryParser(c *jsonata.Call, options queryOptions) (*queryParser, error)
 	if options.get("depth") == false {
 		depth = 0
 	}
+	depth = min(depth, maxQueryDepth)
 	decodeDots := options.flag("decodeDotInKeys", false)
 	return &queryParser{
 		call:           c,
@@ -143,6 +152,9 @@ func (p *queryParser) split(s string) ([]parameter, error) {
 	}
 	found := jsonata.NewObject(len(parts))
 	for _, part := range parts {
+		if err := p.call.Step(1); err != nil {
+			return nil, err
+		}
 		name, value, err := p.readPart(part, found)
 		if err != nil {
 			return nil, err

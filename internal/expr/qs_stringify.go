@@ -28,6 +28,9 @@ type queryWriter struct {
 
 // stringifyQueryFunction implements $stringifyQuery(object, options).
 func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
+	if err := visit(c, c.Arg(1)); err != nil {
+		return nil, err
+	}
 	options := optionsOf(c.Arg(1))
 	w := queryWriter{call: c}
 	if err := w.configure(options); err != nil {

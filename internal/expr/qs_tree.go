@@ -110,16 +110,19 @@ func (n *queryNode) value(keepHoles bool) jsonata.Value {
 	return o
 }
 
-// combine appends values given for the same name.
+// combine appends values given for the same name. It may change a.
 func (p *queryParser) combine(a, b *queryNode) *queryNode {
 	if a.kind == overgrownNode {
 		return a.push(b)
 	}
-	joined := newQueryList(append(spread(a), spread(b)...)...)
-	if float64(len(joined.items)) > p.arrayLimit {
-		return joined.overgrown()
+	if a.kind != listNode {
+		a = newQueryList(a)
 	}
-	return joined
+	a.items = append(a.items, spread(b)...)
+	if float64(len(a.items)) > p.arrayLimit {
+		return a.overgrown()
+	}
+	return a
 }
 
 // spread returns the items of a list, or the node itself as the only item.

@@ -16,35 +16,37 @@ func normalizeName(s string) string {
 	}, lowerCase(s))
 }
 
-// dice is the Sørensen-Dice coefficient over pairs of neighbouring characters of two normalised names. Two
-// names without any pair give NaN.
-func dice(a, b string) float64 {
-	left, right := pairs(a), pairs(b)
-	unmatched := make(map[string]int, len(right))
-	for _, pair := range right {
-		unmatched[pair]++
-	}
-	shared := 0
-	for _, pair := range left {
-		if unmatched[pair] > 0 {
-			unmatched[pair]--
-			shared++
-		}
-	}
-	if len(left)+len(right) == 0 {
-		return math.NaN()
-	}
-	return 2 * float64(shared) / float64(len(left)+len(right))
+// bigrams counts the pairs of neighbouring characters of a normalised name; a single character stands for itself.
+type bigrams struct {
+	counts map[[2]byte]int
+	total  int
 }
 
-// pairs lists the neighbouring characters of a name; a single character stands for itself.
-func pairs(s string) []string {
+func newBigrams(s string) bigrams {
+	b := bigrams{counts: make(map[[2]byte]int)}
 	if len(s) == 1 {
-		return []string{s}
+		b.add(s[0], 0)
 	}
-	out := make([]string, 0, max(len(s)-1, 0))
 	for i := 0; i+1 < len(s); i++ {
-		out = append(out, s[i:i+2])
+		b.add(s[i], s[i+1])
 	}
-	return out
+	return b
+}
+
+func (b *bigrams) add(first, second byte) {
+	b.counts[[2]byte{first, second}]++
+	b.total++
+}
+
+// dice is the Sørensen-Dice coefficient of two names: how many of their pairs they share. Two names without any pair
+// give NaN.
+func (b *bigrams) dice(other bigrams) float64 {
+	if b.total+other.total == 0 {
+		return math.NaN()
+	}
+	shared := 0
+	for pair, n := range b.counts {
+		shared += min(n, other.counts[pair])
+	}
+	return 2 * float64(shared) / float64(b.total+other.total)
 }
