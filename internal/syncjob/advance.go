@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/jsonata"
@@ -160,9 +161,9 @@ func (s *slice) leaveCall(ctx context.Context, e *evaluation, c *callFrame) erro
 
 // nearestCall returns the request that the top of a stack belongs to, or nil.
 func nearestCall(stack []*frame) *callFrame {
-	for i := len(stack) - 1; i >= 0; i-- {
-		if c := stack[i].Call; c != nil {
-			return c
+	for _, f := range slices.Backward(stack) {
+		if f.Call != nil {
+			return f.Call
 		}
 	}
 	return nil
@@ -172,8 +173,8 @@ func nearestCall(stack []*frame) *callFrame {
 // it is a recursion of.
 func ownerIn(stack []*frame) *callFrame {
 	owner := nearestCall(stack)
-	for i := len(stack) - 1; i >= 0 && owner != nil && owner.Depth > 0; i-- {
-		if c := stack[i].Call; c != nil && c.Node == owner.Node && c.Depth < owner.Depth {
+	for _, f := range slices.Backward(stack) {
+		if c := f.Call; c != nil && c.Node == owner.Node && c.Depth < owner.Depth {
 			owner = c
 		}
 	}

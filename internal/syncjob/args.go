@@ -41,8 +41,11 @@ func readArgsSchema(raw json.RawMessage) (map[string]argSchema, error) {
 func withDefaults(args, argsSchema json.RawMessage) (json.RawMessage, error) {
 	given := map[string]json.RawMessage{}
 	if len(args) > 0 && string(args) != "null" {
-		if json.Unmarshal(args, &given) != nil {
+		if !isObject(args) {
 			return args, nil
+		}
+		if err := json.Unmarshal(args, &given); err != nil {
+			return nil, fmt.Errorf("decode args: %w", err)
 		}
 	}
 	schema, err := readArgsSchema(argsSchema)
@@ -63,4 +66,10 @@ func withDefaults(args, argsSchema json.RawMessage) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode args: %w", err)
 	}
 	return out, nil
+}
+
+// isObject reports whether a JSON document is an object.
+func isObject(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	return json.Unmarshal(raw, &members) == nil
 }

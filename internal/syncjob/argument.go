@@ -2,7 +2,7 @@ package syncjob
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -102,7 +102,7 @@ func (a *argument) text(ctx context.Context, scope jsonata.Value) (string, error
 	case float64:
 		return jsonata.FormatNumber(v), nil
 	}
-	return "", fmt.Errorf("is not text")
+	return "", errors.New("is not text")
 }
 
 // withoutPrevious returns v without the members whose value is exactly the date of the previous run, and without
@@ -152,7 +152,8 @@ func objectWithoutPrevious(o *jsonata.Object) (jsonata.Value, bool) {
 // loopPath is the path to the array that a request is repeated for.
 type loopPath struct {
 	template *expr.Template
-	names    []string
+	first    string
+	rest     []string
 }
 
 // parseLoop compiles a loop_on, which is a bare path; braces around it are forgiven.
@@ -169,7 +170,7 @@ func parseLoop(v jsonata.Value, path string, found *findings) *loopPath {
 		found.at(path, "must be the path of an array, such as args.user_ids")
 		return nil
 	}
-	return &loopPath{template: parseTemplate("{{"+text+":any:undefined}}", path, found), names: names}
+	return &loopPath{template: parseTemplate("{{"+text+":any:undefined}}", path, found), first: names[0], rest: names[1:]}
 }
 
 // elements returns what the loop runs over. Anything but an array is its only element; nothing is no element.

@@ -32,7 +32,7 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
 		}
 		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
 		w.raw(`,"meta":`).value(recordMeta{
-			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: run.IntegratedAccountID,
+			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.account,
 			Node: out.node.name, Method: out.method, Sequence: p.frozen.Sequence,
 		}).raw(`}`)
 	} else {

@@ -246,7 +246,7 @@ func drawGraph(rt *rapid.T) string {
 		nodes = append(nodes, self)
 		out = append(out, n)
 	}
-	wanted := rapid.SliceOfDistinct(rapid.SampledFrom(sinks), rapid.ID[string]).Draw(rt, "sinks")
+	wanted := rapid.SliceOfNDistinct(rapid.SampledFrom(sinks), 1, -1, rapid.ID[string]).Draw(rt, "sinks")
 	out = append(out, map[string]any{"name": "out", "type": "destination", "destination_type": "webhook", "resources_to_persist": wanted})
 	raw, err := json.Marshal(out)
 	if err != nil {

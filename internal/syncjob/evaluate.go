@@ -3,19 +3,11 @@ package syncjob
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/jsonata"
 )
-
-// maxBatchedErrors is how many errors error_handling batch collects before it sends them.
-const maxBatchedErrors = 50
-
-// errStop ends an evaluation whose run must fail; evaluation.fatal says why.
-var errStop = errors.New("syncjob: the run must fail")
 
 // evaluation is what comes of records: bodies to be sent, in order, and batches whose records have requests of their
 // own. It calls nobody and can be thrown away as long as nothing of it is frozen.
@@ -41,6 +33,7 @@ type output struct {
 	payload  json.RawMessage // all others
 	resource string
 	method   string
+	account  millrace.IntegratedAccountID
 }
 
 // batch handles a batch of records that n puts out: its destinations, then the nodes that work on whole batches. The
@@ -126,7 +119,10 @@ func (e *evaluation) collect(n *node, records []jsonata.Value) error {
 func (e *evaluation) send(ctx context.Context, d, n *node, records []jsonata.Value, sc scope) error {
 	out := output{
 		event: millrace.EventRunRecord, webhook: e.run.WebhookID, node: n, records: records,
-		resource: n.resource(), method: n.method(),
+		resource: n.resource(), method: n.method(), account: e.run.IntegratedAccountID,
+	}
+	if e.owner != nil {
+		out.account = e.owner.Account
 	}
 	if d.runIf != nil || d.destination.webhook != nil {
 		payload := jsonata.NewObject(2)
@@ -151,147 +147,6 @@ func (e *evaluation) send(ctx context.Context, d, n *node, records []jsonata.Val
 	return nil
 }
 
-// enter prepares the visit of one record of n, which is at its place in sc: what the add_context nodes below return,
-// what is made of that right away, and which requests are to be made.
-func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, sc scope) (*jsonata.Object, []call, error) {
-	added, active, err := e.contexts(ctx, n, sc)
-	if err != nil {
-		return nil, nil, err
-	}
-	sc = sc.withContext(added)
-	var single []jsonata.Value
-	if !n.virtual() {
-		single = []jsonata.Value{record}
-	}
-	for _, a := range active {
-		if a == n && !n.virtual() {
-			continue // its batch was handled when the page came
-		}
-		for _, child := range a.batch {
-			if err := e.child(ctx, child, single, sc); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	calls, err := e.calls(ctx, active, sc)
-	if err != nil {
-		return nil, nil, err
-	}
-	again, err := e.recursion(ctx, n, sc)
-	if err != nil || again == nil {
-		return added, calls, err
-	}
-	return added, append(calls, *again), nil
-}
-
-// contexts evaluates the add_context nodes below n, those below others after them. It returns what they add together,
-// and n with those of them whose run_if holds.
-func (e *evaluation) contexts(ctx context.Context, n *node, sc scope) (*jsonata.Object, []*node, error) {
-	active := []*node{n}
-	var added *jsonata.Object
-	for i := 0; i < len(active); i++ {
-		for _, child := range active[i].record {
-			if child.kind != typeAddContext {
-				continue
-			}
-			inner := sc.withContext(added)
-			if ok, err := e.holds(ctx, child, inner); err != nil || !ok {
-				if err != nil {
-					return nil, nil, err
-				}
-				continue
-			}
-			v, err := child.program.Eval(ctx, inner.root, expr.LimitsTransform())
-			if err != nil {
-				if err := e.failed(ctx, child, ".config.expression", err); err != nil {
-					return nil, nil, err
-				}
-				continue
-			}
-			added = mergeContext(added, v)
-			active = append(active, child)
-		}
-	}
-	return added, active, nil
-}
-
-// mergeContext adds the members of an object, or of each object of an array.
-func mergeContext(added *jsonata.Object, v jsonata.Value) *jsonata.Object {
-	switch v := v.(type) {
-	case *jsonata.Array:
-		for _, item := range v.Items() {
-			added = mergeContext(added, item)
-		}
-	case *jsonata.Object:
-		if added == nil {
-			added = jsonata.NewObject(v.Len())
-		}
-		for key, member := range v.All() {
-			added.Set(key, member)
-		}
-	}
-	return added
-}
-
-// calls returns the requests below the nodes whose run_if holds for the record in scope.
-func (e *evaluation) calls(ctx context.Context, parents []*node, sc scope) ([]call, error) {
-	var calls []call
-	for _, parent := range parents {
-		for _, child := range parent.record {
-			if child.kind != typeRequest {
-				continue
-			}
-			ok, err := e.holds(ctx, child, sc)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				calls = append(calls, call{Node: child.name})
-			}
-		}
-	}
-	return calls, nil
-}
-
-// recursion returns the repetition of n's request for the record in scope, or nil.
-func (e *evaluation) recursion(ctx context.Context, n *node, sc scope) (*call, error) {
-	if n.request == nil || n.request.recurse == nil {
-		return nil, nil
-	}
-	r := n.request.recurse
-	v, err := r.condition.Render(sc.root)
-	if err != nil {
-		return nil, e.failed(ctx, n, ".recurse.if", err)
-	}
-	if !yes(v) {
-		return nil, nil
-	}
-	config, err := r.config.eval(ctx, sc.root, e.point.Previous != "")
-	if err != nil {
-		return nil, e.failed(ctx, n, ".recurse.config", err)
-	}
-	again := &call{Node: n.name}
-	if config != nil {
-		if again.Overlay, err = jsonata.ToJSON(config); err != nil {
-			return nil, fmt.Errorf("encode recursion: %w", err)
-		}
-	}
-	return again, nil
-}
-
-// yes reports whether a rendered condition holds. A placeholder that found nothing stays as it is written, and text
-// that says no is a no.
-func yes(v jsonata.Value) bool {
-	if text, ok := v.(string); ok {
-		switch text {
-		case "false", "0", "null", "undefined":
-			return false
-		}
-		return text != "" && !wholePlaceholder.MatchString(text)
-	}
-	return expr.Truthy(v)
-}
-
 // holds evaluates a node's run_if.
 func (e *evaluation) holds(ctx context.Context, n *node, sc scope) (bool, error) {
 	if n.runIf == nil {
@@ -302,68 +157,6 @@ func (e *evaluation) holds(ctx context.Context, n *node, sc scope) (bool, error)
 		return false, e.failed(ctx, n, ".run_if", err)
 	}
 	return ok, nil
-}
-
-// failed handles an error of an expression or template of a node.
-func (e *evaluation) failed(ctx context.Context, n *node, member string, err error) error {
-	if cancelled(ctx, err) {
-		return context.Cause(ctx)
-	}
-	return e.report(expressionProblem(n, n.at+member, err))
-}
-
-// report handles a problem as the run's error_handling says. It returns errStop when the run must fail.
-func (e *evaluation) report(p *problem) error {
-	e.counts.of(p.Resource, p.method).Failed++
-	handling := e.run.ErrorHandling
-	if e.point.Failing != nil {
-		handling = millrace.ErrorIgnore // it fails already
-	}
-	switch handling {
-	case millrace.ErrorFailFast:
-		e.fatal = p
-		return errStop
-	case millrace.ErrorBatch:
-		return e.batchError(p)
-	case millrace.ErrorIgnore:
-	}
-	wire := p.wire()
-	payload := newErrorPayload(e.run)
-	payload.Resource, payload.Method, payload.Error = p.Resource, p.method, &wire
-	return e.errorOutput(payload, p.Resource, p.method)
-}
-
-func (e *evaluation) batchError(p *problem) error {
-	raw, err := json.Marshal(p.wire())
-	if err != nil {
-		return fmt.Errorf("encode record error: %w", err)
-	}
-	e.point.Errors = append(e.point.Errors, raw)
-	if len(e.point.Errors) < maxBatchedErrors {
-		return nil
-	}
-	return e.flushErrors()
-}
-
-// flushErrors sends the errors that error_handling batch has collected.
-func (e *evaluation) flushErrors() error {
-	if len(e.point.Errors) == 0 {
-		return nil
-	}
-	payload := newErrorPayload(e.run)
-	payload.Errors, e.point.Errors = e.point.Errors, nil
-	return e.errorOutput(payload, "", "")
-}
-
-func (e *evaluation) errorOutput(payload errorPayload, resource, method string) error {
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		return fmt.Errorf("encode record error: %w", err)
-	}
-	e.out = append(e.out, output{
-		event: millrace.EventRunRecordError, webhook: e.run.WebhookID, payload: raw, resource: resource, method: method,
-	})
-	return nil
 }
 
 // batchOf returns a transform's result as a batch. Nothing, null, and what is empty drop the batch.

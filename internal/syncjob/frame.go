@@ -42,14 +42,15 @@ type frame struct {
 // callFrame is a request under way.
 type callFrame struct {
 	call
-	Depth    int64              `json:"depth,omitempty"`    // of recursion; 0: called by its parent
-	Elements *values            `json:"elements,omitempty"` // what the loop runs over; nil: no loop
-	Element  int                `json:"element,omitempty"`
-	Cursor   json.RawMessage    `json:"cursor,omitempty"` // of the next page
-	Page     int64              `json:"page,omitempty"`   // pages fetched for the element
-	Ended    bool               `json:"ended,omitempty"`  // the element has no more pages
-	Loop     loopMark           `json:"loop,omitzero"`
-	Spools   map[string]*values `json:"spools,omitempty"` // batches collected so far; an emptied one is nil
+	Account  millrace.IntegratedAccountID `json:"account,omitempty"`  // that was asked last
+	Depth    int64                        `json:"depth,omitempty"`    // of recursion; 0: called by its parent
+	Elements *values                      `json:"elements,omitempty"` // what the loop runs over; nil: no loop
+	Element  int                          `json:"element,omitempty"`
+	Cursor   json.RawMessage              `json:"cursor,omitempty"` // of the next page
+	Page     int64                        `json:"page,omitempty"`   // pages fetched for the element
+	Ended    bool                         `json:"ended,omitempty"`  // the element has no more pages
+	Loop     loopMark                     `json:"loop,omitzero"`
+	Spools   map[string]*values           `json:"spools,omitempty"` // batches collected so far; an emptied one is nil
 }
 
 // call names a request to be made, and what a recursion changes about it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -28,7 +29,7 @@ type change struct {
 // deliveryID returns the id of a run's delivery. It follows from the sequence number, so a repeated delivery has the
 // id that it had before.
 func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
-	return millrace.DeriveID[millrace.DeliveryID](string(run), fmt.Sprint(sequence))
+	return millrace.DeriveID[millrace.DeliveryID](string(run), strconv.FormatInt(sequence, 10))
 }
 
 // save runs a transaction even if the slice must end.

@@ -95,11 +95,11 @@ func TestTranslation(t *testing.T) {
 	var got []string
 	for _, name := range []string{"ticketing/tickets", "ticketing/tickets (2)", "users", "u", "t"} {
 		n := g.byName[name]
-		line := name + " below " + n.parent.name
+		line := []string{name + " below " + n.parent.name}
 		for _, d := range n.sinks {
-			line += " -> " + d.name
+			line = append(line, d.name)
 		}
-		got = append(got, line)
+		got = append(got, strings.Join(line, " -> "))
 	}
 	want := []string{
 		"ticketing/tickets below  -> webhook", "ticketing/tickets (2) below ticketing/tickets -> webhook", "users below ",

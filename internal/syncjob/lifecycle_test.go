@@ -476,6 +476,28 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+func TestSeveralAccounts(t *testing.T) {
+	t.Parallel()
+	other := millrace.NewID[millrace.IntegratedAccountID]()
+	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{
+		resources: `[{"name":"a","type":"request","resource":"a","method":"list"},
+		 {"name":"b","type":"request","resource":"b","method":"list","depends_on":"a","config":{"integrated_account_id":"{{args.other}}"}},
+		 {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["a","b"]}]`,
+		args: `{"other":"` + string(other) + `"}`,
+	})
+	w.api.answer = pages(`[{"id":1}]`)
+	w.finish()
+	if len(w.api.calls) != 2 || w.api.calls[0].AccountID != w.account.ID || w.api.calls[1].AccountID != other {
+		t.Errorf("got requests %+v, want one for %s, then one for %s", w.api.calls, w.account.ID, other)
+	}
+	for i, want := range []millrace.IntegratedAccountID{w.account.ID, other} {
+		var payload struct{ Meta recordMeta }
+		if err := json.Unmarshal(w.sink.answered[1+i].envelope.Payload, &payload); err != nil || payload.Meta.IntegratedAccountID != want {
+			t.Errorf("delivery %d: got account %s, %v; want %s", i+2, payload.Meta.IntegratedAccountID, err, want)
+		}
+	}
+}
+
 func TestScopeOfExpressions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{

@@ -28,6 +28,7 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 	if p != nil {
 		return s.giveUp(e, c, p)
 	}
+	c.Account = req.AccountID
 	res, err := s.r.cfg.Fetcher.Fetch(ctx, req)
 	if err != nil {
 		return fmt.Errorf("fetch page: %w", err)

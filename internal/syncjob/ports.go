@@ -54,7 +54,8 @@ type FetchResult struct {
 }
 
 // Sender makes one delivery: signs and posts a body to a webhook, with the quick repetitions of the published
-// contract. What the webhook answers is a SendResult; an error means that we failed, and the slice is repeated.
+// contract. What the webhook answers is a SendResult; an error means that we failed, and the slice is repeated. A
+// webhook that is inactive counts as one that does not answer: the run parks until it is active again.
 type Sender interface {
 	Send(ctx context.Context, req SendRequest) (SendResult, error)
 }

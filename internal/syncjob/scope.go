@@ -93,16 +93,16 @@ func (s scope) withOutput(n *node, v jsonata.Value) scope {
 	if n.virtual() {
 		return s
 	}
-	root := setPath(s.root, []string{"resources", n.name}, v)
+	root := setPath(s.root, v, "resources", n.name)
 	if n.origin != nil {
-		root = setPath(root, append([]string{"resources"}, n.origin.request.path...), v)
+		root = setPath(root, v, "resources", n.origin.request.path...)
 	}
 	return scope{root: root}
 }
 
 // withElement puts the current element of a loop where the loop's array was.
 func (s scope) withElement(l *loopPath, element jsonata.Value) scope {
-	return scope{root: setPath(s.root, l.names, element)}
+	return scope{root: setPath(s.root, element, l.first, l.rest...)}
 }
 
 // reserved are the names that no add_context can replace.
@@ -129,19 +129,19 @@ func (s scope) with(key string, v jsonata.Value) scope {
 	return scope{root: root}
 }
 
-// setPath returns o with v at the path. Objects on the way are copied, anything else on the way is replaced.
-func setPath(o *jsonata.Object, path []string, v jsonata.Value) *jsonata.Object {
+// setPath returns o with v at the path of head and rest. Objects on the way are copied, anything else on the way is
+// replaced.
+func setPath(o *jsonata.Object, v jsonata.Value, head string, rest ...string) *jsonata.Object {
 	out := copyObject(o, 1)
-	if len(path) == 1 {
-		out.Set(path[0], v)
-		return out
+	if len(rest) > 0 {
+		child, _ := o.Get(head)
+		next, ok := child.(*jsonata.Object)
+		if !ok {
+			next = jsonata.NewObject(1)
+		}
+		v = setPath(next, v, rest[0], rest[1:]...)
 	}
-	child, _ := o.Get(path[0])
-	next, ok := child.(*jsonata.Object)
-	if !ok {
-		next = jsonata.NewObject(1)
-	}
-	out.Set(path[0], setPath(next, path[1:], v))
+	out.Set(head, v)
 	return out
 }
 

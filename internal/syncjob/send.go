@@ -153,7 +153,7 @@ func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
 		if err := s.progress(ctx, tx, next, p, res); err != nil {
 			return err
 		}
-		if err := clear(ctx, tx, s.run); err != nil {
+		if err := cancelPending(ctx, tx, s.run); err != nil {
 			return err
 		}
 		return s.over(ctx, tx, s.run)

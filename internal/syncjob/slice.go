@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/jsonata"
 )
 
 // errOver says that the row of the run is final and that its task was finished with it.
@@ -82,7 +80,7 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 			return tx.Finish(ctx)
 		}
 		if run.Status.Finished() {
-			if err := clear(ctx, tx, run); err != nil {
+			if err := cancelPending(ctx, tx, run); err != nil {
 				return err
 			}
 			return tx.Finish(ctx)
@@ -96,8 +94,8 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 	return s, nil
 }
 
-// clear cancels what a run that is over has not delivered.
-func clear(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+// cancelPending cancels what a run that is over has not delivered.
+func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
 	frozen, err := tx.FrozenDeliveries(ctx, run.ID)
 	if err != nil {
 		return err
@@ -116,124 +114,6 @@ func clear(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
 		}
 	}
 	return nil
-}
-
-// load reads everything the slice needs and compiles the plan.
-func (s *slice) load(ctx context.Context) error {
-	var err error
-	if s.point, err = readCheckpoint(s.run.Checkpoint); err != nil {
-		return err
-	}
-	if s.stats, err = readStats(s.run.ResourceStats); err != nil {
-		return err
-	}
-	s.readEvents()
-	if err := s.r.db.View(ctx, func(tx *store.Tx) error { return s.read(ctx, tx) }); err != nil {
-		return fmt.Errorf("load sync job run: %w", err)
-	}
-	if len(s.point.Args) > 0 {
-		s.run.Args = s.point.Args
-	}
-	s.graph, s.plan = buildGraph(s.run.Resources, s.run.Version)
-	if s.point.Started {
-		s.setBase()
-	}
-	return nil
-}
-
-func (s *slice) readEvents() {
-	var names []string
-	if len(s.run.EventsToSend) > 0 && json.Unmarshal(s.run.EventsToSend, &names) == nil && len(names) > 0 {
-		s.events = make(map[string]bool, len(names))
-		for _, name := range names {
-			s.events[name] = true
-		}
-	}
-}
-
-// read fetches the rows around the run's own.
-func (s *slice) read(ctx context.Context, tx *store.Tx) error {
-	env := s.run.EnvironmentID
-	var err error
-	if s.run.IntegratedAccountID != "" {
-		if s.account, err = optional(tx.IntegratedAccount(ctx, env, s.run.IntegratedAccountID)); err != nil {
-			return err
-		}
-	}
-	if err := s.readPending(ctx, tx); err != nil || s.point.Started {
-		return err
-	}
-	job, err := optional(tx.SyncJob(ctx, env, s.run.SyncJobID))
-	if err != nil {
-		return err
-	}
-	if job != nil {
-		args, err := withDefaults(s.run.Args, job.ArgsSchema)
-		if err != nil {
-			return err
-		}
-		if string(args) != string(s.run.Args) {
-			s.point.Args = args
-		}
-	}
-	if s.run.WebhookID != "" {
-		webhook, err := optional(tx.Webhook(ctx, env, s.run.WebhookID))
-		if err != nil {
-			return err
-		}
-		s.created = webhook != nil && webhook.Wants(millrace.EventRunCreated)
-	}
-	return s.readPrevious(ctx, tx)
-}
-
-// optional turns a missing row into nil: a run goes on without what was deleted meanwhile, as far as it gets.
-func optional[T any](v *T, err error) (*T, error) {
-	if err != nil && millrace.KindOf(err) == millrace.KindNotFound {
-		return nil, nil
-	}
-	return v, err
-}
-
-func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
-	s.pending = nil
-	frozen, err := tx.FrozenDeliveries(ctx, s.run.ID)
-	if err != nil {
-		return err
-	}
-	for _, f := range frozen {
-		d, err := tx.Delivery(ctx, s.run.EnvironmentID, deliveryID(f.RunID, f.Sequence))
-		if err != nil {
-			return err
-		}
-		s.pending = append(s.pending, &pending{frozen: f, delivery: *d})
-	}
-	return nil
-}
-
-// readPrevious finds the date of the previous run. It is kept in the checkpoint, because another run may complete
-// while this one is under way.
-func (s *slice) readPrevious(ctx context.Context, tx *store.Tx) error {
-	s.point.Previous = ""
-	if s.run.IgnorePreviousRun {
-		return nil
-	}
-	last, err := tx.LastCompletedRun(ctx, s.run.EnvironmentID, s.run.SyncJobID, s.run.IntegratedAccountID)
-	if err != nil {
-		return err
-	}
-	if last != nil && last.ID != s.run.ID {
-		s.point.Previous = last.StartedAt.String()
-	}
-	return nil
-}
-
-// setBase builds the scope of the run. Args that are no object make the plan useless.
-func (s *slice) setBase() {
-	var err error
-	if s.base, err = baseScope(s.run, s.account, s.point.Previous); err != nil {
-		s.base = scope{root: jsonata.NewObject(0)}
-		s.plan = append(s.plan, millrace.Failure{Message: err.Error()})
-	}
 }
 
 // work sends what is pending and moves on, until something ends the slice: it never returns nil.
@@ -309,7 +189,7 @@ func (s *slice) leave(ctx context.Context) error {
 		if !run.Status.Finished() {
 			return nil
 		}
-		if err := clear(ctx, tx, run); err != nil {
+		if err := cancelPending(ctx, tx, run); err != nil {
 			return err
 		}
 		return tx.Finish(ctx)

@@ -49,12 +49,12 @@ type plot struct {
 
 const env = millrace.EnvironmentID("5f1c7a52-6a51-4a6e-8a3b-0f6f2d0f0001")
 
-func newWorld(t testing.TB, db *store.DB, p plot) *world {
-	t.Helper()
-	w := &world{t: t, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}, told: &told{}}
+func newWorld(tb testing.TB, db *store.DB, p plot) *world {
+	tb.Helper()
+	w := &world{t: tb, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}, told: &told{}}
 	w.account = &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "acme", Status: millrace.AccountActive}
 	if err := w.account.SetContext(json.RawMessage(orText(p.context, `{"subdomain":"acme","api_key":"secret"}`))); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.webhook = &millrace.Webhook{
 		EnvironmentID: env, TargetURL: "https://example.test/hook", IsActive: true, Secret: "s",
@@ -73,7 +73,7 @@ func newWorld(t testing.TB, db *store.DB, p plot) *world {
 	}
 	var err error
 	if w.runner, err = New(cfg); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.newRun(p)
 	return w

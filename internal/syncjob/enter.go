@@ -1,0 +1,150 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// enter prepares the visit of one record of n, which is at its place in sc: what the add_context nodes below return,
+// what is made of that right away, and which requests are to be made.
+func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, sc scope) (*jsonata.Object, []call, error) {
+	added, active, err := e.contexts(ctx, n, sc)
+	if err != nil {
+		return nil, nil, err
+	}
+	sc = sc.withContext(added)
+	var single []jsonata.Value
+	if !n.virtual() {
+		single = []jsonata.Value{record}
+	}
+	for _, a := range active {
+		if a == n && !n.virtual() {
+			continue // its batch was handled when the page came
+		}
+		for _, child := range a.batch {
+			if err := e.child(ctx, child, single, sc); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	calls, err := e.calls(ctx, active, sc)
+	if err != nil {
+		return nil, nil, err
+	}
+	again, err := e.recursion(ctx, n, sc)
+	if err != nil || again == nil {
+		return added, calls, err
+	}
+	return added, append(calls, *again), nil
+}
+
+// contexts evaluates the add_context nodes below n, those below others after them. It returns what they add together,
+// and n with those of them whose run_if holds.
+func (e *evaluation) contexts(ctx context.Context, n *node, sc scope) (*jsonata.Object, []*node, error) {
+	active := []*node{n}
+	var added *jsonata.Object
+	for i := 0; i < len(active); i++ {
+		for _, child := range active[i].record {
+			if child.kind != typeAddContext {
+				continue
+			}
+			inner := sc.withContext(added)
+			if ok, err := e.holds(ctx, child, inner); err != nil || !ok {
+				if err != nil {
+					return nil, nil, err
+				}
+				continue
+			}
+			v, err := child.program.Eval(ctx, inner.root, expr.LimitsTransform())
+			if err != nil {
+				if err := e.failed(ctx, child, ".config.expression", err); err != nil {
+					return nil, nil, err
+				}
+				continue
+			}
+			added = mergeContext(added, v)
+			active = append(active, child)
+		}
+	}
+	return added, active, nil
+}
+
+// mergeContext adds the members of an object, or of each object of an array.
+func mergeContext(added *jsonata.Object, v jsonata.Value) *jsonata.Object {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		for _, item := range v.Items() {
+			added = mergeContext(added, item)
+		}
+	case *jsonata.Object:
+		if added == nil {
+			added = jsonata.NewObject(v.Len())
+		}
+		for key, member := range v.All() {
+			added.Set(key, member)
+		}
+	}
+	return added
+}
+
+// calls returns the requests below the nodes whose run_if holds for the record in scope.
+func (e *evaluation) calls(ctx context.Context, parents []*node, sc scope) ([]call, error) {
+	var calls []call
+	for _, parent := range parents {
+		for _, child := range parent.record {
+			if child.kind != typeRequest {
+				continue
+			}
+			ok, err := e.holds(ctx, child, sc)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				calls = append(calls, call{Node: child.name})
+			}
+		}
+	}
+	return calls, nil
+}
+
+// recursion returns the repetition of n's request for the record in scope, or nil.
+func (e *evaluation) recursion(ctx context.Context, n *node, sc scope) (*call, error) {
+	if n.request == nil || n.request.recurse == nil {
+		return nil, nil
+	}
+	r := n.request.recurse
+	v, err := r.condition.Render(sc.root)
+	if err != nil {
+		return nil, e.failed(ctx, n, ".recurse.if", err)
+	}
+	if !yes(v) {
+		return nil, nil
+	}
+	config, err := r.config.eval(ctx, sc.root, e.point.Previous != "")
+	if err != nil {
+		return nil, e.failed(ctx, n, ".recurse.config", err)
+	}
+	again := &call{Node: n.name}
+	if config != nil {
+		if again.Overlay, err = jsonata.ToJSON(config); err != nil {
+			return nil, fmt.Errorf("encode recursion: %w", err)
+		}
+	}
+	return again, nil
+}
+
+// yes reports whether a rendered condition holds. A placeholder that found nothing stays as it is written, and text
+// that says no is a no.
+func yes(v jsonata.Value) bool {
+	if text, ok := v.(string); ok {
+		switch text {
+		case "false", "0", "null", "undefined":
+			return false
+		}
+		return text != "" && !wholePlaceholder.MatchString(text)
+	}
+	return expr.Truthy(v)
+}
