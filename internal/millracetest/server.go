@@ -1,0 +1,170 @@
+package millracetest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+// Server is a whole server in this process.
+type Server struct {
+	*Client
+	URL     string // of the database
+	options server.Options
+}
+
+// Start starts a server on an empty database, whose URL is one of [storetest.EachURL]. It is stopped with the test.
+// change may set options; nil leaves them.
+func Start(t testing.TB, url string, change func(*server.Options)) *Server {
+	t.Helper()
+	log := &logged{}
+	opts := options(url, t.TempDir())
+	opts.Addr, opts.Dev, opts.Logger = "127.0.0.1:0", true, slog.New(slog.NewTextHandler(log, nil))
+	token := ""
+	opts.OnToken = func(s string) { token = s }
+	if change != nil {
+		change(&opts)
+	}
+	s, err := server.New(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("new server: %v", err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatalf("start server: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("stop server: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", log)
+		}
+	})
+	return &Server{Client: NewClient("http://"+s.Addr(), token), URL: url, options: opts}
+}
+
+// options returns the options for a database. A SQLite file stands alone in its directory, which becomes the data
+// directory.
+func options(url, dataDir string) server.Options {
+	if isPostgres(url) {
+		return server.Options{DataDir: dataDir, Database: url}
+	}
+	return server.Options{DataDir: filepath.Dir(url)}
+}
+
+func isPostgres(url string) bool { return strings.HasPrefix(url, "postgres") }
+
+// NewEnvironment adds an environment and returns a client of it.
+func (s *Server) NewEnvironment(t testing.TB, name string) *Client {
+	t.Helper()
+	db := OpenStore(t, s.URL)
+	err := db.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: name})
+	})
+	if err != nil {
+		t.Fatalf("add environment: %v", err)
+	}
+	token, err := server.CreateToken(t.Context(), s.options, name, "test")
+	if err != nil {
+		t.Fatalf("create token: %v", err)
+	}
+	return NewClient(s.Base, token)
+}
+
+// OpenStore opens the database beside the server that works on it, to look at what the API does not show. It must not
+// read credentials, since it does not have the key.
+func OpenStore(t testing.TB, url string) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{URL: url, Cipher: storetest.Cipher{}})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Settle waits until no row has work left, or fails the test.
+func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
+	t.Helper()
+	began := time.Now()
+	var left []millrace.Task
+	Wait(t, within, func() (bool, any) {
+		err := db.View(t.Context(), func(tx *store.Tx) error {
+			var err error
+			left, err = tx.OpenWork(t.Context())
+			return err
+		})
+		if err != nil {
+			t.Fatalf("look for open work: %v", err)
+		}
+		return len(left) == 0, left
+	})
+	return time.Since(began)
+}
+
+// Wait asks again and again until the answer is yes, or fails the test with what was seen last.
+func Wait(t testing.TB, within time.Duration, ask func() (bool, any)) {
+	t.Helper()
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		ok, seen := ask()
+		if ok {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited %s in vain; seen last: %+v", within, seen)
+		case <-ticker.C:
+		}
+	}
+}
+
+// Listen serves a handler until the test ends and returns its URL.
+func Listen(t testing.TB, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// logged keeps the end of a log.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const maxLog = 1 << 20
+
+// Write implements io.Writer.
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len() > maxLog {
+		l.buf.Next(maxLog / 2)
+	}
+	return l.buf.Write(p)
+}
+
+// String returns what is kept.
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
