@@ -51,6 +51,10 @@ func decodeBase64(s string) (string, bool) {
 	if end := strings.IndexByte(s, '='); end >= 0 {
 		s = s[:end]
 	}
+	// Node ignores other characters up to U+00FF and stops at those beyond.
+	if end := strings.IndexFunc(s, func(r rune) bool { return r > 0xff }); end >= 0 {
+		s = s[:end]
+	}
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+', r == '/':

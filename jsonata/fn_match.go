@@ -52,14 +52,9 @@ func fnMatch(c *Call) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	for n := 0.0; n < limit; n++ {
-		m, err := all.next()
-		if err != nil {
-			return nil, err
-		}
-		if m == nil {
-			break
-		}
+	// The match after the last one wanted is looked for, too, and may be an error.
+	m, err := all.next()
+	for n := 0.0; m != nil && n < limit; n++ {
 		o := NewObject(3)
 		o.add("match", m.text)
 		o.add("index", float64(m.start))
@@ -68,8 +63,9 @@ func fnMatch(c *Call) (Value, error) {
 		if err := c.Grow(objectSize(o)); err != nil {
 			return nil, err
 		}
+		m, err = all.next()
 	}
-	return out, nil
+	return out, err
 }
 
 // units gives access to a text by UTF-16 offsets.
@@ -227,14 +223,8 @@ func fnReplace(c *Call) (Value, error) {
 	r := replacement{c: c, with: c.Arg(2)}
 	text, from := newUnits(s), 0
 	var parts []string
-	for n := 0.0; n < limit; n++ {
-		m, err := all.next()
-		if err != nil {
-			return nil, err
-		}
-		if m == nil {
-			break
-		}
+	m, err := all.next()
+	for n := 0.0; m != nil && n < limit; n++ {
 		with, err := r.of(m, all)
 		if err != nil {
 			return nil, err
@@ -248,9 +238,12 @@ func fnReplace(c *Call) (Value, error) {
 		}
 		parts = append(parts, before, with)
 		from = m.start + newUnits(m.text).len()
+		if m, err = all.next(); err != nil {
+			return nil, err
+		}
 	}
-	if parts == nil {
-		return s, nil
+	if parts == nil || err != nil {
+		return s, err
 	}
 	parts = append(parts, text.slice(from, text.len()))
 	if err := c.Grow(r.size); err != nil {

@@ -144,6 +144,22 @@ func (m *matching) from(i, next int) bool {
 	return false
 }
 
+// fits checks the arguments of a partial application of a built-in function,
+// which takes no missing ones from the context and wraps no single values.
+func (s *signature) fits(args []Value) error {
+	for i, arg := range args {
+		if i >= len(s.params) || s.params[i].Repeated {
+			break
+		}
+		p := &s.params[i]
+		_, isArray := arg.(*Array)
+		if typeOf(arg)&p.Types == 0 || p.Letter == 'a' && arg != nil && !isArray {
+			return argError("T0410", i, arg)
+		}
+	}
+	return nil
+}
+
 // mismatch returns the error for the first argument that does not fit.
 func (s *signature) mismatch(ev *evaluator, args []Value) error {
 	good := 0
