@@ -82,7 +82,7 @@ func castJSON(v jsonata.Value, whole bool) jsonata.Value {
 	if _, composite := v.(*jsonata.Array); composite {
 		return v
 	}
-	parsed, err := parseJSON(textOf(v))
+	parsed, err := jsonata.FromJSON([]byte(textOf(v)))
 	if err != nil {
 		return v
 	}

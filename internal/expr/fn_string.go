@@ -134,7 +134,7 @@ func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
 	if err := c.Grow(len(text)); err != nil {
 		return nil, err
 	}
-	v, err := parseJSON(text)
+	v, err := jsonata.FromJSON([]byte(text))
 	if err != nil {
 		return jsonata.Null{}, nil //nolint:nilerr // the function's answer to bad JSON is null
 	}

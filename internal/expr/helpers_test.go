@@ -73,7 +73,7 @@ func decode(t *testing.T, raw json.RawMessage) jsonata.Value {
 	if len(raw) == 0 {
 		return nil
 	}
-	v, err := parseJSON(string(raw))
+	v, err := jsonata.FromJSON(raw)
 	if err != nil {
 		t.Fatalf("decode %s: %v", raw, err)
 	}

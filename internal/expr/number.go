@@ -5,27 +5,13 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"github.com/millrace/millrace/jsonata"
 )
 
 // formatNumber writes a double the way JavaScript does, because the text of a number is part of the results
 // that existing mappings rely on (keys of grouped objects, lookups, query strings).
-func formatNumber(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	case f == 0:
-		return "0"
-	}
-	if abs := math.Abs(f); abs >= 1e-6 && abs < 1e21 {
-		return strconv.FormatFloat(f, 'f', -1, 64)
-	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
-	return mantissa + "e" + exponent[:1] + strings.TrimLeft(exponent[1:], "0")
-}
+func formatNumber(f float64) string { return jsonata.FormatNumber(f) }
 
 // parseNumber converts text to a number by the rules of JavaScript's Number(): surrounding white space is
 // ignored, nothing at all is zero, anything else that is not a number is NaN.
