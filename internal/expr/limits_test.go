@@ -48,8 +48,8 @@ func TestHostileExpressionsStop(t *testing.T) {
 			if !errors.As(err, &e) || !e.IsLimit() {
 				t.Errorf("got %T, error %v, want a limit error", v, err)
 			}
-			if took := time.Since(start); took > 8*time.Second {
-				t.Errorf("took %v, want at most the time limit", took)
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("took %v, want little more than the time limit", took)
 			}
 		})
 	}
