@@ -175,14 +175,10 @@ func (s *slice) emit(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun
 	if err != nil {
 		return err
 	}
-	depth := run.Depth
-	if run.WorkflowRunID != "" {
-		depth++ // the event that started the workflow has the run's depth
-	}
 	events := make([]*millrace.Event, len(names))
 	for i, name := range names {
 		events[i] = &millrace.Event{
-			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload, Depth: depth,
+			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload, Depth: run.Depth,
 			CreatedAt: tx.Now(),
 		}
 	}

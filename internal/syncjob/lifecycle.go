@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// begin starts a run: the row becomes running, and its webhook hears that it was created, if it subscribes to that,
-// and that it started. Nothing is fetched before that was answered.
+// begin starts a run: the row becomes running, and its webhook hears that. Nothing is fetched before it has answered.
+// That the run was created was told by whoever created it.
 func (s *slice) begin(ctx context.Context) error {
 	next := *s.run
 	next.StartedAt, next.Status = s.r.now(), millrace.RunRunning
@@ -19,19 +19,11 @@ func (s *slice) begin(ctx context.Context) error {
 	if len(s.plan) == 0 {
 		s.point.Stack = startWalk(s.graph.starts)
 	}
-	ch := change{emit: []string{millrace.EventRunCreated, millrace.EventRunStarted}}
-	names := []string{millrace.EventRunStarted}
-	if s.created {
-		names = ch.emit
+	out, err := s.lifecycle(millrace.EventRunStarted, s.run)
+	if err != nil {
+		return err
 	}
-	for _, name := range names {
-		out, err := s.lifecycle(name, s.run)
-		if err != nil {
-			return err
-		}
-		ch.out = append(ch.out, out)
-	}
-	return s.freeze(ctx, ch)
+	return s.freeze(ctx, change{out: []output{out}, emit: []string{millrace.EventRunStarted}})
 }
 
 // lifecycle returns the delivery of an event of the run to its own webhook.

@@ -125,7 +125,7 @@ func TestRateLimitedRunWaitsAndResumes(t *testing.T) {
 	if err := json.Unmarshal(w.sink.answered[2].envelope.Payload, &payload); err != nil || payload.RetryAfter != 90 || payload.Status != millrace.RunRateLimited {
 		t.Errorf("got payload %+v, %v; want rate_limited with 90 s", payload, err)
 	}
-	if diff := cmp.Diff([]string{"created", "started", "rate_limited", "completed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "rate_limited", "completed"}, w.told.lines); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
 	}
 }
@@ -174,7 +174,7 @@ func TestFailFastSaysWhere(t *testing.T) {
 		got.Position.Path != "resources[1].config.expression" {
 		t.Errorf("got %+v at %+v", got, got.Position)
 	}
-	if diff := cmp.Diff([]string{"created", "started", "failed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "failed"}, w.told.lines); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
 	}
 }
@@ -182,7 +182,7 @@ func TestFailFastSaysWhere(t *testing.T) {
 func TestRefusedStartStopsTheRun(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, plot{resources: plainGraph, wants: `["all"]`})
+		w := newWorld(t, db, plot{resources: plainGraph})
 		w.sink.answer = func(r received) (SendResult, error) {
 			if r.Event == millrace.EventRunStarted {
 				return SendResult{Outcome: SendCancel, Attempts: []millrace.Attempt{{StatusCode: 400}}}, nil
@@ -197,13 +197,13 @@ func TestRefusedStartStopsTheRun(t *testing.T) {
 			t.Error("something was fetched")
 		}
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			d, err := tx.Delivery(ctx, env, deliveryID(w.run.ID, 2))
+			d, err := tx.Delivery(ctx, env, deliveryID(w.run.ID, 1))
 			if err == nil && (d.Status != millrace.DeliveryCancelled || d.Attempts != 1) {
 				t.Errorf("got delivery %+v", d)
 			}
 			return err
 		})
-		if diff := cmp.Diff([]string{"created", "started", "updated"}, w.told.lines); diff != "" {
+		if diff := cmp.Diff([]string{"started", "updated"}, w.told.lines); diff != "" {
 			t.Errorf("told to others (-want +got):\n%s", diff)
 		}
 	})
@@ -436,7 +436,7 @@ func TestRunWithoutWebhook(t *testing.T) {
 	if row := w.row(); row.Status != millrace.RunCompleted || len(w.sink.all) != 0 {
 		t.Errorf("got status %s, %d deliveries", row.Status, len(w.sink.all))
 	}
-	if diff := cmp.Diff([]string{"created", "started", "completed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "completed"}, w.told.lines); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
 	}
 }

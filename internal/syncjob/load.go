@@ -68,13 +68,6 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 			s.point.Args = args
 		}
 	}
-	if s.run.WebhookID != "" {
-		webhook, err := optional(tx.Webhook(ctx, env, s.run.WebhookID))
-		if err != nil {
-			return err
-		}
-		s.created = webhook != nil && webhook.Wants(millrace.EventRunCreated)
-	}
 	return s.readPrevious(ctx, tx)
 }
 

@@ -23,7 +23,6 @@ type slice struct {
 	pending []*pending // frozen and not answered, in order
 	account *millrace.IntegratedAccount
 	events  map[string]bool // events_to_send; nil: all
-	created bool            // the own webhook subscribes to sync_job_run:created
 	graph   *graph
 	plan    []millrace.Failure // what is wrong with the graph
 	base    scope

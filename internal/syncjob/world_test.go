@@ -42,7 +42,6 @@ type plot struct {
 	context   string
 	errors    millrace.ErrorHandling
 	events    string // events_to_send
-	wants     string // event_types of the webhook
 	edit      func(*millrace.SyncJobRun)
 	config    func(*Config)
 }
@@ -58,7 +57,6 @@ func newWorld(tb testing.TB, db *store.DB, p plot) *world {
 	}
 	w.webhook = &millrace.Webhook{
 		EnvironmentID: env, TargetURL: "https://example.test/hook", IsActive: true, Secret: "s",
-		EventTypes: json.RawMessage(orText(p.wants, `["sync_job_run:record"]`)),
 	}
 	w.job = &millrace.SyncJob{EnvironmentID: env, Label: "job", ArgsSchema: rawOf(p.schema), Resources: rawOf(p.resources)}
 	w.update(func(ctx context.Context, tx *store.Tx) error {
