@@ -95,7 +95,22 @@ func benchEval(b *testing.B, src string, data []byte) {
 	}
 }
 
-func BenchmarkRunIf(b *testing.B)      { benchEval(b, runIf, []byte(accountJSON)) }
+func BenchmarkRunIf(b *testing.B) { benchEval(b, runIf, []byte(accountJSON)) }
+
+func BenchmarkRunIfFromJSON(b *testing.B) {
+	program, err := jsonata.Compile(runIf)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, ctx := []byte(accountJSON), b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := program.Eval(ctx, jsonata.Input{JSON: data}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkStepConfig(b *testing.B) { benchEval(b, stepConfig, []byte(accountJSON)) }
 func BenchmarkTransform(b *testing.B)  { benchEval(b, transform, benchRecords()) }
 

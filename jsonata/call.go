@@ -144,6 +144,12 @@ func (ev *evaluator) call(fn *Function, args []Value, in Value, f *frame) (Value
 }
 
 func (ev *evaluator) callOnce(fn *Function, args []Value, in Value, f *frame) (Value, error) {
+	if d, ok := in.(*rawDoc); ok && (fn.lambda == nil || fn.sig != nil) && fn.needsContext(len(args)) {
+		var err error
+		if in, err = d.decode(); err != nil {
+			return nil, err
+		}
+	}
 	if fn.sig != nil {
 		var err error
 		if args, err = fn.sig.validate(ev, args, in); err != nil {
@@ -151,6 +157,11 @@ func (ev *evaluator) callOnce(fn *Function, args []Value, in Value, f *frame) (V
 		}
 	}
 	return ev.invoke(fn, args, in, f)
+}
+
+// needsContext tells whether the function may look at the context item.
+func (f *Function) needsContext(args int) bool {
+	return f.sig == nil || f.name == "eval" || args < len(f.sig.params)
 }
 
 // invoke calls a function without checking its arguments.

@@ -33,7 +33,7 @@ func (l *Library) compile(src string, dynamic bool) (*Program, error) {
 	if dynamic {
 		c.dynamic = c.scope
 	}
-	p := &Program{src: src, lib: l, tree: tree, scope: c.scope}
+	p := &Program{src: src, lib: l, tree: tree, scope: c.scope, pathsOnly: readsPathsOnly(tree)}
 	if p.body, err = c.expr(tree); err != nil {
 		return nil, syntaxError(src, err)
 	}

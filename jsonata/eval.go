@@ -24,6 +24,7 @@ type evaluator struct {
 	deadline time.Time
 	now      time.Time
 	root     Value // what $$ stands for
+	raw      rawDoc
 
 	tail    tailCall // the call a lambda's body ended with
 	dynamic bool     // $eval has bound variables that no scope knows of

@@ -25,6 +25,8 @@ func (x *names) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 			return x.rest[i].eval(ev, f, o)
 		case Host:
 			v, _ = o.Member(key)
+		case *rawDoc:
+			return o.lookup(ev, f, x)
 		default:
 			return nil, nil
 		}

@@ -18,12 +18,19 @@ type Program struct {
 	body  expr
 	scope *scope
 	pool  sync.Pool
+
+	pathsOnly bool // can work on a document that is not decoded
 }
 
 // Input is what one evaluation works on.
 type Input struct {
 	// Data is the input document: $ and $$ at the top of the expression.
 	Data Value
+	// JSON is the input document in place of Data, if Data is nil. Members that an
+	// expression does not need are not decoded, which is much faster for conditions
+	// on a few fields. They are not checked either: JSON must be what [FromJSON]
+	// accepts, with no key twice in an object.
+	JSON []byte
 	// Bindings are variables, named without the dollar sign.
 	Bindings map[string]Value
 	Limits   Limits
@@ -76,8 +83,11 @@ func (ev *evaluator) run(ctx context.Context, p *Program, in Input) (Value, erro
 	if err := ev.alive(); err != nil {
 		return nil, err
 	}
-	ev.root = in.Data
-	data := in.Data
+	data, err := ev.document(p)
+	if err != nil {
+		return nil, err
+	}
+	ev.root = data
 	if a, ok := data.(*Array); ok {
 		data = &Array{items: []Value{a}, flags: flagSequence | flagWrapper}
 	}
@@ -91,6 +101,19 @@ func (ev *evaluator) run(ctx context.Context, p *Program, in Input) (Value, erro
 	}
 	v = unwrap(v)
 	return v, ev.checkResult(v)
+}
+
+// document returns the input document, decoded if need be.
+func (ev *evaluator) document(p *Program) (Value, error) {
+	if ev.in.Data != nil || len(ev.in.JSON) == 0 {
+		return ev.in.Data, nil
+	}
+	ev.raw = rawDoc{data: ev.in.JSON}
+	i := skipSpace(ev.in.JSON, 0)
+	if p.pathsOnly && i < len(ev.in.JSON) && ev.in.JSON[i] == '{' {
+		return &ev.raw, nil
+	}
+	return ev.raw.decode()
 }
 
 // checkResult makes sure that the result is not larger than the caller expects

@@ -23,9 +23,10 @@ async function perOp(op) {
   const out = [];
   for (const load of loads) {
     const program = jsonata(load.expr);
+    const text = JSON.stringify(load.data);
     out.push({
       compile: await perOp(() => jsonata(load.expr)),
-      eval: await perOp(() => program.evaluate(load.data)),
+      eval: await perOp(() => program.evaluate(load.raw ? JSON.parse(text) : load.data)),
     });
   }
   process.stdout.write(JSON.stringify(out));
