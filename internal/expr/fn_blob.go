@@ -17,14 +17,14 @@ var dataURI = regexp.MustCompile(`^data:([^;]+);base64,(.+)$`)
 
 // blobFunctions handle bytes.
 func blobFunctions() []jsonata.Func {
-	return []jsonata.Func{
-		{Name: "blob", Params: 2, Call: makeBlob},
-		{Name: "base64ToBlob", Params: 1, Call: base64ToBlob},
-		{Name: "getArrayBuffer", Params: 1, Call: getArrayBuffer},
-		{Name: "getDataUri", Params: 2, Call: getDataURI},
-		{Name: "bufferToString", Params: 2, Call: bufferToString},
-		{Name: "teeStream", Params: 1, Call: teeStream},
-	}
+	return bounded(
+		jsonata.Func{Name: "blob", Params: 2, Call: makeBlob},
+		jsonata.Func{Name: "base64ToBlob", Params: 1, Call: base64ToBlob},
+		jsonata.Func{Name: "getArrayBuffer", Params: 1, Call: getArrayBuffer},
+		jsonata.Func{Name: "getDataUri", Params: 2, Call: getDataURI},
+		jsonata.Func{Name: "bufferToString", Params: 2, Call: bufferToString},
+		jsonata.Func{Name: "teeStream", Params: 1, Call: teeStream},
+	)
 }
 
 // blob is a file: bytes with a media type. Serialised it is an empty object.

@@ -25,10 +25,10 @@ const (
 
 // cryptoFunctions make digests and signatures.
 func cryptoFunctions() []jsonata.Func {
-	return []jsonata.Func{
-		{Name: "digest", Params: 3, Call: digest},
-		{Name: "sign", Params: 4, Call: sign},
-	}
+	return bounded(
+		jsonata.Func{Name: "digest", Params: 3, Call: digest},
+		jsonata.Func{Name: "sign", Params: 4, Call: sign},
+	)
 }
 
 // hashes are the algorithms by their names in capitals.

@@ -8,7 +8,7 @@ import (
 
 // csvFunctions write tables.
 func csvFunctions() []jsonata.Func {
-	return []jsonata.Func{{Name: "jsonToCsv", Params: 2, Call: jsonToCSV}}
+	return bounded(jsonata.Func{Name: "jsonToCsv", Params: 2, Call: jsonToCSV})
 }
 
 // csvColumn is a column of the table. Its path leads into nested objects, unless a row has a member of just that name.

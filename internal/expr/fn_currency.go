@@ -10,10 +10,10 @@ import (
 
 // currencyFunctions convert amounts between a currency and its smallest unit.
 func currencyFunctions() []jsonata.Func {
-	return []jsonata.Func{
-		{Name: "convertCurrencyToSubunit", Params: 2, Call: toSubunit},
-		{Name: "convertCurrencyFromSubunit", Params: 2, Call: fromSubunit},
-	}
+	return bounded(
+		jsonata.Func{Name: "convertCurrencyToSubunit", Params: 2, Call: toSubunit},
+		jsonata.Func{Name: "convertCurrencyFromSubunit", Params: 2, Call: fromSubunit},
+	)
 }
 
 // currencyDigits is the number of decimal places of an ISO 4217 currency; most have two. Codes are in capitals.

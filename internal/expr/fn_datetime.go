@@ -13,10 +13,10 @@ const (
 // datetimeFunctions parse dates. Their results are objects with the fields and methods of a Luxon date-time.
 func datetimeFunctions() []jsonata.Func {
 	l := &luxon{}
-	return []jsonata.Func{
-		{Name: "dtFromIso", Params: 2, Call: l.fromISO},
-		{Name: "dtFromFormat", Params: 3, Call: l.fromFormat},
-	}
+	return bounded(
+		jsonata.Func{Name: "dtFromIso", Params: 2, Call: l.fromISO},
+		jsonata.Func{Name: "dtFromFormat", Params: 3, Call: l.fromFormat},
+	)
 }
 
 // fromISO parses ISO 8601 in the zone of the server, and shows the time in the zone asked for.

@@ -9,7 +9,7 @@ import (
 // sqlFunctions write conditions for query languages that look like SQL.
 func sqlFunctions() []jsonata.Func {
 	s := &sqlWriter{lux: &luxon{}}
-	return []jsonata.Func{{Name: "convertQueryToSql", Params: 1, Call: s.convert}}
+	return bounded(jsonata.Func{Name: "convertQueryToSql", Params: 1, Call: s.convert})
 }
 
 // sqlWriter keeps what calls share.
@@ -136,6 +136,11 @@ func (q *sqlQuery) list(key, operator string, value jsonata.Value) error {
 			texts = append(texts, q.compare(key, q.symbol("eq"), textOf(written)))
 		default:
 			texts = append(texts, textOf(written))
+		}
+		if len(texts) > 0 { // a key may be long and is repeated
+			if err := q.call.Grow(len(texts[len(texts)-1])); err != nil {
+				return err
+			}
 		}
 	}
 	if separate {

@@ -12,7 +12,7 @@ import (
 
 // textFunctions cut text into pieces.
 func textFunctions() []jsonata.Func {
-	return []jsonata.Func{{Name: "recursiveCharacterTextSplitter", Params: 1, Call: splitText}}
+	return bounded(jsonata.Func{Name: "recursiveCharacterTextSplitter", Params: 1, Call: splitText})
 }
 
 // textSplitter cuts text into chunks of at most size UTF-16 units, preferably at paragraphs, then lines, then words. Neighbours share up

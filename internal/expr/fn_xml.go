@@ -10,10 +10,10 @@ const maxXMLDepth = 1000
 // xmlFunctions convert between XML text and objects of the two forms of the npm package xml-js: compact ones, whose members are elements
 // by name, and others with a list of elements, which keep their order.
 func xmlFunctions() []jsonata.Func {
-	return []jsonata.Func{
-		{Name: "xmlToJs", Params: 2, Call: xmlToJS},
-		{Name: "jsToXml", Params: 2, Call: jsToXML},
-	}
+	return bounded(
+		jsonata.Func{Name: "xmlToJs", Params: 2, Call: xmlToJS},
+		jsonata.Func{Name: "jsToXml", Params: 2, Call: jsToXML},
+	)
 }
 
 // xmlOptions are the options of one call. They replace the defaults as a whole.

@@ -45,6 +45,9 @@ func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) json
 		if err := c.Step(cost); err != nil {
 			return nil, err
 		}
+		if err := charge(c, c.Args); err != nil {
+			return nil, err
+		}
 		result, err := call(c.Args)
 		if text, ok := result.(string); ok && err == nil {
 			err = c.Grow(len(text))

@@ -1,0 +1,59 @@
+package expr
+
+import "github.com/millrace/millrace/jsonata"
+
+// bounded charges functions for all that is inside their arguments before they run. A few values that contain each other many times over
+// would otherwise become a text or a document without end.
+func bounded(functions ...jsonata.Func) []jsonata.Func {
+	for i, f := range functions {
+		functions[i].Call = func(c *jsonata.Call) (jsonata.Value, error) {
+			if err := charge(c, c.Args); err != nil {
+				return nil, err
+			}
+			return f.Call(c)
+		}
+	}
+	return functions
+}
+
+// charge takes a step for every value in the arguments and counts the texts inside them as output.
+func charge(c *jsonata.Call, args []jsonata.Value) error {
+	for _, v := range args {
+		switch v.(type) {
+		case *jsonata.Array, *jsonata.Object:
+			if err := chargeNested(c, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func chargeNested(c *jsonata.Call, v jsonata.Value) error {
+	switch v := v.(type) {
+	case string:
+		return c.Grow(len(v))
+	case *jsonata.Array:
+		if err := c.Step(v.Len()); err != nil {
+			return err
+		}
+		for i := range v.Len() {
+			if err := chargeNested(c, v.At(i)); err != nil {
+				return err
+			}
+		}
+	case *jsonata.Object:
+		if err := c.Step(v.Len()); err != nil {
+			return err
+		}
+		for key, member := range v.All() {
+			if err := c.Grow(len(key)); err != nil {
+				return err
+			}
+			if err := chargeNested(c, member); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package expr
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// fixedNow is the clock of tests, a Wednesday.
+func fixedNow() time.Time { return time.Date(2024, 7, 10, 12, 34, 56, 789e6, time.UTC) }
+
+// evalAt evaluates an expression with the clock of tests.
+func evalAt(t *testing.T, src string, data jsonata.Value) jsonata.Value {
+	t.Helper()
+	program, err := Compile(src)
+	if err != nil {
+		t.Fatalf("compile %s: %v", src, err)
+	}
+	v, err := program.EvalInput(t.Context(), Input{Data: data, Now: fixedNow, Limits: LimitsTransform()})
+	if err != nil {
+		t.Fatalf("evaluate %s: %v", src, err)
+	}
+	return v
+}
+
+// TestGeneratedVectors compares random expressions over dates and documents with what the reference computed for them.
+func TestGeneratedVectors(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"dates", "documents"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			for _, v := range readLines[vector](t, "testdata/"+file+".jsonl") {
+				v.Expr = decodeText(t, v.RawExpr)
+				checkVector(t, v)
+			}
+		})
+	}
+}
+
+func TestEveryLanguageDecodes(t *testing.T) {
+	t.Parallel()
+	table := &localeTable{}
+	for line := range strings.Lines(localeLines) {
+		tag, _, _ := strings.Cut(line, " ")
+		d := table.decode(tag)
+		if d == nil {
+			t.Errorf("language %s does not decode", tag)
+			continue
+		}
+		for _, length := range []string{"long", "short", "narrow"} {
+			if len(d.Months[length]) != 12 || len(d.Weekdays[length]) != 7 || len(d.Eras[length]) != 2 {
+				t.Errorf("language %s lacks %s names", tag, length)
+			}
+		}
+		if len(d.Periods) != 2 && len(d.Periods) != 24 || len(d.GMT) < 2 || d.Formats["y1M1d1"] == "" {
+			t.Errorf("language %s is incomplete: %d periods", tag, len(d.Periods))
+		}
+	}
+}
+
+func TestEveryZoneLoads(t *testing.T) {
+	t.Parallel()
+	table := &zoneTable{}
+	table.once.Do(table.build)
+	for key, name := range table.names {
+		if z := table.named(key); !z.valid() {
+			t.Errorf("zone %s (%s) does not load", key, name)
+		}
+	}
+	if len(table.names) < 590 {
+		t.Errorf("got %d zones, want all of them", len(table.names))
+	}
+}
+
+func TestDatesRelativeToNow(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]jsonata.Value{
+		`$dtFromIso("2024-07-09T12:34:56.789Z").toRelative()`:                              "1 day ago",
+		`$dtFromIso("2024-07-10T12:34:57.789Z").toRelative()`:                              "in 1 second",
+		`$dtFromIso("2024-07-11").toRelativeCalendar()`:                                    "tomorrow",
+		`$dtFromIso("2025-07-11").toRelativeCalendar()`:                                    "next year",
+		`$dtFromIso("2024-07-08").setLocale("de").toRelativeCalendar()`:                    "vorgestern",
+		`$dtFromIso("2024-07-05T12:34:56.789Z").setLocale("pl").toRelative()`:              "5 dni temu",
+		`$dtFromIso("2024-07-10T12:34:56.789Z").diffNow().toMillis()`:                      0.0,
+		`$dtFromIso("10:15").toISO()`:                                                      "2024-07-10T10:15:00.000+00:00",
+		`$dtFromFormat("3","c").toISODate()`:                                               "2024-07-10",
+		`$dtFromFormat("10:15","HH:mm",{"zone":"Asia/Tokyo"}).toISO()`:                     "2024-07-10T10:15:00.000+09:00",
+		`$dtFromIso("2024-07-10T12:34:56.789Z").hasSame($dtFromIso($now()),"millisecond")`: true,
+	} {
+		if got := evalAt(t, src, nil); got != want {
+			t.Errorf("%s: got %v, want %v", src, got, want)
+		}
+	}
+}
+
+func TestNewDate(t *testing.T) {
+	t.Parallel()
+	run := jsonata.NewObject(1)
+	run.Set("started_at", NewDate(time.Date(2024, 2, 29, 13, 45, 30, 123456789, time.FixedZone("", 3600))))
+	for src, want := range map[string]jsonata.Value{
+		`started_at.toISOString()`:                  "2024-02-29T12:45:30.123Z",
+		`started_at.getTime()`:                      1709210730123.0,
+		`started_at.getFullYear()`:                  2024.0,
+		`started_at.getUTCMonth()`:                  1.0,
+		`started_at.getDate()`:                      29.0,
+		`started_at.getUTCHours()`:                  12.0,
+		`$string(started_at)`:                       `"2024-02-29T12:45:30.123Z"`,
+		`$exists(started_at.getHours)`:              false,
+		`$dtFromIso(started_at.toISOString()).year`: 2024.0,
+	} {
+		if got := evalAt(t, src, run); got != want {
+			t.Errorf("%s: got %v, want %v", src, got, want)
+		}
+	}
+}
+
+// FuzzDates sends whatever fits nowhere through the parsers and the writers.
+func FuzzDates(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"2024-02-29T13:45:30.123Z", "yyyy-MM-dd'T'HH:mm:ss.SSSZZ"}, {"2024-W09-4", "kkkk-'W'WW-c"}, {"Feb 29, 2024, 1:45 PM", "ff"},
+		{"Thu, 29 Feb 2024 13:45:30 EST", "EEE, dd LLL yyyy"}, {"+275760-09-13T00:00:00Z", "X x GGGGG"}, {"'", "'"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	l := &luxon{}
+	now := func() float64 { return float64(fixedNow().UnixMilli()) }
+	f.Fuzz(func(t *testing.T, text, format string) {
+		if len(format) > maxFormat || len(text) > maxDateText {
+			return
+		}
+		o := parseOptions{now: now, text: text}
+		for _, in := range []*instant{l.parseISO(text), l.parseRFC2822(text)} {
+			d, err := l.resolve(in, o)
+			if err != nil || !d.valid() {
+				continue
+			}
+			if _, err := d.toLocaleString(nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			formatterFor(d, d.loc).format(format)
+		}
+		if in, err := l.parseFormat(text, format, locale{}); err == nil {
+			_, _ = l.resolve(in, o)
+		}
+	})
+}
