@@ -43,6 +43,7 @@ func handle[I, O any](a *api, who access, route, summary string, fn func(context
 		}
 		return out, nil
 	})
+	a.attachBody(d)
 }
 
 // noun is what the handlers of one resource share: the store's methods for it, and how its rows look on the wire.

@@ -116,7 +116,7 @@ func (o *opt[T]) UnmarshalJSON(b []byte) error {
 
 // Schema is that of the value, or null.
 func (o opt[T]) Schema(r huma.Registry) *huma.Schema {
-	s := *huma.SchemaFromType(r, typeOf[T]())
+	s := *r.Schema(typeOf[T](), false, "")
 	s.Nullable = true
 	return &s
 }

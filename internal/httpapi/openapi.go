@@ -16,8 +16,9 @@ import (
 
 // doc is what the OpenAPI document says about a route, and how its body is read.
 type doc struct {
-	op   huma.Operation
-	body *bodyReader
+	op      huma.Operation
+	body    *bodyReader
+	request *huma.RequestBody
 }
 
 type option func(*doc)
@@ -88,9 +89,20 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 		if e, ok := reflect.New(data.Type).Interface().(interface{ example() string }); ok {
 			media.Example = json.RawMessage(e.example())
 		}
-		op.RequestBody = &huma.RequestBody{
+		d.request = &huma.RequestBody{
 			Required: !d.body.optional,
 			Content:  map[string]*huma.MediaType{"application/json": media, "application/yaml": {Schema: d.body.schema}},
+		}
+	}
+}
+
+// attachBody documents the body of a route that is registered already: had huma known of it before, it would read the
+// body itself.
+func (a *api) attachBody(d *doc) {
+	item := a.huma.OpenAPI().Paths[d.op.Path]
+	for _, op := range []*huma.Operation{item.Get, item.Post, item.Patch, item.Delete} {
+		if op != nil && op.Method == d.op.Method {
+			op.RequestBody = d.request
 		}
 	}
 }

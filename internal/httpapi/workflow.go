@@ -31,8 +31,8 @@ func (stepConfig) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeObject, AdditionalProperties: true}}}
 }
 
-// workflowStep is one step as it is sent. An unknown key is an error: a run_if with a typing mistake would run always.
-type workflowStep struct {
+// sentStep is one step as it is sent. An unknown key is an error: a run_if with a typing mistake would run always.
+type sentStep struct {
 	_              struct{}   `additionalProperties:"false"`
 	Type           string     `json:"type" enum:"run" doc:"The kind of step."`
 	Action         string     `json:"action" doc:"What to do." example:"run_sync_job"`
@@ -42,10 +42,10 @@ type workflowStep struct {
 	Timezone       *string    `json:"timezone,omitempty" doc:"An IANA name; UTC when absent."`
 }
 
-// workflowSteps are the steps of a workflow as they are sent.
-type workflowSteps []workflowStep
+// sentSteps are the steps of a workflow as they are sent.
+type sentSteps []sentStep
 
-func (s workflowSteps) rows() []millrace.Step {
+func (s sentSteps) rows() []millrace.Step {
 	out := make([]millrace.Step, len(s))
 	for i, step := range s {
 		out[i] = millrace.Step{Type: step.Type, Action: step.Action, Config: step.Config.RawMessage}
@@ -60,20 +60,20 @@ func (s workflowSteps) rows() []millrace.Step {
 	return out
 }
 
-// workflowConfig is the config as it is sent.
-type workflowConfig struct {
-	_     struct{}       `additionalProperties:"false"`
-	RunIf *string        `json:"run_if,omitempty" doc:"JSONata; the workflow runs when it holds." example:"integration.name = 'calcom'"`
-	Steps *workflowSteps `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"What to do, in order."`
+// sentConfig is the config as it is sent.
+type sentConfig struct {
+	_     struct{}   `additionalProperties:"false"`
+	RunIf *string    `json:"run_if,omitempty" doc:"JSONata; the workflow runs when it holds." example:"integration.name = 'calcom'"`
+	Steps *sentSteps `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"What to do, in order."`
 }
 
 // WorkflowFields are what clients may set. run_if and steps may also stand beside config, as some clients send them.
 type WorkflowFields struct {
-	Label  opt[string]     `json:"label,omitempty" maxLength:"500"`
-	Name   opt[string]     `json:"name,omitempty" maxLength:"500" doc:"The same as label."`
-	Config *workflowConfig `json:"config,omitempty" doc:"When the workflow runs and what it does."`
-	RunIf  opt[string]     `json:"run_if,omitempty" doc:"The same as config.run_if."`
-	Steps  *workflowSteps  `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"The same as config.steps."`
+	Label  opt[string] `json:"label,omitempty" maxLength:"500"`
+	Name   opt[string] `json:"name,omitempty" maxLength:"500" doc:"The same as label."`
+	Config *sentConfig `json:"config,omitempty" doc:"When the workflow runs and what it does."`
+	RunIf  opt[string] `json:"run_if,omitempty" doc:"The same as config.run_if."`
+	Steps  *sentSteps  `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"The same as config.steps."`
 }
 
 // apply puts what was sent into the workflow. A config replaces the one that is there as a whole.

@@ -66,7 +66,7 @@ func checkExpression(path, source string) []millrace.Failure {
 	return nil
 }
 
-func (s workflowSteps) check(path string) []millrace.Failure {
+func (s sentSteps) check(path string) []millrace.Failure {
 	var out []millrace.Failure
 	for i, step := range s {
 		at := fmt.Sprintf("%s[%d]", path, i)

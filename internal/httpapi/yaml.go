@@ -41,13 +41,9 @@ func parseYAML(src []byte, maxSize int) (*value, error) {
 		column := 1 + utf8.RuneCount(src[strings.LastIndexByte(string(src[:i]), '\n')+1:i])
 		return nil, brokenBody("YAML", place{line, column}, fmt.Sprintf("unexpected byte 0x%02x", src[i]))
 	}
-	tokens := lexer.Tokenize(string(src))
-	if err := checkTokens(tokens); err != nil {
-		return nil, err
-	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	file, err := parseTokens(src)
 	if err != nil {
-		return nil, yamlError(err)
+		return nil, err
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -64,6 +60,25 @@ func parseYAML(src []byte, maxSize int) (*value, error) {
 	}
 	d := &yamlDecoder{anchors: map[string]ast.Node{}, maxSize: maxSize}
 	return d.value(body, 0)
+}
+
+// parseTokens runs the YAML library. Should it panic over a document, the document is refused like any other that it
+// cannot read: what a client sends is never our fault.
+func parseTokens(src []byte) (_ *ast.File, err error) { //nolint:nonamedreturns // set by the deferred function
+	defer func() {
+		if recover() != nil {
+			err = brokenBody("YAML", place{1, 1}, "the document cannot be read")
+		}
+	}()
+	tokens := lexer.Tokenize(string(src))
+	if err := checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, yamlError(err)
+	}
+	return file, nil
 }
 
 // invalidText returns the offset of the first byte that is not UTF-8 or may not stand in YAML, -1 when there is none.

@@ -1,0 +1,305 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+// wrong is a body that must be refused, with the path of a finding about it.
+type wrong struct {
+	body   string
+	status int
+	path   string
+}
+
+func bad(path, body string) wrong     { return wrong{body, 400, path} }
+func missing(path, body string) wrong { return wrong{body, 404, path} }
+
+// refuseAll sends wrong bodies and checks that each is refused and that nothing of any is stored.
+func refuseAll(t *testing.T, w *world, method, path string, cases ...wrong) {
+	t.Helper()
+	resource := "/" + strings.Split(strings.TrimPrefix(path, "/"), "/")[0]
+	before := string(w.get(resource).raw)
+	for _, c := range cases {
+		paths := []string{c.path}
+		if c.path == "" {
+			paths = nil
+		}
+		w.send(method, path, c.body).refused(c.status, paths...)
+	}
+	if after := string(w.get(resource).raw); after != before {
+		t.Errorf("%s %s: something of a refused request was stored: before %s, after %s", method, path, before, after)
+	}
+}
+
+func TestEnvironmentRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		refuseAll(t, w, "PATCH", "/environment/"+string(w.env),
+			bad("name", `{"name":""}`), bad("name", `{"name":1}`), bad("name", `{"name":["x"]}`), bad("name", `{"name":{}}`),
+			bad("name", `{"name":true}`), bad("name", `{"name":"`+strings.Repeat("x", 201)+`"}`), bad("", `[]`), bad("", `null`),
+			bad("", `{`), bad("", ``))
+		if got := w.patch("/environment/"+string(w.env), `{"name":"Production","team_id":"ignored"}`).ok().str("name"); got != "Production" {
+			t.Errorf("got name %q", got)
+		}
+		if got := w.patch("/environment/"+string(w.env), `{"name":null}`).ok().str("name"); got != "Production" {
+			t.Errorf("got name %q after null", got)
+		}
+	})
+}
+
+func TestIntegrationRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		refuseAll(t, w, "POST", "/integration",
+			bad("name", `{"config":{}}`), bad("config", `{"name":"x"}`), bad("name", `{"name":"","config":{}}`), bad("name", `{"name":"a b","config":{}}`),
+			bad("name", `{"name":7,"config":{}}`), bad("config", `{"name":"x","config":[]}`), bad("config", `{"name":"x","config":"{}"}`),
+			bad("config", `{"name":"x","config":null}`), bad("sharing", `{"name":"x","config":{},"sharing":"maybe"}`),
+			bad("is_beta", `{"name":"x","config":{},"is_beta":"yes"}`), bad("id", `{"id":"1","name":"x","config":{}}`),
+			bad("environment_id", `{"environment_id":"e","name":"x","config":{}}`), missing("", `{"environment_id":"`+noID+`","name":"x","config":{}}`))
+		v := w.create("/integration", `{"name":"calcom","config":{"label":"Cal.com","a":{"b":1}}}`)
+		w.post("/integration", `{"name":"calcom","config":{}}`).refused(409)
+		refuseAll(t, w, "PATCH", "/integration/"+v.id(),
+			bad("version", `{}`), bad("version", `{"version":2}`), bad("version", `{"version":0,"config":{}}`), bad("version", `{"version":"1"}`),
+			bad("version", `{"version":1.5}`), bad("version", `{"version":null}`), bad("config", `{"version":1,"config":[1]}`),
+			bad("name", `{"version":1,"name":"a/b"}`), bad("sharing", `{"version":1,"sharing":"x"}`), bad("is_beta", `{"version":1,"is_beta":1}`))
+		w.patch("/integration/"+noID, `{"version":1}`).refused(404)
+		w.patch("/integration/nonsense", `{"version":1}`).refused(404)
+	})
+}
+
+func TestInstallRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		id := w.create("/integration", `{"name":"calcom","config":{}}`).id()
+		refuseAll(t, w, "POST", "/environment-integration",
+			bad("integration_id", `{}`), bad("integration_id", `{"integration_id":"calcom"}`), bad("integration_id", `{"integration_id":1}`),
+			bad("integration_id", `{"integration_id":null}`), missing("integration_id", `{"integration_id":"`+noID+`"}`),
+			bad("is_enabled", `{"integration_id":"`+id+`","is_enabled":"no"}`), bad("show_in_catalog", `{"integration_id":"`+id+`","show_in_catalog":1}`),
+			bad("override", `{"integration_id":"`+id+`","override":[]}`), bad("override", `{"integration_id":"`+id+`","override":"x"}`),
+			bad("id", `{"id":"x","integration_id":"`+id+`"}`))
+		install := w.create("/environment-integration", `{"integration_id":"`+id+`"}`).id()
+		w.delete("/integration/" + id).refused(409)
+		refuseAll(t, w, "PATCH", "/environment-integration/"+install,
+			bad("override", `{"override":[]}`), bad("is_enabled", `{"is_enabled":"x"}`), bad("show_in_catalog", `{"show_in_catalog":{}}`))
+	})
+}
+
+func TestAccountRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		install := w.install("calcom")
+		body := func(change string) string {
+			base := map[string]any{"tenant_id": "t", "environment_integration_id": install, "context": map[string]any{}, "authentication_method": "api_key"}
+			var with map[string]any
+			if err := json.Unmarshal([]byte(change), &with); err != nil {
+				t.Fatal(err)
+			}
+			for k, v := range with {
+				if base[k] = v; v == "-" {
+					delete(base, k)
+				}
+			}
+			raw, _ := json.Marshal(base)
+			return string(raw)
+		}
+		refuseAll(t, w, "POST", "/integrated-account",
+			bad("tenant_id", body(`{"tenant_id":"-"}`)), bad("tenant_id", body(`{"tenant_id":""}`)), bad("tenant_id", body(`{"tenant_id":5}`)),
+			bad("environment_integration_id", body(`{"environment_integration_id":"-"}`)), bad("environment_integration_id", body(`{"environment_integration_id":"x"}`)),
+			missing("environment_integration_id", body(`{"environment_integration_id":"`+noID+`"}`)), bad("context", body(`{"context":"-"}`)),
+			bad("context", body(`{"context":[]}`)), bad("context", body(`{"context":"x"}`)), bad("context", body(`{"context":null}`)),
+			bad("authentication_method", body(`{"authentication_method":"-"}`)), bad("region", body(`{"region":"mars"}`)),
+			bad("is_sandbox", body(`{"is_sandbox":"x"}`)), bad("features", body(`{"features":[]}`)))
+		events := w.events()
+		account := w.create("/integrated-account", body(`{}`)).id()
+		refuseAll(t, w, "PATCH", "/integrated-account/"+account,
+			bad("status", `{"status":"happy"}`), bad("status", `{"status":1}`), bad("context", `{"context":[]}`), bad("tenant_id", `{"tenant_id":""}`),
+			bad("integration_override", `{"integration_override":1}`), bad("authentication_method", `{"authentication_method":""}`))
+		refuseAll(t, w, "PATCH", "/integrated-account/"+account+"/credentials",
+			bad("context", `{}`), bad("context", `{"context":"x"}`), bad("credentials", `{"context":{},"credentials":{}}`))
+		if got := w.events(); len(got) != len(events)+2 {
+			t.Errorf("events of refused requests were stored: %v", got)
+		}
+	})
+}
+
+func TestWebhookRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		with := func(more string) string { return `{"target_url":"https://example.com",` + more + `}` }
+		cases := []wrong{
+			bad("target_url", `{"target_url":""}`), bad("target_url", `{"target_url":"example.com"}`), bad("target_url", `{"target_url":"/hooks"}`),
+			bad("target_url", `{"target_url":"ftp://example.com"}`), bad("target_url", `{"target_url":"https://"}`), bad("target_url", `{"target_url":"https://a:b@example.com"}`),
+			bad("target_url", `{"target_url":"http://[::1"}`), bad("target_url", `{"target_url":5}`), bad("event_types[1]", with(`"event_types":["all","sync_job_run:recrod"]`)),
+			bad("event_types[0]", with(`"event_types":["custom:"]`)), bad("event_types[0]", with(`"event_types":[5]`)), bad("event_types", with(`"event_types":"all"`)),
+			bad("is_active", with(`"is_active":"yes"`)), bad("signature_encoding", with(`"signature_encoding":"base32"`)),
+		}
+		refuseAll(t, w, "POST", "/webhook", append(cases, bad("target_url", `{}`), bad("secret", with(`"secret":""`)))...)
+		f := w.post("/webhook", with(`"event_types":["sync_job_run:recrod"]`)).refused(400).failure("event_types[0]")
+		if f["suggestion"] != "sync_job_run:record" || f["line"] == nil {
+			t.Errorf("got %v, want a suggestion and a place", f)
+		}
+		hook := w.create("/webhook", with(`"event_types":null`))
+		refuseAll(t, w, "PATCH", "/webhook/"+hook.id(), cases...)
+		refuseAll(t, w, "POST", "/webhook/test", bad("id", `{}`), bad("id", `{"id":"x"}`), missing("id", `{"id":"`+noID+`"}`), bad("", ``))
+		w.tester.status, w.tester.message = 500, "oops"
+		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).refused(400); !strings.Contains(d.str("message"), "answered 500: oops") {
+			t.Errorf("got %q", d.str("message"))
+		}
+		w.tester.status, w.tester.message = 0, "connection refused"
+		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).refused(400); !strings.Contains(d.str("message"), "connection refused") {
+			t.Errorf("got %q", d.str("message"))
+		}
+	})
+}
+
+func TestSyncJobRefuses(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, func(c *httpapi.Config) {
+			c.CheckResources = func(raw json.RawMessage, _ int64) []millrace.Failure {
+				if strings.Contains(string(raw), "nonsense") {
+					return []millrace.Failure{{Path: "resources[0].method", Message: "unknown"}}
+				}
+				return nil
+			}
+		})
+		cases := []wrong{
+			bad("label", `{"label":1}`), bad("label", `{"label":"`+strings.Repeat("x", 501)+`"}`), bad("integration_name", `{"integration_name":[]}`),
+			bad("default_runtime_version", `{"default_runtime_version":5}`), bad("default_runtime_version", `{"default_runtime_version":"four"}`),
+			bad("default_runtime_version", `{"default_runtime_version":1.5}`), bad("default_runtime_version", `{"default_runtime_version":true}`),
+			bad("args_schema", `{"args_schema":[]}`), bad("args_validation", `{"args_validation":"(1 +"}`), bad("args_validation", `{"args_validation":1}`),
+			bad("resources", `{"resources":{}}`), bad("resources[1]", `{"resources":[{},"x"]}`), bad("resources[0].method", `{"resources":[{"method":"nonsense"}]}`),
+			bad("error_handling", `{"error_handling":"panic"}`), bad("mutex_key", `{"mutex_key":5}`),
+		}
+		refuseAll(t, w, "POST", "/sync-job", append(cases, bad("id", `{"id":"x"}`))...)
+		refuseAll(t, w, "PATCH", "/sync-job/"+w.create("/sync-job", `{}`).id(), cases...)
+		d := w.post("/sync-job", `{"label":1,"args_validation":[],"resources":"x"}`).refused(400, "label", "args_validation", "resources")
+		if !strings.Contains(d.str("message"), "2 more") {
+			t.Errorf("got %q", d.str("message"))
+		}
+	})
+}
+
+func TestSyncJobRunRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		job := w.create("/sync-job", `{"resources":[{"resource":"bookings","method":"list"}]}`).id()
+		account := w.account("calcom").id()
+		with := func(more string) string { return fmt.Sprintf(`{"sync_job_id":%q,%s}`, job, more) }
+		refuseAll(t, w, "POST", "/sync-job-run",
+			bad("sync_job_id", `{}`), bad("sync_job_id", `{"sync_job_id":"zendesk"}`), bad("sync_job_id", `{"sync_job_id":1}`),
+			missing("sync_job_id", `{"sync_job_id":"`+noID+`"}`), bad("integrated_account_id", `{"sync_job_id":"`+job+`"}`),
+			bad("integrated_account_id", with(`"integrated_account_id":"x"`)), missing("integrated_account_id", with(`"integrated_account_id":"`+noID+`"`)),
+			missing("webhook_id", with(`"integrated_account_id":"`+account+`","webhook_id":"`+noID+`"`)), bad("webhook_id", with(`"webhook_id":5`)),
+			bad("args", with(`"args":[]`)), bad("args.webhook_id", with(`"args":{"webhook_id":"x"}`)), bad("args.integrated_account_id", with(`"args":{"integrated_account_id":7}`)),
+			bad("args.integrated_account_id", with(`"integrated_account_id":"`+account+`","args":{"integrated_account_id":"`+noID+`"}`)),
+			bad("error_handling", with(`"error_handling":"x"`)), bad("daemon_group_key", with(`"daemon_group_key":"g"`)), bad("resources", with(`"resources":{}`)),
+			bad("resources[0]", with(`"resources":[1]`)), bad("ignore_previous_run", with(`"ignore_previous_run":"x"`)))
+		if tasks := storetest.Tasks(w.db); len(tasks) != 0 {
+			t.Errorf("tasks of refused requests: %v", tasks)
+		}
+		run := w.create("/sync-job-run", with(`"integrated_account_id":"`+account+`"`)).id()
+		refuseAll(t, w, "PATCH", "/sync-job-run/"+run,
+			bad("status", `{"status":"rate_limited"}`), bad("status", `{"status":"happy"}`), bad("started_at", `{"started_at":"yesterday"}`),
+			bad("finished_at", `{"finished_at":5}`))
+		w.delete("/sync-job-run/" + noID).refused(404)
+	})
+}
+
+func TestCronTriggerRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		job := w.create("/sync-job", `{}`).id()
+		with := func(cron, more string) string {
+			return fmt.Sprintf(`{"sync_job_id":%q,"cron_expression":%q%s}`, job, cron, more)
+		}
+		cases := []wrong{
+			bad("cron_expression", with("* * * *", "")), bad("cron_expression", with("0 * * * * *", "")), bad("cron_expression", with("@daily", "")),
+			bad("cron_expression", with("61 * * * *", "")), bad("cron_expression", with("0 0 31 2 *", "")), bad("cron_expression", with("TZ=UTC 0 * * * *", "")),
+			bad("cron_expression", with("a b c d e", "")), bad("cron_expression", with("", "")), bad("timezone", with("0 * * * *", `,"timezone":"Mars/Base"`)),
+			bad("args", with("0 * * * *", `,"args":"x"`)), bad("daemon_group_key", with("0 * * * *", `,"daemon_group_key":"g"`)),
+			bad("super_query", with("0 * * * *", `,"super_query":"mars"`)), bad("meta", with("0 * * * *", `,"meta":[]`)),
+			missing("webhook_id", with("0 * * * *", `,"webhook_id":"`+noID+`"`)), bad("webhook_id", with("0 * * * *", `,"webhook_id":"x"`)),
+		}
+		refuseAll(t, w, "POST", "/sync-job-cron-trigger", append(cases,
+			bad("cron_expression", `{"sync_job_id":"`+job+`"}`), bad("sync_job_id", `{"cron_expression":"0 * * * *"}`),
+			missing("sync_job_id", `{"sync_job_id":"`+noID+`","cron_expression":"0 * * * *"}`),
+			missing("integrated_account_id", with("0 * * * *", `,"integrated_account_id":"`+noID+`"`)))...)
+		refuseAll(t, w, "PATCH", "/sync-job-cron-trigger/"+w.create("/sync-job-cron-trigger", with("0 * * * *", "")).id(), cases...)
+		w.post("/sync-job-cron-trigger/"+noID+"/schedule", "").refused(404)
+	})
+}
+
+func TestEventRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		refuseAll(t, w, "POST", "/event",
+			bad("event", `{}`), bad("event", `{"event":""}`), bad("event", `{"event":"integrated_account:active"}`), bad("event", `{"event":"custom:"}`),
+			bad("event", `{"event":"custom:a b"}`), bad("event", `{"event":"invoice_paid"}`), bad("event", `{"event":5}`),
+			bad("payload", `{"event":"custom:x","payload":[]}`), bad("payload", `{"event":"custom:x","payload":"x"}`),
+			bad("idempotency_key", `{"event":"custom:x","idempotency_key":5}`), bad("idempotency_key", `{"event":"custom:x","idempotency_key":"`+strings.Repeat("x", 256)+`"}`),
+			bad("id", `{"event":"custom:x","id":"x"}`), missing("", `{"event":"custom:x","environment_id":"`+noID+`"}`))
+	})
+}
+
+func TestWorkflowRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		step := func(more string) string {
+			return `{"trigger_name":"integrated_account:active","config":{"steps":[{` + more + `}]}}`
+		}
+		run := `"type":"run","action":"run_sync_job",`
+		cases := []wrong{
+			missing("trigger_name", `{"trigger_name":"integrated_account:activ","config":{"steps":[{`+run+`"config":"{}"}]}}`),
+			missing("trigger_name", `{"trigger_name":"custom:","steps":[{`+run+`"config":"{}"}]}`),
+			missing("trigger_name", `{"trigger_name":"test","steps":[{`+run+`"config":"{}"}]}`),
+			bad("trigger_name", `{"trigger_name":"","steps":[{`+run+`"config":"{}"}]}`),
+			bad("config", `{"trigger_name":"custom:x","config":[]}`), bad("config.steps", `{"trigger_name":"custom:x","config":{}}`),
+			bad("config.steps", `{"trigger_name":"custom:x","config":{"steps":[]}}`), bad("config.steps", `{"trigger_name":"custom:x","config":{"steps":{}}}`),
+			bad("config.stps", `{"trigger_name":"custom:x","config":{"stps":[]}}`), bad("config.steps[0]", `{"trigger_name":"custom:x","config":{"steps":["x"]}}`),
+			bad("config.steps[0].type", step(`"action":"run_sync_job","config":"{}"`)), bad("config.steps[0].type", step(`"type":"walk","action":"run_sync_job","config":"{}"`)),
+			bad("config.steps[0].action", step(`"type":"run","action":"run_sync_jobs","config":"{}"`)), bad("config.steps[0].action", step(`"type":"run","config":"{}"`)),
+			bad("config.steps[0].config", step(`"type":"run","action":"run_sync_job"`)), bad("config.steps[0].config", step(run+`"config":5`)),
+			bad("config.steps[0].config", step(run+`"config":"{\"a\": }"`)), bad("config.steps[0].config", step(run+`"config":" "`)), bad("config.steps[0].config", step(run+`"config":null`)),
+			bad("config.steps[0].run_fi", step(run+`"config":"{}","run_fi":"x"`)), bad("config.steps[0].run_if", step(run+`"config":"{}","run_if":"a ="`)),
+			bad("config.steps[0].run_if", step(run+`"config":"{}","run_if":true`)), bad("config.steps[0].cron_expression", step(run+`"config":"{}","cron_expression":"* *"`)),
+			bad("config.steps[0].timezone", step(run+`"config":"{}","cron_expression":"0 * * * *","timezone":"x"`)), bad("config.steps[0].timezone", step(run+`"config":"{}","timezone":"UTC"`)),
+			bad("config.steps[0].config.sync_job_id", step(run+`"config":{}`)), bad("config.steps[0].config.sync_job_id", step(run+`"config":{"sync_job_id":"zendesk"}`)),
+			bad("config.steps[0].config.sync_job_id", step(run+`"config":{"sync_job_id":5}`)), bad("config.steps[0].config.syncjob_id", step(run+`"config":{"syncjob_id":"{{a}}"}`)),
+			bad("config.run_if", `{"trigger_name":"custom:x","config":{"run_if":"integration.name = ","steps":[{`+run+`"config":"{}"}]}}`),
+			bad("config.run_if", `{"trigger_name":"custom:x","config":{"run_if":5,"steps":[{`+run+`"config":"{}"}]}}`),
+			bad("run_if", `{"trigger_name":"custom:x","run_if":"(","steps":[{`+run+`"config":"{}"}]}`),
+			bad("run_if", `{"trigger_name":"custom:x","run_if":"a","config":{"run_if":"b","steps":[{`+run+`"config":"{}"}]}}`),
+			bad("steps", `{"trigger_name":"custom:x","steps":[{`+run+`"config":"{}"}],"config":{"steps":[{`+run+`"config":"{}"}]}}`),
+			bad("label", `{"label":5,"trigger_name":"custom:x","steps":[{`+run+`"config":"{}"}]}`),
+		}
+		refuseAll(t, w, "POST", "/workflow", append(cases, bad("config", `{"trigger_name":"custom:x"}`), bad("trigger_name", `{"config":{"steps":[{`+run+`"config":"{}"}]}}`))...)
+		refuseAll(t, w, "PATCH", "/workflow/"+w.create("/workflow", workflow).id(), cases...)
+	})
+}
+
+// A mistake in an expression is reported with its place in the expression, all others with theirs in the body, and all
+// of them at once.
+func TestWorkflowRefusalSaysWhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)))
+	d := w.post("/workflow", `{
+  "trigger_name": "custom:x",
+  "config": {
+    "run_iff": "true",
+    "steps": [
+      {"type": "run", "action": "run_sync_jbo", "config": "(\n  $x := 1;\n  {\"a\": }\n)"}
+    ]
+  }
+}`).refused(400, "config.run_iff", "config.steps[0].action", "config.steps[0].config")
+	unknown, action, config := d.failure("config.run_iff"), d.failure("config.steps[0].action"), d.failure("config.steps[0].config")
+	if unknown["suggestion"] != "run_if" || unknown["line"] != 4.0 || unknown["column"] != 5.0 {
+		t.Errorf("unknown key: got %v", unknown)
+	}
+	if action["suggestion"] != "run_sync_job" || action["line"] != 6.0 {
+		t.Errorf("action: got %v", action)
+	}
+	code, _ := config["code"].(string)
+	if !strings.HasPrefix(code, "S0") || config["line"] != 3.0 || config["column"] != 9.0 || config["offset"] != 21.0 {
+		t.Errorf("expression: got %v", config)
+	}
+}

@@ -1,0 +1,319 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+// world is an API over a store with two environments and a token for each.
+type world struct {
+	t      *testing.T
+	db     *store.DB
+	server *httptest.Server
+	logs   *logBuffer
+	tester *tester
+	env    millrace.EnvironmentID
+	other  millrace.EnvironmentID
+	token  string
+}
+
+const (
+	ownToken   = "own-token"
+	otherToken = "other-token"
+	oldToken   = "expired-token"
+)
+
+// logBuffer keeps log lines.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// inlet stores events as ingest does, without matching them.
+type inlet struct{ db *store.DB }
+
+func (i inlet) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
+	batch := millrace.NewID[millrace.BatchID]()
+	if err := tx.InsertBatch(ctx, batch); err != nil {
+		return err
+	}
+	for _, e := range events {
+		e.BatchID = batch
+		if _, err := tx.InsertEvent(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i inlet) Accept(ctx context.Context, e *millrace.Event) error {
+	return i.db.Update(ctx, func(tx *store.Tx) error { return i.EmitTx(ctx, tx, e) })
+}
+
+// tester answers test events as it is told.
+type tester struct {
+	status  int
+	message string
+}
+
+func (p *tester) Test(context.Context, *millrace.Webhook) (int, string, bool) {
+	return p.status, p.message, p.status == http.StatusOK
+}
+
+func newWorld(t *testing.T, db *store.DB, change ...func(*httpapi.Config)) *world {
+	t.Helper()
+	w := &world{
+		t: t, db: db, token: ownToken, logs: &logBuffer{}, tester: &tester{status: http.StatusOK},
+		env: "11111111-1111-4111-8111-111111111111", other: "22222222-2222-4222-8222-222222222222",
+	}
+	err := db.Update(t.Context(), func(tx *store.Tx) error {
+		for _, e := range []struct {
+			id    millrace.EnvironmentID
+			token string
+			until millrace.Time
+		}{{w.env, ownToken, 0}, {w.other, otherToken, 0}, {"", oldToken, 1}} {
+			if e.id != "" {
+				if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: e.id, Name: "Default"}); err != nil {
+					return err
+				}
+			} else {
+				e.id = w.env
+			}
+			sum := sha256.Sum256([]byte(e.token))
+			token := &millrace.APIToken{EnvironmentID: e.id, Name: e.token, Hash: hex.EncodeToString(sum[:]), ExpiresAt: e.until}
+			if err := tx.InsertAPIToken(t.Context(), token); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("prepare environments: %v", err)
+	}
+	cfg := httpapi.Config{
+		DB: db, Emitter: inlet{db}, Accepter: inlet{db}, Tester: w.tester,
+		Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	w.server = httptest.NewServer(httpapi.New(cfg))
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+// as returns the world as the holder of another token sees it.
+func (w *world) as(token string) *world {
+	c := *w
+	c.token = token
+	return &c
+}
+
+// answer is what came back.
+type answer struct {
+	t      *testing.T
+	what   string
+	status int
+	header http.Header
+	raw    []byte
+}
+
+// send sends a request with a body as it is; headers are pairs.
+func (w *world) send(method, path, body string, headers ...string) *answer {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if w.token != "" {
+		req.Header.Set("Authorization", "Bearer "+w.token)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := w.server.Client().Do(req)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatalf("%s %s: read answer: %v", method, path, err)
+	}
+	return &answer{w.t, method + " " + path + " " + shorten(body), res.StatusCode, res.Header, raw}
+}
+
+func shorten(s string) string {
+	if len(s) > 300 {
+		return s[:300] + "..."
+	}
+	return s
+}
+
+func (w *world) get(path string) *answer         { w.t.Helper(); return w.send("GET", path, "") }
+func (w *world) post(path, body string) *answer  { w.t.Helper(); return w.send("POST", path, body) }
+func (w *world) patch(path, body string) *answer { w.t.Helper(); return w.send("PATCH", path, body) }
+func (w *world) delete(path string) *answer      { w.t.Helper(); return w.send("DELETE", path, "") }
+func (a *answer) ok() doc                        { a.t.Helper(); return a.is(http.StatusOK) }
+func (w *world) create(path, body string) doc    { w.t.Helper(); return w.post(path, body).ok() }
+
+// is checks the status and returns the body.
+func (a *answer) is(status int) doc {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("%s: got status %d, want %d; body: %s", a.what, a.status, status, a.raw)
+	}
+	if got := a.header.Get("Content-Type"); !strings.HasPrefix(got, "application/json") {
+		a.t.Fatalf("%s: got content type %q, want application/json", a.what, got)
+	}
+	d := doc{a.t, map[string]any{}}
+	if err := json.Unmarshal(a.raw, &d.m); err != nil {
+		a.t.Fatalf("%s: body %s: %v", a.what, a.raw, err)
+	}
+	return d
+}
+
+// refused checks that the answer is the envelope of a refusal, with a finding for each path.
+func (a *answer) refused(status int, paths ...string) doc {
+	a.t.Helper()
+	d := a.is(status)
+	if d.m["statusCode"] != float64(status) || d.m["error"] != http.StatusText(status) || d.str("message") == "" {
+		a.t.Fatalf("%s: got %s, want an envelope of %d", a.what, a.raw, status)
+	}
+	found := map[string]bool{}
+	details, _ := d.m["details"].(map[string]any)
+	failures, _ := details["failures"].([]any)
+	for _, f := range failures {
+		f, _ := f.(map[string]any)
+		path, _ := f["path"].(string)
+		found[path] = true
+	}
+	for _, p := range paths {
+		if !found[p] {
+			a.t.Errorf("%s: got %s, want a finding about %q", a.what, a.raw, p)
+		}
+	}
+	return d
+}
+
+// failure returns the finding about a path.
+func (d doc) failure(path string) map[string]any {
+	d.t.Helper()
+	details, _ := d.m["details"].(map[string]any)
+	failures, _ := details["failures"].([]any)
+	for _, f := range failures {
+		if f, _ := f.(map[string]any); fmt.Sprint(f["path"]) == path || (path == "" && f["path"] == nil) {
+			return f
+		}
+	}
+	d.t.Fatalf("no finding about %q in %v", path, d.m)
+	return nil
+}
+
+// doc is a JSON object.
+type doc struct {
+	t *testing.T
+	m map[string]any
+}
+
+func (d doc) id() string { d.t.Helper(); return d.str("id") }
+
+// str returns the text at a path of keys.
+func (d doc) str(path ...string) string {
+	d.t.Helper()
+	s, ok := d.at(path...).(string)
+	if !ok {
+		d.t.Fatalf("%v in %v is no text", path, d.m)
+	}
+	return s
+}
+
+func (d doc) at(path ...string) any {
+	var v any = d.m
+	for _, key := range path {
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	return v
+}
+
+// ids returns the ids of a list.
+func (d doc) ids() []string {
+	d.t.Helper()
+	rows, ok := d.m["result"].([]any)
+	if !ok {
+		d.t.Fatalf("no result in %v", d.m)
+	}
+	out := []string{}
+	for _, r := range rows {
+		r, _ := r.(map[string]any)
+		out = append(out, fmt.Sprint(r["id"]))
+	}
+	return out
+}
+
+// events returns the names of the events of the environment, oldest first.
+func (w *world) events() []string {
+	w.t.Helper()
+	rows, _ := w.get("/event?sort_by[created_at]=asc").ok().m["result"].([]any)
+	var out []string
+	for _, r := range rows {
+		r, _ := r.(map[string]any)
+		out = append(out, fmt.Sprint(r["event"]))
+	}
+	return out
+}
+
+// each runs a test on both databases.
+func each(t *testing.T, fn func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) { fn(t, newWorld(t, db)) })
+}
+
+// install creates an integration and installs it; it returns the id of the installation.
+func (w *world) install(name string) string {
+	w.t.Helper()
+	integration := w.create("/integration", `{"name":"`+name+`","config":{"label":"`+strings.ToUpper(name)+`"}}`)
+	return w.create("/environment-integration", `{"integration_id":"`+integration.id()+`"}`).id()
+}
+
+// account imports an account of a new integration.
+func (w *world) account(name string) doc {
+	w.t.Helper()
+	return w.create("/integrated-account", `{"tenant_id":"acme","environment_integration_id":"`+w.install(name)+
+		`","authentication_method":"api_key","context":{"api_key":"k-secret","subdomain":"acme"}}`)
+}
+
+const noID = "99999999-9999-4999-8999-999999999999"
