@@ -48,10 +48,11 @@ type Error struct {
 
 // Error returns the error on one line.
 func (e *Error) Error() string {
+	text := strings.Join(strings.Fields(e.Message), " ")
 	if e.Line == 0 {
-		return e.Code + ": " + e.Message
+		return e.Code + ": " + text
 	}
-	return fmt.Sprintf("%s: %s (line %d, column %d)", e.Code, e.Message, e.Line, e.Column)
+	return fmt.Sprintf("%s: %s (line %d, column %d)", e.Code, text, e.Line, e.Column)
 }
 
 // Unwrap returns the error of the host function or context behind this one.

@@ -11,29 +11,45 @@ func higherFuncs() []builtin {
 	}
 }
 
-// callback calls a function with as many of the arguments as it has parameters,
-// but at least one.
-func (c *Call) callback(fn, v Value, position any, all Value) (Value, error) {
-	args := make([]Value, 1, 3)
-	args[0] = v
-	n := c.Arity(fn)
-	if n >= 2 {
-		if i, ok := position.(int); ok {
-			position = float64(i)
+// callback returns a function that calls fn with as many arguments as it has
+// parameters, but at least one: the value, its position or key, and the whole.
+func (c *Call) callback(fn, all Value) func(v, position Value) (Value, error) {
+	n := max(1, min(c.Arity(fn), 3))
+	f, ok := fn.(*Function)
+	reuse := ok && f.lambda != nil && f.sig == nil // a lambda copies its arguments
+	var args []Value
+	return func(v, position Value) (Value, error) {
+		if args == nil || !reuse {
+			args = make([]Value, n)
 		}
-		args = append(args, position)
+		args[0] = v
+		if n > 1 {
+			args[1] = position
+		}
+		if n > 2 {
+			args[2] = all
+		}
+		return c.Apply(fn, args...)
 	}
-	if n >= 3 {
-		args = append(args, all)
+}
+
+// wantsPosition tells whether a callback has a use for the position.
+func (c *Call) wantsPosition(fn Value) bool { return c.Arity(fn) > 1 }
+
+// index returns the position of an item for a callback that wants it.
+func index(i int, wanted bool) Value {
+	if !wanted {
+		return nil
 	}
-	return c.Apply(fn, args...)
+	return float64(i)
 }
 
 func fnMap(c *Call) (Value, error) {
 	a := c.Arg(0).(*Array)
 	out := newSequence(min(a.Len(), 256))
+	call, wanted := c.callback(c.Arg(1), a), c.wantsPosition(c.Arg(1))
 	for i := range a.Len() {
-		v, err := c.callback(c.Arg(1), a.At(i), i, a)
+		v, err := call(a.At(i), index(i, wanted))
 		if err != nil {
 			return nil, err
 		}
@@ -50,8 +66,9 @@ func fnMap(c *Call) (Value, error) {
 func fnFilter(c *Call) (Value, error) {
 	a := c.Arg(0).(*Array)
 	out := newSequence(0)
+	test := c.tester(a)
 	for i := range a.Len() {
-		yes, err := c.test(a, i)
+		yes, err := test(i)
 		if err != nil {
 			return nil, err
 		}
@@ -65,22 +82,27 @@ func fnFilter(c *Call) (Value, error) {
 	return out, nil
 }
 
-// test calls the predicate, which is the second argument, on an item.
-func (c *Call) test(a *Array, i int) (bool, error) {
-	v, err := c.callback(c.Arg(1), a.At(i), i, a)
-	if err != nil {
-		return false, err
+// tester returns a function that calls the predicate, which is the second
+// argument, on an item.
+func (c *Call) tester(a *Array) func(i int) (bool, error) {
+	call, wanted := c.callback(c.Arg(1), a), c.wantsPosition(c.Arg(1))
+	return func(i int) (bool, error) {
+		v, err := call(a.At(i), index(i, wanted))
+		if err != nil {
+			return false, err
+		}
+		return c.ev.boolean(v)
 	}
-	return c.ev.boolean(v)
 }
 
 func fnSingle(c *Call) (Value, error) {
 	a := c.Arg(0).(*Array)
 	var result Value
 	found := false
+	test := c.tester(a)
 	for i := range a.Len() {
 		if c.Arg(1) != nil {
-			yes, err := c.test(a, i)
+			yes, err := test(i)
 			if err != nil {
 				return nil, err
 			}
@@ -125,9 +147,10 @@ func fnSift(c *Call) (Value, error) {
 		return nil, nil
 	}
 	out := NewObject(0)
+	call := c.callback(c.Arg(1), o)
 	for i := range o.members {
 		m := &o.members[i]
-		v, err := c.callback(c.Arg(1), m.val, m.key, o)
+		v, err := call(m.val, m.key)
 		if err != nil {
 			return nil, err
 		}
@@ -151,9 +174,10 @@ func fnEach(c *Call) (Value, error) {
 		return newSequence(0), nil
 	}
 	out := newSequence(o.Len())
+	call := c.callback(c.Arg(1), o)
 	for i := range o.members {
 		m := &o.members[i]
-		v, err := c.callback(c.Arg(1), m.val, m.key, o)
+		v, err := call(m.val, m.key)
 		if err != nil {
 			return nil, err
 		}

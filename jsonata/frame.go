@@ -40,8 +40,20 @@ type frame struct {
 	extra  map[string]Value // bound by $eval, unknown to the scope
 }
 
+// smallFrame is a frame with its variables, which saves an allocation.
+type smallFrame struct {
+	frame
+	space [3]Value
+}
+
 func newFrame(s *scope, parent *frame) *frame {
-	return &frame{parent: parent, scope: s, vars: make([]Value, len(s.names))}
+	n := len(s.names)
+	if n <= len(smallFrame{}.space) {
+		f := &smallFrame{frame: frame{parent: parent, scope: s}}
+		f.vars = f.space[:n]
+		return &f.frame
+	}
+	return &frame{parent: parent, scope: s, vars: make([]Value, n)}
 }
 
 func (f *frame) set(slot int, v Value) {

@@ -18,7 +18,19 @@ func message(e *Error) string {
 	if text == "" {
 		text = "the expression failed"
 	}
-	return strings.NewReplacer("%t", e.Token, "%v", show(e.Value), "%i", strconv.Itoa(e.Index)).Replace(text)
+	return strings.NewReplacer("%t", showToken(e.Token), "%v", show(e.Value), "%i", strconv.Itoa(e.Index)).Replace(text)
+}
+
+// showToken prints a piece of the source on one line, cut short.
+func showToken(token string) string {
+	const most = 40
+	if text := []rune(token); len(text) > most {
+		token = string(text[:most]) + "…"
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(token)
+	}
+	return token
 }
 
 // show prints a value for a message, cut short.
