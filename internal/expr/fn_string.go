@@ -24,7 +24,7 @@ func stringFunctions() []jsonata.Func {
 		{Name: "toNumber", Params: 1, Call: toNumberFunction},
 		{Name: "base64encode", Params: 1, Call: base64Encode},
 		{Name: "base64decode", Params: 1, Call: base64Decode},
-		{Name: "uuid", Params: 0, Call: newUUID},
+		{Name: "uuid", Params: 0, Call: newUUID, Volatile: true},
 		{Name: "diceCoefficient", Params: 2, Call: diceCoefficient},
 		{Name: "mostSimilar", Params: 2, Call: mostSimilar},
 		{Name: "getMimeType", Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
