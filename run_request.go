@@ -71,7 +71,7 @@ func checkID(path string, raw json.RawMessage) *Failure {
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil || !IsID(s) {
-		return &Failure{Path: path, Message: fmt.Sprintf("%s is not an id (a UUID)", brief(raw))}
+		return &Failure{Path: path, Message: brief(raw) + " is not an id (a UUID)"}
 	}
 	return nil
 }
@@ -133,8 +133,7 @@ func (r *RunRequest) settleArgs(at func(string) string) []Failure {
 
 // typeFailure turns an error of the JSON decoder into a finding with the place.
 func typeFailure(prefix string, err error) Failure {
-	var t *json.UnmarshalTypeError
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return Failure{Path: strings.Trim(prefix+"."+t.Field, "."), Message: fmt.Sprintf("must be a %s, is a %s", t.Type, t.Value)}
 	}
 	return Failure{Path: prefix, Message: err.Error()}

@@ -26,6 +26,7 @@ type Task struct {
 	Kind TaskKind
 	Key  string
 	At   time.Time // zero: now
+	Wake bool      // when such a task waits for later, run it now
 
 	// Set on tasks that the queue hands to a handler.
 	ID      int64

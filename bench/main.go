@@ -24,7 +24,9 @@ type options struct {
 	dir   string
 }
 
-func main() {
+func main() { os.Exit(command()) }
+
+func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
 	flag.StringVar(&o.only, "only", "", "run one benchmark: events, records, runs, latency, deliveries")
@@ -33,8 +35,9 @@ func main() {
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, o options) error {

@@ -21,7 +21,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	_, plain := os.LookupEnv("NO_COLOR")
 	err := demo.Run(ctx, demo.Options{Out: s.out, Terminal: s.terminal && !plain, Keep: c.Keep})
 	if errors.Is(err, demo.ErrFailed) {
-		return errExit(1)
+		return exitError(1)
 	}
 	return err
 }

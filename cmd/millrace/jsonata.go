@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 
@@ -100,11 +101,7 @@ func variables(v jsonata.Value) (map[string]jsonata.Value, error) {
 	case nil, jsonata.Null:
 		return nil, nil
 	case *jsonata.Object:
-		m := make(map[string]jsonata.Value, o.Len())
-		for name, value := range o.All() {
-			m[name] = value
-		}
-		return m, nil
+		return maps.Collect(o.All()), nil
 	}
 	return nil, errors.New("is not an object")
 }
@@ -116,7 +113,7 @@ func explain(s *streams, source string, err error) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(s.err, "%s: %s\n%s\n", e.Code, e.Message, strings.TrimRight(e.Caret(source), "\n"))
-	return errExit(1)
+	return exitError(1)
 }
 
 type jsonataCheckCmd struct {

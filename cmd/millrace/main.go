@@ -33,16 +33,18 @@ type streams struct {
 	terminal bool // out is a terminal
 }
 
-// errExit carries an exit code whose cause has been printed already.
-type errExit int
+// exitError carries an exit code whose cause has been printed already.
+type exitError int
 
 // Error implements error.
-func (e errExit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-func main() {
+func main() { os.Exit(command()) }
+
+func command() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdout)}))
+	return run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdout)})
 }
 
 func run(ctx context.Context, args []string, s *streams) int {
@@ -71,7 +73,7 @@ func run(ctx context.Context, args []string, s *streams) int {
 		return 2
 	}
 	if err := parsed.Run(); err != nil {
-		var exit errExit
+		var exit exitError
 		if errors.As(err, &exit) {
 			return int(exit)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/examples"
@@ -30,7 +31,7 @@ type Options struct {
 const (
 	defaultBookings = 342
 	pageSize        = 25
-	apiKey          = "cal_demo_key"
+	apiKey          = "cal_demo_key" //nolint:gosec // of an API that lives as long as the demo
 	deadline        = 2 * time.Minute
 	lookEvery       = 20 * time.Millisecond
 )
@@ -93,8 +94,8 @@ func (d *demo) start(ctx context.Context) (func(), error) {
 	}
 	var stops []func()
 	stop := func() {
-		for i := len(stops) - 1; i >= 0; i-- {
-			stops[i]()
+		for _, end := range slices.Backward(stops) {
+			end()
 		}
 		_ = log.Close()
 	}

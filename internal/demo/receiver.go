@@ -77,7 +77,7 @@ func (v *receiver) hasStandardSignature(h http.Header, body []byte) bool {
 	mac := hmac.New(sha256.New, []byte(v.secret))
 	_, _ = fmt.Fprintf(mac, "%s.%s.%s", h.Get("webhook-id"), h.Get("webhook-timestamp"), body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, signature := range strings.Fields(h.Get("webhook-signature")) {
+	for signature := range strings.FieldsSeq(h.Get("webhook-signature")) {
 		if hmac.Equal([]byte(signature), []byte(want)) {
 			return true
 		}

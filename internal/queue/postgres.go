@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/millrace/millrace/internal/store"
 )
@@ -51,19 +52,20 @@ func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 	return e, err
 }
 
-func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
-	if _, err := e.client.InsertManyTx(ctx, tx.Pgx(), params); err != nil {
-		return err
+func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	results, err := e.client.InsertManyTx(ctx, tx.Pgx(), params)
+	if err != nil {
+		return nil, err
 	}
 	// River leaves out the notification when the last one for the queue was sent a moment ago, and such a task waits
 	// for the next poll. PostgreSQL folds equal notifications of one transaction, so saying it again costs nothing.
 	for name := range queuesOf(params) {
 		_, err := tx.Pgx().Exec(ctx, "SELECT pg_notify(concat(current_schema(), '.', $1::text), $2::text)", insertTopic, insertPayload(name))
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return results, nil
 }
 
 func (e *postgresEngine) complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error {

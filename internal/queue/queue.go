@@ -47,7 +47,7 @@ type Queue struct {
 
 // engine is a River client for one kind of database.
 type engine interface {
-	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
+	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
@@ -98,20 +98,30 @@ func (q *Queue) Stop(ctx context.Context) error { return q.engine.stop(ctx) }
 // Enqueue implements store.Queue.
 func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
 	params := make([]river.InsertManyParams, 0, len(tasks))
-	seen := make(map[args]bool, len(tasks))
+	seen, wake := make(map[args]bool, len(tasks)), make(map[string]bool)
 	for _, t := range tasks {
 		a := args{Task: string(t.Kind), Key: t.Key}
 		if seen[a] {
 			continue
 		}
 		seen[a] = true
+		wake[t.Key] = wake[t.Key] || t.Wake
 		params = append(params, river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{
 			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts,
 			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
 		}})
 	}
-	if err := q.engine.insert(ctx, tx, params); err != nil {
+	results, err := q.engine.insert(ctx, tx, params)
+	if err != nil {
 		return fmt.Errorf("insert tasks: %w", err)
+	}
+	for i, r := range results {
+		if !r.UniqueSkippedAsDuplicate || !wake[params[i].Args.(args).Key] {
+			continue
+		}
+		if err := tx.HastenJob(ctx, r.Job.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -246,3 +246,20 @@ func BenchmarkHop(b *testing.B) {
 		})
 	}
 }
+
+func TestWakeHastensATaskThatWaits(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ran := make(chan struct{}, 10)
+		db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+			millrace.TaskPump: func(context.Context, millrace.Task) error { ran <- struct{}{}; return nil },
+		})
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "w", At: time.Now().Add(time.Hour)})
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "w"}) // live already: left alone
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "w", Wake: true})
+		wait(t, ran, "the hastened task")
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/millrace/millrace/internal/store"
 )
@@ -32,16 +33,17 @@ func newSQLite(ctx context.Context, q *Queue) (*sqliteEngine, error) {
 }
 
 // insert uses a context that cannot be cancelled: an interrupted write would undo the whole shared transaction.
-func (e *sqliteEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
-	if _, err := e.client.InsertManyTx(context.WithoutCancel(ctx), tx.SQL(), params); err != nil {
-		return err
+func (e *sqliteEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	results, err := e.client.InsertManyTx(context.WithoutCancel(ctx), tx.SQL(), params)
+	if err != nil {
+		return nil, err
 	}
 	tx.AfterCommit(func() {
 		for name := range queuesOf(params) {
 			e.bus.inserted(name)
 		}
 	})
-	return nil
+	return results, nil
 }
 
 func (e *sqliteEngine) complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -20,11 +21,11 @@ import (
 const keySize = 32
 
 // newCipher returns AES-256-GCM with the key of the options, of the key file, or of a new key file.
-func newCipher(opts Options) (store.Cipher, error) {
+func newCipher(ctx context.Context, opts Options) (store.Cipher, error) {
 	text := opts.EncryptionKey
 	if text == "" {
 		var err error
-		if text, err = keyFile(opts); err != nil {
+		if text, err = keyFile(ctx, opts); err != nil {
 			return nil, err
 		}
 	}
@@ -38,7 +39,7 @@ func newCipher(opts Options) (store.Cipher, error) {
 // KeyFile returns where the key of a data directory is kept.
 func KeyFile(dataDir string) string { return filepath.Join(dataDir, "encryption.key") }
 
-func keyFile(opts Options) (string, error) {
+func keyFile(ctx context.Context, opts Options) (string, error) {
 	path := KeyFile(opts.DataDir)
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -63,10 +64,10 @@ func keyFile(opts Options) (string, error) {
 	}
 	if err := os.Link(tmp.Name(), path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return keyFile(opts)
+			return keyFile(ctx, opts)
 		}
 		return "", fmt.Errorf("store encryption key: %w", err)
 	}
-	opts.Logger.Info("created an encryption key; without it the stored credentials are lost, so back it up", slog.String("file", path))
+	opts.Logger.InfoContext(ctx, "created an encryption key; without it the stored credentials are lost, so back it up", slog.String("file", path))
 	return encoded, nil
 }

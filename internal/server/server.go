@@ -74,7 +74,7 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts, served: make(chan error, 1)}
 	if err := s.open(ctx); err != nil {
-		s.closeStore()
+		s.closeStore(ctx)
 		return nil, err
 	}
 	return s, nil
@@ -111,7 +111,7 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 		}
 		url = SQLitePath(opts.DataDir)
 	}
-	cipher, err := newCipher(opts)
+	cipher, err := newCipher(ctx, opts)
 	if err == nil {
 		var db *store.DB
 		if db, err = store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock}); err == nil {
@@ -221,14 +221,14 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.accepter != nil {
 		s.accepter.Stop()
 	}
-	s.closeStore()
+	s.closeStore(ctx)
 	return errors.Join(errs...)
 }
 
-func (s *Server) closeStore() {
+func (s *Server) closeStore(ctx context.Context) {
 	if s.db != nil {
 		if err := s.db.Close(); err != nil {
-			s.opts.Logger.Warn("close database", slog.String("err", err.Error()))
+			s.opts.Logger.WarnContext(ctx, "close database", slog.String("err", err.Error()))
 		}
 	}
 	s.lock.release()

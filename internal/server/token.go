@@ -56,7 +56,7 @@ func CreateToken(ctx context.Context, opts Options, environment, name string) (s
 	if url == "" {
 		url = SQLitePath(opts.DataDir)
 	}
-	cipher, err := newCipher(opts)
+	cipher, err := newCipher(ctx, opts)
 	if err != nil {
 		return "", err
 	}

@@ -59,7 +59,7 @@ func (tx *Tx) QueueDelivery(ctx context.Context, w *millrace.Webhook, e *millrac
 
 // Backlog returns the first deliveries of a webhook that are not finished, in order.
 func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]millrace.Delivery, error) {
-	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 ORDER BY sequence LIMIT $2", string(id), limit)
+	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 AND sync_job_run_id = '' ORDER BY sequence LIMIT $2", string(id), limit)
 }
 
 // InsertDelivery adds a delivery that is not part of a webhook's backlog, or does nothing when it is there.
@@ -117,4 +117,27 @@ WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt,
 		return errFenced("webhook", string(v.ID))
 	}
 	return nil
+}
+
+// WakeWebhook lets what waits for a webhook try again now: its backlog and the runs that are parked on it. It is for
+// webhooks that were just activated or got another address.
+func (tx *Tx) WakeWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) error {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0, attempt = 0 WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
+		return fmt.Errorf("wake webhook: %w", err)
+	}
+	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: string(id), Wake: true}}
+	const parked = "webhook_id = $1 AND environment_id = $2 AND status = 'running' AND parked_since > 0"
+	err := tx.each(ctx, "SELECT id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
+		t := millrace.Task{Kind: millrace.TaskSlice, Wake: true}
+		err := r.Scan(&t.Key)
+		tasks = append(tasks, t)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find parked runs: %w", err)
+	}
+	if _, err := tx.exec(ctx, "UPDATE sync_job_run SET retry_at = 0 WHERE "+parked, string(id), string(env)); err != nil {
+		return fmt.Errorf("wake parked runs: %w", err)
+	}
+	return tx.Enqueue(ctx, tasks...)
 }

@@ -79,7 +79,7 @@ func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error
 }
 
 func (c pgConn) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	return c.on.Query(ctx, sql, args...)
+	return c.on.Query(ctx, sql, args...) //nolint:sqlclosecheck // the caller's
 }
 
 func postgresCode(err error) string {

@@ -70,7 +70,7 @@ func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error 
 sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at = $12
 WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
 		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
-		v.Sequence, pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save sync job run: %w", err)
 	}
@@ -83,8 +83,11 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 // FreezeDeliveries makes deliveries of a run durable before the first of them is sent.
 func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen []millrace.FrozenDelivery) error {
 	for _, f := range frozen {
+		if f.CreatedAt == 0 {
+			f.CreatedAt = tx.Now()
+		}
 		_, err := tx.exec(ctx, `INSERT INTO frozen_delivery (sync_job_run_id, sequence, webhook_id, event, records, resource, method, body, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(f.RunID), f.Sequence, string(f.WebhookID), f.Event, f.Records, f.Resource, f.Method, pack(f.Body), int64(tx.Now()))
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(f.RunID), f.Sequence, string(f.WebhookID), f.Event, f.Records, f.Resource, f.Method, tx.db.pack(f.Body), int64(f.CreatedAt))
 		if err != nil {
 			return fmt.Errorf("freeze delivery: %w", err)
 		}
@@ -126,19 +129,22 @@ const maxUnpacked = 256 << 20
 const packMin = 512
 
 // pack compresses a body; the first byte says how.
-func pack(b []byte) []byte {
+func (db *DB) pack(b []byte) []byte {
 	if len(b) == 0 {
 		return []byte{}
 	}
 	if len(b) < packMin {
 		return append([]byte{0}, b...)
 	}
-	var out bytes.Buffer
-	out.WriteByte(1)
-	w, err := flate.NewWriter(&out, flate.BestSpeed)
-	if err != nil {
-		return append([]byte{0}, b...)
+	w, _ := db.packers.Get().(*flate.Writer)
+	if w == nil {
+		w, _ = flate.NewWriter(nil, flate.BestSpeed) // fails only for an unknown level
 	}
+	defer db.packers.Put(w)
+	var out bytes.Buffer
+	out.Grow(len(b) / 3)
+	out.WriteByte(1)
+	w.Reset(&out)
 	_, _ = w.Write(b) // a bytes.Buffer does not fail
 	_ = w.Close()
 	return out.Bytes()

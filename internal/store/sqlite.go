@@ -188,7 +188,7 @@ func (c sqlConn) exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 func (c sqlConn) query(ctx context.Context, query string, args ...any) (rows, error) {
-	rs, err := c.on.QueryContext(uninterrupted(ctx, c.tx), numbered(query), args...)
+	rs, err := c.on.QueryContext(uninterrupted(ctx, c.tx), numbered(query), args...) //nolint:rowserrcheck,sqlclosecheck // the caller's
 	if err != nil {
 		return nil, err
 	}

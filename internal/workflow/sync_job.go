@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -60,7 +61,7 @@ func (r *Runner) start(ctx context.Context, tx *store.Tx, p *progress, index int
 		return earlier, err
 	}
 	if request.ID == "" {
-		request.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), fmt.Sprint(index))
+		request.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index))
 	}
 	run, err := tx.StartRun(ctx, job, request, millrace.SyncJobRun{
 		WorkflowRunID: p.run.ID, StepIndex: int64(index), Depth: p.event.Depth + 1,

@@ -44,7 +44,7 @@ func (c *jsonataTestCmd) Run(ctx context.Context, s *streams) error {
 	}
 	_, _ = fmt.Fprintf(s.out, "%d passed, %d failed\n", passed, failed)
 	if failed > 0 || passed == 0 {
-		return errExit(1)
+		return exitError(1)
 	}
 	return nil
 }
