@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"slices"
 
 	"github.com/millrace/millrace/jsonata"
@@ -275,7 +276,11 @@ func sift(c *jsonata.Call) (jsonata.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if jsonata.Boolean(v) {
+		keep, err := accepts(c, v)
+		if err != nil {
+			return nil, err
+		}
+		if keep {
 			out.Set(key, member)
 		}
 	}
@@ -283,6 +288,30 @@ func sift(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, nil
 	}
 	return out, nil
+}
+
+// accepts tells whether $sift takes the result of its function for true. Other than $boolean it does so for functions,
+// and refuses infinite numbers.
+func accepts(c *jsonata.Call, v jsonata.Value) (bool, error) {
+	switch v := v.(type) {
+	case *jsonata.Function:
+		return true, nil
+	case float64:
+		if math.IsInf(v, 0) {
+			return false, &jsonata.Error{Code: "D1001", Message: "Number out of range", Value: v}
+		}
+	case *jsonata.Array:
+		if err := c.Step(v.Len()); err != nil {
+			return false, err
+		}
+		for _, item := range v.Items() {
+			if ok, err := accepts(c, item); ok || err != nil {
+				return ok, err
+			}
+		}
+		return false, nil
+	}
+	return jsonata.Boolean(v), nil
 }
 
 // zipSQLResponse turns the columns and rows of a database's answer into objects. The key says which member of a column

@@ -21,19 +21,20 @@ func TestHostileExpressionsStop(t *testing.T) {
 		"doubling query":       `($f := function($s, $n) { $n = 0 ? $s : $f($stringifyQuery({"a": $s, "b": $s}), $n - 1) }; $length($f("x", 60)))`,
 		"doubling array":       `($f := function($s, $n) { $n = 0 ? $s : $f($flatten([$s, $s]), $n - 1) }; $count($f([1..100], 60)))`,
 		"doubling nodes":       `($f := function($n) { $n = 0 ? [] : $append($f($n - 1), [{"id": $n, "parent_id": $n - 1}, {"id": $n, "parent_id": $n - 1}]) }; $count($sortNodes($f(40))))`,
-		"shared array as text": `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $length($join($f(["xxxxxxxx"], 60))))`,
-		"shared array flat":    `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $count($flattenDeep($f(["x"], 60))))`,
+		"shared array as text": `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $length($join($f(["xxxxxxxx"], 60))))`,
+		"shared array flat":    `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $count($flattenDeep($f(["x"], 60))))`,
 		"shared object as text": `($f := function($s, $n) { $n = 0 ? $s : $f({"a": $s, "b": $s}, $n - 1) }; ` +
 			`$length($string($f({"x": 1}, 60))))`,
 		"shared object mapped": `($f := function($s, $n) { $n = 0 ? $s : $f({"a": $s, "b": $s}, $n - 1) }; $mapValues($f({"x": 1}, 60), {"1": 2}))`,
 		"shared object matched": `($f := function($s, $n) { $n = 0 ? $s : $f({"a": $s, "b": $s}, $n - 1) }; ` +
 			`$find([{"k": $f({"x": 1}, 60)}], {"k": $f({"x": 1}, 60)}))`,
-		"shared keys":         `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $keys($f([{"a": 1}], 60)))`,
-		"shared grouping":     `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $groupBy([{"k": $f(["x"], 60)}], "k"))`,
-		"shared as number":    `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $toNumber($f(["x"], 60)))`,
-		"shared sorting":      `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $orderBy([{"k": $f(["x"], 60)}, {"k": $f(["x"], 60)}], "k"))`,
-		"shared query":        `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $stringifyQuery({"a": $f(["x"], 60)}))`,
-		"shared query parsed": `($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $parseQuery({"a": $f(["x"], 60)}))`,
+		"shared keys":         `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $keys($f([{"a": 1}], 60)))`,
+		"shared grouping":     `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $groupBy([{"k": $f(["x"], 60)}], "k"))`,
+		"shared as number":    `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $toNumber($f(["x"], 60)))`,
+		"shared sorting":      `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $orderBy([{"k": $f(["x"], 60)}, {"k": $f(["x"], 60)}], "k"))`,
+		"shared query":        `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $stringifyQuery({"a": $f(["x"], 60)}))`,
+		"shared query parsed": `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $parseQuery({"a": $f(["x"], 60)}))`,
+		"shared sifting":      `($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $sift({"a": 1}, function() { $f([0], 60) }))`,
 		"endless":             `($f := function() { $f() }; $f())`,
 	} {
 		t.Run(name, func(t *testing.T) {
