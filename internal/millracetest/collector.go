@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/millrace/millrace"
 )
 
 // Collector is a webhook endpoint. It trusts nothing: it verifies both signatures of every request by its own copy of
@@ -25,6 +27,8 @@ type Collector struct {
 	received []Received
 	bytes    map[string][sha256.Size]byte // by webhook and delivery
 	problems []string
+	begun    map[string]int // sync job runs, by webhook
+	ended    map[string]int
 }
 
 // Received is one request to a collector.
@@ -61,7 +65,10 @@ type Answer struct {
 
 // NewCollector returns a collector that answers 200.
 func NewCollector() *Collector {
-	return &Collector{secrets: map[string]string{}, scripts: map[string][]*Answer{}, bytes: map[string][sha256.Size]byte{}}
+	return &Collector{
+		secrets: map[string]string{}, scripts: map[string][]*Answer{}, bytes: map[string][sha256.Size]byte{},
+		begun: map[string]int{}, ended: map[string]int{},
+	}
 }
 
 // SetSecret tells the key of a webhook's signatures.
@@ -123,10 +130,22 @@ func (c *Collector) take(name string, h http.Header, body []byte) Answer {
 		}
 	}
 	c.bytes[key] = sum
+	if !got.Repeated {
+		c.count(name, got.Event)
+	}
 	a := c.decide(name, got.Event)
 	got.Status = a.Status
 	c.received = append(c.received, got)
 	return a
+}
+
+func (c *Collector) count(name, event string) {
+	switch event {
+	case millrace.EventRunStarted:
+		c.begun[name]++
+	case millrace.EventRunCompleted, millrace.EventRunFailed:
+		c.ended[name]++
+	}
 }
 
 func (c *Collector) decide(name, event string) Answer {
@@ -213,4 +232,11 @@ func (c *Collector) Problems() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.problems)
+}
+
+// Runs returns how many sync job runs have begun and ended at a webhook.
+func (c *Collector) Runs(name string) (int, int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begun[name], c.ended[name]
 }

@@ -168,3 +168,9 @@ func (l *logged) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// tail returns the last bytes of what is kept.
+func (l *logged) tail(most int) string {
+	text := l.String()
+	return text[max(0, len(text)-most):]
+}

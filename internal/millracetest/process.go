@@ -1,0 +1,191 @@
+package millracetest
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/server"
+)
+
+// Binary builds the program and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "millrace")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	return path
+}
+
+// Node is a server in a process of its own, which can be killed and started again.
+type Node struct {
+	Base    string // where it serves
+	binary  string
+	options server.Options
+	log     *logged
+	mu      sync.Mutex
+	errors  map[string]int // lines of the log at level ERROR, without what differs
+	cmd     *exec.Cmd
+	done    chan error
+}
+
+// NewNode returns a node that is not started, with a data directory and an address of its own. The URL of the database is
+// one of storetest.EachURL; nodes that share one need the same key.
+func NewNode(t testing.TB, binary, url, key string) *Node {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	n := &Node{Base: "http://" + addr, binary: binary, options: options(url, t.TempDir()), log: &logged{}, errors: map[string]int{}}
+	n.options.EncryptionKey, n.options.Addr = key, addr
+	t.Cleanup(func() {
+		n.Kill()
+		if t.Failed() {
+			t.Logf("the end of the log of %s:\n%s", n.Base, n.log.tail(20_000))
+		}
+	})
+	return n
+}
+
+// Start starts the process. It does not wait until it serves.
+func (n *Node) Start(t testing.TB) {
+	t.Helper()
+	args := []string{"serve", "--dev", "--addr", n.options.Addr, "--data-dir", n.options.DataDir}
+	if n.options.Database != "" {
+		args = append(args, "--database", n.options.Database)
+	}
+	if n.options.EncryptionKey != "" {
+		args = append(args, "--encryption-key", n.options.EncryptionKey)
+	}
+	n.cmd = exec.Command(n.binary, args...) // not with the test's context: how it ends is the test's business
+	n.cmd.Dir = n.options.DataDir
+	n.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	stderr, err := n.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatalf("start the program: %v", err)
+	}
+	cmd, done := n.cmd, make(chan error, 1)
+	n.done = done
+	go func() {
+		n.readLog(stderr)
+		done <- cmd.Wait()
+	}()
+}
+
+func (n *Node) readLog(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		_, _ = n.log.Write([]byte(line + "\n"))
+		if strings.Contains(line, "level=ERROR") {
+			_, message, ok := strings.Cut(line, "err=")
+			if !ok {
+				_, message, _ = strings.Cut(line, "level=ERROR ")
+			}
+			n.mu.Lock()
+			n.errors[message]++
+			n.mu.Unlock()
+		}
+	}
+	_, _ = io.Copy(io.Discard, r) // a line that is too long must not block the process
+}
+
+// Errors returns what the node has logged at level ERROR, and how often.
+func (n *Node) Errors() map[string]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := map[string]int{}
+	for message, times := range n.errors {
+		out[message] = times
+	}
+	return out
+}
+
+// Kill ends the process at once, if it runs.
+func (n *Node) Kill() {
+	if n.cmd == nil {
+		return
+	}
+	_ = n.cmd.Process.Kill()
+	<-n.done
+	n.cmd = nil
+}
+
+// Ended reports whether the process has ended by itself.
+func (n *Node) Ended() bool { return n.cmd != nil && len(n.done) > 0 }
+
+// Stop asks the process to end and fails the test when it does not do so well and soon.
+func (n *Node) Stop(t testing.TB) {
+	t.Helper()
+	began := time.Now()
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatalf("stop the program: %v", err)
+	}
+	select {
+	case err := <-n.done:
+		if err != nil {
+			t.Errorf("the program ended with %v", err)
+		}
+		n.cmd = nil
+	case <-time.After(15 * time.Second):
+		t.Errorf("the program did not end within 15 s of SIGTERM")
+	}
+	t.Logf("%s stopped %s after SIGTERM", n.Base, time.Since(began).Round(time.Millisecond))
+}
+
+// WaitReady waits until the node serves and returns how long that took.
+func (n *Node) WaitReady(t testing.TB, within time.Duration) time.Duration {
+	t.Helper()
+	began := time.Now()
+	Wait(t, within, func() (bool, any) {
+		if n.Ended() {
+			t.Fatalf("the program ended while it was starting")
+		}
+		return n.Ready(t.Context()), "not ready"
+	})
+	return time.Since(began)
+}
+
+// Ready asks the node whether it serves.
+func (n *Node) Ready(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.Base+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	c := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Token creates an API token for the first environment.
+func (n *Node) Token(t testing.TB) string {
+	t.Helper()
+	token, err := server.CreateToken(t.Context(), n.options, "Default", "test")
+	if err != nil {
+		t.Fatalf("create token: %v", err)
+	}
+	return token
+}
