@@ -46,7 +46,7 @@ func (x *block) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 		}
 	}
 	ev.depth--
-	return v, nil
+	return normalize(v, false), nil
 }
 
 // condition is a ? b : c.
@@ -72,7 +72,7 @@ func (x *condition) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	}
 	v, err = branch.eval(ev, f, in)
 	ev.depth--
-	return v, err
+	return normalize(v, false), err
 }
 
 // defaultExpr is a ?: b.

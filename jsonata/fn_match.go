@@ -254,7 +254,7 @@ func fnReplace(c *Call) (Value, error) {
 
 func replaceText(c *Call, s, pattern string, limit float64) (Value, error) {
 	with, ok := c.Arg(2).(string)
-	if !ok {
+	if !ok && strings.Contains(s, pattern) {
 		return nil, newError("D3012", c.Arg(2))
 	}
 	n := -1

@@ -71,7 +71,7 @@ func fnSubstring(c *Call) (Value, error) {
 	}
 	end := n
 	if length, ok := c.Arg(2).(float64); ok {
-		if length <= 0 {
+		if length <= 0 || c.Arg(1) == nil {
 			return "", nil
 		}
 		end = start + length
