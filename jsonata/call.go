@@ -13,6 +13,7 @@ type lambda struct {
 	slots  []int // where the parameters go
 	sig    *signature
 	body   expr
+	leaf   bool // nothing in the body keeps the frame
 	pos    int
 }
 
@@ -168,27 +169,9 @@ func (f *Function) needsContext(args int) bool {
 func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Value, error) {
 	switch {
 	case fn.lambda != nil:
-		x := fn.lambda
-		inner := fn.frame
-		if x.scope.framed() {
-			inner = newFrame(x.scope, fn.frame)
-			for i, slot := range x.slots {
-				if i < len(args) {
-					inner.set(slot, args[i])
-				} else {
-					inner.set(slot, nil)
-				}
-			}
-		}
-		return x.body.eval(ev, inner, fn.input)
+		return ev.invokeLambda(fn, args)
 	case fn.target != nil:
-		args = fn.fill(args)
-		if fn.target.call != nil && fn.target.sig != nil {
-			if err := fn.target.sig.fits(args); err != nil {
-				return nil, err
-			}
-		}
-		return ev.invoke(fn.target, args, in, f)
+		return ev.invoke(fn.target, fn.fill(args), in, f)
 	}
 	c := ev.newCall()
 	c.Args, c.Input, c.frame = args, in, f
@@ -198,6 +181,34 @@ func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Val
 	}
 	ev.releaseCall(c)
 	return v, nil
+}
+
+func (ev *evaluator) invokeLambda(fn *Function, args []Value) (Value, error) {
+	if err := ev.step(1); err != nil {
+		return nil, err
+	}
+	x := fn.lambda
+	if !x.scope.framed() {
+		return x.body.eval(ev, fn.frame, fn.input)
+	}
+	var f *frame
+	if n := len(ev.frames); n > 0 && x.leaf && len(x.scope.names) <= smallVars {
+		f = ev.frames[n-1]
+		ev.frames = ev.frames[:n-1]
+		f.parent, f.scope, f.vars = fn.frame, x.scope, f.vars[:len(x.scope.names)]
+	} else {
+		f = newFrame(x.scope, fn.frame)
+	}
+	for i, slot := range x.slots {
+		f.set(slot, argument(args, i))
+	}
+	v, err := x.body.eval(ev, f, fn.input)
+	if err == nil && x.leaf && cap(f.vars) == smallVars {
+		clear(f.vars)
+		f.parent, f.scope = nil, nil
+		ev.frames = append(ev.frames, f)
+	}
+	return v, err
 }
 
 func (ev *evaluator) newCall() *Call {

@@ -21,6 +21,8 @@ type compiler struct {
 	// those of the caller.
 	dynamic *scope
 	vars    []*variable
+	// closures counts the expressions that keep the frame they are evaluated in.
+	closures int
 }
 
 func (l *Library) compile(src string, dynamic bool) (*Program, error) {
@@ -251,9 +253,12 @@ func (c *compiler) lambda(n *syntax.Node) (expr, error) {
 		for i, name := range n.Params {
 			x.slots[i] = x.scope.declare(name)
 		}
+		before := c.closures
 		var err error
 		x.body, err = c.expr(n.Right)
+		x.leaf = c.closures == before && !c.forced
 		return err
 	})
+	c.closures++
 	return x, err
 }

@@ -171,7 +171,7 @@ type gathered struct {
 // collect evaluates the key expressions on every item. scoped returns the frame
 // and the context item to do it with.
 func (x *group) collect(ev *evaluator, items []Value, scoped func(Value) (*frame, Value)) (*Object, error) {
-	groups := NewObject(len(x.pairs))
+	groups := newBuilder(len(x.pairs))
 	for _, item := range items {
 		f, in := scoped(item)
 		for i := range x.pairs {
@@ -192,20 +192,24 @@ func (x *group) collect(ev *evaluator, items []Value, scoped func(Value) (*frame
 			if reserved(key) {
 				return nil, at(newError("D1013", key), x.pos, "{")
 			}
-			found, ok := groups.Get(key)
-			if !ok {
-				groups.add(key, &gathered{data: item, pair: i})
+			found := groups.get(key)
+			if found == nil {
+				groups.set(key, &gathered{data: item, pair: i})
+				if err := ev.growItems(8); err != nil {
+					return nil, err
+				}
 				continue
 			}
-			if found.(*gathered).pair != i {
+			g := (*found).(*gathered)
+			if g.pair != i {
 				return nil, at(newError("D1009", key), x.pos, "{")
 			}
-			if err := found.(*gathered).append(ev, item); err != nil {
+			if err := g.append(ev, item); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return groups, nil
+	return groups.object(), nil
 }
 
 func (g *gathered) append(ev *evaluator, item Value) error {

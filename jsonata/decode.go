@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
 // FromJSON decodes a JSON document. Strings of the result share the memory of one
-// copy of the document. Of members with the same key the last one counts.
+// copy of the document. Of members with the same key the last one counts. Bytes
+// that are not UTF-8 become U+FFFD.
 func FromJSON(data []byte) (Value, error) {
 	d := decoder{s: string(data)}
+	if !utf8.ValidString(d.s) {
+		d.s = strings.ToValidUTF8(d.s, "\uFFFD")
+	}
 	d.space()
 	v, err := d.value(0)
 	if err != nil {
@@ -272,9 +277,9 @@ func objectOf(members []member) *Object {
 	if plain {
 		return &Object{members: append([]member(nil), members...)}
 	}
-	o := NewObject(len(members))
+	b := newBuilder(len(members))
 	for _, m := range members {
-		o.Set(m.key, m.val)
+		b.set(m.key, m.val)
 	}
-	return o
+	return b.object()
 }

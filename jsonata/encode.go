@@ -1,9 +1,6 @@
 package jsonata
 
-import (
-	"math"
-	"unicode/utf8"
-)
+import "math"
 
 // ToJSON encodes a value as JSON.stringify does: members in order, numbers as
 // JavaScript prints them, nothing escaped for HTML. Undefined and functions give
@@ -177,10 +174,10 @@ func appendQuoted(buf []byte, s string) []byte {
 			continue
 		}
 		if c >= 0xED {
-			if c > 0xED || i+2 >= len(s) || s[i+1] < 0xA0 || utf8.ValidString(s[i:i+3]) {
+			unit, half := halfPair(s[i:])
+			if !half {
 				continue
 			}
-			unit := 0xD000 | uint16(s[i+1]&0x3F)<<6 | uint16(s[i+2]&0x3F)
 			buf = append(append(buf, s[start:i]...), '\\', 'u',
 				hexDigits[unit>>12], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
 			start, i = i+3, i+2

@@ -30,7 +30,8 @@ type evaluator struct {
 	dynamic bool     // $eval has bound variables that no scope knows of
 	evals   map[string]*Program
 	calls   []*Call
-	inUse   int // how many of calls are
+	inUse   int      // how many of calls are
+	frames  []*frame // small ones that can be used again
 }
 
 func (ev *evaluator) start(ctx context.Context, p *Program, in Input) {
@@ -45,11 +46,11 @@ func (ev *evaluator) start(ctx context.Context, p *Program, in Input) {
 
 // reset forgets the evaluation so that the evaluator can be used again.
 func (ev *evaluator) reset() {
-	calls := ev.calls
+	calls, frames := ev.calls, ev.frames
 	for _, c := range calls {
 		*c = Call{}
 	}
-	*ev = evaluator{calls: calls}
+	*ev = evaluator{calls: calls, frames: frames}
 }
 
 // enter begins the evaluation of a nested expression and takes a step. Whoever

@@ -348,3 +348,21 @@ func TestObject(t *testing.T) {
 		}
 	}
 }
+
+func TestObjectBuiltInBulk(t *testing.T) {
+	t.Parallel()
+	var doc strings.Builder
+	doc.WriteString(`{"z":0`)
+	for i := 200_000; i > 0; i-- {
+		fmt.Fprintf(&doc, `,"%d":%d`, i, i)
+	}
+	doc.WriteString(`,"a":0,"z":1}`)
+	o, ok := decode(t, doc.String()).(*jsonata.Object)
+	if !ok || o.Len() != 200_002 {
+		t.Fatal("not the object that was written")
+	}
+	keys := o.Keys()
+	if v, _ := o.Get("z"); keys[0] != "1" || keys[199_999] != "200000" || keys[200_000] != "z" || keys[200_001] != "a" || v != 1.0 {
+		t.Errorf("keys are %v ... %v, z is %v", keys[:2], keys[199_998:], v)
+	}
+}

@@ -88,15 +88,12 @@ func newUnits(s string) units {
 func encodeUnits(s string) []uint16 {
 	out := make([]uint16, 0, len(s))
 	for s != "" {
-		n := runeSize(s)
-		r, _ := utf8.DecodeRuneInString(s)
-		if r == utf8.RuneError && n == 3 && s[0] == 0xED {
-			r = 0xD000 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F)
-			out = append(out, uint16(r))
-		} else {
-			out = utf16.AppendRune(out, r)
+		if unit, half := halfPair(s); half {
+			out, s = append(out, unit), s[3:]
+			continue
 		}
-		s = s[n:]
+		r, n := utf8.DecodeRuneInString(s)
+		out, s = utf16.AppendRune(out, r), s[n:]
 	}
 	return out
 }

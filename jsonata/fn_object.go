@@ -50,10 +50,17 @@ func fnType(c *Call) (Value, error) {
 
 func fnKeys(c *Call) (Value, error) {
 	out := newSequence(0)
-	keys := &Object{}
-	if err := c.collectKeys(keys, c.Arg(0), 0); err != nil {
+	if o := objectFrom(c.Arg(0)); o != nil {
+		for i := range o.members {
+			out.items = append(out.items, o.members[i].key)
+		}
+		return out, c.growParts(o.Len(), o.Len())
+	}
+	b := newBuilder(8)
+	if err := c.collectKeys(b, c.Arg(0), 0); err != nil {
 		return nil, err
 	}
+	keys := b.object()
 	for i := range keys.members {
 		out.items = append(out.items, keys.members[i].key)
 	}
@@ -61,7 +68,7 @@ func fnKeys(c *Call) (Value, error) {
 }
 
 // collectKeys adds the keys of a value, which may be an array of objects, to out.
-func (c *Call) collectKeys(out *Object, v Value, depth int) error {
+func (c *Call) collectKeys(out *builder, v Value, depth int) error {
 	if a, ok := v.(*Array); ok {
 		if err := c.ev.nest(depth, a.Len()); err != nil {
 			return err
@@ -81,7 +88,7 @@ func (c *Call) collectKeys(out *Object, v Value, depth int) error {
 		return err
 	}
 	for i := range o.members {
-		out.Set(o.members[i].key, true)
+		out.set(o.members[i].key, true)
 	}
 	return nil
 }
@@ -139,7 +146,7 @@ func (c *Call) spread(v Value, depth int) (Value, error) {
 
 func fnMerge(c *Call) (Value, error) {
 	a := c.Arg(0).(*Array)
-	out := NewObject(8)
+	b := newBuilder(8)
 	for i := range a.items {
 		o := objectFrom(a.items[i])
 		if o == nil {
@@ -149,9 +156,10 @@ func fnMerge(c *Call) (Value, error) {
 			return nil, err
 		}
 		for k := range o.members {
-			out.Set(o.members[k].key, o.members[k].val)
+			b.set(o.members[k].key, o.members[k].val)
 		}
 	}
+	out := b.object()
 	return out, c.Grow(objectSize(out))
 }
 

@@ -35,10 +35,10 @@ func fnString(c *Call) (Value, error) {
 // runeSize returns the length of the first character. Half of a surrogate pair is
 // one character.
 func runeSize(s string) int {
-	_, n := utf8.DecodeRuneInString(s)
-	if n == 1 && s[0] == 0xED && len(s) >= 3 {
+	if _, half := halfPair(s); half {
 		return 3
 	}
+	_, n := utf8.DecodeRuneInString(s)
 	return n
 }
 

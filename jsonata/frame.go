@@ -43,12 +43,14 @@ type frame struct {
 // smallFrame is a frame with its variables, which saves an allocation.
 type smallFrame struct {
 	frame
-	space [3]Value
+	space [smallVars]Value
 }
+
+const smallVars = 3
 
 func newFrame(s *scope, parent *frame) *frame {
 	n := len(s.names)
-	if n <= len(smallFrame{}.space) {
+	if n <= smallVars {
 		f := &smallFrame{frame: frame{parent: parent, scope: s}}
 		f.vars = f.space[:n]
 		return &f.frame

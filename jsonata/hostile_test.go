@@ -45,6 +45,10 @@ func hostile() []string {
 		`($e := "1+"; $f := function($n){$eval($e & $string($n)) + $f($n+1)}; $f(1))`,
 		`($f := function($n){$eval("$f(" & $string($n+1) & ")")}; $f(1))`,
 		`[1..10000].($$.**)`,
+		`$merge([1..100000].{$string(100000 - $): $}) ~> $string ~> $pad(10000000)`,
+		`($m := $merge([1..60000].{$string(60000 - $): $}); $m ~> |$|{}, $keys($m)| ~> $string ~> $pad(10000000))`,
+		`($m := $merge([1..60000].{$string(60000 - $): $}); {"x": 1} ~> |$|$m| ~> $string ~> $pad(10000000))`,
+		`[1..100000]{$string(100000 - $): $} ~> $string ~> $pad(10000000)`,
 		// Regular expressions.
 		`$match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)`,
 		`$contains($pad("a", 5000, "a") & "!", /^(a|aa)+$/)`,

@@ -142,6 +142,42 @@ func (o *Object) reindex() {
 	}
 }
 
+// merge sets all members of another object.
+func (o *Object) merge(from *Object) {
+	const few = 64
+	if o.Len() <= few && from.Len() <= few {
+		for i := range from.members {
+			o.Set(from.members[i].key, from.members[i].val)
+		}
+		return
+	}
+	b := newBuilder(o.Len() + from.Len())
+	for _, list := range [][]member{o.members, from.members} {
+		for i := range list {
+			b.set(list[i].key, list[i].val)
+		}
+	}
+	*o = *b.object()
+}
+
+// remove deletes several members.
+func (o *Object) remove(keys map[string]bool) {
+	kept := o.members[:0]
+	o.ints = 0
+	for _, m := range o.members {
+		if keys[m.key] {
+			continue
+		}
+		if _, ok := arrayIndex(m.key); ok {
+			o.ints++
+		}
+		kept = append(kept, m)
+	}
+	clear(o.members[len(kept):])
+	o.members = kept
+	o.reindex()
+}
+
 // copy returns a copy that shares the values but not the members.
 func (o *Object) copy() *Object {
 	c := &Object{members: make([]member, len(o.members)), ints: o.ints}

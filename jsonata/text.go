@@ -38,13 +38,22 @@ func (ev *evaluator) stringify(v Value, pretty bool) (string, error) {
 	return string(e.buf), ev.grow(len(e.buf))
 }
 
+// halfPair returns the code unit a text begins with if that is half of a
+// surrogate pair, which is kept as the three bytes UTF-8 would have for it.
+func halfPair(s string) (uint16, bool) {
+	if len(s) < 3 || s[0] != 0xED || s[1] < 0xA0 || s[1] > 0xBF || s[2] < 0x80 || s[2] > 0xBF {
+		return 0, false
+	}
+	return 0xD000 | uint16(s[1]&0x3F)<<6 | uint16(s[2]&0x3F), true
+}
+
 // joinText concatenates texts of the given total size. Halves of a surrogate pair
 // that meet become one character.
 func joinText(texts []string, size int) string {
 	var b strings.Builder
 	b.Grow(size)
 	for i, t := range texts {
-		if i > 0 && len(t) >= 3 && t[0] == 0xED && t[1] >= 0xB0 {
+		if _, half := halfPair(t); half && i > 0 {
 			return joinUnits(texts)
 		}
 		b.WriteString(t)
@@ -55,8 +64,8 @@ func joinText(texts []string, size int) string {
 func joinUnits(texts []string) string {
 	var buf []byte
 	for _, t := range texts {
-		for len(t) >= 3 && t[0] == 0xED && t[1] >= 0xB0 {
-			buf = syntax.AppendUnit(buf, 0xD000|uint16(t[1]&0x3F)<<6|uint16(t[2]&0x3F))
+		for unit, half := halfPair(t); half; unit, half = halfPair(t) {
+			buf = syntax.AppendUnit(buf, unit)
 			t = t[3:]
 		}
 		buf = append(buf, t...)

@@ -14,6 +14,7 @@ type transform struct {
 
 func (c *compiler) transform(n *syntax.Node, pattern expr) (expr, error) {
 	x := &transform{pattern: pattern, pos: n.Pos, clone: c.variable("clone", n.Pos), standard: c.lib.funcs["clone"]}
+	c.closures++
 	var err error
 	if x.update, err = c.expr(n.Right); err != nil {
 		return nil, err
@@ -85,11 +86,14 @@ func (x *transform) change(ev *evaluator, f *frame, v Value, owned map[*Object]b
 	switch update := update.(type) {
 	case nil:
 	case *Object:
-		for i := 0; mine && i < update.Len(); i++ {
-			o.Set(update.members[i].key, update.members[i].val)
-		}
 		if err := ev.grow(objectSize(update)); err != nil {
 			return err
+		}
+		if err := ev.step(update.Len()); err != nil {
+			return err
+		}
+		if mine {
+			o.merge(update)
 		}
 	default:
 		return newError("T2011", update)
@@ -105,15 +109,19 @@ func (x *transform) change(ev *evaluator, f *frame, v Value, owned map[*Object]b
 	if !ok {
 		list = NewArray(keys)
 	}
+	gone := make(map[string]bool, list.Len())
 	for i := range list.Len() {
-		if _, ok := list.At(i).(string); !ok {
+		key, ok := list.At(i).(string)
+		if !ok {
 			return newError("T2012", keys)
 		}
+		gone[key] = true
 	}
-	for i := 0; mine && i < list.Len(); i++ {
-		o.Delete(list.At(i).(string))
+	if !mine {
+		return nil
 	}
-	return nil
+	o.remove(gone)
+	return ev.step(list.Len() + o.Len())
 }
 
 // clone copies a value as if it went through JSON.
