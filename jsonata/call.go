@@ -171,7 +171,13 @@ func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Val
 	case fn.lambda != nil:
 		return ev.invokeLambda(fn, args)
 	case fn.target != nil:
-		return ev.invoke(fn.target, fn.fill(args), in, f)
+		args = fn.fill(args)
+		if fn.target.call != nil && fn.target.sig != nil {
+			if err := fn.target.sig.fits(args); err != nil {
+				return nil, err
+			}
+		}
+		return ev.invoke(fn.target, args, in, f)
 	}
 	c := ev.newCall()
 	c.Args, c.Input, c.frame = args, in, f

@@ -79,9 +79,9 @@ func upperSpecial(r rune) string {
 	case 'ǰ':
 		return "J̌"
 	case 'ΐ':
-		return "Ϊ́"
+		return "\u0399\u0308\u0301"
 	case 'ΰ':
-		return "Ϋ́"
+		return "\u03a5\u0308\u0301"
 	case 'և':
 		return "ԵՒ"
 	case 'ẖ':
@@ -160,23 +160,23 @@ func upperIota(r rune) string {
 	case 'ῇ':
 		return "Η͂Ι"
 	case 'ῒ':
-		return "Ϊ̀"
-	case 'ΐ':
-		return "Ϊ́"
+		return "\u0399\u0308\u0300"
+	case '\u1fd3':
+		return "\u0399\u0308\u0301"
 	case 'ῖ':
 		return "Ι͂"
 	case 'ῗ':
-		return "Ϊ͂"
+		return "\u0399\u0308\u0342"
 	case 'ῢ':
-		return "Ϋ̀"
-	case 'ΰ':
-		return "Ϋ́"
+		return "\u03a5\u0308\u0300"
+	case '\u1fe3':
+		return "\u03a5\u0308\u0301"
 	case 'ῤ':
 		return "Ρ̓"
 	case 'ῦ':
 		return "Υ͂"
 	case 'ῧ':
-		return "Ϋ͂"
+		return "\u03a5\u0308\u0342"
 	case 'ῲ':
 		return "ῺΙ"
 	case 'ῳ', 'ῼ':

@@ -215,3 +215,34 @@ func watchHeap(t *testing.T) func() uint64 {
 		return most.Load() - min(most.Load(), before.HeapAlloc+before.StackInuse)
 	}
 }
+
+// TestDeepInput evaluates on documents that nest as deep as they may.
+func TestDeepInput(t *testing.T) {
+	t.Parallel()
+	arrays := strings.Repeat("[", 9_999) + "1" + strings.Repeat("]", 9_999)
+	objects := strings.Repeat(`{"a":`, 9_999) + "1" + strings.Repeat("}", 9_999)
+	for _, doc := range []string{arrays, objects} {
+		data, err := jsonata.FromJSON([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, src := range []string{
+			`a`, `*`, `**`, `$`, `$$`, `$string($)`, `[$]`, `[$,$]`, `$ = $$`, `[$] = [$$]`, `{"x": $}`, `$ ~> |a|{"b": 1}|`, `$clone($)`, `$keys($)`, `$spread($)`,
+			`$boolean($)`, `$not([$])`, `$[0]`, `a[0]`, `$distinct([$, $$])`, `$lookup($, "a")`, `"x" & $`, `$count(**)`, `$map($, $string)`, `**[a]`, `$merge([$])`,
+			`$sort([$, $])`, `a.a.a.a`, `$each($, $string)`, `$sift($, $boolean)`, `$reduce([$, $], $append)`, `$type($)`, `$exists(a)`, `[$]{"k": $}`, `$eval("$", $)`, `($x := [[$]]; $x = [[$$]])`,
+		} {
+			program, err := jsonata.Compile(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := program.Eval(t.Context(), jsonata.Input{Data: data})
+			var e *jsonata.Error
+			if errors.As(err, &e) && e.Code == jsonata.CodeInternal {
+				t.Errorf("%s: %v", src, err)
+			}
+			_ = encode(t, v)
+			_ = jsonata.ToGo(v)
+			_ = jsonata.Boolean(v)
+		}
+	}
+}
