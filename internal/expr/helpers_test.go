@@ -1,7 +1,7 @@
 package expr
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -47,23 +47,17 @@ func plain(v jsonata.Value) any {
 // readLines decodes a JSON Lines file.
 func readLines[T any](t *testing.T, path string) []T {
 	t.Helper()
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var out []T
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
+	for line := range bytes.Lines(data) {
 		var v T
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+		if err := json.Unmarshal(line, &v); err != nil {
 			t.Fatalf("%s line %d: %v", path, len(out)+1, err)
 		}
 		out = append(out, v)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return out
 }

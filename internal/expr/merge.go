@@ -1,6 +1,10 @@
 package expr
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"slices"
+
+	"github.com/millrace/millrace/jsonata"
+)
 
 // merge carries out the merge members of a rendered template, outer objects first, so that what an inner one
 // merges wins.
@@ -78,8 +82,7 @@ func mergeValues(target, source jsonata.Value) jsonata.Value {
 		}
 	case *jsonata.Array:
 		if target, ok := target.(*jsonata.Array); ok {
-			items := append(target.Items()[:target.Len():target.Len()], source.Items()...)
-			return jsonata.NewArray(items...)
+			return jsonata.NewArray(slices.Concat(target.Items(), source.Items())...)
 		}
 	}
 	return source

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/millrace/millrace/jsonata"
@@ -89,17 +90,8 @@ func (n *queryNode) value(keepHoles bool) jsonata.Value {
 	case plainNode:
 		return n.plain
 	case listNode:
-		items := make([]jsonata.Value, 0, len(n.items))
-		for _, item := range n.items {
-			var v jsonata.Value
-			if item != nil {
-				v = item.value(keepHoles)
-			}
-			if v != nil || keepHoles {
-				items = append(items, v)
-			}
-		}
-		return jsonata.NewArray(items...)
+		return n.list(keepHoles)
+	case objectNode, overgrownNode:
 	}
 	o := jsonata.NewObject(n.members.Len())
 	for key, v := range n.members.All() {
@@ -108,6 +100,20 @@ func (n *queryNode) value(keepHoles bool) jsonata.Value {
 		}
 	}
 	return o
+}
+
+func (n *queryNode) list(keepHoles bool) jsonata.Value {
+	items := make([]jsonata.Value, 0, len(n.items))
+	for _, item := range n.items {
+		var v jsonata.Value
+		if item != nil {
+			v = item.value(keepHoles)
+		}
+		if v != nil || keepHoles {
+			items = append(items, v)
+		}
+	}
+	return jsonata.NewArray(items...)
 }
 
 // combine appends values given for the same name. It may change a.
@@ -128,7 +134,7 @@ func (p *queryParser) combine(a, b *queryNode) *queryNode {
 // spread returns the items of a list, or the node itself as the only item.
 func spread(n *queryNode) []*queryNode {
 	if n.kind == listNode {
-		return n.items[:len(n.items):len(n.items)]
+		return slices.Clip(n.items)
 	}
 	return []*queryNode{n}
 }
@@ -185,6 +191,7 @@ func (p *queryParser) mergePlain(target, source *queryNode) *queryNode {
 			target.members.Set(key, newQueryValue(true))
 		}
 		return target
+	case plainNode:
 	}
 	return newQueryList(target, source)
 }

@@ -45,7 +45,7 @@ var (
 // parseQuery parses the path of a placeholder. An empty path is an error; a lone dot is the whole scope.
 func parseQuery(text string) (query, error) {
 	var q query
-	for _, branch := range strings.Split(text, " ") {
+	for branch := range strings.SplitSeq(text, " ") {
 		if branch == "" {
 			continue
 		}

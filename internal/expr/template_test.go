@@ -60,7 +60,7 @@ func TestTemplateOutputIsBounded(t *testing.T) {
 		}
 	}
 	members := jsonata.NewObject(20)
-	for _, key := range strings.Split("abcdefghijklmnopqrst", "") {
+	for key := range strings.SplitSeq("abcdefghijklmnopqrst", "") {
 		members.Set(key, "{{big:any}}")
 	}
 	if _, err := render(members, scope); !errors.Is(err, ErrTemplateOutput) {

@@ -17,7 +17,7 @@ func isHalf(s string) bool { return len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 
 func halfUnit(s string) rune { return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f) }
 
 func halfText(unit rune) string {
-	return string([]byte{0xed, 0x80 | byte(unit>>6)&0x3f, 0x80 | byte(unit)&0x3f})
+	return string([]byte{0xed, byte(0x80 | unit>>6&0x3f), byte(0x80 | unit&0x3f)}) //nolint:gosec // both are below 0xc0
 }
 
 // characters splits text into UTF-16 code units, which is what JavaScript means by characters.
