@@ -77,6 +77,9 @@ func (e *postgresEngine) start(ctx context.Context) error {
 	if err := e.beat(ctx); err != nil {
 		return fmt.Errorf("write heartbeat: %w", err)
 	}
+	if err := e.bury(ctx, e.q.cfg.Previous); err != nil {
+		return fmt.Errorf("recover tasks: %w", err)
+	}
 	beating, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.beats.Go(func() { e.heartbeat(beating) })
@@ -91,6 +94,25 @@ func (e *postgresEngine) stop(ctx context.Context) error {
 		_, _ = e.q.cfg.DB.Postgres().Exec(context.WithoutCancel(ctx), "DELETE FROM node WHERE id = $1", e.q.node)
 	}
 	return err
+}
+
+// bury makes the running tasks of nodes available that are known to be dead, and gives up their leadership, so that
+// neither waits until a missing heartbeat or an old election is noticed. What a dead node's last transaction still
+// commits holds the locks of its rows until then.
+func (e *postgresEngine) bury(ctx context.Context, nodes []string) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	for _, statement := range []string{
+		"UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = ANY ($1)",
+		"DELETE FROM river_leader WHERE leader_id = ANY ($1)",
+		"DELETE FROM node WHERE id = ANY ($1)",
+	} {
+		if _, err := e.q.cfg.DB.Postgres().Exec(ctx, statement, nodes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // heartbeat says that this node is alive and frees the tasks of those that are not. Every node does both: freeing is

@@ -25,6 +25,8 @@ type Config struct {
 	Logger   *slog.Logger
 	Handlers map[millrace.TaskKind]Handler // a kind without a handler is inserted but not worked here
 	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
+	Node     string                        // names this process among those that share the database; empty: a random name
+	Previous []string                      // processes that are known to be dead: what they left runs again at once
 }
 
 // The times that recovery after a crash depends on.
@@ -75,7 +77,10 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	if cfg.DB == nil || cfg.Logger == nil {
 		return nil, errors.New("queue: a store and a logger are required")
 	}
-	q := &Queue{cfg: cfg, node: millrace.NewID[string]()}
+	q := &Queue{cfg: cfg, node: cfg.Node}
+	if q.node == "" {
+		q.node = millrace.NewID[string]()
+	}
 	var err error
 	if cfg.DB.Postgres() != nil {
 		q.engine, err = newPostgres(ctx, q)
@@ -88,6 +93,9 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	cfg.DB.SetQueue(q)
 	return q, nil
 }
+
+// Node returns the name of this process among those that share the database.
+func (q *Queue) Node() string { return q.node }
 
 // Start recovers what a crash left and begins to work tasks.
 func (q *Queue) Start(ctx context.Context) error { return q.engine.start(ctx) }

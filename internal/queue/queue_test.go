@@ -214,6 +214,42 @@ func TestRunningTasksOfADeadProcessRunAgain(t *testing.T) {
 	close(release)
 }
 
+func TestRunningTasksOfANodeThatIsKnownToBeDeadRunAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	stuck, release := make(chan struct{}, 2), make(chan struct{})
+	db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+		millrace.TaskSlice: func(context.Context, millrace.Task) error { stuck <- struct{}{}; <-release; return nil },
+	})
+	if err := q.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, db, millrace.Task{Kind: millrace.TaskSlice, Key: "run"})
+	wait(t, stuck, "the first process")
+	again := make(chan struct{}, 2)
+	next, err := queue.New(t.Context(), queue.Config{
+		DB: db, Logger: slog.New(slog.DiscardHandler), Node: millrace.NewID[string](), Previous: []string{q.Node()},
+		Handlers: map[millrace.TaskKind]queue.Handler{
+			millrace.TaskSlice: func(context.Context, millrace.Task) error { again <- struct{}{}; return nil },
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := next.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, again, "the second process")
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the task ran again after %s, as if its node had to be missed first", took)
+	}
+	close(release)
+	if err := next.Stop(context.Background()); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
 func BenchmarkHop(b *testing.B) {
 	urls := map[string]func() string{"sqlite": func() string { return storetest.SQLite(b) }, "postgres": func() string { return storetest.Postgres(b) }}
 	for name, url := range urls {

@@ -52,7 +52,8 @@ const shutdownTimeout = 10 * time.Second
 // Server is a running Millrace.
 type Server struct {
 	opts     Options
-	lock     *dirLock
+	lock     *dirLock // of SQLite
+	place    *place   // of a node on PostgreSQL
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *ingest.Accepter
@@ -141,7 +142,14 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.queue, err = queue.New(ctx, queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}); err != nil {
+	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}
+	if s.db.Postgres() != nil {
+		if s.place, err = takePlace(s.opts.DataDir); err != nil {
+			return err
+		}
+		cfg.Node, cfg.Previous = s.place.node, s.place.previous
+	}
+	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
 	}
 	committers := 1
@@ -195,6 +203,9 @@ func (s *Server) Start(ctx context.Context) error {
 		_ = s.listener.Close()
 		return fmt.Errorf("start queue: %w", err)
 	}
+	if err := s.place.settle(); err != nil {
+		s.opts.Logger.WarnContext(ctx, "node file", slog.String("err", err.Error()))
+	}
 	go func() { s.served <- s.http.Serve(s.listener) }()
 	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)))
 	return nil
@@ -232,6 +243,7 @@ func (s *Server) closeStore(ctx context.Context) {
 		}
 	}
 	s.lock.release()
+	s.place.release()
 }
 
 // Run starts the server and stops it when ctx ends or when it can no longer listen.
