@@ -3,6 +3,8 @@ package jsonata
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // FromGo converts a Go value. Values of this package stay as they are, nil
@@ -20,6 +22,10 @@ func FromGo(v any) (Value, error) {
 		return float64(v), nil
 	case json.RawMessage:
 		return FromJSON(v)
+	case []any:
+		return fromSlice(v)
+	case map[string]any:
+		return fromMap(v)
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -27,6 +33,39 @@ func FromGo(v any) (Value, error) {
 	}
 	return FromJSON(data)
 }
+
+func fromSlice(list []any) (Value, error) {
+	out := &Array{items: make([]Value, len(list))}
+	for i, item := range list {
+		v, err := FromGo(item)
+		if err != nil {
+			return nil, err
+		}
+		out.items[i] = v
+	}
+	return out, nil
+}
+
+func fromMap(m map[string]any) (Value, error) {
+	b := newBuilder(len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		v, err := FromGo(m[key])
+		if err != nil {
+			return nil, err
+		}
+		b.set(key, v)
+	}
+	return b.object(), nil
+}
+
+// MarshalJSON returns what [ToJSON] does.
+func (o *Object) MarshalJSON() ([]byte, error) { return ToJSON(o) }
+
+// MarshalJSON returns what [ToJSON] does.
+func (a *Array) MarshalJSON() ([]byte, error) { return ToJSON(a) }
+
+// MarshalJSON returns null.
+func (Null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
 // ToGo converts a value to what encoding/json decodes into: nil, bool, float64,
 // string, []any and map[string]any. Undefined and null both become nil, and a

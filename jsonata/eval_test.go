@@ -2,6 +2,7 @@ package jsonata_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -212,6 +213,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{"steps", `($f := function(){$f()}; $f())`, jsonata.CodeSteps, nil, jsonata.Limits{Steps: 1000}},
 		{"depth", `($f := function(){1 + $f()}; $f())`, jsonata.CodeDepth, nil, jsonata.Limits{}},
+		{"depth at its most", `($f := function($x){1 + $map([1], $f)}; $f(1))`, jsonata.CodeDepth, nil, jsonata.Limits{Depth: math.MaxInt, Steps: math.MaxInt, Output: math.MaxInt}},
 		{"output", `$pad("x", 100)`, jsonata.CodeOutput, nil, jsonata.Limits{Output: 50}},
 		{"sequence", `[1..100].($)`, jsonata.CodeSequence, nil, jsonata.Limits{Output: 500}},
 		{"time", `($f := function(){$f()}; $f())`, jsonata.CodeTimeout, nil, jsonata.Limits{Timeout: time.Millisecond, Steps: math.MaxInt}},
@@ -302,6 +304,10 @@ func TestConvert(t *testing.T) {
 	}
 	if got, want := string(show(t, v)), `{"a":[null,"x",true,2.5],"b":1,"t":"1970-01-01T00:00:00Z"}`; got != want {
 		t.Errorf("FromGo: got %s, want %s", got, want)
+	}
+	nested, err := json.Marshal(map[string]any{"v": v, "n": jsonata.Null{}, "l": jsonata.NewArray(1.0, "x")})
+	if got, want := string(nested), `{"l":[1,"x"],"n":null,"v":{"a":[null,"x",true,2.5],"b":1,"t":"1970-01-01T00:00:00Z"}}`; got != want || err != nil {
+		t.Errorf("values in a Go map: got %s, error %v, want %s", got, err, want)
 	}
 	want := map[string]any{"a": []any{nil, "x", true, 2.5}, "b": 1.0, "t": "1970-01-01T00:00:00Z"}
 	if diff := cmp.Diff(want, jsonata.ToGo(v)); diff != "" {

@@ -5,12 +5,19 @@ package jsonata
 type scope struct {
 	parent *scope
 	names  []string
-	forced bool // has a frame although it has no variables: $eval may bind some
+	index  map[string]int // of names, if there are many
+	forced bool           // has a frame although it has no variables: $eval may bind some
 }
 
 func (s *scope) framed() bool { return s.forced || len(s.names) > 0 }
 
 func (s *scope) slot(name string) int {
+	if s.index != nil {
+		if i, ok := s.index[name]; ok {
+			return i
+		}
+		return -1
+	}
 	for i, n := range s.names {
 		if n == name {
 			return i
@@ -25,6 +32,15 @@ func (s *scope) declare(name string) int {
 		return i
 	}
 	s.names = append(s.names, name)
+	if n := len(s.names); n > indexFrom {
+		if s.index == nil {
+			s.index = make(map[string]int, 2*n)
+			for i, name := range s.names {
+				s.index[name] = i
+			}
+		}
+		s.index[name] = n - 1
+	}
 	return len(s.names) - 1
 }
 

@@ -13,13 +13,18 @@ const (
 // walks far away from the end of the stack, which Go cannot recover from.
 const maxNesting = 10_000
 
+const (
+	maxDepth  = 100_000 // one level takes up to some kilobytes of stack
+	maxOutput = 1 << 40
+)
+
 // Limits bound one evaluation. A zero field means the default.
 type Limits struct {
 	// Steps is how many steps may be done: nodes evaluated, items visited, steps
 	// of a regular expression. Default 1,000,000.
 	Steps int
 	// Depth is how deep evaluations may nest. A call in tail position does not
-	// count. Default 500.
+	// count. Default 500, at most 100,000.
 	Depth int
 	// Output is how large one value may grow, and how large the result may be when
 	// serialised, in bytes. All values built in one evaluation together may take
@@ -40,5 +45,7 @@ func (l Limits) withDefaults() Limits {
 	if l.Output <= 0 {
 		l.Output = DefaultOutput
 	}
+	l.Depth = min(l.Depth, maxDepth)
+	l.Output = min(l.Output, maxOutput)
 	return l
 }
