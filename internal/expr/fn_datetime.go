@@ -10,12 +10,12 @@ const (
 	maxDateText = 10_000
 )
 
-// datetimeFunctions parse dates. Their results are objects with the fields and methods of a Luxon date-time.
+// datetimeFunctions parse dates, which may depend on today. Their results are objects with the fields and methods of a Luxon date-time.
 func datetimeFunctions() []jsonata.Func {
 	l := &luxon{}
 	return bounded(
-		jsonata.Func{Name: "dtFromIso", Params: 2, Call: l.fromISO},
-		jsonata.Func{Name: "dtFromFormat", Params: 3, Call: l.fromFormat},
+		jsonata.Func{Name: "dtFromIso", Params: 2, Call: l.fromISO, Volatile: true},
+		jsonata.Func{Name: "dtFromFormat", Params: 3, Call: l.fromFormat, Volatile: true},
 	)
 }
 

@@ -86,6 +86,9 @@ func (l *localeData) pattern(key string) string {
 	if pattern, ok := l.Formats[key]; ok {
 		return pattern
 	}
+	if simple := strings.NewReplacer("m2", "m1", "s2", "s1").Replace(key); simple != key && strings.Contains(key, "h") {
+		return l.pattern(simple) // beside an hour both have two digits anyway, in most languages
+	}
 	if base, ok := strings.CutSuffix(key, "h24"); ok {
 		return strings.NewReplacer("{HH}", "{kk}", "{H}", "{kk}").Replace(l.pattern(base + "h23"))
 	}
@@ -129,7 +132,7 @@ func (l *localeData) plain(key string) string {
 }
 
 // formatKey reads the options of a localized format.
-func formatKey(options jsonata.Value, english bool) (string, error) {
+func formatKey(options jsonata.Value, l *localeData) (string, error) {
 	var key strings.Builder
 	dateStyle, timeStyle := field(options, "dateStyle"), field(options, "timeStyle")
 	var dated, timed bool
@@ -149,9 +152,6 @@ func formatKey(options jsonata.Value, english bool) (string, error) {
 		if style < 1 || !strings.Contains(f.styles, digit) {
 			return "", argumentError("Value %s out of range for Intl.DateTimeFormat options property %s", textOf(v), f.name)
 		}
-		if timed && (f.letter == "m" || f.letter == "s") {
-			digit = "1" // beside an hour both have two digits anyway
-		}
 		timed = timed || strings.Contains("hms", f.letter)
 		dated = dated || strings.Contains("EyMd", f.letter)
 		if f.letter == "z" && !dated && !timed {
@@ -169,7 +169,7 @@ func formatKey(options jsonata.Value, english bool) (string, error) {
 		return "y1M1d1", nil
 	}
 	if field(options, "hour") != nil {
-		key.WriteString(hourCycle(options, english))
+		key.WriteString(l.hourCycle(options))
 	}
 	return key.String(), nil
 }
@@ -181,13 +181,13 @@ func styleName(dateStyle jsonata.Value) string {
 	return "timeStyle"
 }
 
-// hourCycle is the end of a key that asks for 12 or 24 hours. American English without hour12 counts from 1 to 24.
-func hourCycle(options jsonata.Value, english bool) string {
+// hourCycle is the end of a key that asks for 12 or 24 hours. Languages that are used to 12 hours count the others from 1 to 24.
+func (l *localeData) hourCycle(options jsonata.Value) string {
 	if twelve := field(options, "hour12"); twelve != nil {
 		switch {
 		case isTrue(twelve):
 			return "h12"
-		case english:
+		case strings.Contains(l.pattern("h1m1"), "{h"):
 			return "h24"
 		}
 		return "h23"
@@ -217,7 +217,7 @@ func (d dateTime) toLocaleString(options, locale jsonata.Value) (string, error) 
 	if isNullish(options) {
 		return d.inLocale(loc).localized("y1M1d1"), nil
 	}
-	key, err := formatKey(options, strings.HasPrefix(strings.ToLower(loc.name()), "en"))
+	key, err := formatKey(options, loc.data())
 	if err != nil {
 		return "", err
 	}

@@ -104,5 +104,9 @@ func unitArgument(v jsonata.Value) (string, error) {
 // roundTo rounds half up to a number of decimal places.
 func roundTo(n float64, places int) float64 {
 	factor := math.Pow10(places)
-	return math.Floor(n*factor+0.5) / factor
+	whole := math.Floor(n * factor)
+	if n*factor-whole >= 0.5 {
+		whole++
+	}
+	return whole / factor
 }
