@@ -24,6 +24,8 @@ type sqliteBackend struct {
 
 	mu     sync.RWMutex // guards closed and, with it, sends on queue
 	closed bool
+
+	writes, reads *statements
 }
 
 type sqliteUpdate struct {
@@ -57,6 +59,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	b := &sqliteBackend{
 		writer: writer, reader: reader,
 		queue: make(chan *sqliteUpdate, maxGroup), done: make(chan struct{}),
+		writes: newStatements(writer), reads: newStatements(reader),
 	}
 	go b.run()
 	return b, nil
@@ -80,12 +83,15 @@ func (b *sqliteBackend) close() error {
 	close(b.queue)
 	b.mu.Unlock()
 	<-b.done
+	b.reads.close()
+	b.writes.close()
 	_ = b.reader.Close()
 	return b.writer.Close()
 }
 
 func (b *sqliteBackend) view(ctx context.Context, fn func(conn) error) error {
-	return fn(sqlConn{b.reader, nil})
+	b.reads.prepare(ctx)
+	return fn(sqlConn{b.reader, nil, b.reads})
 }
 
 func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
@@ -120,7 +126,7 @@ func (b *sqliteBackend) group(first *sqliteUpdate) {
 		close(first.done)
 		return
 	}
-	c := sqlConn{tx, tx}
+	c := sqlConn{tx, tx, b.writes}
 	c.inSavepoint(first)
 collect:
 	for len(group) < maxGroup {
@@ -146,6 +152,7 @@ collect:
 	for _, u := range group {
 		close(u.done)
 	}
+	b.writes.prepare(context.Background())
 }
 
 // inSavepoint runs one update so that its failure undoes nothing but itself.
@@ -174,13 +181,30 @@ type sqlConn struct {
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	}
-	tx *sql.Tx
+	tx         *sql.Tx
+	statements *statements
+}
+
+// prepared returns the statement in its compiled form, if it is kept.
+func (c sqlConn) prepared(ctx context.Context, query string) *sql.Stmt {
+	stmt := c.statements.find(query)
+	if stmt != nil && c.tx != nil {
+		return c.tx.StmtContext(ctx, stmt)
+	}
+	return stmt
 }
 
 func (c sqlConn) raw() any { return c.tx }
 
 func (c sqlConn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := c.on.ExecContext(uninterrupted(ctx, c.tx), numbered(query), args...)
+	ctx, query = uninterrupted(ctx, c.tx), numbered(query)
+	var res sql.Result
+	var err error
+	if stmt := c.prepared(ctx, query); stmt != nil {
+		res, err = stmt.ExecContext(ctx, args...)
+	} else {
+		res, err = c.on.ExecContext(ctx, query, args...)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -188,7 +212,14 @@ func (c sqlConn) exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 func (c sqlConn) query(ctx context.Context, query string, args ...any) (rows, error) {
-	rs, err := c.on.QueryContext(uninterrupted(ctx, c.tx), numbered(query), args...) //nolint:rowserrcheck,sqlclosecheck // the caller's
+	ctx, query = uninterrupted(ctx, c.tx), numbered(query)
+	var rs *sql.Rows
+	var err error
+	if stmt := c.prepared(ctx, query); stmt != nil {
+		rs, err = stmt.QueryContext(ctx, args...) //nolint:rowserrcheck,sqlclosecheck // the caller's
+	} else {
+		rs, err = c.on.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller's
+	}
 	if err != nil {
 		return nil, err
 	}
