@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"math"
 
 	"github.com/millrace/millrace/jsonata"
 )
@@ -228,14 +227,6 @@ func (l *luxon) zoneArgument(v jsonata.Value) zone {
 		return offsetZone(v)
 	}
 	return zone{kind: zoneInvalid, id: textOf(v)}
-}
-
-// number or NaN as a value.
-func numberOrNaN(v float64, valid bool) jsonata.Value {
-	if !valid {
-		return math.NaN()
-	}
-	return v
 }
 
 // arg returns an argument, or undefined if there are not as many.
