@@ -159,8 +159,8 @@ func equivalents(u uint16) []uint16 {
 	var others []uint16
 	want := canonical(u)
 	for r := unicode.SimpleFold(rune(u)); r != rune(u); r = unicode.SimpleFold(r) {
-		if r <= 0xffff && canonical(uint16(r)) == want {
-			others = append(others, uint16(r))
+		if other := uint16(r & 0xffff); r <= 0xffff && canonical(other) == want {
+			others = append(others, other)
 		}
 	}
 	return others

@@ -94,14 +94,15 @@ func Compile(pattern, flags string) (*Regexp, error) {
 func (re *Regexp) Groups() int { return re.groups }
 
 func startsLine(n *node) bool {
-	switch n.kind {
-	case nodeLineStart:
-		return true
-	case nodeSequence, nodeCapture:
-		return startsLine(n.children[0])
+	for n.kind == nodeSequence || n.kind == nodeCapture {
+		n = n.children[0]
 	}
-	return false
+	return n.kind == nodeLineStart
 }
+
+// small converts sizes and offsets, all of which are limited: by the length of a
+// pattern, of a text, or by unbounded.
+func small(n int) int32 { return int32(n) } //nolint:gosec // see above
 
 type compiler struct {
 	program []inst
@@ -115,10 +116,10 @@ func (c *compiler) add(i inst) int {
 
 func (c *compiler) slot() int32 {
 	c.slots++
-	return int32(c.slots - 1)
+	return small(c.slots - 1)
 }
 
-func (c *compiler) here() int32 { return int32(len(c.program)) }
+func (c *compiler) here() int32 { return small(len(c.program)) }
 
 func (c *compiler) emit(n *node, backward bool) {
 	switch n.kind {
@@ -139,7 +140,7 @@ func (c *compiler) emit(n *node, backward bool) {
 	case nodeRepeat:
 		c.repeat(n, backward)
 	case nodeCapture:
-		start, end := int32(2*n.group), int32(2*n.group+1)
+		start, end := small(2*n.group), small(2*n.group+1)
 		if backward {
 			start, end = end, start
 		}
@@ -149,7 +150,7 @@ func (c *compiler) emit(n *node, backward bool) {
 		c.emit(n.children[0], backward)
 		c.add(inst{op: opSave, x: end})
 	case nodeBackReference:
-		c.add(inst{op: opBack, x: int32(n.group), backward: backward})
+		c.add(inst{op: opBack, x: small(n.group), backward: backward})
 	case nodeLineStart:
 		c.add(inst{op: opLineStart})
 	case nodeLineEnd:
@@ -193,7 +194,7 @@ func (c *compiler) repeat(n *node, backward bool) {
 		if body.kind == nodeChar {
 			set = newClass([]span{{body.char, body.char}}, false, false)
 		}
-		c.add(inst{op: opRun, set: set, min: int32(n.min), max: int32(n.max), lazy: n.lazy, backward: backward})
+		c.add(inst{op: opRun, set: set, min: small(n.min), max: small(n.max), lazy: n.lazy, backward: backward})
 		return
 	}
 	switch {
@@ -204,21 +205,21 @@ func (c *compiler) repeat(n *node, backward bool) {
 	case n.min == 0 && n.max == unbounded:
 		split := c.add(inst{op: opSplit, lazy: n.lazy})
 		c.body(n, backward, -1)
-		c.add(inst{op: opJump, x: int32(split)})
+		c.add(inst{op: opJump, x: small(split)})
 		c.program[split].x = c.here()
 	case n.min == 1 && n.max == 1:
 		c.emit(body, backward)
 	default:
 		counter := c.slot()
 		c.add(inst{op: opStore, x: counter, y: 0})
-		loop := c.add(inst{op: opLoop, x: counter, min: int32(n.min), max: int32(n.max), lazy: n.lazy})
+		loop := c.add(inst{op: opLoop, x: counter, min: small(n.min), max: small(n.max), lazy: n.lazy})
 		limit := n.max
 		if limit == unbounded {
 			limit = n.min + min(1, unbounded-n.min)
 		}
-		c.add(inst{op: opCount, x: counter, max: int32(limit)})
+		c.add(inst{op: opCount, x: counter, max: small(limit)})
 		c.body(n, backward, counter)
-		c.add(inst{op: opJump, x: int32(loop)})
+		c.add(inst{op: opJump, x: small(loop)})
 		c.program[loop].y = c.here()
 	}
 }
@@ -228,7 +229,7 @@ func (c *compiler) repeat(n *node, backward bool) {
 // consume something: both are rules of JavaScript.
 func (c *compiler) body(n *node, backward bool, counter int32) {
 	if n.endGroup > n.firstGroup && n.max > 1 {
-		c.add(inst{op: opReset, x: int32(2 * n.firstGroup), y: int32(2 * n.endGroup)})
+		c.add(inst{op: opReset, x: small(2 * n.firstGroup), y: small(2 * n.endGroup)})
 	}
 	if !n.children[0].nullable() {
 		c.emit(n.children[0], backward)
@@ -237,7 +238,7 @@ func (c *compiler) body(n *node, backward bool, counter int32) {
 	mark := c.slot()
 	c.add(inst{op: opMark, x: mark})
 	c.emit(n.children[0], backward)
-	c.add(inst{op: opProgress, x: mark, y: counter, min: int32(n.min)})
+	c.add(inst{op: opProgress, x: mark, y: counter, min: small(n.min)})
 }
 
 // only returns the single code unit that a match must start with, if it is one
@@ -246,8 +247,10 @@ func (f *first) only() (byte, bool) {
 	if f.wide || bits.OnesCount64(f.ascii[0])+bits.OnesCount64(f.ascii[1]) != 1 {
 		return 0, false
 	}
-	if f.ascii[0] != 0 {
-		return byte(bits.TrailingZeros64(f.ascii[0])), true
+	for c := range byte(128) {
+		if f.ascii[c>>6]&(1<<(c&63)) != 0 {
+			return c, true
+		}
 	}
-	return byte(64 + bits.TrailingZeros64(f.ascii[1])), true
+	return 0, false
 }

@@ -56,11 +56,11 @@ func (p *parser) characterEscape(inClass bool) (uint16, error) {
 		return '\v', nil
 	case 'x':
 		if r, ok := p.hex(2, 2); ok {
-			return uint16(r), nil
+			return uint16(r & 0xffff), nil
 		}
 	case 'u':
 		if r, ok := p.hex(4, 4); ok {
-			return uint16(r), nil
+			return uint16(r & 0xffff), nil
 		}
 	case 'c':
 		if p.more() {

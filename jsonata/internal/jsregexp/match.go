@@ -61,6 +61,8 @@ func (m *Matcher) Match(start int, step func(n int) error) ([]int, error) {
 	var found bool
 	var err error
 	switch {
+	case m.Len() >= unbounded:
+		err = ErrLimit
 	case start < 0 || start > m.Len():
 	case m.wide != nil:
 		found, err = search(m, m.wide, start)
@@ -104,8 +106,8 @@ func search[T unit](m *Matcher, text []T, start int) (bool, error) {
 			return false, err
 		}
 		at = next
-		m.slots[0] = int32(at)
-		end, err := run(m, text, 0, int32(at))
+		m.slots[0] = small(at)
+		end, err := run(m, text, 0, small(at))
 		if err != nil {
 			return false, err
 		}

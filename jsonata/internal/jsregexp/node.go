@@ -1,6 +1,9 @@
 package jsregexp
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 type nodeKind uint8
 
@@ -46,19 +49,9 @@ func (n *node) nullable() bool {
 	case nodeChar, nodeSet:
 		return false
 	case nodeSequence:
-		for _, child := range n.children {
-			if !child.nullable() {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(n.children, func(child *node) bool { return !child.nullable() })
 	case nodeAlternatives:
-		for _, child := range n.children {
-			if child.nullable() {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.children, (*node).nullable)
 	case nodeRepeat:
 		return n.min == 0 || n.children[0].nullable()
 	case nodeCapture:

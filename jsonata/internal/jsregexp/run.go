@@ -130,9 +130,9 @@ func run[T unit](m *Matcher, text []T, pc, at int32) (int32, error) {
 	}
 }
 
-// control executes the instructions that only change slots.
+// control executes the instructions that only change slots, and opLoop.
 func (m *Matcher) control(in *inst, pc, at int32) (int32, bool, error) {
-	switch in.op {
+	switch in.op { //nolint:exhaustive // run does the others
 	case opSave, opMark:
 		return pc, true, m.set(in.x, at)
 	case opStore:
@@ -287,7 +287,7 @@ func back[T unit](m *Matcher, text []T, in *inst, at int32) (int32, bool, error)
 	}
 	for i := range length {
 		a, b := uint16(text[from+i]), uint16(text[start+i])
-		if a != b && !(m.re.fold && canonical(a) == canonical(b)) {
+		if a != b && (!m.re.fold || canonical(a) != canonical(b)) {
 			return at, false, nil
 		}
 	}

@@ -48,7 +48,7 @@ func decode(units []uint16) string {
 				continue
 			}
 		}
-		text = append(text, 0xe0|byte(r>>12), 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))
+		text = append(text, 0xe0|byte(r>>12&0xf), 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))
 	}
 	return string(text)
 }

@@ -140,46 +140,46 @@ func (d date) weekMonth() float64 {
 	return month + 1
 }
 
-// component returns an integer component of the date by its letter; known is
-// false for the letters that stand for something else.
-func (d date) component(letter uint16) (float64, bool) {
+// component returns an integer component of the date by its letter, and 0 for a
+// letter that stands for something else.
+func (d date) component(letter uint16) float64 {
 	switch letter {
 	case 'Y':
-		return d.year, true
+		return d.year
 	case 'M':
-		return d.month + 1, true
+		return d.month + 1
 	case 'D':
-		return d.day, true
+		return d.day
 	case 'd':
-		return (utc(d.year, d.month, d.day)-utc(d.year, 0, 1))/millisPerDay + 1, true
+		return (utc(d.year, d.month, d.day)-utc(d.year, 0, 1))/millisPerDay + 1
 	case 'F':
 		if d.weekday == 0 {
-			return 7, true
+			return 7
 		}
-		return d.weekday, true
+		return d.weekday
 	case 'W':
-		return d.weekOfYear(), true
+		return d.weekOfYear()
 	case 'w':
-		return d.weekOfMonth(), true
+		return d.weekOfMonth()
 	case 'X':
-		return d.weekYear(), true
+		return d.weekYear()
 	case 'x':
-		return d.weekMonth(), true
+		return d.weekMonth()
 	case 'H':
-		return d.hour, true
+		return d.hour
 	case 'h':
 		if math.Mod(d.hour, 12) == 0 {
-			return 12, true
+			return 12
 		}
-		return math.Mod(d.hour, 12), true
+		return math.Mod(d.hour, 12)
 	case 'm':
-		return d.minute, true
+		return d.minute
 	case 's':
-		return d.second, true
+		return d.second
 	case 'f':
-		return d.ms, true
+		return d.ms
 	}
-	return 0, false
+	return 0
 }
 
 func monthNames() []string {

@@ -25,7 +25,7 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	lines, failures := bufio.NewScanner(file), 0
 	lines.Buffer(nil, 1<<24)
 	for n := 1; lines.Scan(); n++ {

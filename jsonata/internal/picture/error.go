@@ -11,6 +11,7 @@ const (
 	maxSymbol  = 64      // bytes of a symbol of a decimal format
 	maxPadding = 1 << 16 // digits or numerals of one number
 	maxOutput  = 1 << 20 // bytes of a date beyond the length of its picture
+	maxTries   = 1 << 17 // ends of parts tried when a date is read
 	maxWork    = 1 << 24 // product of lengths in the few quadratic places
 )
 

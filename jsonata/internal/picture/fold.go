@@ -9,5 +9,5 @@ func foldUnit(c uint16) uint16 {
 	if upper > 0xffff || c >= 0x80 && upper < 0x80 {
 		return c
 	}
-	return uint16(upper)
+	return uint16(upper & 0xffff)
 }

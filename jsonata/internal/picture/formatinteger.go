@@ -58,7 +58,7 @@ func letters(value float64) (string, error) {
 	}
 	var reversed []uint16
 	for value > 0 {
-		reversed = append(reversed, uint16(int32(math.Mod(value-1, 26)+'a')))
+		reversed = append(reversed, uint16(math.Mod(value-1, 26)+'a'))
 		value = math.Floor((value - 1) / 26)
 	}
 	slices.Reverse(reversed)
@@ -127,8 +127,8 @@ func (p *integerPicture) group(digits []rune) (units, error) {
 	if len(p.separators)*(len(text)+len(p.separators)) > maxWork {
 		return nil, ErrLimit
 	}
-	for i := len(p.separators) - 1; i >= 0; i-- {
-		at, sep := len(text)-p.separators[i].position, toUnits(p.separators[i].text)
+	for _, s := range slices.Backward(p.separators) {
+		at, sep := len(text)-s.position, toUnits(s.text)
 		// Left of the first digit the separator is put in front and only
 		// the last -at digits stay: a negative index counts from the end.
 		head := text[:max(at, 0)]

@@ -63,7 +63,7 @@ func (w *dateWriter) write(parts []*datePart) (string, error) {
 }
 
 func (w *dateWriter) integer(p *datePart) (string, error) {
-	value, _ := w.date.component(p.component)
+	value := w.date.component(p.component)
 	if p.component == 'Y' && p.yearDigits != -1 {
 		value = math.Mod(value, powerOfTen(p.yearDigits))
 	}

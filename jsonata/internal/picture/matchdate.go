@@ -2,6 +2,7 @@ package picture
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,9 +38,9 @@ func matchDate(parts []*datePart, text string) (components, error) {
 		if err != nil {
 			return nil, err
 		}
-		found[byte(p.component)] = nil
+		found[p.component] = nil
 		if known {
-			found.set(byte(p.component), value)
+			found.set(p.component, value)
 		}
 	}
 	return found, nil
@@ -62,7 +63,7 @@ func (m *dateMatcher) match(part, at int) bool {
 		return at == len(m.text)
 	}
 	return m.parts[part](m.text, at, func(end int) bool {
-		if m.work++; m.work > maxOutput {
+		if m.work++; m.work > maxTries {
 			m.err = ErrLimit
 		}
 		if m.err != nil {
@@ -196,8 +197,8 @@ func matchWords() partMatcher {
 			ends = append(ends, end)
 			at = end
 		}
-		for i := len(ends) - 1; i >= 0; i-- {
-			if try(ends[i]) {
+		for _, end := range slices.Backward(ends) {
+			if try(end) {
 				return true
 			}
 		}
@@ -271,8 +272,7 @@ func (p *datePart) read(text string) (float64, bool, error) {
 	if p.component == 'F' {
 		names = dayNames()
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		name := names[i]
+	for i, name := range slices.Backward(names) {
 		if p.hasWidth && p.width != 0 && float64(len(name)) > p.width {
 			name = name[:int(max(p.width, 0))]
 		}

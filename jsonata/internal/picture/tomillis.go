@@ -29,23 +29,23 @@ func ToMillis(text string, picture *string, now float64) (float64, bool, error) 
 
 // components are the values that were read, by letter. A letter with the value
 // nil was in the picture but its text had no meaning.
-type components map[byte]*float64
+type components map[uint16]*float64
 
-func (c components) has(letter byte) bool { return c[letter] != nil }
+func (c components) has(letter uint16) bool { return c[letter] != nil }
 
 // get returns the value, or NaN.
-func (c components) get(letter byte) float64 {
+func (c components) get(letter uint16) float64 {
 	if v := c[letter]; v != nil {
 		return *v
 	}
 	return math.NaN()
 }
 
-func (c components) set(letter byte, value float64) { c[letter] = &value }
+func (c components) set(letter uint16, value float64) { c[letter] = &value }
 
 // given reports whether the component has a value that counts when the kind of
 // date is decided. Zero does not: a picture with month 00 has no month.
-func (c components) given(letter byte) bool {
+func (c components) given(letter uint16) bool {
 	v := c[letter]
 	return v != nil && *v != 0 && !math.IsNaN(*v)
 }
@@ -55,7 +55,7 @@ func (c components) given(letter byte) bool {
 func (c components) only(wanted, all string) bool {
 	some := false
 	for i := range len(all) {
-		if !c.given(all[i]) {
+		if !c.given(uint16(all[i])) {
 			continue
 		}
 		if strings.IndexByte(wanted, all[i]) < 0 {
@@ -103,7 +103,7 @@ func (c components) instant(now date) (float64, error) {
 func (c components) fill(order string, now date) error {
 	started, ended := false, false
 	for i := range len(order) {
-		letter := order[i]
+		letter := uint16(order[i])
 		switch {
 		case c.has(letter) && ended:
 			return fail("D3136", nil)
@@ -117,8 +117,7 @@ func (c components) fill(order string, now date) error {
 			c.set(letter, lowest)
 			ended = true
 		default:
-			value, _ := now.component(uint16(letter))
-			c.set(letter, value)
+			c.set(letter, now.component(letter))
 		}
 	}
 	return nil
@@ -143,7 +142,7 @@ func (c components) compute(yearDay, halfDay bool) float64 {
 		}
 	}
 	millis := utcTime(c.get('Y'), month, day, hour, c.get('m'), c.get('s'), c.get('f'))
-	for _, zone := range []byte("Zz") {
+	for _, zone := range []uint16{'Z', 'z'} {
 		if c.given(zone) {
 			return millis - c.get(zone)*millisPerMinute
 		}

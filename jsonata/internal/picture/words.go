@@ -31,28 +31,30 @@ func words(value float64, ordinal bool) (string, error) {
 	}
 	w := &wordWriter{vocabulary: newVocabulary()}
 	w.spell(value, false, ordinal)
-	return w.String(), nil
+	return string(w.text), nil
 }
 
 type wordWriter struct {
 	*vocabulary
-	strings.Builder
+	text []byte
 }
+
+func (w *wordWriter) write(word string) { w.text = append(w.text, word...) }
 
 // spell writes num. With after set something precedes it in the same number,
 // and the joint is "and" below one hundred and a comma above.
 func (w *wordWriter) spell(num float64, after, ordinal bool) {
 	switch {
 	case after && num < 100:
-		w.WriteString(" and ")
+		w.write(" and ")
 	case after:
-		w.WriteString(", ")
+		w.write(", ")
 	}
 	switch {
 	case num < 100:
 		w.belowHundred(num, ordinal)
 	case num < 1000:
-		w.WriteString(w.small[int(num/100)] + " Hundred")
+		w.write(w.small[int(num/100)] + " Hundred")
 		w.remainder(math.Mod(num, 100), ordinal)
 	default:
 		magnitude, factor := 0, 1e3
@@ -62,7 +64,7 @@ func (w *wordWriter) spell(num float64, after, ordinal bool) {
 		}
 		mantissa := math.Floor(num / factor)
 		w.spell(mantissa, false, false)
-		w.WriteString(" " + w.magnitudes[magnitude])
+		w.write(" " + w.magnitudes[magnitude])
 		product := mantissa * factor
 		w.remainder(num-product, ordinal)
 	}
@@ -70,22 +72,22 @@ func (w *wordWriter) spell(num float64, after, ordinal bool) {
 
 func (w *wordWriter) belowHundred(num float64, ordinal bool) {
 	if num != math.Floor(num) || num < 0 {
-		w.WriteString("undefined") // there is no word for a fraction
+		w.write("undefined") // there is no word for a fraction
 		return
 	}
 	n := int(num)
 	switch {
 	case n < 20 && ordinal:
-		w.WriteString(w.smallOrdinals[n])
+		w.write(w.smallOrdinals[n])
 	case n < 20:
-		w.WriteString(w.small[n])
+		w.write(w.small[n])
 	case n%10 > 0:
-		w.WriteString(w.tens[n/10-2] + "-")
+		w.write(w.tens[n/10-2] + "-")
 		w.belowHundred(float64(n%10), ordinal)
 	case ordinal:
-		w.WriteString(strings.TrimSuffix(w.tens[n/10-2], "y") + "ieth")
+		w.write(strings.TrimSuffix(w.tens[n/10-2], "y") + "ieth")
 	default:
-		w.WriteString(w.tens[n/10-2])
+		w.write(w.tens[n/10-2])
 	}
 }
 
@@ -94,7 +96,7 @@ func (w *wordWriter) remainder(num float64, ordinal bool) {
 	case num > 0:
 		w.spell(num, true, ordinal)
 	case ordinal:
-		w.WriteString("th")
+		w.write("th")
 	}
 }
 
