@@ -28,8 +28,7 @@ const functionSize = 256
 type call struct {
 	proc  expr
 	name  string // for messages
-	field bool   // the function is named like a field, without a dollar sign
-	known bool   // there is a function of that name
+	hint  expr   // the variable that may be meant if the dollar sign is missing
 	args  []expr
 	holes []bool
 	tail  bool
@@ -39,8 +38,8 @@ type call struct {
 func (c *compiler) call(n *syntax.Node, proc expr) (expr, error) {
 	x := &call{proc: proc, tail: n.TailCall, pos: n.Pos, name: n.Left.Text}
 	if n.Left.Kind == syntax.Path {
-		x.field, x.name = true, n.Left.List[0].Text
-		x.known = c.lib.funcs[x.name] != nil
+		x.name = n.Left.List[0].Text
+		x.hint = c.variable(x.name, n.Pos)
 	}
 	var err error
 	if x.args, err = c.exprs(n.List); err != nil {
@@ -79,7 +78,7 @@ func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Va
 	}
 	fn, ok := proc.(*Function)
 	if !ok {
-		return nil, x.notFunction(ev, proc)
+		return nil, x.notFunction(ev, f, in, proc)
 	}
 	if x.holes != nil {
 		ev.depth--
@@ -99,15 +98,19 @@ func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Va
 	return v, nil
 }
 
-func (x *call) notFunction(ev *evaluator, proc Value) error {
+func (x *call) notFunction(ev *evaluator, f *frame, in, proc Value) error {
 	code := "T1006"
 	if x.holes != nil {
 		code = "T1008"
 	}
-	if _, bound := ev.in.Bindings[x.name]; proc == nil && x.field && (x.known || bound) {
-		code = "T1005"
-		if x.holes != nil {
+	if proc == nil && x.hint != nil {
+		meant, err := x.hint.eval(ev, f, in)
+		switch {
+		case err != nil || !truthy(meant):
+		case x.holes != nil:
 			code = "T1007"
+		default:
+			code = "T1005"
 		}
 	}
 	return at(newError(code, proc), x.pos, x.name)

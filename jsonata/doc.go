@@ -16,6 +16,9 @@
 // is why decoded documents are [*Object] and [*Array] and not Go maps and slices.
 // [FromJSON], [FromGo], [ToJSON] and [ToGo] convert.
 //
+// A condition on a few fields of a document need not decode all of it: pass the
+// text as Input.JSON.
+//
 // # Functions
 //
 // A [Library] holds the functions an expression can call. [Standard] has the
@@ -29,6 +32,11 @@
 // expression that exceeds one of them ends with an [*Error] whose IsLimit method
 // returns true. Regular expressions are those of JavaScript, with look-ahead and
 // back-references, and spend steps from the same budget.
+//
+// # Analysis
+//
+// [Analyze] tells which parts of the input a program reads, which functions and
+// variables it uses, whether it is deterministic, and what its result looks like.
 //
 // # Errors
 //

@@ -11,7 +11,7 @@ import (
 type regex struct {
 	re     *jsregexp.Regexp
 	source string
-	pos    int
+	value  *Function
 }
 
 func (c *compiler) regex(n *syntax.Node) (expr, error) {
@@ -19,23 +19,26 @@ func (c *compiler) regex(n *syntax.Node) (expr, error) {
 	if err != nil {
 		return nil, &syntax.Error{Code: "S0303", Pos: n.Pos, Token: n.Text, Value: err.Error()}
 	}
-	return &regex{re, n.Text, n.Pos}, nil
+	x := &regex{re: re, source: n.Text}
+	x.value = &Function{params: 2, regex: x, call: x.match}
+	return x, nil
 }
 
-func (x *regex) eval(*evaluator, *frame, Value) (Value, error) {
-	return &Function{params: 2, regex: x, call: func(c *Call) (Value, error) {
-		text, ok := c.Arg(0).(string)
-		if !ok {
-			return nil, nil
-		}
-		from, _ := c.Arg(1).(float64)
-		m := &regexMatches{x: x, ev: c.ev, m: x.re.Matcher(text), at: clampInt(from), first: true}
-		found, err := m.next()
-		if found == nil || err != nil {
-			return nil, err
-		}
-		return found.object(m), nil
-	}}, nil
+func (x *regex) eval(*evaluator, *frame, Value) (Value, error) { return x.value, nil }
+
+// match is what the function does: it returns the first match in a text.
+func (x *regex) match(c *Call) (Value, error) {
+	text, ok := c.Arg(0).(string)
+	if !ok {
+		return nil, nil
+	}
+	from, _ := c.Arg(1).(float64)
+	m := &regexMatches{x: x, ev: c.ev, m: x.re.Matcher(text), at: clampInt(from), first: true}
+	found, err := m.next()
+	if found == nil || err != nil {
+		return nil, err
+	}
+	return found.object(m), nil
 }
 
 // match is one match of a pattern. Offsets count UTF-16 code units.
