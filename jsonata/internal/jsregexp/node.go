@@ -86,12 +86,7 @@ func (f *first) collect(n *node) bool {
 		f.add(n.set)
 		return true
 	case nodeSequence:
-		for _, child := range n.children {
-			if f.collect(child) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.children, f.collect)
 	case nodeAlternatives:
 		all := true
 		for _, child := range n.children {
