@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ type Load struct {
 	provider  *Provider
 	apiURL    string
 	install   string
+
+	nextAccount, nextEvent atomic.Int64
 
 	mu       sync.Mutex
 	accounts map[string]int // accepted, by id: the number, which is in the account's key
@@ -128,22 +131,23 @@ func (l *Load) configureWork(ctx context.Context) error {
 	}, nil)
 }
 
-// Run connects accounts and sends events until ctx ends.
+// Run connects accounts and sends events until ctx ends. It may be called again and then goes on.
 func (l *Load) Run(ctx context.Context, every time.Duration) {
 	var callers sync.WaitGroup
-	for i := range 2 {
+	for range 2 {
 		callers.Go(func() {
-			for n := i + 1; ctx.Err() == nil; n += 2 {
+			for ctx.Err() == nil {
 				l.gate(ctx)
-				l.connect(ctx, n)
+				l.connect(ctx, int(l.nextAccount.Add(1)))
 			}
 		})
 	}
-	for i := range 3 {
+	for range 3 {
 		callers.Go(func() {
 			ticker := time.NewTicker(every)
 			defer ticker.Stop()
-			for n := i + 1; ctx.Err() == nil; n += 3 {
+			for ctx.Err() == nil {
+				n := int(l.nextEvent.Add(1))
 				if n%runEvery == 0 {
 					l.gate(ctx)
 				}

@@ -130,6 +130,19 @@ func (n *Node) Kill() {
 	n.cmd = nil
 }
 
+// Pause stops the process without ending it, as a machine does that is suspended. Resume lets it go on.
+func (n *Node) Pause(t testing.TB) { n.signal(t, syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (n *Node) Resume(t testing.TB) { n.signal(t, syscall.SIGCONT) }
+
+func (n *Node) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := n.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("%v the program: %v", s, err)
+	}
+}
+
 // Ended reports whether the process has ended by itself.
 func (n *Node) Ended() bool { return n.cmd != nil && len(n.done) > 0 }
 

@@ -1,0 +1,95 @@
+package millracetest_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/millracetest"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+// takeover is how long it may take until everything that a lost node was working on has been done by the other.
+const takeover = 40 * time.Second
+
+// cluster is two nodes on one database, under load.
+type cluster struct {
+	nodes [2]*millracetest.Node
+	load  *millracetest.Load
+	db    *store.DB
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	url, binary, key := storetest.Postgres(t), millracetest.Binary(t), newKey()
+	_, seed := seeded(t)
+	c := &cluster{}
+	for i := range c.nodes {
+		c.nodes[i] = millracetest.NewNode(t, binary, url, key)
+		c.nodes[i].Start(t)
+	}
+	for _, node := range c.nodes {
+		node.WaitReady(t, time.Minute)
+	}
+	token := c.nodes[0].Token(t)
+	c.load = millracetest.NewLoad(t, 0.01, seed, millracetest.NewClient(c.nodes[0].Base, token), millracetest.NewClient(c.nodes[1].Base, token))
+	c.db = millracetest.OpenStore(t, url)
+	return c
+}
+
+// under puts the cluster under load, lets act do its harm in the middle, and waits until everything is done.
+func (c *cluster) under(t *testing.T, act func()) time.Duration {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
+	time.Sleep(1500 * time.Millisecond)
+	began := time.Now()
+	act()
+	time.Sleep(time.Second)
+	stop()
+	callers.Wait()
+	millracetest.Settle(t, c.db, takeover)
+	return time.Since(began)
+}
+
+// One of two nodes is killed: the other finishes what it was working on.
+func TestTwoNodesOneKilled(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	for i, node := range c.nodes { // each may be the leader
+		took := c.under(t, node.Kill)
+		t.Logf("node %d killed: all was done %s later", i, took.Round(time.Millisecond))
+		if took > takeover {
+			t.Errorf("it took %s, want at most %s", took, takeover)
+		}
+		node.Start(t)
+		node.WaitReady(t, time.Minute)
+	}
+	c.load.Check(t, c.db)
+	logProgress(t, c.load, nil)
+	logErrors(t, c.nodes[:]...)
+}
+
+// One of two nodes stops for so long that the other takes over, and then goes on as if nothing had happened: it must not
+// undo or overtake anything.
+func TestTwoNodesOnePaused(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	node := c.nodes[0]
+	took := c.under(t, func() {
+		node.Pause(t)
+		t.Cleanup(func() { node.Kill() })
+		time.Sleep(18 * time.Second)
+		node.Resume(t)
+	})
+	t.Logf("node paused for 18 s: all was done %s after it stopped", took.Round(time.Millisecond))
+	c.load.Check(t, c.db)
+	logProgress(t, c.load, nil)
+	logErrors(t, c.nodes[:]...)
+	for _, node := range c.nodes {
+		node.Stop(t)
+	}
+}
