@@ -104,7 +104,7 @@ func (v *known) many() *known {
 }
 
 func (a *analyzer) bare(n *syntax.Node, in *known, env *binding) *known {
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Name:
 		return a.navigate(in, n.Text, n.Pos)
 	case syntax.Wildcard:
@@ -233,7 +233,7 @@ func (a *analyzer) functionValue(n *syntax.Node, in *known, env *binding) *known
 
 func (a *analyzer) operator(n *syntax.Node, in *known, env *binding) *known {
 	left := a.expr(n.Left, in, env)
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Condition:
 		a.consume(left)
 		then := a.expr(n.Right, in, env)

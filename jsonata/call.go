@@ -358,8 +358,7 @@ func chain(first, second *Function) *Function {
 
 // hostError makes an error of a host function an [Error].
 func hostError(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	return &Error{Code: CodeHost, Message: err.Error(), cause: err}

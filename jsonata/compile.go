@@ -93,7 +93,7 @@ func (c *compiler) expr(n *syntax.Node) (expr, error) {
 // producesSequence tells whether a node's value may be a sequence that still has
 // to be normalized.
 func producesSequence(n *syntax.Node) bool {
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Wildcard, syntax.Descendant, syntax.Apply:
 		return true
 	case syntax.Call:
@@ -105,7 +105,7 @@ func producesSequence(n *syntax.Node) bool {
 }
 
 func (c *compiler) bare(n *syntax.Node) (expr, error) {
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.String:
 		return &literal{n.Text}, nil
 	case syntax.Number:
@@ -160,7 +160,7 @@ func (c *compiler) operation(n *syntax.Node) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Negate:
 		return &negate{left, n.Pos}, nil
 	case syntax.Condition:

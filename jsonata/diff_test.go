@@ -41,7 +41,7 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(fixed), "\n") {
+	for line := range strings.SplitSeq(string(fixed), "\n") {
 		if line != "" && !strings.HasPrefix(line, "# ") {
 			exprs = append(exprs, line)
 		}
@@ -94,7 +94,7 @@ func compareAll(t *testing.T, dir string, exprs []string) []string {
 		t.Fatal(err)
 	}
 	go func() {
-		defer stdin.Close()
+		defer func() { _ = stdin.Close() }()
 		for _, expr := range exprs {
 			line, _ := json.Marshal(map[string]any{"expr": expr, "data": json.RawMessage(diffData)})
 			if _, err := stdin.Write(append(line, '\n')); err != nil {

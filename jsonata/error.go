@@ -115,8 +115,7 @@ func at(err error, offset int, token string) error {
 
 // syntaxError converts an error of the parser.
 func syntaxError(src string, err error) error {
-	var s *syntax.Error
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*syntax.Error](err); ok {
 		e := &Error{Code: s.Code, Token: s.Token, Offset: s.Pos, placed: true}
 		if s.Value != "" {
 			e.Value = s.Value

@@ -205,7 +205,7 @@ func TestLimits(t *testing.T) {
 	cause := errors.New("server stops")
 	cancel(cause)
 	late, cancelLate := context.WithDeadline(context.Background(), time.Unix(0, 0))
-	defer cancelLate()
+	t.Cleanup(cancelLate)
 	for _, c := range []struct {
 		name, src, code string
 		ctx             context.Context //nolint:containedctx // a table
@@ -314,9 +314,9 @@ func TestConvert(t *testing.T) {
 		t.Errorf("ToGo (-want +got):\n%s", diff)
 	}
 	for doc, want := range map[string]string{
-		`{"a":1,"b":2,"a":3}`:          `{"a":3,"b":2}`,
-		`{"10":1,"9":2,"x":0}`:         `{"9":2,"10":1,"x":0}`,
-		` [ 1 , -0.5e1, "\u0041\n" ] `: `[1,-5,"A\n"]`,
+		`{"a":1,"b":2,"a":3}`:                `{"a":3,"b":2}`,
+		`{"10":1,"9":2,"x":0}`:               `{"9":2,"10":1,"x":0}`,
+		"\n[ 1 , -0.5e1, \"\\u0041\\n\" ]\t": `[1,-5,"A\n"]`,
 	} {
 		if got := string(show(t, decode(t, doc))); got != want {
 			t.Errorf("%s: got %s, want %s", doc, got, want)

@@ -72,8 +72,7 @@ func ExampleNewLibrary() {
 
 func ExampleError() {
 	_, err := jsonata.Compile("{\n  \"total\": price * ,\n}")
-	var e *jsonata.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*jsonata.Error](err); ok {
 		fmt.Println(e.Code, e.Line, e.Column)
 		fmt.Printf("%+v\n", e)
 	}

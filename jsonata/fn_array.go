@@ -22,9 +22,9 @@ func fnAppend(c *Call) (Value, error) {
 	return c.ev.concat(l, r)
 }
 
-// list returns the items of an array argument for a function that reads them all.
-func list(c *Call, i int) ([]Value, error) {
-	a := c.Arg(i).(*Array)
+// list returns the items of the first argument for a function that reads them all.
+func list(c *Call) ([]Value, error) {
+	a := c.Arg(0).(*Array)
 	if err := c.Step(a.Len()); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func fnReverse(c *Call) (Value, error) {
 	if a := c.Arg(0).(*Array); a.Len() <= 1 {
 		return a, nil
 	}
-	items, err := list(c, 0)
+	items, err := list(c)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func fnShuffle(c *Call) (Value, error) {
 	if a := c.Arg(0).(*Array); a.Len() <= 1 {
 		return a, nil
 	}
-	items, err := list(c, 0)
+	items, err := list(c)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func fnDistinct(c *Call) (Value, error) {
 	if !ok || a.Len() <= 1 {
 		return c.Arg(0), nil
 	}
-	items, err := list(c, 0)
+	items, err := list(c)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func fnSort(c *Call) (Value, error) {
 	if a := c.Arg(0).(*Array); a.Len() <= 1 {
 		return a, nil
 	}
-	items, err := list(c, 0)
+	items, err := list(c)
 	if err != nil {
 		return nil, err
 	}

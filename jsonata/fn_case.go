@@ -131,8 +131,7 @@ func upperSpecial(r rune) string {
 // upperIota does the Greek letters with an iota below, which becomes a letter of
 // its own, and those with a circumflex.
 func upperIota(r rune) string {
-	switch {
-	case r <= 0x1FAF:
+	if r <= 0x1FAF {
 		// Three blocks of 16: alpha, eta and omega; the upper half of each is the
 		// capital with a small iota.
 		base := [3]rune{0x1F08, 0x1F28, 0x1F68}[(r-0x1F80)/16]

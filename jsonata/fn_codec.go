@@ -40,7 +40,7 @@ func encodeBase64(s string) (string, bool) {
 	}
 	buf := make([]byte, len(u.wide))
 	for i, unit := range u.wide {
-		buf[i] = byte(unit)
+		buf[i] = byte(unit & 0xFF)
 	}
 	return base64.StdEncoding.EncodeToString(buf), true
 }

@@ -100,8 +100,8 @@ func (f *frame) lookup(name string) (Value, bool) {
 	return nil, false
 }
 
-// bind sets a variable by name.
-func (f *frame) bind(name string, v Value) (known bool) {
+// bind sets a variable by name, and tells whether the scope knows it.
+func (f *frame) bind(name string, v Value) bool {
 	if i := f.scope.slot(name); i >= 0 && i < len(f.vars) {
 		f.set(i, v)
 		return true

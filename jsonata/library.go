@@ -3,6 +3,7 @@ package jsonata
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -70,9 +71,7 @@ type Library struct {
 func NewLibrary(base *Library, fns ...Func) (*Library, error) {
 	lib := &Library{funcs: make(map[string]*Function, len(fns))}
 	if base != nil {
-		for name, fn := range base.funcs {
-			lib.funcs[name] = fn
-		}
+		maps.Copy(lib.funcs, base.funcs)
 	}
 	for _, f := range fns {
 		fn, err := newFunction(f)

@@ -203,5 +203,5 @@ func arrayIndex(key string) (uint32, bool) {
 		}
 		n = n*10 + uint64(c-'0')
 	}
-	return uint32(n), n < 1<<32-1 //nolint:gosec // n has at most ten digits and is compared below
+	return uint32(n), n < 1<<32-1
 }

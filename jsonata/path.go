@@ -173,7 +173,7 @@ func (s *step) apply(ev *evaluator, f *frame, at cursor, last bool) (cursor, err
 			return cursor{}, err
 		}
 		a, ok := v.(*Array)
-		if !ok || a.has(flagCons) && !(last && !a.has(flagSequence)) {
+		if !ok || a.has(flagCons) && (!last || a.has(flagSequence)) {
 			return cursor{one: v}, nil
 		}
 		if last && !a.has(flagSequence) || a.flags == flagSequence {
@@ -186,7 +186,7 @@ func (s *step) apply(ev *evaluator, f *frame, at cursor, last bool) (cursor, err
 
 // as returns an array of the same items with other flags.
 func (a *Array) as(flags arrayFlags) *Array {
-	return &Array{items: a.items[:len(a.items):len(a.items)], first: a.first, count: a.count, flags: flags}
+	return &Array{items: slices.Clip(a.items), first: a.first, count: a.count, flags: flags}
 }
 
 func (s *step) each(ev *evaluator, f *frame, in *Array, last bool) (cursor, error) {

@@ -205,7 +205,7 @@ func readsPathsOnly(n *syntax.Node) bool {
 	if len(n.Predicates) > 0 || n.Group != nil || n.Cons {
 		return false
 	}
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Path:
 		return plainPath(n)
 	case syntax.Variable:

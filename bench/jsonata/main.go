@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	loads := workloads()
 	node, err := measureNode(ctx, dir, loads)
 	if err != nil {

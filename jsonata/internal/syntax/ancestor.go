@@ -1,6 +1,9 @@
 package syntax
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A parent operator % means the item that some earlier step was evaluated on.
 // That step is found while the tree is processed: an unresolved slot travels up
@@ -53,7 +56,7 @@ func (pr *processor) resolve(path *Node) error {
 // seek goes one step towards the item the slot means. At its end the step binds
 // its own item for the slot.
 func (n *Node) seek(slot *Slot) error {
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the default is for all other kinds
 	case Name, Wildcard:
 		slot.level--
 		if slot.level == 0 {
@@ -71,8 +74,8 @@ func (n *Node) seek(slot *Slot) error {
 		}
 	case Path:
 		n.Tuple = true
-		for i := len(n.List) - 1; i >= 0; i-- {
-			if err := n.List[i].seek(slot); err != nil {
+		for _, step := range slices.Backward(n.List) {
+			if err := step.seek(slot); err != nil {
 				return err
 			}
 			if slot.level <= 0 {

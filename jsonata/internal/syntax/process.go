@@ -19,7 +19,7 @@ func (pr *processor) process(n *Node) (*Node, error) {
 }
 
 func (pr *processor) dispatch(n *Node) (*Node, error) {
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds need nothing here
 	case opDot:
 		return pr.dot(n)
 	case opFilter:
@@ -76,7 +76,7 @@ func (pr *processor) compound(n *Node) error {
 	}
 	for _, part := range parts {
 		if c := *part; c != nil {
-			if !(part == &n.Left && (n.Kind == Call || n.Kind == Partial)) {
+			if part != &n.Left || n.Kind != Call && n.Kind != Partial {
 				n.adoptParents(c)
 			}
 			if n.Kind == Block && (c.Cons || c.Kind == Path && c.List[0].Cons) {
@@ -138,7 +138,7 @@ func (pr *processor) dot(n *Node) (*Node, error) {
 		path.List = append(path.List, rest)
 	}
 	for _, step := range path.List {
-		switch step.Kind {
+		switch step.Kind { //nolint:exhaustive // the other kinds need nothing here
 		case Number, Literal:
 			return nil, &Error{Code: "S0213", Pos: step.Pos, Token: step.Text, Value: step.Text}
 		case String:
@@ -272,7 +272,7 @@ func markTailCalls(n *Node) {
 	if len(n.Predicates) > 0 || n.Group != nil || n.KeepArray {
 		return
 	}
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the other kinds need nothing here
 	case Call:
 		n.TailCall = true
 	case Condition:
