@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -18,15 +17,14 @@ import (
 
 // bodyReader reads the bodies of one route.
 type bodyReader struct {
-	api      *api
-	schema   *huma.Schema // of the body
-	yamlToo  bool         // a body that is not JSON but YAML is taken whatever its content type says
-	optional bool         // the body may be empty
+	api     *api
+	schema  *huma.Schema // of the body
+	yamlToo bool         // a body that is not JSON but YAML is taken whatever its content type says
 }
 
-// validator is a body that can say what is wrong with it beyond its shape.
+// validator is a body that can say what is wrong with it beyond its shape. It gets the body also as it was sent.
 type validator interface {
-	validate(a *api) []millrace.Failure
+	validate(a *api, sent json.RawMessage) []millrace.Failure
 }
 
 // codeUnknownTrigger marks the one finding about a body that makes the answer 404 instead of 400.
@@ -35,7 +33,7 @@ const codeUnknownTrigger = "unknown_trigger"
 // read reads the body into a pointer. It reports everything that is wrong with it in one error.
 func (b *bodyReader) read(r *request, into any) error {
 	root, err := b.parse(r)
-	if err != nil || root == nil {
+	if err != nil {
 		return err
 	}
 	if root.kind != kindObject {
@@ -43,14 +41,15 @@ func (b *bodyReader) read(r *request, into any) error {
 	}
 	c := &checker{registry: b.api.registry}
 	c.check(b.schema, root, "")
-	if err := json.Unmarshal(b.known(root).json(), into); err != nil {
+	sent := b.known(root).json()
+	if err := json.Unmarshal(sent, into); err != nil {
 		if len(c.failures) == 0 {
 			return fmt.Errorf("decode a body that fits its schema: %w", err)
 		}
 		return millrace.InvalidAll(c.failures) // of the wrong shape; the meaning is checked when the shape is right
 	}
 	if v, ok := into.(validator); ok {
-		c.add(root, v.validate(b.api))
+		c.add(root, v.validate(b.api, sent))
 	}
 	err = millrace.InvalidAll(c.failures)
 	var known *millrace.Error
@@ -95,7 +94,7 @@ func (b *bodyReader) known(root *value) *value {
 	return out
 }
 
-// parse returns the body's tree, nil when it is empty and may be.
+// parse returns the body's tree.
 func (b *bodyReader) parse(r *request) (*value, error) {
 	raw, err := b.bytes(r)
 	if err != nil {
@@ -103,15 +102,10 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // a byte order mark
 	if len(bytes.TrimSpace(raw)) == 0 {
-		if b.optional {
-			return nil, nil
-		}
 		return nil, millrace.Invalid("", "the body is empty; send a JSON object")
 	}
-	mediaType, _, err := mime.ParseMediaType(r.http.Header.Get("Content-Type"))
-	if err != nil {
-		mediaType = "" // absent or broken: taken for JSON, as every type but YAML is
-	}
+	// One that is absent or broken is empty here, and taken for JSON as every type but YAML is.
+	mediaType, _, _ := mime.ParseMediaType(r.http.Header.Get("Content-Type"))
 	maxText := int(b.api.cfg.MaxBody)
 	switch {
 	case strings.HasPrefix(mediaType, "multipart/"):
@@ -123,12 +117,18 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	if err == nil || !b.yamlToo {
 		return root, err
 	}
-	asYAML, yamlErr := parseYAML(raw, maxText)
 	first := bytes.TrimSpace(raw)[0]
+	braces := first == '{' || first == '['
+	if braces {
+		// Between braces a tab is white space, and so it is where a text in quotes goes on in the next line. The YAML
+		// library refuses it there.
+		raw = bytes.ReplaceAll(raw, []byte("\t"), []byte(" "))
+	}
+	asYAML, yamlErr := parseYAML(raw, maxText)
 	switch {
 	case yamlErr == nil && asYAML.kind == kindObject:
 		return asYAML, nil
-	case yamlErr != nil && first != '{' && first != '[':
+	case yamlErr != nil && !braces:
 		return nil, yamlErr // it was not meant as JSON
 	}
 	return nil, err
@@ -137,16 +137,11 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 func (b *bodyReader) bytes(r *request) ([]byte, error) {
 	limit := b.api.cfg.MaxBody
 	tooLarge := millrace.Errorf(millrace.KindTooLarge, "the body is larger than %d bytes", limit)
-	if r.http.ContentLength > limit {
-		return nil, tooLarge
-	}
-	if r.http.Body == nil {
-		return nil, nil
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.http.Body, limit))
-	var over *http.MaxBytesError
+	raw, err := io.ReadAll(io.LimitReader(r.http.Body, limit+1))
 	switch {
-	case errors.As(err, &over):
+	case int64(len(raw)) > limit:
+		// Most clients read the answer only when they have sent everything.
+		_, _ = io.CopyN(io.Discard, r.http.Body, 4*limit)
 		return nil, tooLarge
 	case err != nil:
 		return nil, &millrace.Error{Kind: millrace.KindInvalid, Message: "the body could not be read to its end", Err: err}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -238,7 +239,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 func TestLargeChunkedBody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) { c.MaxBody = 1000 })
-	req, err := http.NewRequestWithContext(t.Context(), "POST", w.server.URL+"/sync-job", struct{ *strings.Reader }{strings.NewReader(`{"label":"` + strings.Repeat("x", 2000) + `"}`)})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/sync-job", struct{ *strings.Reader }{strings.NewReader(`{"label":"` + strings.Repeat("x", 2000) + `"}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,4 +460,25 @@ func TestManyCallersSendEvents(t *testing.T) {
 			t.Errorf("got %d events, want 256", len(got))
 		}
 	})
+}
+
+type accepting struct{}
+
+func (accepting) Accept(context.Context, *millrace.Event) error { return nil }
+
+// BenchmarkSendEvent measures what the edge costs: everything but storing the event.
+func BenchmarkSendEvent(b *testing.B) {
+	db := storetest.Open(b, storetest.SQLite(b))
+	w := newWorld(b, db, func(c *httpapi.Config) { c.Accepter, c.Logger = accepting{}, nil })
+	handler := w.server.Config.Handler
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, "/event", strings.NewReader(`{"event":"custom:load","payload":{"n":1,"integration":{"name":"calcom"}}}`))
+		r.Header.Set("Authorization", "Bearer "+ownToken)
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		if rec.Code != http.StatusOK {
+			b.Fatalf("got %d %s", rec.Code, rec.Body)
+		}
+	}
 }

@@ -23,7 +23,7 @@ func (a *api) environments() *noun[millrace.EnvironmentID, millrace.Environment,
 
 // environmentPatch is the body of a change to an environment.
 type environmentPatch struct {
-	Name opt[string] `json:"name,omitempty" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
+	Name opt[string] `json:"name,omitzero" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
 }
 
 func (a *api) renameEnvironment(ctx context.Context, in *patchIn[millrace.EnvironmentID, environmentPatch]) (*reply[millrace.Environment], error) {

@@ -118,9 +118,9 @@ func (n installs) create(ctx context.Context, in *createIn[installBody]) (*reply
 
 // installPatch is the body of a change.
 type installPatch struct {
-	IsEnabled     opt[bool]   `json:"is_enabled,omitempty" nullable:"false"`
-	ShowInCatalog opt[bool]   `json:"show_in_catalog,omitempty" nullable:"false"`
-	Override      opt[object] `json:"override,omitempty" doc:"Replaces the override as a whole."`
+	IsEnabled     opt[bool]   `json:"is_enabled,omitzero" nullable:"false"`
+	ShowInCatalog opt[bool]   `json:"show_in_catalog,omitzero" nullable:"false"`
+	Override      opt[object] `json:"override,omitzero" doc:"Replaces the override as a whole."`
 }
 
 func (n installs) patch(ctx context.Context, in *patchIn[millrace.EnvironmentIntegrationID, installPatch]) (*reply[installView], error) {

@@ -61,8 +61,7 @@ func statusOf(kind millrace.Kind) int {
 // envelopeOf turns an error into the body of a refusal. Of an internal error it shows nothing but the request's id,
 // under which the cause is logged.
 func envelopeOf(err error, requestID string) *envelope {
-	var ready *envelope
-	if errors.As(err, &ready) {
+	if ready, ok := errors.AsType[*envelope](err); ok {
 		return ready
 	}
 	var known *millrace.Error

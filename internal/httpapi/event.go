@@ -53,7 +53,7 @@ type eventBody struct {
 	IdempotencyKey string  `json:"idempotency_key,omitempty" maxLength:"255" doc:"Makes it safe to send the event again."`
 }
 
-func (b *eventBody) validate(*api) []millrace.Failure {
+func (b *eventBody) validate(*api, json.RawMessage) []millrace.Failure {
 	if b.Event == "" || millrace.IsCustomEvent(b.Event) {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (b *eventBody) validate(*api) []millrace.Failure {
 		"%q is not custom: followed by up to 128 letters, digits, dots, dashes and underscores; other events are the system's own", shorten(b.Event))}}
 }
 
-func (eventBody) example() string {
+func (*eventBody) example() string {
 	return `{"event":"custom:invoice_paid","payload":{"invoice":"A-17","total":1200},"idempotency_key":"A-17"}`
 }
 

@@ -101,12 +101,12 @@ func (a *api) connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedA
 
 // accountPatch is the body of a change.
 type accountPatch struct {
-	TenantID             opt[string]                 `json:"tenant_id,omitempty" minLength:"1" maxLength:"255" nullable:"false"`
-	Status               opt[millrace.AccountStatus] `json:"status,omitempty" enum:"connecting,active,post_install_error,validation_error,needs_reauth" nullable:"false"`
-	AuthenticationMethod opt[string]                 `json:"authentication_method,omitempty" minLength:"1" maxLength:"100" nullable:"false"`
-	Context              opt[object]                 `json:"context,omitempty"`
-	UnifiedModelOverride opt[object]                 `json:"unified_model_override,omitempty" doc:"Replaced as a whole."`
-	IntegrationOverride  opt[object]                 `json:"integration_override,omitempty" doc:"Replaced as a whole."`
+	TenantID             opt[string]                 `json:"tenant_id,omitzero" minLength:"1" maxLength:"255" nullable:"false"`
+	Status               opt[millrace.AccountStatus] `json:"status,omitzero" enum:"connecting,active,post_install_error,validation_error,needs_reauth" nullable:"false"`
+	AuthenticationMethod opt[string]                 `json:"authentication_method,omitzero" minLength:"1" maxLength:"100" nullable:"false"`
+	Context              opt[object]                 `json:"context,omitzero"`
+	UnifiedModelOverride opt[object]                 `json:"unified_model_override,omitzero" doc:"Replaced as a whole."`
+	IntegrationOverride  opt[object]                 `json:"integration_override,omitzero" doc:"Replaced as a whole."`
 }
 
 func (n accounts) patch(ctx context.Context, in *patchIn[millrace.IntegratedAccountID, accountPatch]) (*reply[accountView], error) {
@@ -155,10 +155,10 @@ func (a *api) emitAccount(ctx context.Context, tx *store.Tx, v *millrace.Integra
 type credentialsBody struct {
 	Context              *object     `json:"context,omitempty" doc:"The new credentials."`
 	Credentials          *object     `json:"credentials,omitempty" doc:"The same as context."`
-	AuthenticationMethod opt[string] `json:"authentication_method,omitempty" minLength:"1" maxLength:"100" nullable:"false"`
+	AuthenticationMethod opt[string] `json:"authentication_method,omitzero" minLength:"1" maxLength:"100" nullable:"false"`
 }
 
-func (b *credentialsBody) validate(*api) []millrace.Failure {
+func (b *credentialsBody) validate(*api, json.RawMessage) []millrace.Failure {
 	switch {
 	case b.Context == nil && b.Credentials == nil:
 		return []millrace.Failure{{Path: "context", Message: "is required"}}
@@ -197,16 +197,8 @@ func (a *api) dropAccount(tx *store.Tx, ctx context.Context, env millrace.Enviro
 	if err := tx.DeleteIntegratedAccount(ctx, env, id); err != nil {
 		return err
 	}
-	schedules, err := tx.ListSyncJobCronTriggers(ctx, env, millrace.Query{Filters: []millrace.Filter{{
-		Field: "integrated_account_id", Op: millrace.OpEq, Values: []string{string(id)},
-	}}})
-	if err != nil {
+	if err := dropSchedules(ctx, tx, env, "integrated_account_id", string(id)); err != nil {
 		return err
-	}
-	for _, schedule := range schedules.Result {
-		if err := tx.DeleteSyncJobCronTrigger(ctx, env, schedule.ID); err != nil {
-			return err
-		}
 	}
 	return a.emit(ctx, tx, env, millrace.EventAccountDeleted, deleted{string(id)})
 }

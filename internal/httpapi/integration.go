@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 
@@ -40,7 +41,7 @@ type integrationBody struct {
 	TeamID   *string `json:"team_id,omitempty" maxLength:"100"`
 }
 
-func (b *integrationBody) validate(a *api) []millrace.Failure {
+func (b *integrationBody) validate(a *api, _ json.RawMessage) []millrace.Failure {
 	return append(checkName(b.Name), checkConfig(a, b.Config)...)
 }
 
@@ -58,7 +59,7 @@ func checkConfig(a *api, config object) []millrace.Failure {
 	return failuresOf("config", a.cfg.CheckIntegrationConfig(config.RawMessage))
 }
 
-// failuresOf turns the answer of a check into findings below a path.
+// failuresOf turns the answer of a check into findings below a path, which may be empty.
 func failuresOf(path string, err error) []millrace.Failure {
 	if err == nil {
 		return nil
@@ -66,6 +67,9 @@ func failuresOf(path string, err error) []millrace.Failure {
 	known, ok := asError(err)
 	if !ok || len(known.Failures) == 0 {
 		return []millrace.Failure{{Path: path, Message: err.Error()}}
+	}
+	if path == "" {
+		return known.Failures
 	}
 	out := make([]millrace.Failure, len(known.Failures))
 	for i, f := range known.Failures {
@@ -98,14 +102,16 @@ func (n integrations) create(ctx context.Context, in *createIn[integrationBody])
 // integrationPatch is the body of a change.
 type integrationPatch struct {
 	Version  int64       `json:"version" doc:"The version that the change is based on."`
-	Name     opt[string] `json:"name,omitempty" minLength:"1" maxLength:"100" nullable:"false"`
-	Config   opt[object] `json:"config,omitempty" doc:"Merged into the config."`
-	Category opt[string] `json:"category,omitempty" maxLength:"100"`
-	IsBeta   opt[bool]   `json:"is_beta,omitempty"`
-	Sharing  opt[string] `json:"sharing,omitempty" enum:"deny,ask,allow" nullable:"false"`
+	Name     opt[string] `json:"name,omitzero" minLength:"1" maxLength:"100" nullable:"false"`
+	Config   opt[object] `json:"config,omitzero" doc:"Merged into the config."`
+	Category opt[string] `json:"category,omitzero" maxLength:"100"`
+	IsBeta   opt[bool]   `json:"is_beta,omitzero"`
+	Sharing  opt[string] `json:"sharing,omitzero" enum:"deny,ask,allow" nullable:"false"`
 }
 
-func (b *integrationPatch) validate(*api) []millrace.Failure { return checkName(b.Name.Value) }
+func (b *integrationPatch) validate(*api, json.RawMessage) []millrace.Failure {
+	return checkName(b.Name.Value)
+}
 
 func (n integrations) patch(ctx context.Context, in *patchIn[millrace.IntegrationID, integrationPatch]) (*reply[millrace.Integration], error) {
 	b := in.Data

@@ -26,9 +26,6 @@ type option func(*doc)
 // yamlToo lets a route take YAML under any content type.
 func yamlToo(d *doc) { d.body.yamlToo = true }
 
-// bodyOptional lets a route do without a body.
-func bodyOptional(d *doc) { d.body.optional = true }
-
 // note adds sentences to a route's summary.
 func note(text string) option { return func(d *doc) { d.op.Description = text } }
 
@@ -86,11 +83,11 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 	if data, ok := in.FieldByName("Data"); ok {
 		d.body.schema = a.registry.Schema(data.Type, true, "")
 		media := &huma.MediaType{Schema: d.body.schema}
-		if e, ok := reflect.New(data.Type).Interface().(interface{ example() string }); ok {
+		if e, ok := reflect.TypeAssert[interface{ example() string }](reflect.New(data.Type)); ok {
 			media.Example = json.RawMessage(e.example())
 		}
 		d.request = &huma.RequestBody{
-			Required: !d.body.optional,
+			Required: true,
 			Content:  map[string]*huma.MediaType{"application/json": media, "application/yaml": {Schema: d.body.schema}},
 		}
 	}
@@ -151,6 +148,7 @@ func (a *api) publish() error {
 	for _, s := range components {
 		describeDocuments(s)
 	}
+	components["Step"].Properties["config"] = components["SentStep"].Properties["config"]
 	raw, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("encode openapi: %w", err)

@@ -21,13 +21,13 @@ func TestReferencePage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req, err := http.NewRequestWithContext(t.Context(), "POST", w.server.URL+"/workflow", strings.NewReader(string(body)))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/workflow", strings.NewReader(string(body)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header.Set("Authorization", "Bearer "+ownToken)
 			req.Header.Set("Content-Type", "application/json")
-			res, err := http.DefaultClient.Do(req) //nolint:forbidigo // as any client would
+			res, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,6 +37,11 @@ func TestReferencePage(t *testing.T) {
 			}
 			for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", "application/yaml"} {
 				w.send("POST", "/workflow", string(body), "Content-Type", contentType).ok()
+			}
+			for _, variant := range []string{strings.ReplaceAll(string(body), "    ", "\t"), strings.ReplaceAll(string(body), "\n", "\r\n")} {
+				steps, _ := w.create("/workflow", variant).at("config", "steps").([]any)
+				source, _ := steps[0].(map[string]any)["config"].(string)
+				checkReferenceConfig(t, source)
 			}
 			list := w.get("/workflow?trigger_name=" + c.trigger + "&limit=1").ok()
 			v := w.get("/workflow/" + list.ids()[0]).ok()

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path"
 	"runtime/debug"
@@ -43,11 +45,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{id: millrace.NewID[string]()}
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set("X-Request-Id", req.id)
-	r = tidy(r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
+	ctx := context.WithValue(r.Context(), requestKey{}, req)
+	r = tidy(r.WithContext(ctx))
 	req.http = r
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p) // the server's own way to cut a connection
 			}
 			e := req.refuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -55,7 +58,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				writeEnvelope(rec, e)
 			}
 		}
-		a.log(r.Context(), req, rec, a.cfg.Clock().Sub(start).Milliseconds())
+		a.log(ctx, req, rec, a.cfg.Clock().Sub(start).Milliseconds())
 	}()
 	a.route(rec, r, req)
 }
@@ -117,7 +120,7 @@ func (a *api) unrouted(fallback http.Handler, r *http.Request) *envelope {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		return errMethod(r.Method, r.URL.Path, probe.Header().Get("Allow"), methodNotes(first))
 	}
-	e := newEnvelope(http.StatusNotFound, fmt.Sprintf("there is no %s", shorten(r.URL.Path)))
+	e := newEnvelope(http.StatusNotFound, "there is no "+shorten(r.URL.Path))
 	if near := nearest(r.URL.Path, a.paths); near != "" {
 		e.Text += fmt.Sprintf("; did you mean %s?", near)
 		e.Details = &details{Failures: []millrace.Failure{{Message: "unknown path", Suggestion: near}}}
@@ -126,9 +129,7 @@ func (a *api) unrouted(fallback http.Handler, r *http.Request) *envelope {
 }
 
 func writeEnvelope(w http.ResponseWriter, e *envelope) {
-	for name, values := range e.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.header)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.StatusCode)
 	_ = json.NewEncoder(w).Encode(e) // the client has gone, or there is nothing to be done

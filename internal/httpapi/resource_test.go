@@ -273,13 +273,13 @@ func TestSyncJobRoundTrip(t *testing.T) {
 
 func TestSyncJobRunLifecycle(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		job := w.create("/sync-job", `{"mutex_key":"m","error_handling":"fail_fast","resources":[{"name":"a","type":"request","resource":"x","method":"list"}]}`)
+		job := w.create("/sync-job", `{"mutex_key":"m","error_handling":"fail_fast","default_runtime_version":4,"resources":[{"name":"a","type":"request","resource":"x","method":"list"}]}`)
 		account := w.account("calcom").id()
 		hook := w.create("/webhook", `{"target_url":"https://example.com"}`).id()
 		// What the TypeScript SDK sends, and what a customer with a graph sends.
 		for _, body := range []string{
 			`{"sync_job_id":"` + job.id() + `","integrated_account_id":"` + account + `","webhook_id":"` + hook + `","status":"created","daemon_id":null,"daemon_group_key":"","force":true}`,
-			`{"sync_job_id":"` + job.id() + `","args":{"integrated_account_id":"` + strings.ToUpper(account) + `","webhook_id":"` + hook + `","x":1.50}}`,
+			`{"sync_job_id":"` + job.id() + `","args":{"integrated_account_id":"` + account + `","webhook_id":"` + hook + `","x":1.50}}`,
 		} {
 			v := w.create("/sync-job-run", body)
 			if v.str("integrated_account_id") != account || v.str("args", "integrated_account_id") != account || v.str("webhook_id") != hook || v.str("args", "webhook_id") != hook {
@@ -299,6 +299,9 @@ func TestSyncJobRunLifecycle(t *testing.T) {
 		bare := w.create("/sync-job-run", `{"sync_job_id":"`+job.id()+`","ignore_previous_run":true,"error_handling":"batch","resources":[]}`)
 		if bare.m["webhook_id"] != nil || bare.m["integrated_account_id"] != nil || len(bare.at("args").(map[string]any)) != 0 || bare.str("error_handling") != "batch" {
 			t.Errorf("got %v", bare.m)
+		}
+		if got := w.payloads("sync_job_run:created"); len(got) != 3 || got[2]["id"] != bare.id() {
+			t.Errorf("events: got %v", got)
 		}
 		path := "/sync-job-run/" + bare.id()
 		if got := w.patch(path, `{"status":"running","started_at":"2025-02-07T20:39:06Z"}`).ok(); got.str("started_at") != "2025-02-07T20:39:06.000Z" {
@@ -353,6 +356,9 @@ func TestCronTriggerLifecycle(t *testing.T) {
 		w.get(path).refused(404)
 		again := w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
 		w.delete("/sync-job-cron-trigger/" + again).ok()
+		again = w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
+		w.delete("/sync-job/" + job).ok()
+		w.get("/sync-job-cron-trigger/" + again).refused(404)
 	})
 }
 

@@ -1,13 +1,18 @@
 package httpapi
 
-// routes registers every route: who may use it, and its handler.
+// routes registers every route: who may use it, and its handler. First the server itself, then connections to third
+// parties, then the work that is done with them.
 func (a *api) routes() {
 	handle(a, public, "GET /ping", "Ask whether the API answers", a.ping)
 	handle(a, public, "GET /healthz", "Ask whether the process lives", a.healthz)
 	handle(a, public, "GET /readyz", "Ask whether the server can do its work", a.readyz)
 	handle(a, public, "GET /openapi.json", "Get this document", a.openapiJSON)
 	handle(a, public, "GET /openapi.yaml", "Get this document as YAML", a.openapiYAML)
+	a.connectionRoutes()
+	a.workRoutes()
+}
 
+func (a *api) connectionRoutes() {
 	environments := a.environments()
 	handle(a, bearer, "GET /environment", "List environments: the token's own", environments.list)
 	handle(a, bearer, "GET /environment/{id}", "Get an environment", environments.get)
@@ -37,7 +42,9 @@ func (a *api) routes() {
 	handle(a, bearer, "PATCH /integrated-account/{id}", "Change an integrated account", accounts.patch, note(contextNote))
 	handle(a, bearer, "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.reconnect, note(reconnectNote))
 	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account", accounts.delete)
+}
 
+func (a *api) workRoutes() {
 	webhooks := a.webhooks()
 	handle(a, bearer, "GET /webhook", "List webhooks", webhooks.list)
 	handle(a, bearer, "POST /webhook", "Create a webhook", webhooks.create, note(secretNote))

@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -21,13 +19,12 @@ func (a *api) emit(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID
 }
 
 func newEvent(tx *store.Tx, env millrace.EnvironmentID, name string, payload any) (*millrace.Event, error) {
-	raw, err := json.Marshal(payload)
+	e, err := millrace.NewEvent(env, name, payload)
 	if err != nil {
-		return nil, fmt.Errorf("encode payload of %s: %w", name, err)
+		return nil, err
 	}
-	return &millrace.Event{
-		ID: millrace.NewID[millrace.EventID](), EnvironmentID: env, Name: name, Payload: raw, CreatedAt: tx.Now(),
-	}, nil
+	e.CreatedAt = tx.Now()
+	return e, nil
 }
 
 func asError(err error) (*millrace.Error, bool) {

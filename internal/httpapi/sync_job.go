@@ -19,9 +19,17 @@ type syncJobs struct {
 
 func (a *api) syncJobs() syncJobs {
 	return syncJobs{&noun[millrace.SyncJobID, millrace.SyncJob, millrace.SyncJob]{
-		api: a, one: (*store.Tx).SyncJob, many: (*store.Tx).ListSyncJobs, drop: (*store.Tx).DeleteSyncJob,
+		api: a, one: (*store.Tx).SyncJob, many: (*store.Tx).ListSyncJobs, drop: dropSyncJob,
 		show: asStored[millrace.SyncJob],
 	}}
+}
+
+// dropSyncJob deletes a job and its schedules. Its runs go on: they have their own copy of the job.
+func dropSyncJob(tx *store.Tx, ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobID) error {
+	if err := tx.DeleteSyncJob(ctx, env, id); err != nil {
+		return err
+	}
+	return dropSchedules(ctx, tx, env, "sync_job_id", string(id))
 }
 
 // runtimeVersion is a whole number that some clients send as text.
@@ -56,15 +64,15 @@ func (v runtimeVersion) check() []millrace.Failure {
 // SyncJobFields are what clients may set. A PATCH may hold a whole job as it was read, so what they may not set, and
 // what nobody knows, is left alone.
 type SyncJobFields struct {
-	Label                 opt[string]                 `json:"label,omitempty" maxLength:"500" doc:"Untitled when absent."`
-	IntegrationName       opt[string]                 `json:"integration_name,omitempty" maxLength:"100" doc:"The slug of the integration; empty for several." example:"calcom"`
-	DefaultRuntimeVersion opt[runtimeVersion]         `json:"default_runtime_version,omitempty" doc:"1 to 4; 4 is a graph of nodes. Decided by the resources when absent."`
-	ArgsSchema            opt[object]                 `json:"args_schema,omitempty" doc:"The arguments of a run."`
-	ArgsValidation        opt[string]                 `json:"args_validation,omitempty" doc:"JSONata over args; an answer with a message refuses the run."`
-	MutexKey              opt[string]                 `json:"mutex_key,omitempty" maxLength:"1000" doc:"A template; runs with the same key do not overlap."`
-	StateKey              opt[string]                 `json:"state_key,omitempty" maxLength:"1000" doc:"A template; runs with the same key share their state."`
-	ErrorHandling         opt[millrace.ErrorHandling] `json:"error_handling,omitempty" enum:"ignore,fail_fast,batch"`
-	Resources             opt[array]                  `json:"resources,omitempty" doc:"The nodes of the graph, or the list of resources."`
+	Label                 opt[string]                 `json:"label,omitzero" maxLength:"500" doc:"Untitled when absent."`
+	IntegrationName       opt[string]                 `json:"integration_name,omitzero" maxLength:"100" doc:"The slug of the integration; empty for several." example:"calcom"`
+	DefaultRuntimeVersion opt[runtimeVersion]         `json:"default_runtime_version,omitzero" doc:"1 to 4; 4 is a graph of nodes. Decided by the resources when absent."`
+	ArgsSchema            opt[object]                 `json:"args_schema,omitzero" doc:"The arguments of a run."`
+	ArgsValidation        opt[string]                 `json:"args_validation,omitzero" doc:"JSONata over args; an answer with a message refuses the run."`
+	MutexKey              opt[string]                 `json:"mutex_key,omitzero" maxLength:"1000" doc:"A template; runs with the same key do not overlap."`
+	StateKey              opt[string]                 `json:"state_key,omitzero" maxLength:"1000" doc:"A template; runs with the same key share their state."`
+	ErrorHandling         opt[millrace.ErrorHandling] `json:"error_handling,omitzero" enum:"ignore,fail_fast,batch"`
+	Resources             opt[array]                  `json:"resources,omitzero" doc:"The nodes of the graph, or the list of resources."`
 }
 
 func (b *SyncJobFields) check(a *api) []millrace.Failure {
@@ -74,11 +82,7 @@ func (b *SyncJobFields) check(a *api) []millrace.Failure {
 			out = append(out, expr.FailureOf("args_validation", err))
 		}
 	}
-	for path, text := range map[string]string{"mutex_key": b.MutexKey.Value, "state_key": b.StateKey.Value} {
-		if _, err := expr.ParseTemplate(text); err != nil {
-			out = append(out, millrace.Failure{Path: path, Message: err.Error()})
-		}
-	}
+	out = append(out, checkKeys(b.MutexKey.Value, b.StateKey.Value)...)
 	return append(out, checkResources(a, b.Resources.Value.RawMessage, int64(b.DefaultRuntimeVersion.Value))...)
 }
 
@@ -102,20 +106,6 @@ func checkResources(a *api, resources json.RawMessage, version int64) []millrace
 	return out
 }
 
-// isGraph reports whether resources are a graph of nodes and not a list.
-func isGraph(resources json.RawMessage) bool {
-	var nodes []struct {
-		Type string `json:"type"`
-	}
-	_ = json.Unmarshal(resources, &nodes) // whatever else it is, it is no graph
-	for _, n := range nodes {
-		if n.Type != "" {
-			return true
-		}
-	}
-	return false
-}
-
 func (b *SyncJobFields) apply(v *millrace.SyncJob) {
 	v.Label, v.IntegrationName = b.Label.or(v.Label), b.IntegrationName.or(v.IntegrationName)
 	if v.Label == "" {
@@ -135,9 +125,9 @@ type syncJobBody struct {
 	SyncJobFields
 }
 
-func (b *syncJobBody) validate(a *api) []millrace.Failure { return b.check(a) }
+func (b *syncJobBody) validate(a *api, _ json.RawMessage) []millrace.Failure { return b.check(a) }
 
-func (syncJobBody) example() string {
+func (*syncJobBody) example() string {
 	return `{"label":"Bookings","integration_name":"calcom","args_schema":{"integrated_account_id":` +
 		`{"type":"string","format":"integrated_account_id","required":true}},"resources":[` +
 		`{"name":"bookings","type":"request","resource":"bookings","method":"list",` +
@@ -162,7 +152,7 @@ func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply
 // syncJobPatch is the body of a change.
 type syncJobPatch struct{ SyncJobFields }
 
-func (b *syncJobPatch) validate(a *api) []millrace.Failure { return b.check(a) }
+func (b *syncJobPatch) validate(a *api, _ json.RawMessage) []millrace.Failure { return b.check(a) }
 
 func (n syncJobs) patch(ctx context.Context, in *patchIn[millrace.SyncJobID, syncJobPatch]) (*reply[millrace.SyncJob], error) {
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -37,21 +39,30 @@ func (a *api) syncJobCronTriggers() cronTriggers {
 
 // CronTriggerFields are what clients may set at any time.
 type CronTriggerFields struct {
-	Timezone       opt[string]                 `json:"timezone,omitempty" maxLength:"100" doc:"An IANA name; UTC when absent." example:"Europe/Berlin"`
-	Args           opt[object]                 `json:"args,omitempty" doc:"The arguments of the runs."`
-	WebhookID      opt[string]                 `json:"webhook_id,omitempty" doc:"The webhook that gets the records; here or in args."`
-	DaemonGroupKey opt[string]                 `json:"daemon_group_key,omitempty" doc:"Daemons are not available in this server."`
-	SuperQuery     opt[string]                 `json:"super_query,omitempty" enum:"apac,wnam"`
-	ErrorHandling  opt[millrace.ErrorHandling] `json:"error_handling,omitempty" enum:"ignore,fail_fast,batch"`
-	EventsToSend   opt[[]string]               `json:"events_to_send,omitempty"`
-	Meta           opt[object]                 `json:"meta,omitempty" doc:"Yours; it changes nothing."`
+	Timezone       opt[string]                 `json:"timezone,omitzero" maxLength:"100" doc:"An IANA name; UTC when absent." example:"Europe/Berlin"`
+	Args           opt[object]                 `json:"args,omitzero" doc:"The arguments of the runs."`
+	WebhookID      opt[string]                 `json:"webhook_id,omitzero" doc:"The webhook that gets the records; here or in args."`
+	DaemonGroupKey opt[string]                 `json:"daemon_group_key,omitzero" doc:"Daemons are not available in this server."`
+	SuperQuery     opt[string]                 `json:"super_query,omitzero" enum:"apac,wnam"`
+	ErrorHandling  opt[millrace.ErrorHandling] `json:"error_handling,omitzero" enum:"ignore,fail_fast,batch"`
+	EventsToSend   opt[[]string]               `json:"events_to_send,omitzero"`
+	Meta           opt[object]                 `json:"meta,omitzero" doc:"Yours; it changes nothing."`
 }
 
-func (f *CronTriggerFields) check() []millrace.Failure {
-	if f.DaemonGroupKey.Value == "" {
-		return nil
+// check checks the ids of a schedule like those of a run, and its expression when there is one.
+func (f *CronTriggerFields) check(sent json.RawMessage, expression string) []millrace.Failure {
+	_, err := millrace.ParseRunRequest(sent, "")
+	out := append(failuresOf("", err), checkDaemon(f.DaemonGroupKey.Value)...)
+	if expression == "" {
+		return out // reported as such, or not sent
 	}
-	return []millrace.Failure{{Path: "daemon_group_key", Message: "daemons are not available; use webhook_id"}}
+	return append(out, checkCron(expression, f.Timezone.Value, "")...)
+}
+
+// checkCron checks a schedule's expression and time zone; prefix is the path of the object that has them.
+func checkCron(expression, timezone, prefix string) []millrace.Failure {
+	_, err := expr.ParseCron(expression, timezone)
+	return failuresOf(prefix, err)
 }
 
 func (f *CronTriggerFields) apply(v *millrace.SyncJobCronTrigger) {
@@ -70,18 +81,13 @@ func (f *CronTriggerFields) apply(v *millrace.SyncJobCronTrigger) {
 type cronTriggerBody struct {
 	Identity
 	SyncJobID           string      `json:"sync_job_id" format:"uuid" doc:"The job to run."`
-	IntegratedAccountID opt[string] `json:"integrated_account_id,omitempty" doc:"The account to read from; here or in args."`
+	IntegratedAccountID opt[string] `json:"integrated_account_id,omitzero" doc:"The account to read from; here or in args."`
 	CronExpression      string      `json:"cron_expression" minLength:"1" maxLength:"200" doc:"Five fields." example:"0 */6 * * *"`
 	CronTriggerFields
 }
 
-func (b *cronTriggerBody) validate(*api) []millrace.Failure {
-	t := &target{account: b.IntegratedAccountID.Value, webhook: b.WebhookID.Value, args: b.Args.Value.RawMessage}
-	out := append(t.check(), b.check()...)
-	if b.CronExpression == "" {
-		return out // reported as such
-	}
-	return append(out, checkCron(b.CronExpression, b.Timezone.Value, "")...)
+func (b *cronTriggerBody) validate(_ *api, sent json.RawMessage) []millrace.Failure {
+	return b.check(sent, b.CronExpression)
 }
 
 func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody]) (*reply[cronTriggerView], error) {
@@ -97,9 +103,6 @@ func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody])
 			Args:                json.RawMessage("{}"), EventsToSend: json.RawMessage("null"), Meta: json.RawMessage("{}"),
 		}
 		b.apply(v)
-		if _, err := tx.SyncJob(ctx, in.Environment, v.SyncJobID); err != nil {
-			return nil, at("sync_job_id", err)
-		}
 		if err := resolveTrigger(ctx, tx, v); err != nil {
 			return nil, err
 		}
@@ -109,32 +112,41 @@ func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody])
 
 // resolveTrigger looks up what a schedule names and finds its next instant.
 func resolveTrigger(ctx context.Context, tx *store.Tx, v *millrace.SyncJobCronTrigger) error {
-	t := &target{account: string(v.IntegratedAccountID), webhook: string(v.WebhookID), args: v.Args}
-	if failures := t.check(); len(failures) > 0 {
-		return millrace.InvalidAll(failures)
+	raw, err := json.Marshal(millrace.RunRequest{
+		SyncJobID: v.SyncJobID, IntegratedAccountID: v.IntegratedAccountID, WebhookID: v.WebhookID, Args: v.Args,
+	})
+	if err != nil {
+		return fmt.Errorf("encode run request: %w", err)
 	}
-	if err := t.resolve(ctx, tx, v.EnvironmentID); err != nil {
+	r, err := millrace.ParseRunRequest(raw, "")
+	if err != nil {
 		return err
 	}
-	v.IntegratedAccountID, v.WebhookID = millrace.IntegratedAccountID(t.account), millrace.WebhookID(t.webhook)
-	v.Args = t.args
-	var err error
+	if _, err := resolveRun(ctx, tx, v.EnvironmentID, r); err != nil {
+		return err
+	}
+	v.IntegratedAccountID, v.WebhookID, v.Args = r.IntegratedAccountID, r.WebhookID, r.Args
 	v.NextRunAt, err = nextRun(v, tx.Now())
 	return err
 }
 
+// nextRun returns the first instant of a schedule after now.
+func nextRun(v *millrace.SyncJobCronTrigger, now millrace.Time) (millrace.Time, error) {
+	schedule, err := expr.ParseCron(v.CronExpression, v.Timezone)
+	if err != nil {
+		return 0, err
+	}
+	return millrace.TimeOf(schedule.Next(now.Std())), nil
+}
+
 // cronTriggerPatch is the body of a change.
 type cronTriggerPatch struct {
-	CronExpression opt[string] `json:"cron_expression,omitempty" minLength:"1" maxLength:"200" nullable:"false"`
+	CronExpression opt[string] `json:"cron_expression,omitzero" minLength:"1" maxLength:"200" nullable:"false"`
 	CronTriggerFields
 }
 
-func (b *cronTriggerPatch) validate(*api) []millrace.Failure {
-	out := b.check()
-	if b.CronExpression.Value == "" {
-		return out
-	}
-	return append(out, checkCron(b.CronExpression.Value, b.Timezone.Value, "")...)
+func (b *cronTriggerPatch) validate(_ *api, sent json.RawMessage) []millrace.Failure {
+	return b.check(sent, b.CronExpression.Value)
 }
 
 func (n cronTriggers) patch(ctx context.Context, in *patchIn[millrace.SyncJobCronTriggerID, cronTriggerPatch]) (*reply[cronTriggerView], error) {
@@ -173,4 +185,20 @@ func (n cronTriggers) schedule(ctx context.Context, in *getIn[millrace.SyncJobCr
 		return tx.UpdateSyncJobCronTrigger(ctx, v)
 	})
 	return succeeded(), err
+}
+
+// dropSchedules deletes the schedules that name something that is gone, since they could only fail from now on.
+func dropSchedules(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, field, id string) error {
+	query := millrace.Query{Filters: []millrace.Filter{{Field: field, Op: millrace.OpEq, Values: []string{id}}}}
+	for {
+		page, err := tx.ListSyncJobCronTriggers(ctx, env, query)
+		if err != nil || len(page.Result) == 0 {
+			return err
+		}
+		for _, schedule := range page.Result {
+			if err := tx.DeleteSyncJobCronTrigger(ctx, env, schedule.ID); err != nil {
+				return err
+			}
+		}
+	}
 }

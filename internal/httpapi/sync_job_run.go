@@ -3,8 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
@@ -36,39 +34,49 @@ func (a *api) syncJobRuns() syncJobRuns {
 type syncJobRunBody struct {
 	Identity
 	SyncJobID           string                      `json:"sync_job_id" format:"uuid" doc:"The job to run."`
-	IntegratedAccountID opt[string]                 `json:"integrated_account_id,omitempty" doc:"The account to read from; here or in args."`
-	WebhookID           opt[string]                 `json:"webhook_id,omitempty" doc:"The webhook that gets the records; here or in args."`
-	Args                opt[object]                 `json:"args,omitempty" doc:"The arguments of the run."`
-	ErrorHandling       opt[millrace.ErrorHandling] `json:"error_handling,omitempty" enum:"ignore,fail_fast,batch" doc:"That of the job when absent, else ignore."`
-	IgnorePreviousRun   opt[bool]                   `json:"ignore_previous_run,omitempty" doc:"Read everything again."`
-	Resources           opt[array]                  `json:"resources,omitempty" doc:"Replaces the job's resources for this run."`
-	EventsToSend        opt[[]string]               `json:"events_to_send,omitempty" doc:"The events that the webhook gets; all when absent."`
-	MutexKey            opt[string]                 `json:"mutex_key,omitempty" maxLength:"1000"`
-	StateKey            opt[string]                 `json:"state_key,omitempty" maxLength:"1000"`
-	DaemonGroupKey      opt[string]                 `json:"daemon_group_key,omitempty" doc:"Daemons are not available in this server."`
+	IntegratedAccountID opt[string]                 `json:"integrated_account_id,omitzero" doc:"The account to read from; here or in args."`
+	WebhookID           opt[string]                 `json:"webhook_id,omitzero" doc:"The webhook that gets the records; here or in args."`
+	Args                opt[object]                 `json:"args,omitzero" doc:"The arguments of the run."`
+	ErrorHandling       opt[millrace.ErrorHandling] `json:"error_handling,omitzero" enum:"ignore,fail_fast,batch" doc:"That of the job when absent, else ignore."`
+	IgnorePreviousRun   opt[bool]                   `json:"ignore_previous_run,omitzero" doc:"Read everything again."`
+	Resources           opt[array]                  `json:"resources,omitzero" doc:"Replaces the job's resources for this run."`
+	EventsToSend        opt[[]string]               `json:"events_to_send,omitzero" doc:"The events that the webhook gets; all when absent."`
+	MutexKey            opt[string]                 `json:"mutex_key,omitzero" maxLength:"1000"`
+	StateKey            opt[string]                 `json:"state_key,omitzero" maxLength:"1000"`
+	DaemonGroupKey      opt[string]                 `json:"daemon_group_key,omitzero" doc:"Daemons are not available in this server."`
+
+	request *millrace.RunRequest
 }
 
-func (syncJobRunBody) example() string {
+func (*syncJobRunBody) example() string {
 	return `{"sync_job_id":"51b79ace-a7b4-4077-93ba-8048a06ece2b",` +
 		`"integrated_account_id":"c7a4fe0b-6a9d-4a59-b53c-5d5a2c1e9d11","webhook_id":"9fda519d-148f-4cc5-bbac-4e373b16e5d4"}`
 }
 
-func (b *syncJobRunBody) validate(a *api) []millrace.Failure {
-	t := b.target()
-	out := append(t.check(), checkResources(a, b.Resources.Value.RawMessage, 0)...)
-	if b.DaemonGroupKey.Value != "" {
-		out = append(out, millrace.Failure{Path: "daemon_group_key", Message: "daemons are not available; use webhook_id"})
+func (b *syncJobRunBody) validate(a *api, sent json.RawMessage) []millrace.Failure {
+	var err error
+	b.request, err = millrace.ParseRunRequest(sent, "")
+	out := append(failuresOf("", err), checkResources(a, b.Resources.Value.RawMessage, 0)...)
+	out = append(out, checkDaemon(b.DaemonGroupKey.Value)...)
+	return append(out, checkKeys(b.MutexKey.Value, b.StateKey.Value)...)
+}
+
+func checkDaemon(group string) []millrace.Failure {
+	if group == "" {
+		return nil
 	}
-	for path, text := range map[string]string{"mutex_key": b.MutexKey.Value, "state_key": b.StateKey.Value} {
-		if _, err := expr.ParseTemplate(text); err != nil {
-			out = append(out, millrace.Failure{Path: path, Message: err.Error()})
+	return []millrace.Failure{{Path: "daemon_group_key", Message: "daemons are not available; use webhook_id"}}
+}
+
+// checkKeys checks the templates of mutex_key and state_key.
+func checkKeys(mutex, state string) []millrace.Failure {
+	var out []millrace.Failure
+	for _, key := range []struct{ path, text string }{{"mutex_key", mutex}, {"state_key", state}} {
+		if _, err := expr.ParseTemplate(key.text); err != nil {
+			out = append(out, expr.FailureOf(key.path, err))
 		}
 	}
 	return out
-}
-
-func (b *syncJobRunBody) target() *target {
-	return &target{account: b.IntegratedAccountID.Value, webhook: b.WebhookID.Value, args: b.Args.Value.RawMessage}
 }
 
 func (n syncJobRuns) create(ctx context.Context, in *createIn[syncJobRunBody]) (*reply[syncJobRunView], error) {
@@ -76,124 +84,63 @@ func (n syncJobRuns) create(ctx context.Context, in *createIn[syncJobRunBody]) (
 		return nil, err
 	}
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobRun, error) {
-		v, err := newRun(ctx, tx, in.Environment, &in.Data)
+		r := *in.Data.request
+		r.ID, r.SyncJobID = millrace.SyncJobRunID(in.Data.ID), millrace.SyncJobID(lower(in.Data.SyncJobID))
+		job, err := resolveRun(ctx, tx, in.Environment, &r)
 		if err != nil {
 			return nil, err
 		}
-		if err := tx.InsertSyncJobRun(ctx, v); err != nil {
+		if r.MutexKey == "" {
+			r.MutexKey = job.MutexKey
+		}
+		if r.StateKey == "" {
+			r.StateKey = job.StateKey
+		}
+		v, err := tx.StartRun(ctx, job, &r, millrace.SyncJobRun{})
+		if err != nil {
 			return nil, err
 		}
-		return v, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(v.ID)})
+		if !isGraph(v) && v.IntegratedAccountID == "" {
+			return nil, millrace.Invalid("integrated_account_id", "is required: the resources of this job do not name an account")
+		}
+		e, err := millrace.RunEvent(millrace.EventRunCreated, v)
+		if err != nil {
+			return nil, err
+		}
+		return v, n.api.cfg.Emitter.EmitTx(ctx, tx, e)
 	})
 }
 
-// newRun makes the row of a run from its job, which it copies so that a change of the job does not change the run.
-func newRun(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, b *syncJobRunBody) (*millrace.SyncJobRun, error) {
-	job, err := tx.SyncJob(ctx, env, millrace.SyncJobID(lower(b.SyncJobID)))
-	if err != nil {
-		return nil, at("sync_job_id", err)
+// resolveRun looks up what a request names. What the environment does not have is not found.
+func resolveRun(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, r *millrace.RunRequest) (*millrace.SyncJob, error) {
+	job, err := tx.ResolveRun(ctx, env, r, "")
+	if known, ok := asError(err); ok && known.Kind == millrace.KindInvalid {
+		missing := *known
+		missing.Kind = millrace.KindNotFound
+		return nil, &missing
 	}
-	t := b.target()
-	if err := t.resolve(ctx, tx, env); err != nil {
-		return nil, err
-	}
-	v := &millrace.SyncJobRun{
-		ID: millrace.SyncJobRunID(b.ID), EnvironmentID: env, SyncJobID: job.ID,
-		IntegratedAccountID: millrace.IntegratedAccountID(t.account), WebhookID: millrace.WebhookID(t.webhook),
-		Status: millrace.RunCreated, Args: t.args, Resources: rawOr(b.Resources.Value.RawMessage, string(job.Resources)),
-		ErrorHandling: b.ErrorHandling.Value, IgnorePreviousRun: b.IgnorePreviousRun.Value,
-		EventsToSend: encodeEventTypes(b.EventsToSend.Value), Version: job.DefaultRuntimeVersion,
-		ResourceStats: json.RawMessage("{}"), Error: json.RawMessage("null"),
-		MutexKey: b.MutexKey.or(job.MutexKey), StateKey: b.StateKey.or(job.StateKey),
-	}
-	if v.ErrorHandling == "" {
-		v.ErrorHandling = job.ErrorHandling
-	}
-	if v.ErrorHandling == "" {
-		v.ErrorHandling = millrace.ErrorIgnore
-	}
-	graph := isGraph(v.Resources)
-	if v.Version == 0 {
-		v.Version = 3
-		if graph {
-			v.Version = 4
-		}
-	}
-	if !graph && len(v.Resources) > 2 && v.IntegratedAccountID == "" {
-		return nil, millrace.Invalid("integrated_account_id", "is required: the resources of this job do not name an account")
-	}
-	return v, nil
+	return job, err
 }
 
-// target is the account that a run reads from and the webhook that gets its records. Both may stand beside sync_job_id
-// or in args, and end up in both places.
-type target struct {
-	account string
-	webhook string
-	args    json.RawMessage
-}
-
-// check finds what is wrong with the ids without looking them up.
-func (t *target) check() []millrace.Failure {
-	args, err := parseJSON(rawOr(t.args, "{}"))
-	if err != nil || args.kind != kindObject {
-		return nil // of the wrong shape, which is reported as such
+// isGraph reports whether a run's resources are a graph of nodes, which name their accounts themselves, or empty.
+func isGraph(v *millrace.SyncJobRun) bool {
+	var nodes []struct {
+		Type string `json:"type"`
 	}
-	var out []millrace.Failure
-	for _, f := range []struct{ name, sent string }{{"integrated_account_id", t.account}, {"webhook_id", t.webhook}} {
-		if f.sent != "" && !millrace.IsID(f.sent) {
-			out = append(out, millrace.Failure{Path: f.name, Message: fmt.Sprintf("must be a UUID, not %q", shorten(f.sent))})
-		}
-		arg := args.get(f.name)
-		if arg == nil || arg.kind == kindNull {
-			continue
-		}
-		path := "args." + f.name
-		switch {
-		case arg.kind != kindString:
-			out = append(out, millrace.Failure{Path: path, Message: fmt.Sprintf("must be a string, not %s", arg.kind)})
-		case !millrace.IsID(arg.text):
-			out = append(out, millrace.Failure{Path: path, Message: fmt.Sprintf("must be a UUID, not %q", shorten(arg.text))})
-		case f.sent != "" && !strings.EqualFold(f.sent, arg.text):
-			out = append(out, millrace.Failure{Path: path, Message: fmt.Sprintf("differs from %s", f.name)})
+	err := json.Unmarshal(v.Resources, &nodes)
+	for _, n := range nodes {
+		if n.Type != "" {
+			return true
 		}
 	}
-	return out
-}
-
-// resolve completes both places and looks the ids up in the environment.
-func (t *target) resolve(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID) error {
-	args, err := parseJSON(rawOr(t.args, "{}"))
-	if err != nil {
-		return fmt.Errorf("read args: %w", err)
-	}
-	for name, id := range map[string]*string{"integrated_account_id": &t.account, "webhook_id": &t.webhook} {
-		if arg := args.get(name); *id == "" && arg != nil && arg.kind == kindString {
-			*id = arg.text
-		}
-		if *id = lower(*id); *id != "" {
-			args.set(name, &value{kind: kindString, text: *id})
-		}
-	}
-	t.args = args.json()
-	if t.account != "" {
-		if _, err := tx.IntegratedAccount(ctx, env, millrace.IntegratedAccountID(t.account)); err != nil {
-			return at("integrated_account_id", err)
-		}
-	}
-	if t.webhook != "" {
-		if _, err := tx.Webhook(ctx, env, millrace.WebhookID(t.webhook)); err != nil {
-			return at("webhook_id", err)
-		}
-	}
-	return nil
+	return err == nil && len(nodes) == 0
 }
 
 // syncJobRunPatch is the body of a change.
 type syncJobRunPatch struct {
-	Status     opt[millrace.RunStatus] `json:"status,omitempty" enum:"created,running,rate_limited,completed,failed,stopped" nullable:"false"`
-	StartedAt  opt[millrace.Time]      `json:"started_at,omitempty"`
-	FinishedAt opt[millrace.Time]      `json:"finished_at,omitempty"`
+	Status     opt[millrace.RunStatus] `json:"status,omitzero" enum:"created,running,rate_limited,completed,failed,stopped" nullable:"false"`
+	StartedAt  opt[millrace.Time]      `json:"started_at,omitzero"`
+	FinishedAt opt[millrace.Time]      `json:"finished_at,omitzero"`
 }
 
 func (n syncJobRuns) patch(ctx context.Context, in *patchIn[millrace.SyncJobRunID, syncJobRunPatch]) (*reply[syncJobRunView], error) {

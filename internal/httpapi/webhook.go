@@ -47,7 +47,7 @@ type webhookBody struct {
 	SignatureEncoding string   `json:"signature_encoding,omitempty" enum:"base64,hex" doc:"base64 when absent."`
 }
 
-func (b *webhookBody) validate(*api) []millrace.Failure {
+func (b *webhookBody) validate(*api, json.RawMessage) []millrace.Failure {
 	return append(checkTarget(b.TargetURL), checkEventTypes(b.EventTypes)...)
 }
 
@@ -56,7 +56,7 @@ func checkTarget(target string) []millrace.Failure {
 		return nil // an empty one is reported as such
 	}
 	u, err := url.Parse(target)
-	message := ""
+	var message string
 	switch {
 	case err != nil:
 		message = "is not a URL"
@@ -128,13 +128,13 @@ func (n webhooks) create(ctx context.Context, in *createIn[webhookBody]) (*reply
 
 // webhookPatch is the body of a change.
 type webhookPatch struct {
-	TargetURL         opt[string]   `json:"target_url,omitempty" minLength:"1" maxLength:"2048" nullable:"false"`
-	IsActive          opt[bool]     `json:"is_active,omitempty" nullable:"false"`
-	EventTypes        opt[[]string] `json:"event_types,omitempty" maxItems:"200" doc:"null is all."`
-	SignatureEncoding opt[string]   `json:"signature_encoding,omitempty" enum:"base64,hex" nullable:"false"`
+	TargetURL         opt[string]   `json:"target_url,omitzero" minLength:"1" maxLength:"2048" nullable:"false"`
+	IsActive          opt[bool]     `json:"is_active,omitzero" nullable:"false"`
+	EventTypes        opt[[]string] `json:"event_types,omitzero" maxItems:"200" doc:"null is all."`
+	SignatureEncoding opt[string]   `json:"signature_encoding,omitzero" enum:"base64,hex" nullable:"false"`
 }
 
-func (b *webhookPatch) validate(*api) []millrace.Failure {
+func (b *webhookPatch) validate(*api, json.RawMessage) []millrace.Failure {
 	return append(checkTarget(b.TargetURL.Value), checkEventTypes(b.EventTypes.Value)...)
 }
 

@@ -69,10 +69,10 @@ type sentConfig struct {
 
 // WorkflowFields are what clients may set. run_if and steps may also stand beside config, as some clients send them.
 type WorkflowFields struct {
-	Label  opt[string] `json:"label,omitempty" maxLength:"500"`
-	Name   opt[string] `json:"name,omitempty" maxLength:"500" doc:"The same as label."`
+	Label  opt[string] `json:"label,omitzero" maxLength:"500"`
+	Name   opt[string] `json:"name,omitzero" maxLength:"500" doc:"The same as label."`
 	Config *sentConfig `json:"config,omitempty" doc:"When the workflow runs and what it does."`
-	RunIf  opt[string] `json:"run_if,omitempty" doc:"The same as config.run_if."`
+	RunIf  opt[string] `json:"run_if,omitzero" doc:"The same as config.run_if."`
 	Steps  *sentSteps  `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"The same as config.steps."`
 }
 
@@ -101,7 +101,7 @@ type workflowBody struct {
 	WorkflowFields
 }
 
-func (b *workflowBody) validate(*api) []millrace.Failure {
+func (b *workflowBody) validate(*api, json.RawMessage) []millrace.Failure {
 	out := append(checkTrigger(b.TriggerName), b.check()...)
 	if b.Config == nil && b.Steps == nil {
 		out = append(out, millrace.Failure{Path: "config", Message: "is required"})
@@ -109,7 +109,7 @@ func (b *workflowBody) validate(*api) []millrace.Failure {
 	return out
 }
 
-func (workflowBody) example() string {
+func (*workflowBody) example() string {
 	return `{"label":"Run sync job on account connection","trigger_name":"integrated_account:active","config":{` +
 		`"run_if":"integration.name = 'calcom'","steps":[{"type":"run","action":"run_sync_job","config":{` +
 		`"sync_job_id":"51b79ace-a7b4-4077-93ba-8048a06ece2b","integrated_account_id":"{{integrated_account_id}}",` +
@@ -129,11 +129,11 @@ func (n workflows) create(ctx context.Context, in *createIn[workflowBody]) (*rep
 
 // workflowPatch is the body of a change.
 type workflowPatch struct {
-	TriggerName opt[string] `json:"trigger_name,omitempty" minLength:"1" nullable:"false" doc:"The event that wakes the workflow."`
+	TriggerName opt[string] `json:"trigger_name,omitzero" minLength:"1" nullable:"false" doc:"The event that wakes the workflow."`
 	WorkflowFields
 }
 
-func (b *workflowPatch) validate(*api) []millrace.Failure {
+func (b *workflowPatch) validate(*api, json.RawMessage) []millrace.Failure {
 	var out []millrace.Failure
 	if b.TriggerName.Sent {
 		out = checkTrigger(b.TriggerName.Value)

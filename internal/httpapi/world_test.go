@@ -23,7 +23,7 @@ import (
 
 // world is an API over a store with two environments and a token for each.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	db     *store.DB
 	server *httptest.Server
 	logs   *logBuffer
@@ -88,7 +88,7 @@ func (p *tester) Test(context.Context, *millrace.Webhook) (int, string, bool) {
 	return p.status, p.message, p.status == http.StatusOK
 }
 
-func newWorld(t *testing.T, db *store.DB, change ...func(*httpapi.Config)) *world {
+func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *world {
 	t.Helper()
 	w := &world{
 		t: t, db: db, token: ownToken, logs: &logBuffer{}, tester: &tester{status: http.StatusOK},
@@ -139,7 +139,7 @@ func (w *world) as(token string) *world {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header
@@ -243,7 +243,7 @@ func (d doc) failure(path string) map[string]any {
 
 // doc is a JSON object.
 type doc struct {
-	t *testing.T
+	t testing.TB
 	m map[string]any
 }
 

@@ -15,15 +15,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of one YAML body. The parser's time grows with the square of the tokens, and every node remembers its whole
-// path; the longest key and the depth bound that path.
-const (
-	maxTokens    = 40_000
-	maxKey       = 1024
-	maxYAMLDepth = 64
-	maxPathBytes = 256 << 20
-)
-
 // yamlDecoder turns the parser's tree into values. Aliases are expanded, so what it has made is counted: nine lines of
 // YAML can stand for a billion values.
 type yamlDecoder struct {
@@ -64,13 +55,14 @@ func parseYAML(src []byte, maxSize int) (*value, error) {
 
 // parseTokens runs the YAML library. Should it panic over a document, the document is refused like any other that it
 // cannot read: what a client sends is never our fault.
-func parseTokens(src []byte) (_ *ast.File, err error) { //nolint:nonamedreturns // set by the deferred function
+func parseTokens(src []byte) (_ *ast.File, err error) {
 	defer func() {
 		if recover() != nil {
 			err = brokenBody("YAML", place{1, 1}, "the document cannot be read")
 		}
 	}()
-	tokens := lexer.Tokenize(string(src))
+	// The library folds a line that ends in CR LF wrongly.
+	tokens := lexer.Tokenize(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src)))
 	if err := checkTokens(tokens); err != nil {
 		return nil, err
 	}
@@ -79,66 +71,6 @@ func parseTokens(src []byte) (_ *ast.File, err error) { //nolint:nonamedreturns 
 		return nil, yamlError(err)
 	}
 	return file, nil
-}
-
-// invalidText returns the offset of the first byte that is not UTF-8 or may not stand in YAML, -1 when there is none.
-func invalidText(src []byte) int {
-	for i := 0; i < len(src); {
-		r, size := utf8.DecodeRune(src[i:])
-		if (r == utf8.RuneError && size == 1) || (r < ' ' && r != '\n' && r != '\r' && r != '\t') {
-			return i
-		}
-		i += size
-	}
-	return -1
-}
-
-// checkTokens refuses documents that would cost the parser too much time, memory or stack.
-func checkTokens(tokens token.Tokens) error {
-	if len(tokens) > maxTokens {
-		return brokenBody("YAML", place{1, 1}, fmt.Sprintf("has more than %d tokens; send JSON", maxTokens))
-	}
-	var columns []int // of the block collections that are open
-	flow, row, depth, key := 0, 0, 0, 0
-	for _, t := range tokens {
-		row++
-		switch t.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			flow++
-		case token.MappingEndType, token.SequenceEndType:
-			flow = max(flow-1, 0)
-		case token.SequenceEntryType:
-			columns = open(columns, t.Position.Column)
-		case token.MappingValueType:
-			if t.Prev != nil {
-				columns = open(columns, t.Prev.Position.Column)
-				key = max(key, len(t.Prev.Value))
-			}
-			row = 0
-		case token.TagType, token.AnchorType, token.MappingKeyType:
-			depth = max(depth, row)
-		default:
-			row = 0
-		}
-		if depth = max(depth, flow+len(columns)); depth > maxYAMLDepth {
-			return brokenBody("YAML", placeOfToken(t), fmt.Sprintf("nests deeper than %d levels", maxYAMLDepth))
-		}
-		if key > maxKey {
-			return brokenBody("YAML", placeOfToken(t), fmt.Sprintf("a key is longer than %d bytes", maxKey))
-		}
-	}
-	if len(tokens)*depth*(key+8) > maxPathBytes {
-		return brokenBody("YAML", place{1, 1}, "is too complex; send JSON")
-	}
-	return nil
-}
-
-// open notes that a collection has an element at the column; those further right have ended.
-func open(columns []int, column int) []int {
-	for len(columns) > 0 && columns[len(columns)-1] >= column {
-		columns = columns[:len(columns)-1]
-	}
-	return append(columns, column)
 }
 
 func yamlError(err error) error {
