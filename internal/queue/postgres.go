@@ -144,12 +144,13 @@ ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, e.q.node)
 }
 
 // reap makes the running tasks of dead nodes available. A node that was only paused cannot harm: its slices and pumps
-// are fenced by their epoch, and all other hops are idempotent.
+// are fenced by their epoch, and all other hops are idempotent. What it holds locked must not keep us from freeing the
+// rest; the next heartbeat comes back for it.
 func (e *postgresEngine) reap(ctx context.Context) error {
 	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `WITH now AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at),
 gone AS (DELETE FROM node WHERE seen_at < (SELECT at FROM now) - $1 RETURNING id)
-UPDATE river_job SET state = 'available' WHERE state = 'running'
+UPDATE river_job SET state = 'available' WHERE state = 'running' AND id IN (SELECT id FROM river_job WHERE state = 'running'
 AND attempted_by[array_upper(attempted_by, 1)] NOT IN (SELECT id FROM node WHERE seen_at >= (SELECT at FROM now) - $1)
-AND attempted_at < now() - make_interval(secs => $2)`, deadAfter.Microseconds(), deadAfter.Seconds())
+AND attempted_at < now() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED)`, deadAfter.Microseconds(), deadAfter.Seconds())
 	return err
 }

@@ -13,6 +13,11 @@ import (
 // maxTries bounds how often an update is repeated when PostgreSQL gives up on it because of another one.
 const maxTries = 8
 
+// idleInTransaction is how long PostgreSQL waits for the next statement of a transaction. None of ours waits for anything
+// but the database, so a longer silence means that the node is paused or cut off: its locks would stop all others. It is
+// shorter than the time after which a silent node is taken for dead.
+const idleInTransaction = "SET idle_in_transaction_session_timeout = '10s'"
+
 type postgresBackend struct{ pool *pgxpool.Pool }
 
 func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
@@ -23,6 +28,10 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 	}
 	if cfg.MaxConns < 24 {
 		cfg.MaxConns = 24
+	}
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, idleInTransaction)
+		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
