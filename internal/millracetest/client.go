@@ -17,9 +17,12 @@ type Client struct {
 	http  http.Client
 }
 
+// callTimeout is short, because a node that is paused does not refuse connections.
+const callTimeout = 5 * time.Second
+
 // NewClient returns a client of the server at base.
 func NewClient(base, token string) *Client {
-	return &Client{Base: base, Token: token, http: http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	return &Client{Base: base, Token: token, http: http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
 }
 
 // Call sends a body as it is and returns the status and the body of the answer. An error means that there is no whole

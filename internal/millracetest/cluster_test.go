@@ -73,19 +73,20 @@ func TestTwoNodesOneKilled(t *testing.T) {
 	logErrors(t, c.nodes[:]...)
 }
 
-// One of two nodes stops for so long that the other takes over, and then goes on as if nothing had happened: it must not
-// undo or overtake anything.
+// One of two nodes stops, perhaps in the middle of transactions, for so long that the other takes over and finishes
+// everything. Then it goes on as if nothing had happened: it must not undo or overtake anything.
 func TestTwoNodesOnePaused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	node := c.nodes[0]
-	took := c.under(t, func() {
-		node.Pause(t)
-		t.Cleanup(func() { node.Kill() })
-		time.Sleep(18 * time.Second)
-		node.Resume(t)
-	})
-	t.Logf("node paused for 18 s: all was done %s after it stopped", took.Round(time.Millisecond))
+	took := c.under(t, func() { node.Pause(t) })
+	t.Logf("node paused: all was done %s later", took.Round(time.Millisecond))
+	if took > takeover {
+		t.Errorf("it took %s, want at most %s", took, takeover)
+	}
+	node.Resume(t)
+	time.Sleep(3 * time.Second) // for it to do what it thinks it must
+	millracetest.Settle(t, c.db, takeover)
 	c.load.Check(t, c.db)
 	logProgress(t, c.load, nil)
 	logErrors(t, c.nodes[:]...)
