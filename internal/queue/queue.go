@@ -192,7 +192,7 @@ func (q *Queue) config() *river.Config {
 		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: 250 * time.Millisecond,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: 5 * time.Second,
 		CompletedJobRetentionPeriod: keepDone, CancelledJobRetentionPeriod: keepFailed, DiscardedJobRetentionPeriod: keepFailed,
-		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{}, PeriodicJobs: q.periodic(),
+		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{}, ErrorHandler: panics{q.cfg.Logger}, PeriodicJobs: q.periodic(),
 	}
 }
 

@@ -76,6 +76,21 @@ func (w *worker) log(ctx context.Context, task millrace.Task, began time.Time, e
 	w.q.cfg.Logger.LogAttrs(ctx, level, "task done", attrs...)
 }
 
+// panics logs where a handler panicked: River's own line says only that it did.
+type panics struct{ logger *slog.Logger }
+
+// HandleError implements river.ErrorHandler. Errors have been logged with the task.
+func (panics) HandleError(context.Context, *rivertype.JobRow, error) *river.ErrorHandlerResult {
+	return nil
+}
+
+// HandlePanic implements river.ErrorHandler.
+func (p panics) HandlePanic(ctx context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	p.logger.LogAttrs(ctx, slog.LevelError, "task panicked", slog.String("task", job.Queue), slog.Int64("task_id", job.ID),
+		slog.Int("attempt", job.Attempt), slog.Any("err", value), slog.String("stack", trace))
+	return nil
+}
+
 // retryPolicy waits 1, 2, 4, ... up to 60 seconds after an error of ours.
 type retryPolicy struct{}
 
