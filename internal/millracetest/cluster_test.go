@@ -59,7 +59,11 @@ func (c *cluster) under(t *testing.T, act func()) time.Duration {
 func TestTwoNodesOneKilled(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	for i, node := range c.nodes { // each may be the leader
+	nodes := c.nodes[:1]
+	if crashes(t) > quick {
+		nodes = c.nodes[:] // either may be the leader
+	}
+	for i, node := range nodes {
 		took := c.under(t, node.Kill)
 		t.Logf("node %d killed: all was done %s later", i, took.Round(time.Millisecond))
 		if took > takeover {
@@ -71,6 +75,31 @@ func TestTwoNodesOneKilled(t *testing.T) {
 	c.load.Check(t, c.db)
 	logProgress(t, c.load, nil)
 	logErrors(t, c.nodes[:]...)
+}
+
+// pauseUntilTakeover lets a node go on just when the other has taken over and is in the middle of the same runs, which a
+// slow webhook draws out.
+func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
+	t.Helper()
+	c.load.SlowDown(true)
+	ctx, stop := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
+	time.Sleep(1500 * time.Millisecond)
+	stop()
+	node.Pause(t)
+	paused := time.Now()
+	callers.Wait()
+	millracetest.Wait(t, takeover, func() (bool, any) {
+		// By then, the other node has long finished what it had itself.
+		last := c.load.Last()
+		return last.Sub(paused) > 12*time.Second, last
+	})
+	node.Resume(t)
+	t.Logf("node paused until its work was taken over %s later, with %d runs under way", time.Since(paused).Round(time.Millisecond), c.load.Underway())
+	time.Sleep(time.Second) // both at once
+	c.load.SlowDown(false)
+	millracetest.Settle(t, c.db, takeover)
 }
 
 // One of two nodes stops, perhaps in the middle of transactions, for so long that the other takes over and finishes
@@ -87,6 +116,7 @@ func TestTwoNodesOnePaused(t *testing.T) {
 	node.Resume(t)
 	time.Sleep(3 * time.Second) // for it to do what it thinks it must
 	millracetest.Settle(t, c.db, takeover)
+	c.pauseUntilTakeover(t, node)
 	c.load.Check(t, c.db)
 	logProgress(t, c.load, nil)
 	logErrors(t, c.nodes[:]...)

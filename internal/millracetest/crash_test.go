@@ -16,12 +16,15 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
+// quick is how often to kill when nobody says.
+const quick = 5
+
 // crashes returns how often to kill: a few times in a quick run, MILLRACE_CRASHES times where there is time for it.
 func crashes(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("MILLRACE_CRASHES")
 	if text == "" {
-		return 5
+		return quick
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {

@@ -255,6 +255,20 @@ func (l *Load) Accepted() (map[string]int, map[int]string) {
 	return maps.Clone(l.accounts), maps.Clone(l.events)
 }
 
+// SlowDown makes the webhook of the records slow, or fast again.
+func (l *Load) SlowDown(slow bool) {
+	l.collector.SetScript(recordsHook, []*Answer{{Status: http.StatusOK, Slow: slow}})
+}
+
+// Last returns when the last records came.
+func (l *Load) Last() time.Time {
+	received := l.collector.Received(recordsHook)
+	if len(received) == 0 {
+		return time.Time{}
+	}
+	return received[len(received)-1].Requested
+}
+
 // Times returns when deliveries came, in order.
 func (l *Load) Times() []time.Time {
 	var out []time.Time
