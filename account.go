@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -55,7 +56,7 @@ func (a *IntegratedAccount) SetContext(full json.RawMessage) error {
 		full = json.RawMessage("{}")
 	}
 	var public map[string]any
-	if err := json.Unmarshal(full, &public); err != nil || public == nil {
+	if err := decodeNumbers(full, &public); err != nil || public == nil {
 		return Invalid("context", "must be an object")
 	}
 	secrets := map[string]any{}
@@ -129,4 +130,12 @@ func mergeInto(dst, src map[string]any) {
 		}
 		dst[k] = v
 	}
+}
+
+// decodeNumbers decodes JSON and keeps numbers as they are written: ids of third parties may have more digits than a
+// float64.
+func decodeNumbers(raw json.RawMessage, into *map[string]any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode(into)
 }

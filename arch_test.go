@@ -20,6 +20,7 @@ var imports = map[string][]string{
 	"jsonata":                   {"jsonata/internal/picture", "jsonata/internal/jsregexp", "jsonata/internal/syntax"},
 	"jsonata/internal/picture":  {},
 	"jsonata/internal/jsregexp": {},
+	"jsonata/internal/syntax":   {"jsonata/internal/jsregexp"},
 	"internal/expr":             {"jsonata"},
 	"internal/store":            {},
 	"internal/queue":            {"internal/store"},

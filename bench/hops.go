@@ -145,7 +145,7 @@ func (h *hops) matched(ctx context.Context) error {
 }
 
 func until(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(2 * time.Millisecond)
+	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		ok, err := done()

@@ -258,7 +258,7 @@ func TestLargeChunkedBody(t *testing.T) {
 func TestInternalErrorsShowAnIDOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) {
-		c.CheckResources = func(json.RawMessage, int64) []millrace.Failure { panic("the secret of the panic") }
+		c.CheckResources = func(json.RawMessage, int64, json.RawMessage) []millrace.Failure { panic("the secret of the panic") }
 		c.Accepter = failing{}
 	})
 	for path, body := range map[string]string{

@@ -159,7 +159,7 @@ func TestSyncJobRefuses(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, func(c *httpapi.Config) {
-			c.CheckResources = func(raw json.RawMessage, _ int64) []millrace.Failure {
+			c.CheckResources = func(raw json.RawMessage, _ int64, _ json.RawMessage) []millrace.Failure {
 				if strings.Contains(string(raw), "nonsense") {
 					return []millrace.Failure{{Path: "resources[0].method", Message: "unknown"}}
 				}

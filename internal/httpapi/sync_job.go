@@ -83,11 +83,11 @@ func (b *SyncJobFields) check(a *api) []millrace.Failure {
 		}
 	}
 	out = append(out, checkKeys(b.MutexKey.Value, b.StateKey.Value)...)
-	return append(out, checkResources(a, b.Resources.Value.RawMessage, int64(b.DefaultRuntimeVersion.Value))...)
+	return append(out, checkResources(a, b.Resources.Value.RawMessage, int64(b.DefaultRuntimeVersion.Value), b.ArgsSchema.Value.RawMessage)...)
 }
 
-// checkResources checks a job's resources, below the path resources.
-func checkResources(a *api, resources json.RawMessage, version int64) []millrace.Failure {
+// checkResources checks a job's resources and arguments, below the paths resources and args_schema.
+func checkResources(a *api, resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
 	root, err := parseJSON(rawOr(resources, "[]"))
 	if err != nil {
 		return nil // of the wrong shape, which is reported as such
@@ -100,8 +100,8 @@ func checkResources(a *api, resources json.RawMessage, version int64) []millrace
 			})
 		}
 	}
-	if len(out) == 0 && len(root.items) > 0 && a.cfg.CheckResources != nil {
-		out = a.cfg.CheckResources(resources, version)
+	if len(out) == 0 && a.cfg.CheckResources != nil && (len(root.items) > 0 || len(argsSchema) > 0) {
+		out = a.cfg.CheckResources(rawOr(resources, "[]"), version, argsSchema)
 	}
 	return out
 }

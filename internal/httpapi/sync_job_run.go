@@ -56,7 +56,7 @@ func (*syncJobRunBody) example() string {
 func (b *syncJobRunBody) validate(a *api, sent json.RawMessage) []millrace.Failure {
 	var err error
 	b.request, err = millrace.ParseRunRequest(sent, "")
-	out := append(failuresOf("", err), checkResources(a, b.Resources.Value.RawMessage, 0)...)
+	out := append(failuresOf("", err), checkResources(a, b.Resources.Value.RawMessage, 0, nil)...)
 	out = append(out, checkDaemon(b.DaemonGroupKey.Value)...)
 	return append(out, checkKeys(b.MutexKey.Value, b.StateKey.Value)...)
 }
@@ -173,6 +173,17 @@ func (n syncJobRuns) stop(ctx context.Context, in *getIn[millrace.SyncJobRunID])
 			return v, err
 		}
 		v.Status, v.FinishedAt = millrace.RunStopped, tx.Now()
-		return v, tx.UpdateSyncJobRun(ctx, v)
+		if err := tx.UpdateSyncJobRun(ctx, v); err != nil {
+			return nil, err
+		}
+		e, err := millrace.RunEvent(millrace.EventRunUpdated, v)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.api.cfg.Emitter.EmitTx(ctx, tx, e); err != nil {
+			return nil, err
+		}
+		// A run that waits has nobody to drop what it has not delivered.
+		return v, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(v.ID), Wake: true})
 	})
 }

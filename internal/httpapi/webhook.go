@@ -147,19 +147,20 @@ func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, web
 			return nil, err
 		}
 		revived := !v.IsActive && b.IsActive.or(v.IsActive)
+		moved := b.TargetURL.or(v.TargetURL) != v.TargetURL
 		v.TargetURL, v.IsActive = b.TargetURL.or(v.TargetURL), b.IsActive.or(v.IsActive)
 		v.SignatureEncoding = b.SignatureEncoding.or(v.SignatureEncoding)
 		if b.EventTypes.Sent {
 			v.EventTypes = encodeEventTypes(b.EventTypes.Value)
 		}
-		if err := tx.UpdateWebhook(ctx, v); err != nil || !revived {
+		if err := tx.UpdateWebhook(ctx, v); err != nil || !v.IsActive || (!revived && !moved) {
 			return v, err
 		}
 		v.FailingSince, v.NotBefore, v.Attempt = 0, 0, 0
 		if err := tx.SaveWebhookProgress(ctx, v); err != nil {
 			return nil, err
 		}
-		return v, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(v.ID)})
+		return v, tx.WakeWebhook(ctx, in.Environment, v.ID)
 	})
 }
 

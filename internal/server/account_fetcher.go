@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/fetch"
@@ -16,23 +17,38 @@ import (
 
 // accountFetcher plugs fetch into sync job runs: it finds the account and the merged config of its integration.
 type accountFetcher struct {
-	db      *store.DB
-	fetcher *fetch.Fetcher
-	configs *configCache
+	db       *store.DB
+	fetcher  *fetch.Fetcher
+	configs  *configCache
+	accounts *briefly[millrace.IntegratedAccountID, *loadedAccount]
+}
+
+func newAccountFetcher(db *store.DB, fetcher *fetch.Fetcher, clock func() time.Time) *accountFetcher {
+	return &accountFetcher{
+		db: db, fetcher: fetcher, configs: newConfigCache(), accounts: newBriefly[millrace.IntegratedAccountID, *loadedAccount](clock),
+	}
+}
+
+// loadedAccount is an account ready for requests.
+type loadedAccount struct {
+	env    millrace.EnvironmentID
+	config *fetch.Config
+	full   map[string]any // its context with the credentials
 }
 
 // Fetch makes one request on behalf of an account.
 func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (syncjob.FetchResult, error) {
-	account, config, err := f.load(ctx, req.EnvironmentID, req.AccountID)
+	account, err := f.accounts.get(req.AccountID, func() (*loadedAccount, error) {
+		return f.load(ctx, req.EnvironmentID, req.AccountID)
+	})
+	if err == nil && account.env != req.EnvironmentID {
+		err = millrace.NotFound("integrated account", string(req.AccountID))
+	}
 	if err != nil {
 		return rejected(err)
 	}
-	full, err := account.FullContext()
-	if err != nil {
-		return syncjob.FetchResult{}, err
-	}
 	out := fetch.Request{
-		Integration: config, Resource: req.Resource, Method: req.Method, Context: full, ID: req.ID, Body: req.Body,
+		Integration: account.config, Resource: req.Resource, Method: req.Method, Context: account.full, ID: req.ID, Body: req.Body,
 	}
 	out.Query, _ = req.Query.(*jsonata.Object)
 	if len(req.Cursor) > 0 {
@@ -47,7 +63,7 @@ func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (s
 	return result(&got)
 }
 
-func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*millrace.IntegratedAccount, *fetch.Config, error) {
+func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
 	var account *millrace.IntegratedAccount
 	var install *millrace.EnvironmentIntegration
 	var integration *millrace.Integration
@@ -63,10 +79,14 @@ func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, i
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	config, err := f.configs.get(account, install, integration)
-	return account, config, err
+	if err != nil {
+		return nil, err
+	}
+	full, err := account.FullContext()
+	return &loadedAccount{env, config, full}, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into a result: the run's author can mend it,

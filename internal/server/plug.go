@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
@@ -40,26 +40,26 @@ func (t tester) Test(ctx context.Context, w *millrace.Webhook) (int, string, boo
 	case o.Kind == deliver.Delivered:
 		return o.Status, "", true
 	case o.Status != 0:
-		return o.Status, fmt.Sprintf("the webhook answered %d %s", o.Status, http.StatusText(o.Status)), false
+		return o.Status, http.StatusText(o.Status), false
 	}
-	return 0, "the webhook did not answer: " + o.ErrorClass, false
+	return 0, "no answer: " + o.ErrorClass, false
 }
 
 // webhookSender plugs deliver into sync job runs.
 type webhookSender struct {
-	db     *store.DB
-	sender *deliver.Sender
+	db       *store.DB
+	sender   *deliver.Sender
+	webhooks *briefly[millrace.WebhookID, *millrace.Webhook]
+}
+
+func newWebhookSender(db *store.DB, sender *deliver.Sender, clock func() time.Time) *webhookSender {
+	return &webhookSender{db: db, sender: sender, webhooks: newBriefly[millrace.WebhookID, *millrace.Webhook](clock)}
 }
 
 // Send makes one delivery of a run, with its quick retries.
 func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (syncjob.SendResult, error) {
-	var w *millrace.Webhook
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		var err error
-		w, err = tx.Webhook(ctx, req.EnvironmentID, req.WebhookID)
-		return err
-	})
-	if millrace.KindOf(err) == millrace.KindNotFound {
+	w, err := s.webhooks.get(req.WebhookID, func() (*millrace.Webhook, error) { return s.load(ctx, req) })
+	if millrace.KindOf(err) == millrace.KindNotFound || (err == nil && w.EnvironmentID != req.EnvironmentID) {
 		return syncjob.SendResult{Outcome: syncjob.SendGone}, nil
 	}
 	if err != nil {
@@ -72,6 +72,16 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 		ID: req.DeliveryID, Webhook: w, Body: req.Body, Event: req.Event, Attempt: req.Attempts + 1,
 	})
 	return syncjob.SendResult{Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, Attempts: attempts}, nil
+}
+
+func (s *webhookSender) load(ctx context.Context, req syncjob.SendRequest) (*millrace.Webhook, error) {
+	var w *millrace.Webhook
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		w, err = tx.Webhook(ctx, req.EnvironmentID, req.WebhookID)
+		return err
+	})
+	return w, err
 }
 
 func sendOutcome(k deliver.Kind) syncjob.SendOutcome {
@@ -93,9 +103,4 @@ func sendOutcome(k deliver.Kind) syncjob.SendOutcome {
 func checkConfig(raw json.RawMessage) error {
 	_, err := fetch.ParseConfig(raw)
 	return err
-}
-
-// checkResources plugs syncjob into POST and PATCH /sync-job.
-func checkResources(resources json.RawMessage, version int64) []millrace.Failure {
-	return syncjob.Check(resources, version, nil)
 }

@@ -160,7 +160,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.http = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
 			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Logger: s.opts.Logger, Clock: s.opts.Clock,
-			CheckResources:         checkResources,
+			CheckResources:         syncjob.Check,
 			CheckIntegrationConfig: checkConfig,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
@@ -177,8 +177,7 @@ func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher) (map[m
 	}
 	runs, err := syncjob.New(syncjob.Config{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
-		Fetcher:      &accountFetcher{db: s.db, fetcher: fetcher, configs: newConfigCache()},
-		Sender:       &webhookSender{db: s.db, sender: sender},
+		Fetcher: newAccountFetcher(s.db, fetcher, s.opts.Clock), Sender: newWebhookSender(s.db, sender, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ type fate struct {
 	left    int // crashes that may still happen
 	crashes int
 	waits   int // answers that made the run repeat a request
+	dead    bool
 }
 
 func (f *fate) strikes(label string) bool {
@@ -37,6 +38,7 @@ func (f *fate) strikes(label string) bool {
 	}
 	f.left--
 	f.crashes++
+	f.dead = true
 	return true
 }
 
@@ -48,8 +50,8 @@ type mortalDB struct {
 
 // Update implements database.
 func (m mortalDB) Update(ctx context.Context, fn func(*store.Tx) error) error {
-	if m.fate.strikes("before commit") {
-		return errCrash
+	if m.fate.dead || m.fate.strikes("before commit") {
+		return errCrash // a dead process writes nothing, whatever the code after the crash tries
 	}
 	if err := m.DB.Update(ctx, fn); err != nil {
 		return err
@@ -104,16 +106,19 @@ func (m mortalSender) Send(ctx context.Context, req SendRequest) (SendResult, er
 func (w *world) endure(f *fate) error {
 	w.runner.db = mortalDB{DB: w.db, fate: f}
 	w.runner.cfg.Fetcher, w.runner.cfg.Sender = mortalFetcher{w.api, f}, mortalSender{w.sink, f}
+	// Both ways of writing an answer down, without leaving it to the machine's speed.
+	w.runner.cfg.Soon = []time.Duration{-1, time.Hour}[f.draw("soon", 2)]
 	for range 5000 {
+		f.dead = false
 		err := w.slice()
-		if err == nil {
+		if err == nil && !f.dead {
 			return nil
 		}
 		var retry *millrace.RetryError
 		switch {
 		case errors.As(err, &retry):
 			w.now = w.now.Add(retry.After)
-		case !errors.Is(err, errCrash):
+		case !f.dead:
 			return err
 		}
 	}

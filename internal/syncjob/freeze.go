@@ -32,11 +32,33 @@ func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
 	return millrace.DeriveID[millrace.DeliveryID](string(run), strconv.FormatInt(sequence, 10))
 }
 
-// save runs a transaction even if the slice must end.
-func (s *slice) save(ctx context.Context, fn func(context.Context, *store.Tx) error) error {
+// save runs a transaction even if the slice must end. What is behind is written with it.
+func (s *slice) save(ctx context.Context, fn write) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
-	return s.r.db.Update(ctx, func(tx *store.Tx) error { return fn(ctx, tx) })
+	err := s.r.db.Update(ctx, func(tx *store.Tx) error {
+		if s.behind != nil {
+			if err := s.behind(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, tx)
+	})
+	if err == nil {
+		s.behind = nil
+	}
+	return err
+}
+
+// write is a part of a transaction.
+type write func(context.Context, *store.Tx) error
+
+// catchUp writes what is behind, if anything is.
+func (s *slice) catchUp(ctx context.Context) error {
+	if s.behind == nil {
+		return nil
+	}
+	return s.save(ctx, func(context.Context, *store.Tx) error { return nil })
 }
 
 // freeze makes what is to be sent, and the moved checkpoint, durable in one transaction. It returns errOver when the

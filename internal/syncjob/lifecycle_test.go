@@ -272,7 +272,7 @@ func (f fetcherFunc) Fetch(ctx context.Context, req FetchRequest) (FetchResult, 
 func TestFencedSliceWritesNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, plot{resources: plainGraph})
+		w := newWorld(t, db, plot{resources: plainGraph, config: func(c *Config) { c.Soon = -1 }})
 		w.api.answer = func(req FetchRequest) (FetchResult, error) {
 			w.api.answer = pages(`[{"id":1}]`)
 			w.update(func(ctx context.Context, tx *store.Tx) error { // another process takes over

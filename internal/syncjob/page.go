@@ -29,7 +29,7 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 		return s.giveUp(e, c, p)
 	}
 	c.Account = req.AccountID
-	res, err := s.r.cfg.Fetcher.Fetch(ctx, req)
+	res, err := s.fetch(ctx, req)
 	if err != nil {
 		return fmt.Errorf("fetch page: %w", err)
 	}
@@ -47,6 +47,37 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 		return s.giveUp(e, c, fetchProblem(n, res))
 	}
 	return fmt.Errorf("fetch page: unknown outcome %q", res.Outcome)
+}
+
+// fetch asks for a page. When it does not come soon, what is behind is written while it is on its way: a crash in that
+// time would repeat the last delivery, with the same id and the same bytes.
+func (s *slice) fetch(ctx context.Context, req FetchRequest) (FetchResult, error) {
+	if s.behind == nil {
+		return s.r.cfg.Fetcher.Fetch(ctx, req)
+	}
+	if s.r.cfg.Soon < 0 {
+		if err := s.catchUp(ctx); err != nil {
+			return FetchResult{}, err
+		}
+		return s.r.cfg.Fetcher.Fetch(ctx, req)
+	}
+	arrived, caughtUp := make(chan struct{}), make(chan error, 1)
+	go func() {
+		timer := time.NewTimer(s.r.cfg.Soon)
+		defer timer.Stop()
+		select {
+		case <-arrived:
+			caughtUp <- nil
+		case <-timer.C:
+			caughtUp <- s.catchUp(ctx)
+		}
+	}()
+	res, err := s.r.cfg.Fetcher.Fetch(ctx, req)
+	close(arrived)
+	if late := <-caughtUp; late != nil {
+		return FetchResult{}, late
+	}
+	return res, err
 }
 
 // accept evaluates the records of a page and moves the cursor.

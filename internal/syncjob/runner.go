@@ -22,6 +22,7 @@ type Config struct {
 	Jitter  func() float64   // numbers in [0, 1) that spread repetitions; nil: random
 
 	Slice        time.Duration   // how long a slice works; 0: 7 s
+	Soon         time.Duration   // how long an answer to a delivery may stay unwritten while the next page is fetched; 0: 10 ms; negative: not at all
 	StopPoll     time.Duration   // how often a slice looks whether its run was stopped; 0: 2 s
 	FetchRetries []time.Duration // pauses between the repetitions of a failed request; nil: 1 s, 5 s, 20 s, 60 s
 	ParkRetries  []time.Duration // pauses between the repetitions of a delivery, the last one repeats; nil: 1 min to 10 h
@@ -58,6 +59,9 @@ func New(cfg Config) (*Runner, error) {
 	}
 	setDefault(&cfg.Slice, 7*time.Second)
 	setDefault(&cfg.StopPoll, 2*time.Second)
+	if cfg.Soon == 0 {
+		cfg.Soon = 10 * time.Millisecond
+	}
 	setDefault(&cfg.MaxPages, 100_000)
 	setDefault(&cfg.MaxRecursion, 32)
 	setDefault(&cfg.MaxSpool, 32<<20)

@@ -77,17 +77,22 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 	}
 	done := *p
 	done.delivery.Status, done.delivery.DeliveredAt = millrace.DeliveryDelivered, s.r.now()
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+	behind := func(ctx context.Context, tx *store.Tx) error {
 		if err := s.progress(ctx, tx, next, &done, res); err != nil {
 			return err
 		}
-		if err := tx.FinishFrozen(ctx, p.frozen.RunID, p.frozen.Sequence); err != nil {
+		return tx.FinishFrozen(ctx, p.frozen.RunID, p.frozen.Sequence)
+	}
+	if len(s.pending) == 1 && !over && s.behind == nil {
+		// The next page is fetched now. If it comes at once, the two share a commit; else page catches up meanwhile.
+		s.run, s.behind, s.pending = &next, behind, nil
+		return nil
+	}
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := behind(ctx, tx); err != nil || !over {
 			return err
 		}
-		if over {
-			return s.over(ctx, tx, s.run)
-		}
-		return nil
+		return s.over(ctx, tx, s.run)
 	})
 	if err != nil {
 		return fmt.Errorf("save delivery: %w", err)

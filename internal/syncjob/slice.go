@@ -21,6 +21,7 @@ type slice struct {
 	point   *checkpoint          // ahead of the stored one until the next freeze
 	stats   stats
 	pending []*pending // frozen and not answered, in order
+	behind  write      // of the last answer, not written yet; the run is ahead of its row by it
 	account *millrace.IntegratedAccount
 	events  map[string]bool // events_to_send; nil: all
 	graph   *graph
@@ -53,6 +54,9 @@ func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	err = s.load(ctx)
 	if err == nil {
 		err = s.work(ctx)
+		if late := s.catchUp(ctx); late != nil {
+			err = late
+		}
 	}
 	err = s.conclude(ctx, err)
 	r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "slice done",
