@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,7 +187,7 @@ func (l *Load) Underway() int {
 // connect imports an account under an id of our choice, so that a repeated request is refused when the first one, which
 // got no answer, was done.
 func (l *Load) connect(ctx context.Context, n int) {
-	id := millrace.DeriveID[string]("account", fmt.Sprint(n))
+	id := millrace.DeriveID[string]("account", strconv.Itoa(n))
 	body, _ := json.Marshal(map[string]any{
 		"id": id, "tenant_id": fmt.Sprintf("tenant-%d", n), "environment_integration_id": l.install, "authentication_method": "api_key",
 		"context": map[string]any{"api_key": fmt.Sprintf("key-%d", n), "base_url": l.apiURL},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -45,7 +46,7 @@ type Node struct {
 // one of storetest.EachURL; nodes that share one need the same key.
 func NewNode(t testing.TB, binary, url, key string) *Node {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,8 @@ func (n *Node) Start(t testing.TB) {
 	if n.options.EncryptionKey != "" {
 		args = append(args, "--encryption-key", n.options.EncryptionKey)
 	}
-	n.cmd = exec.Command(n.binary, args...) // not with the test's context: how it ends is the test's business
+	// Without the test's context: how the process ends is the test's business.
+	n.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), n.binary, args...)
 	n.cmd.Dir = n.options.DataDir
 	n.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	stderr, err := n.cmd.StderrPipe()
@@ -113,11 +115,7 @@ func (n *Node) readLog(r io.Reader) {
 func (n *Node) Errors() map[string]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	out := map[string]int{}
-	for message, times := range n.errors {
-		out[message] = times
-	}
-	return out
+	return maps.Clone(n.errors)
 }
 
 // Kill ends the process at once, if it runs.
@@ -126,15 +124,23 @@ func (n *Node) Kill() {
 		return
 	}
 	_ = n.cmd.Process.Kill()
-	<-n.done
+	if err := <-n.done; err == nil {
+		n.log.add("the program had ended by itself, without an error")
+	}
 	n.cmd = nil
 }
 
 // Pause stops the process without ending it, as a machine does that is suspended. Resume lets it go on.
-func (n *Node) Pause(t testing.TB) { n.signal(t, syscall.SIGSTOP) }
+func (n *Node) Pause(t testing.TB) {
+	t.Helper()
+	n.signal(t, syscall.SIGSTOP)
+}
 
 // Resume lets a paused process go on.
-func (n *Node) Resume(t testing.TB) { n.signal(t, syscall.SIGCONT) }
+func (n *Node) Resume(t testing.TB) {
+	t.Helper()
+	n.signal(t, syscall.SIGCONT)
+}
 
 func (n *Node) signal(t testing.TB, s os.Signal) {
 	t.Helper()

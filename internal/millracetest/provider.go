@@ -2,6 +2,7 @@ package millracetest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -131,7 +132,7 @@ func (res *Resource) page(r *http.Request) (int, int, error) {
 				return n, size, nil
 			}
 		}
-		return 0, 0, fmt.Errorf("the cursor is wrong")
+		return 0, 0, errors.New("the cursor is wrong")
 	}
 	return 0, 1 << 30, nil
 }
@@ -191,8 +192,12 @@ func (p *Provider) fault(res *Resource, request, name string, page int) *Fault {
 	}
 	p.failed[request] = true
 	faults := []*Fault{
-		{Status: http.StatusTooManyRequests, RetryAfter: "1"}, {Status: http.StatusBadGateway}, {Status: http.StatusInternalServerError},
-		{Break: "reset"}, {Break: "half"}, {Break: "slow"},
+		{Status: http.StatusTooManyRequests, RetryAfter: "1"},
+		{Status: http.StatusBadGateway},
+		{Status: http.StatusInternalServerError},
+		{Break: "reset"},
+		{Break: "half"},
+		{Break: "slow"},
 	}
 	return faults[p.random.IntN(len(faults))]
 }

@@ -169,6 +169,8 @@ func (l *logged) String() string {
 	return l.buf.String()
 }
 
+func (l *logged) add(line string) { _, _ = l.Write([]byte(line + "\n")) }
+
 // tail returns the last bytes of what is kept.
 func (l *logged) tail(most int) string {
 	text := l.String()

@@ -23,9 +23,11 @@ func open(t *testing.T, url string, handlers map[millrace.TaskKind]queue.Handler
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
-	q, err := queue.New(t.Context(), queue.Config{DB: db, Logger: slog.New(slog.DiscardHandler), Handlers: handlers,
+	q, err := queue.New(t.Context(), queue.Config{
+		DB: db, Logger: slog.New(slog.DiscardHandler), Handlers: handlers,
 		// With one worker, a process whose handler hangs is as good as dead.
-		Workers: map[millrace.TaskKind]int{millrace.TaskSlice: 1}})
+		Workers: map[millrace.TaskKind]int{millrace.TaskSlice: 1},
+	})
 	if err != nil {
 		t.Fatalf("new queue: %v", err)
 	}
