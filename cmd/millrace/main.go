@@ -73,8 +73,7 @@ func run(ctx context.Context, args []string, s *streams) int {
 		return 2
 	}
 	if err := parsed.Run(); err != nil {
-		var exit exitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[exitError](err); ok {
 			return int(exit)
 		}
 		_, _ = fmt.Fprintln(s.err, "millrace:", err)

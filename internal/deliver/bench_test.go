@@ -19,6 +19,7 @@ func BenchmarkPump(b *testing.B) {
 }
 
 func benchmarkPump(b *testing.B, db *store.DB) {
+	b.Helper()
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))

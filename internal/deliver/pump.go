@@ -76,8 +76,7 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	}
 	s := &slice{pump: p, webhook: *w, until: now.Add(p.length)}
 	if err := s.run(ctx); err != nil {
-		var retry *millrace.RetryError
-		if errors.As(err, &retry) {
+		if _, ok := errors.AsType[*millrace.RetryError](err); ok {
 			return err
 		}
 		return fmt.Errorf("pump webhook: %w", err)

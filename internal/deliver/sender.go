@@ -162,7 +162,7 @@ func (s *Sender) attempt(ctx context.Context, m Message, started time.Time) Outc
 	if err != nil {
 		return Outcome{Kind: Retry, ErrorClass: ClassInvalid}
 	}
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(req) //nolint:bodyclose // read closes it
 	switch {
 	case err == nil:
 		return s.read(resp, m.Event, cancel)

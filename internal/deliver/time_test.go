@@ -22,7 +22,7 @@ func piped(serve func(conn net.Conn)) *http.Client {
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go func() {
-				defer theirs.Close()
+				defer func() { _ = theirs.Close() }()
 				if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
 					serve(theirs)
 				}

@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-func TestAuthorization(t *testing.T) {
+func TestAuthorization(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
 	t.Parallel()
 	u := newUpstream(t, answerJSON(200, `[]`))
 	oauth := map[string]any{"oauth": map[string]any{"token": map[string]any{"access_token": "oauth-secret"}}, "api_key": "key-secret"}

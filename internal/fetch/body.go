@@ -40,9 +40,6 @@ func parseBody(f field) *bodyConfig {
 	return b
 }
 
-// configured reports whether the config has a body of its own.
-func (b *bodyConfig) configured() bool { return b.template != nil || b.program != nil }
-
 // render makes the value of the body: the config's, or else the caller's.
 func (b *bodyConfig) render(ctx context.Context, c *call) (expr.Value, error) {
 	callers := c.req.Body

@@ -51,7 +51,7 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 		userAgent:   cmp.Or(cfg.UserAgent, "truto"),
 	}
 	if f.clock == nil {
-		f.clock = time.Now
+		f.clock = time.Now //nolint:forbidigo // the default of the injected clock
 	}
 	return f, nil
 }

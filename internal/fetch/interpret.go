@@ -11,7 +11,7 @@ import (
 
 // interpret decides what an answer means. A rate limit comes first: it says nothing about the request itself.
 func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outcome, error) {
-	decodeErr := in.decode(c.m)
+	unreadable := in.decode(c.m) // about the answer, not about us
 	in.read(c.m)
 	o := c.outcome(KindOK, in)
 	var err error
@@ -39,8 +39,8 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 		return c.rateLimited(ctx, o, in)
 	case problem != nil:
 		return c.failed(o, problem), nil
-	case decodeErr != nil:
-		return c.failed(o, &problemFound{message: decodeErr.Error()}), nil
+	case unreadable != nil:
+		return c.failed(o, &problemFound{message: unreadable.Error()}), nil //nolint:nilerr // what a third party answers is an outcome
 	}
 	return c.page(ctx, o, out, in)
 }

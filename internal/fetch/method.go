@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -95,7 +96,7 @@ func (s *settings) parseHeaders(f field, top bool) {
 		_, composite := member.value.(*expr.Object)
 		switch {
 		case member.isNull() && top:
-			s.removed = append(s.removed[:len(s.removed):len(s.removed)], key)
+			s.removed = append(slices.Clip(s.removed), key)
 		case member.isNull():
 			merged.Delete(key)
 		case composite:

@@ -50,7 +50,7 @@ func parsePagination(f field) pager {
 }
 
 // sizing is what the formats have in common: the page size, where parameters go, and when a list ends.
-type sizing struct {
+type sizing struct { //nolint:recvcheck // counting returns a changed copy
 	limitKey     string
 	maxLimit     int
 	limitAsText  bool

@@ -110,7 +110,7 @@ func parseLinks(h http.Header) map[string]string {
 		for line != "" {
 			var target, params string
 			target, params, line = cutLink(line)
-			for _, rel := range strings.Fields(linkParam(params, "rel")) {
+			for rel := range strings.FieldsSeq(linkParam(params, "rel")) {
 				rel = strings.ToLower(rel)
 				if _, taken := links[rel]; !taken && target != "" {
 					links[rel] = target

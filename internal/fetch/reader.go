@@ -23,8 +23,8 @@ type field struct {
 	value expr.Value
 }
 
-func (f field) report(format string, args ...any) {
-	f.found.list = append(f.found.list, millrace.Invalid(f.path, format, args...).Failures...)
+func (f field) report(message string) {
+	f.found.list = append(f.found.list, millrace.Failure{Path: f.path, Message: message})
 }
 
 // present reports whether the field exists and is not null.
@@ -194,8 +194,7 @@ func (f field) suggest(got string, names []string, format string, args ...any) {
 // reportError reports an error of the expression language with its place.
 func (f field) reportError(err error) {
 	failure := millrace.Failure{Path: f.path, Message: err.Error()}
-	var e *expr.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*expr.Error](err); ok {
 		offset := e.Offset
 		failure = millrace.Failure{
 			Path: f.path, Message: e.Message, Code: e.Code, Line: e.Line, Column: e.Column, Offset: &offset,

@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-func TestURL(t *testing.T) {
+func TestURL(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
 	t.Parallel()
 	u := newUpstream(t, answerJSON(200, `[]`))
 	for _, tc := range []struct {
@@ -126,7 +126,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestBodies(t *testing.T) {
+func TestBodies(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
 	t.Parallel()
 	u := newUpstream(t, answerJSON(200, `{}`))
 	for _, tc := range []struct {

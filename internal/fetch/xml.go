@@ -213,7 +213,8 @@ func writeMembers(w *bytes.Buffer, o *expr.Object, depth int) error {
 func isXMLName(s string) bool {
 	for i, r := range s {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r > 0x7f
-		if !letter && (i == 0 || !(r >= '0' && r <= '9' || strings.ContainsRune("-.:", r))) {
+		inside := i > 0 && (r >= '0' && r <= '9' || strings.ContainsRune("-.:", r))
+		if !letter && !inside {
 			return false
 		}
 	}

@@ -211,8 +211,7 @@ func TestRedirectsAreChecked(t *testing.T) {
 			dns := &fakeDNS{answers: map[string][]string{"outside.test": {"93.184.216.34"}, "inside.test": {"192.168.7.7"}}}
 			net := &recorder{target: srv.Listener.Addr().String()}
 			_, err := get(t, transportThrough(TransportConfig{Resolver: dns}, net), "http://outside.test/")
-			var blocked *BlockedError
-			if !errors.As(err, &blocked) {
+			if _, ok := errors.AsType[*BlockedError](err); !ok {
 				t.Fatalf("got %v, want a BlockedError behind the redirect", err)
 			}
 			if len(net.dialed) != 1 {
@@ -232,8 +231,7 @@ func TestDialerChecksAgainBeforeConnecting(t *testing.T) {
 		}
 	}
 	_, err := g.dialer.DialContext(t.Context(), "tcp", "127.0.0.1:1")
-	var blocked *BlockedError
-	if !errors.As(err, &blocked) {
+	if _, ok := errors.AsType[*BlockedError](err); !ok {
 		t.Errorf("got %v from the dialer itself, want a BlockedError", err)
 	}
 }

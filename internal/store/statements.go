@@ -48,7 +48,7 @@ func (s *statements) prepare(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for query := range s.wanted {
-		if stmt, err := s.db.PrepareContext(ctx, query); err == nil {
+		if stmt, err := s.db.PrepareContext(ctx, query); err == nil { //nolint:sqlclosecheck // kept until close
 			s.ready[query] = stmt
 		}
 	}

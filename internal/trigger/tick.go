@@ -62,8 +62,7 @@ func (t *Ticker) fire(ctx context.Context, tx *store.Tx, c *millrace.SyncJobCron
 		fire.Outcome, fire.Reason = millrace.FireCoalesced, "later instants passed before this one could run; one run makes up for all"
 	}
 	run, err := t.start(ctx, tx, c)
-	switch millrace.KindOf(err) {
-	case millrace.KindInvalid, millrace.KindNotFound, millrace.KindConflict:
+	if k := millrace.KindOf(err); err != nil && (k == millrace.KindInvalid || k == millrace.KindNotFound || k == millrace.KindConflict) {
 		c.NextRunAt = millrace.TimeOf(cron.Next(now.Std()))
 		return t.fail(ctx, tx, c, fire, err)
 	}
