@@ -114,3 +114,16 @@ func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
 	}
 	return l.parseFormat(text, format, loc)
 }
+
+// reformat shows an ISO text in a format of tokens; without a format it stays ISO.
+func (l *luxon) reformat(c *jsonata.Call, text, format string) jsonata.Value {
+	o := parseOptions{now: frozen(c), text: text}
+	d, err := l.resolve(l.parseISO(o.text), o)
+	switch {
+	case err != nil || !d.valid() && format != "":
+		return "Invalid DateTime"
+	case format == "":
+		return d.JSON()
+	}
+	return formatterFor(d, d.loc).format(format)
+}

@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"strconv"
-
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -123,50 +121,4 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 		return firstPresentOr(v, objectGet(members, text)), nil
 	}
 	return v, nil
-}
-
-// entriesOf returns a value as an object: arrays and text have their indexes as keys, other values have no
-// members.
-func entriesOf(v jsonata.Value) *jsonata.Object {
-	switch v := v.(type) {
-	case *jsonata.Array:
-		return indexed(v.Items())
-	case string:
-		return indexed(characters(v))
-	}
-	if o, ok := objectOf(v); ok {
-		return o
-	}
-	return jsonata.NewObject(0)
-}
-
-// enumerable is a host object whose members can be listed, as those of an object can.
-type enumerable interface {
-	jsonata.Host
-	names() []string
-}
-
-// objectOf returns a value as an object, if it has members.
-func objectOf(v jsonata.Value) (*jsonata.Object, bool) {
-	switch v := v.(type) {
-	case *jsonata.Object:
-		return v, true
-	case enumerable:
-		names := v.names()
-		o := jsonata.NewObject(len(names))
-		for _, name := range names {
-			member, _ := v.Member(name)
-			o.Set(name, member)
-		}
-		return o, true
-	}
-	return nil, false
-}
-
-func indexed(items []jsonata.Value) *jsonata.Object {
-	o := jsonata.NewObject(len(items))
-	for i, item := range items {
-		o.Set(strconv.Itoa(i), item)
-	}
-	return o
 }

@@ -7,9 +7,6 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// maxIndex bounds the arrays that a path such as list[1000000000] makes room for.
-const maxIndex = 100_000
-
 // objectFunctions are the functions over the members of objects.
 func objectFunctions() []jsonata.Func {
 	return []jsonata.Func{

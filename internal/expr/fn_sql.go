@@ -208,11 +208,11 @@ func (q *sqlQuery) typed(kind string, value jsonata.Value) (jsonata.Value, error
 	case kind == "string" && !q.option("noQuotes"):
 		return q.quoteText(value)
 	case kind == "dotnetdate":
-		return "DateTime(" + textOf(q.date(value, "yyyy,MM,dd")) + ")", nil
+		return "DateTime(" + textOf(q.lux.reformat(q.call, textOf(value), "yyyy,MM,dd")) + ")", nil
 	case strings.HasPrefix(kind, "date"):
 		_, format, _ := strings.Cut(kind, "|")
 		format, _, _ = strings.Cut(format, "|")
-		date := q.date(value, format)
+		date := q.lux.reformat(q.call, textOf(value), format)
 		if q.option("noQuotes") || q.option("noQuotesForDate") {
 			return date, nil
 		}
@@ -241,17 +241,4 @@ func (q *sqlQuery) quote(text string) string {
 		return `"` + text + `"`
 	}
 	return "'" + text + "'"
-}
-
-// date formats an ISO text; without a format it stays ISO.
-func (q *sqlQuery) date(value jsonata.Value, format string) jsonata.Value {
-	o := parseOptions{now: frozen(q.call), text: textOf(value)}
-	d, err := q.lux.resolve(q.lux.parseISO(o.text), o)
-	switch {
-	case err != nil || !d.valid() && format != "":
-		return "Invalid DateTime"
-	case format == "":
-		return d.JSON()
-	}
-	return formatterFor(d, d.loc).format(format)
 }

@@ -66,65 +66,6 @@ func wrap(c *jsonata.Call) (jsonata.Value, error) {
 	return joinText(parts, ""), nil
 }
 
-// callText is textOf within the limits of the evaluation, which an array that contains itself many times over would
-// exceed.
-func callText(c *jsonata.Call, v jsonata.Value) (string, error) {
-	if _, ok := v.(*jsonata.Array); ok {
-		if err := growText(c, 0, v); err != nil {
-			return "", err
-		}
-	}
-	return textOf(v), nil
-}
-
-// visit takes a step from the budget for every value inside v.
-func visit(c *jsonata.Call, v jsonata.Value) error {
-	switch v := v.(type) {
-	case *jsonata.Array:
-		if err := c.Step(v.Len()); err != nil {
-			return err
-		}
-		for _, item := range v.Items() {
-			if err := visit(c, item); err != nil {
-				return err
-			}
-		}
-	case *jsonata.Object:
-		if err := c.Step(v.Len()); err != nil {
-			return err
-		}
-		for _, member := range v.All() {
-			if err := visit(c, member); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// growText announces text made of the texts of values, before it is made.
-func growText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
-	if err := c.Grow(extra); err != nil {
-		return err
-	}
-	for _, v := range values {
-		switch v := v.(type) {
-		case string:
-			if err := c.Grow(len(v)); err != nil {
-				return err
-			}
-		case *jsonata.Array:
-			if err := c.Step(v.Len()); err != nil {
-				return err
-			}
-			if err := growText(c, v.Len(), v.Items()...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // jsonParse decodes JSON text; what is not JSON is null.
 func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
 	text, err := callText(c, c.Arg(0))

@@ -12,8 +12,6 @@ import (
 func urlFunctions() []jsonata.Func {
 	return []jsonata.Func{
 		{Name: "parseUrl", Params: 1, Call: parseURL},
-		{Name: "parseQuery", Params: 2, Call: parseQueryFunction},
-		{Name: "stringifyQuery", Params: 2, Call: stringifyQueryFunction},
 	}
 }
 
@@ -78,7 +76,8 @@ func (a *address) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-func (a *address) names() []string {
+// Keys lists the members.
+func (a *address) Keys() []string {
 	return []string{
 		"href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "hash", "search",
 		"searchParams",
@@ -134,21 +133,6 @@ func decodeParam(s string) string {
 	return strings.ToValidUTF8(string(percentDecode(strings.ReplaceAll(s, "+", " "))), "\ufffd")
 }
 
-func percentDecode(s string) []byte {
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if decoded, err := url.PathUnescape(s[i : i+3]); err == nil {
-				out = append(out, decoded...)
-				i += 2
-				continue
-			}
-		}
-		out = append(out, s[i])
-	}
-	return out
-}
-
 // String encodes the parameters as a form does.
 func (p *searchParams) String() string {
 	parts := make([]string, len(p.pairs))
@@ -189,7 +173,8 @@ func (p *searchParams) Member(name string) (jsonata.Value, bool) {
 	return jsonata.NewFunction(jsonata.Func{Name: name, Params: params, Call: call}), true
 }
 
-func (p *searchParams) names() []string {
+// Keys lists the members.
+func (p *searchParams) Keys() []string {
 	return []string{"get", "has", "getAll", "keys", "values", "entries", "size", "toString"}
 }
 

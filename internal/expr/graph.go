@@ -98,7 +98,8 @@ func (g *graph) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-func (g *graph) names() []string {
+// Keys lists the methods.
+func (g *graph) Keys() []string {
 	return []string{"overallOrder", "dependenciesOf", "dependantsOf", "hasNode", "getNodeData", "clone"}
 }
 

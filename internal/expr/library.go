@@ -2,46 +2,16 @@ package expr
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/millrace/millrace/jsonata"
 )
 
-// dialect and programs belong to the process: the functions are constants, and a compiled expression depends on
-// nothing but its source.
-var (
-	dialect  = sync.OnceValue(newDialect)      //nolint:gochecknoglobals // built once, immutable
-	programs = sync.OnceValue(newProgramCache) //nolint:gochecknoglobals // bounded, shared by all callers
-)
+// programs belongs to the process: a compiled expression depends on nothing but its source.
+var programs = sync.OnceValue(newProgramCache) //nolint:gochecknoglobals // bounded, shared by all callers
 
 // Dialect returns JSONata's functions together with those of the dialect, which replace some of them.
-func Dialect() *jsonata.Library { return dialect() }
-
-// newDialect panics if a function is declared wrongly, which the first test that compiles anything shows.
-func newDialect() *jsonata.Library {
-	lib, err := jsonata.NewLibrary(jsonata.Standard(), slices.Concat(
-		mappingFunctions(),
-		collectionFunctions(),
-		objectFunctions(),
-		stringFunctions(),
-		treeFunctions(),
-		urlFunctions(),
-		datetimeFunctions(),
-		cryptoFunctions(),
-		sqlFunctions(),
-		csvFunctions(),
-		xmlFunctions(),
-		textFunctions(),
-		currencyFunctions(),
-		blobFunctions(),
-		heavyFunctions(),
-	)...)
-	if err != nil {
-		panic("expr: " + err.Error())
-	}
-	return lib
-}
+func Dialect() *jsonata.Library { return dialectLibrary() }
 
 // Program is a compiled expression of the dialect. It may be evaluated by any number of goroutines.
 type Program struct {

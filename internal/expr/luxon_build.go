@@ -1,7 +1,5 @@
 package expr
 
-import "math"
-
 // instant is what a parser found in a text: fields, and possibly a zone with the offset that was written.
 type instant struct {
 	fields units
@@ -119,8 +117,6 @@ func firstInvalid(a, b *invalidity) *invalidity {
 	}
 	return b
 }
-
-func isWhole(v float64) bool { return math.Mod(v, 1) == 0 }
 
 func within(v, low, high float64) bool { return isWhole(v) && v >= low && v <= high }
 

@@ -31,29 +31,6 @@ func (d *dateTime) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-// method makes a member that can be called. It charges for the texts that go in and come out.
-func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) jsonata.Value {
-	return jsonata.NewFunction(jsonata.Func{Name: name, Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
-		cost := 1
-		for _, v := range c.Args {
-			if text, ok := v.(string); ok {
-				cost += len(text)
-			}
-		}
-		if err := c.Step(cost); err != nil {
-			return nil, err
-		}
-		if err := charge(c, c.Args); err != nil {
-			return nil, err
-		}
-		result, err := call(c.Args)
-		if text, ok := result.(string); ok && err == nil {
-			err = c.Grow(len(text))
-		}
-		return result, err
-	}})
-}
-
 func (d *dateTime) number(name string) (float64, bool) {
 	switch name {
 	case "year":
@@ -179,23 +156,6 @@ func durationArgument(v jsonata.Value) (duration, error) {
 	return duration{}, argumentError("Unknown duration argument %s of type %s", textOf(v), jsTypeOf(v))
 }
 
-// jsTypeOf is JavaScript's typeof.
-func jsTypeOf(v jsonata.Value) string {
-	switch v.(type) {
-	case nil:
-		return "undefined"
-	case bool:
-		return "boolean"
-	case float64:
-		return "number"
-	case string:
-		return "string"
-	case *jsonata.Function:
-		return "function"
-	}
-	return "object"
-}
-
 // fieldArgument reads the fields for the method set. Only objects have any.
 func fieldArgument(v jsonata.Value) (units, error) {
 	switch v := v.(type) {
@@ -226,12 +186,4 @@ func (l *luxon) zoneArgument(v jsonata.Value) zone {
 		return offsetZone(v)
 	}
 	return zone{kind: zoneInvalid, id: textOf(v)}
-}
-
-// arg returns an argument, or undefined if there are not as many.
-func arg(args []jsonata.Value, i int) jsonata.Value {
-	if i < len(args) {
-		return args[i]
-	}
-	return nil
 }

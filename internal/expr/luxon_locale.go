@@ -266,12 +266,3 @@ func (l locale) check() error {
 	}
 	return nil
 }
-
-// field returns a member of an object, undefined for anything that is not an object.
-func field(v jsonata.Value, name string) jsonata.Value {
-	if o, ok := v.(*jsonata.Object); ok {
-		member, _ := o.Get(name)
-		return member
-	}
-	return nil
-}

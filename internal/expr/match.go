@@ -1,9 +1,6 @@
 package expr
 
 import (
-	"math"
-	"reflect"
-
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -114,30 +111,3 @@ func (m *matcher) containsItems(got, want []jsonata.Value) bool {
 	}
 	return true
 }
-
-// nan stands for NaN in identities, since NaN does not equal itself.
-type nan struct{}
-
-// identityOf returns what a value is the same as: equal numbers (all NaN are one, and so are both zeros), texts and
-// booleans, but only the very same array or object. The result is comparable.
-func identityOf(v jsonata.Value) any {
-	switch v := v.(type) {
-	case float64:
-		switch {
-		case math.IsNaN(v):
-			return nan{}
-		case v == 0:
-			return 0.0
-		}
-	case jsonata.Host:
-		if !comparableHost(v) {
-			return new(byte)
-		}
-	}
-	return v
-}
-
-func sameValue(a, b jsonata.Value) bool { return identityOf(a) == identityOf(b) }
-
-// comparableHost reports whether Go can compare a host object with ==; one that it cannot is the same as nothing.
-func comparableHost(h jsonata.Host) bool { return reflect.ValueOf(h).Comparable() }

@@ -160,3 +160,5 @@ func isSpace(r rune) bool {
 }
 
 func trimSpace(s string) string { return strings.TrimFunc(s, isSpace) }
+
+func isWhole(v float64) bool { return math.Mod(v, 1) == 0 }

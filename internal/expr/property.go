@@ -2,7 +2,6 @@ package expr
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/jsonata"
@@ -13,47 +12,6 @@ var (
 	plainKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]*$`)
 	deepPathPattern = regexp.MustCompile(`\.|\[([^\[\]]*|"([^"\\]|\\.)*"|'([^'\\]|\\.)*')\]`)
 )
-
-// property reads a member as JavaScript's v[key] does, without inherited members: objects and host objects have named
-// members, arrays and text have indexes and a length.
-func property(v jsonata.Value, key string) (jsonata.Value, bool) {
-	switch v := v.(type) {
-	case *jsonata.Array:
-		if i, ok := indexOf(key); ok && i < v.Len() {
-			return v.At(i), true
-		}
-	case string:
-		return textProperty(v, key)
-	}
-	return member(v, key)
-}
-
-func textProperty(s, key string) (jsonata.Value, bool) {
-	index, isIndex := indexOf(key)
-	if !isIndex && key != "length" {
-		return nil, false
-	}
-	units := characters(s)
-	if !isIndex {
-		return float64(len(units)), true
-	}
-	if index >= len(units) {
-		return nil, false
-	}
-	return units[index], true
-}
-
-// indexOf returns the array index that a key is: decimal digits without leading zeros.
-func indexOf(key string) (int, bool) {
-	if key == "" || len(key) > 15 || (key[0] == '0' && len(key) > 1) || strings.Trim(key, "0123456789") != "" {
-		return 0, false
-	}
-	i, err := strconv.Atoi(key)
-	return i, err == nil
-}
-
-// propertyKey is the member name that a value makes when it is used as one.
-func propertyKey(v jsonata.Value) string { return textOf(v) }
 
 // path is a lodash path: a list of keys, a text like a.b[0], or any other value as a single key.
 type path struct {

@@ -255,18 +255,3 @@ func fromStart(index, length int) int {
 	}
 	return index
 }
-
-// member reads a named member. An array has only its length, and nothing is read from text.
-func member(v jsonata.Value, name string) (jsonata.Value, bool) {
-	switch v := v.(type) {
-	case *jsonata.Object:
-		return v.Get(name)
-	case jsonata.Host:
-		return v.Member(name)
-	case *jsonata.Array:
-		if name == "length" {
-			return float64(v.Len()), true
-		}
-	}
-	return nil, false
-}

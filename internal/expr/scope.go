@@ -56,11 +56,6 @@ func accountID(envelope, payload *jsonata.Object) Value {
 	return firstPresent(objectGet(payload, "id"), named)
 }
 
-func objectGet(o *jsonata.Object, key string) Value {
-	v, _ := o.Get(key)
-	return v
-}
-
 // objectMember returns a member that is an object, or an empty object.
 func objectMember(o *jsonata.Object, key string) *jsonata.Object {
 	if member, ok := objectGet(o, key).(*jsonata.Object); ok {

@@ -194,24 +194,3 @@ func (t *textTemplate) whole() (placeholder, bool) {
 	}
 	return placeholder{}, false
 }
-
-// typeName names the type of a value for messages.
-func typeName(v jsonata.Value) string {
-	switch v.(type) {
-	case nil:
-		return "nothing"
-	case jsonata.Null:
-		return "null"
-	case bool:
-		return "a boolean"
-	case float64:
-		return "a number"
-	case string:
-		return "text"
-	case *jsonata.Array:
-		return "an array"
-	case *jsonata.Function:
-		return "a function"
-	}
-	return "an object"
-}

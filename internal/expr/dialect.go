@@ -1,0 +1,38 @@
+package expr
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// library belongs to the process: the functions are constants.
+var library = sync.OnceValue(newLibrary) //nolint:gochecknoglobals // built once, immutable
+
+// dialectLibrary returns JSONata's functions together with those of the dialect, which replace some of them.
+func dialectLibrary() *jsonata.Library { return library() }
+
+// newLibrary panics if a function is declared wrongly, which the first test that compiles anything shows.
+func newLibrary() *jsonata.Library {
+	lib, err := jsonata.NewLibrary(jsonata.Standard(), slices.Concat(
+		mappingFunctions(),
+		lodashFunctions(),
+		stringFunctions(),
+		urlFunctions(),
+		queryFunctions(),
+		datetimeFunctions(),
+		cryptoFunctions(),
+		sqlFunctions(),
+		csvFunctions(),
+		xmlFunctions(),
+		textFunctions(),
+		currencyFunctions(),
+		blobFunctions(),
+		heavyFunctions(),
+	)...)
+	if err != nil {
+		panic("dialect: " + err.Error())
+	}
+	return lib
+}
