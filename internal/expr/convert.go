@@ -68,7 +68,7 @@ func scalarText(v jsonata.Value) string {
 		}
 		return "false"
 	case float64:
-		return formatNumber(v)
+		return jsonata.FormatNumber(v)
 	case jsonata.Host:
 		if s, ok := v.(fmt.Stringer); ok {
 			return s.String()

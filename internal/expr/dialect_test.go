@@ -62,7 +62,7 @@ func checkVector(t *testing.T, v vector) {
 			t.Errorf("%s: %s: got %v, want undefined", v.Name, v.Expr, plain(got))
 		}
 	case v.Special != "":
-		if f, ok := got.(float64); !ok || formatNumber(f) != v.Special {
+		if f, ok := got.(float64); !ok || jsonata.FormatNumber(f) != v.Special {
 			t.Errorf("%s: %s: got %v, want %s", v.Name, v.Expr, got, v.Special)
 		}
 	default:

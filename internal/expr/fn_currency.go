@@ -66,7 +66,7 @@ func fromSubunit(c *jsonata.Call) (jsonata.Value, error) {
 // lies in the middle.
 func toFixed(n float64, digits int) string {
 	if math.IsNaN(n) || math.Abs(n) >= 1e21 {
-		return formatNumber(n)
+		return jsonata.FormatNumber(n)
 	}
 	scaled := new(big.Rat).SetFloat64(math.Abs(n))
 	scaled.Mul(scaled, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)))

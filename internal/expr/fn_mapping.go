@@ -56,7 +56,7 @@ func lookupText(v jsonata.Value) (string, bool) {
 	case string:
 		return lowerCase(v), true
 	case float64:
-		return lowerCase(formatNumber(v)), true
+		return lowerCase(jsonata.FormatNumber(v)), true
 	}
 	return "", false
 }

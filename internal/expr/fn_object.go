@@ -357,7 +357,7 @@ func zipRow(names []string, row jsonata.Value) jsonata.Value {
 		if isArray {
 			cell = cells.At(i)
 		} else {
-			cell, _ = property(row, formatNumber(float64(i)))
+			cell, _ = property(row, jsonata.FormatNumber(float64(i)))
 		}
 		if cell == nil {
 			o.Delete(name)

@@ -26,7 +26,7 @@ func stringFunction(c *jsonata.Call, unwrap *jsonata.Program) (jsonata.Value, er
 				Value:   v,
 			}
 		}
-		return formatNumber(round15(v)), nil
+		return jsonata.FormatNumber(round15(v)), nil
 	}
 	v, err := document(c, unwrap)
 	if err != nil {
@@ -122,7 +122,7 @@ func (w *jsonWriter) number(f float64) error {
 	case math.IsInf(f, 0):
 		return &jsonata.Error{Code: "D1001", Message: "Number out of range", Value: f}
 	}
-	w.out.WriteString(formatNumber(round15(f)))
+	w.out.WriteString(jsonata.FormatNumber(round15(f)))
 	return nil
 }
 

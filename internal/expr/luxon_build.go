@@ -1,5 +1,7 @@
 package expr
 
+import "github.com/millrace/millrace/jsonata"
+
 // instant is what a parser found in a text: fields, and possibly a zone with the offset that was written.
 type instant struct {
 	fields units
@@ -62,7 +64,7 @@ func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTim
 	d := l.at(ms, z, loc, o.now).moved(ms, final)
 	if weekday := u["weekday"]; weekday != 0 && dated && weekday != d.weekday() {
 		iso := d.toISO(isoDefaults())
-		why := "you can't specify both a weekday of " + formatNumber(weekday) + " and a date of " + iso
+		why := "you can't specify both a weekday of " + jsonata.FormatNumber(weekday) + " and a date of " + iso
 		return l.invalid(&invalidity{"mismatched weekday", why}, o.now), nil
 	}
 	if !d.valid() {

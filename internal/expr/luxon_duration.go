@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/jsonata"
 )
 
 // duration is a length of time in calendar units, none of which is converted until asked.
@@ -218,7 +220,7 @@ func (d duration) toISO() (string, bool) {
 	}
 	var b strings.Builder
 	part := func(v float64, mark string) {
-		b.WriteString(formatNumber(v) + mark)
+		b.WriteString(jsonata.FormatNumber(v) + mark)
 	}
 	b.WriteString("P")
 	if v := d.get("years"); v != 0 {

@@ -154,7 +154,7 @@ func (v *durationValue) formatted(format string, options jsonata.Value) string {
 		}
 		if wholeWidth {
 			size := math.Abs(roundTo(n, 3))
-			width += len(formatNumber(size)) - len(formatNumber(math.Trunc(size)))
+			width += len(jsonata.FormatNumber(size)) - len(jsonata.FormatNumber(math.Trunc(size)))
 		}
 		text += v.loc.number(n, width)
 	}

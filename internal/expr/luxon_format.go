@@ -3,6 +3,8 @@ package expr
 import (
 	"math"
 	"strings"
+
+	"github.com/millrace/millrace/jsonata"
 )
 
 // formatToken is a run of one letter of a format, or literal text.
@@ -150,7 +152,7 @@ func (f formatter) clockNumber(token string) (float64, int, bool) {
 
 // lastTwo is the number that the last two characters of a year are.
 func lastTwo(year float64) float64 {
-	text := formatNumber(year)
+	text := jsonata.FormatNumber(year)
 	return parseNumber(text[max(0, len(text)-2):])
 }
 

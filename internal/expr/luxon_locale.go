@@ -203,7 +203,7 @@ func (l locale) digits() string {
 
 // grouped writes a number with separators between thousands, as the language does.
 func (l locale) grouped(n float64) string {
-	group, text := l.data().Group, formatNumber(n)
+	group, text := l.data().Group, jsonata.FormatNumber(n)
 	whole, decimals, _ := strings.Cut(text, ".")
 	first, size := 3, int(parseNumber(group[2]))
 	if len(whole) >= first+int(parseNumber(group[1])) {

@@ -72,7 +72,7 @@ func (l locale) relative(count float64, unit string, o relativeOptions) (string,
 	forms := l.data().Relative[strings.TrimSuffix(unit, "s")]
 	amount := math.Abs(count)
 	var word string
-	if o.calendar && relativeForm(forms, o.style, formatNumber(count), &word) {
+	if o.calendar && relativeForm(forms, o.style, jsonata.FormatNumber(count), &word) {
 		return word, nil
 	}
 	var pair [2]string
@@ -94,7 +94,7 @@ func relativeForm(forms map[string]json.RawMessage, style, name string, into any
 
 // pluralForm is the CLDR plural category of a number.
 func pluralForm(tag string, amount float64) string {
-	whole, decimals, _ := strings.Cut(formatNumber(amount), ".")
+	whole, decimals, _ := strings.Cut(jsonata.FormatNumber(amount), ".")
 	digits := []byte(whole + decimals)
 	for i := range digits {
 		digits[i] -= '0'
@@ -127,9 +127,9 @@ func englishRelative(count float64, unit string, o relativeOptions) (string, err
 		word = single
 	}
 	if past {
-		return formatNumber(amount) + " " + word + " ago", nil
+		return jsonata.FormatNumber(amount) + " " + word + " ago", nil
 	}
-	return "in " + formatNumber(amount) + " " + word, nil
+	return "in " + jsonata.FormatNumber(amount) + " " + word, nil
 }
 
 func englishCalendarWord(count float64, unit string) (string, bool) {

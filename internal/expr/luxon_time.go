@@ -34,7 +34,7 @@ func unsupportedZone(z zone) *invalidity {
 }
 
 func outOfRange(unit string, value float64) *invalidity {
-	return &invalidity{"unit out of range", fmt.Sprintf("you specified %s (of type number) as a %s, which is invalid", formatNumber(value), unit)}
+	return &invalidity{"unit out of range", fmt.Sprintf("you specified %s (of type number) as a %s, which is invalid", jsonata.FormatNumber(value), unit)}
 }
 
 // dateTime is a point in time as seen in a zone and a language, with the semantics of Luxon 3.5, whose date-times existing mappings are

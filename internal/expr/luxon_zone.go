@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 	_ "time/tzdata" // zones must work on machines without a zone database
+
+	"github.com/millrace/millrace/jsonata"
 )
 
 // zoneNames lists the zones a browser knows, grouped by what English calls them: "standard;abbreviation;daylight;abbreviation|zones". A
@@ -152,9 +154,9 @@ func formatOffset(offset float64, style offsetStyle) string {
 	case offsetNarrow:
 	}
 	if minutes > 0 {
-		return sign + formatNumber(hours) + ":" + formatNumber(minutes)
+		return sign + jsonata.FormatNumber(hours) + ":" + jsonata.FormatNumber(minutes)
 	}
-	return sign + formatNumber(hours)
+	return sign + jsonata.FormatNumber(hours)
 }
 
 // padNumber writes a number with at least width characters; the sign does not count.
@@ -163,7 +165,7 @@ func padNumber(n float64, width int) string {
 	if n < 0 {
 		sign, n = "-", -n
 	}
-	text := formatNumber(n)
+	text := jsonata.FormatNumber(n)
 	return sign + strings.Repeat("0", max(0, width-len(text))) + text
 }
 

@@ -122,7 +122,7 @@ func member(v jsonata.Value, name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-func objectGet(o *jsonata.Object, key string) Value {
+func objectGet(o *jsonata.Object, key string) jsonata.Value {
 	v, _ := o.Get(key)
 	return v
 }

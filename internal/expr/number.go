@@ -5,13 +5,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-
-	"github.com/millrace/millrace/jsonata"
 )
-
-// formatNumber writes a double the way JavaScript does, because the text of a number is part of the results
-// that existing mappings rely on (keys of grouped objects, lookups, query strings).
-func formatNumber(f float64) string { return jsonata.FormatNumber(f) }
 
 // parseNumber converts text to a number by the rules of JavaScript's Number(): surrounding white space is
 // ignored, nothing at all is zero, anything else that is not a number is NaN.

@@ -101,7 +101,7 @@ func (p *queryParser) segments(name string) ([]string, error) {
 		open = end + 1 + next
 	}
 	if p.strictDepth {
-		return nil, failedError("Input depth exceeded depth option of %s and strictDepth is true", formatNumber(p.depth))
+		return nil, failedError("Input depth exceeded depth option of %s and strictDepth is true", jsonata.FormatNumber(p.depth))
 	}
 	return append(segments, "["+name[open:]+"]"), nil
 }

@@ -180,7 +180,7 @@ func (p *queryParser) limited(parts []string) ([]string, error) {
 	}
 	if p.strictLimits {
 		return nil, failedError("Parameter limit exceeded. Only %s parameter%s allowed.",
-			formatNumber(p.parameterLimit), plural(p.parameterLimit))
+			jsonata.FormatNumber(p.parameterLimit), plural(p.parameterLimit))
 	}
 	if p.parameterLimit < 0 {
 		return parts, nil
@@ -257,7 +257,7 @@ func countItems(v jsonata.Value) int {
 
 func (p *queryParser) limitError() error {
 	return failedError("Array limit exceeded. Only %s element%s allowed in an array.",
-		formatNumber(p.arrayLimit), plural(p.arrayLimit))
+		jsonata.FormatNumber(p.arrayLimit), plural(p.arrayLimit))
 }
 
 func (p *queryParser) entityText(s string) string {

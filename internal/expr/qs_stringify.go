@@ -277,7 +277,7 @@ func escapeLatin1(s string) string {
 			b.WriteByte(hex[unit>>4])
 			b.WriteByte(hex[unit&15])
 		default:
-			b.WriteString("%26%23" + formatNumber(float64(unit)) + "%3B")
+			b.WriteString("%26%23" + jsonata.FormatNumber(float64(unit)) + "%3B")
 		}
 	}
 	return b.String()

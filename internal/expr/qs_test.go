@@ -1,10 +1,6 @@
 package expr
 
-import (
-	"testing"
-
-	"github.com/millrace/millrace/jsonata"
-)
+import "testing"
 
 func FuzzQueryString(f *testing.F) {
 	f.Add("a[b][]=1&a[b][]=2&a[0]=%E2%98%83&&=x&a[[]=1", true, 20.0)
@@ -21,25 +17,5 @@ func FuzzQueryString(f *testing.F) {
 		if e, ok := err.(*Error); err != nil && (!ok || e.Code == "") {
 			t.Errorf("got error %v, which has no code", err)
 		}
-	})
-}
-
-func FuzzPath(f *testing.F) {
-	f.Add(`a.b[0]["c.d"]['e\'f'].`)
-	f.Add(`..[[]].[-1].[x`)
-	value := jsonata.NewObject(1)
-	value.Set("a", jsonata.NewArray("x", jsonata.Null{}, 1.0))
-	f.Fuzz(func(_ *testing.T, text string) {
-		newPath(text).get(value)
-	})
-}
-
-func FuzzNumber(f *testing.F) {
-	f.Add("-0x1F")
-	f.Add("+12.5e-3px")
-	f.Fuzz(func(_ *testing.T, text string) {
-		parseNumber(text)
-		parseIntPrefix(text)
-		parseFloatPrefix(text)
 	})
 }

@@ -1,0 +1,13 @@
+package expr
+
+import "testing"
+
+func FuzzNumber(f *testing.F) {
+	f.Add("-0x1F")
+	f.Add("+12.5e-3px")
+	f.Fuzz(func(_ *testing.T, text string) {
+		parseNumber(text)
+		parseIntPrefix(text)
+		parseFloatPrefix(text)
+	})
+}
