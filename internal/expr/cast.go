@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -11,17 +12,17 @@ import (
 // through whatever the type; text is trimmed for every type but str. whole tells whether the placeholder is all
 // of its text, since only then can the result be anything but text.
 func castValue(v jsonata.Value, kind string, whole bool) (jsonata.Value, error) {
-	if isNullish(v) {
+	if js.IsNullish(v) {
 		return v, nil
 	}
 	if isOpaque(v) {
 		return v, nil
 	}
 	if kind == "str" {
-		return lodashText(v), nil
+		return js.LodashText(v), nil
 	}
 	if s, ok := v.(string); ok {
-		v = trimSpace(s)
+		v = js.TrimSpace(s)
 	}
 	switch kind {
 	case "any", "undefined", "ignore-empty-str":
@@ -35,9 +36,9 @@ func castValue(v jsonata.Value, kind string, whole bool) (jsonata.Value, error) 
 		}
 		return v, nil
 	case "int":
-		return numberOr(parseIntPrefix(textOf(v)), v), nil
+		return numberOr(js.ParseInt(js.Text(v)), v), nil
 	case "num":
-		return numberOr(parseFloatPrefix(textOf(v)), v), nil
+		return numberOr(js.ParseFloat(js.Text(v)), v), nil
 	case "bool":
 		return castBool(v), nil
 	case "json":
@@ -82,7 +83,7 @@ func castJSON(v jsonata.Value, whole bool) jsonata.Value {
 	if _, composite := v.(*jsonata.Array); composite {
 		return v
 	}
-	parsed, err := jsonata.FromJSON([]byte(textOf(v)))
+	parsed, err := jsonata.FromJSON([]byte(js.Text(v)))
 	if err != nil {
 		return v
 	}

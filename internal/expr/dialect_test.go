@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -34,8 +35,8 @@ func TestDialectVectors(t *testing.T) {
 	t.Parallel()
 	groups := make(map[string][]vector)
 	for _, path := range []string{"testdata/truto-jsonata.jsonl", "testdata/functions.jsonl"} {
-		for _, v := range readLines[vector](t, path) {
-			v.Expr = decodeText(t, v.RawExpr)
+		for _, v := range dialecttest.ReadLines[vector](t, path) {
+			v.Expr = dialecttest.DecodeText(t, v.RawExpr)
 			groups[v.Fn] = append(groups[v.Fn], v)
 		}
 	}
@@ -59,7 +60,7 @@ func checkVector(t *testing.T, v vector) {
 		t.Errorf("%s: %s: got error %v, want %s%s", v.Name, v.Expr, err, v.Result, v.Special)
 	case v.Undefined:
 		if _, isFunction := got.(*jsonata.Function); got != nil && !isFunction {
-			t.Errorf("%s: %s: got %v, want undefined", v.Name, v.Expr, plain(got))
+			t.Errorf("%s: %s: got %v, want undefined", v.Name, v.Expr, dialecttest.Plain(got))
 		}
 	case v.Special != "":
 		if f, ok := got.(float64); !ok || jsonata.FormatNumber(f) != v.Special {
@@ -72,10 +73,10 @@ func checkVector(t *testing.T, v vector) {
 
 func checkResult(t *testing.T, v vector, got Value) {
 	t.Helper()
-	want := plain(decode(t, v.Result))
+	want := dialecttest.Plain(dialecttest.Decode(t, v.Result))
 	if got == nil {
 		t.Errorf("%s: %s: got undefined, want %s", v.Name, v.Expr, v.Result)
-	} else if diff := cmp.Diff(want, plain(got)); diff != "" {
+	} else if diff := cmp.Diff(want, dialecttest.Plain(got)); diff != "" {
 		t.Errorf("%s: %s: (-want +got)\n%s", v.Name, v.Expr, diff)
 	}
 }
@@ -87,7 +88,7 @@ func checkVectorError(t *testing.T, v vector, got Value, err error) {
 	var e *Error
 	switch {
 	case err == nil:
-		t.Errorf("%s: %s: got %v, want error %s %q", v.Name, v.Expr, plain(got), v.ErrorCode, v.ErrorMessage)
+		t.Errorf("%s: %s: got %v, want error %s %q", v.Name, v.Expr, dialecttest.Plain(got), v.ErrorCode, v.ErrorMessage)
 	case !errors.As(err, &e):
 		t.Errorf("%s: %s: got error %v, which has no code", v.Name, v.Expr, err)
 	case v.ErrorCode != "HOST" && e.Code != v.ErrorCode:
@@ -105,10 +106,10 @@ func evalVector(t *testing.T, v vector) (Value, error) {
 	}
 	in := Input{Bindings: make(map[string]Value), Limits: LimitsTransform()}
 	if !v.NoInput {
-		in.Data = decode(t, v.Input)
+		in.Data = dialecttest.Decode(t, v.Input)
 	}
 	for name, raw := range v.Bindings {
-		in.Bindings[name] = decode(t, raw)
+		in.Bindings[name] = dialecttest.Decode(t, raw)
 	}
 	return program.EvalInput(t.Context(), in)
 }
@@ -144,11 +145,11 @@ func TestOfficialSuite(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("SKIPPED, NOT TESTED: JSONata's official suite is not at %s", path)
 	}
-	for _, c := range readLines[suiteCase](t, path) {
+	for _, c := range dialecttest.ReadLines[suiteCase](t, path) {
 		if exempt(c.ID) {
 			continue
 		}
-		c.Expr = decodeText(t, c.RawExpr)
+		c.Expr = dialecttest.DecodeText(t, c.RawExpr)
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			checkSuiteCase(t, c)
@@ -164,21 +165,21 @@ func checkSuiteCase(t *testing.T, c suiteCase) {
 		var e *Error
 		limit := c.Code == "U1001" && errors.As(err, &e) && e.IsLimit()
 		if !limit && (!errors.As(err, &e) || c.Code != "" && e.Code != c.Code) {
-			t.Errorf("%s: got %v, error %v, want error %s", c.Expr, plain(got), err, c.Code)
+			t.Errorf("%s: got %v, error %v, want error %s", c.Expr, dialecttest.Plain(got), err, c.Code)
 		}
 	case "undefined":
 		if err != nil || got != nil {
-			t.Errorf("%s: got %v, error %v, want undefined", c.Expr, plain(got), err)
+			t.Errorf("%s: got %v, error %v, want undefined", c.Expr, dialecttest.Plain(got), err)
 		}
 	default:
-		want := plain(decode(t, c.Result))
+		want := dialecttest.Plain(dialecttest.Decode(t, c.Result))
 		var options cmp.Options
 		if c.Unordered {
 			options = append(options, cmpopts.SortSlices(func(a, b any) bool { return toText(a) < toText(b) }))
 		}
 		if err != nil {
 			t.Errorf("%s: got error %v, want %s", c.Expr, err, c.Result)
-		} else if diff := cmp.Diff(want, plain(got), options); diff != "" {
+		} else if diff := cmp.Diff(want, dialecttest.Plain(got), options); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", c.Expr, diff)
 		}
 	}
@@ -201,10 +202,10 @@ func evalSuiteCase(t *testing.T, c suiteCase) (Value, error) {
 		in.Limits.Steps, in.Limits.Depth = 1<<20, c.Depth
 	}
 	if c.HasData {
-		in.Data = decode(t, c.Data)
+		in.Data = dialecttest.Decode(t, c.Data)
 	}
 	for name, raw := range c.Bindings {
-		in.Bindings[name] = decode(t, raw)
+		in.Bindings[name] = dialecttest.Decode(t, raw)
 	}
 	return program.EvalInput(t.Context(), in)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -14,7 +15,7 @@ func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 	if h, ok := c.Arg(0).(interface{ Bytes() []byte }); ok {
 		data = h.Bytes()
 	} else if c.Arg(0) != nil {
-		text, err := callText(c, c.Arg(0))
+		text, err := js.CallText(c, c.Arg(0))
 		if err != nil {
 			return nil, err
 		}
@@ -23,7 +24,7 @@ func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 	if err := c.Grow(base64.StdEncoding.EncodedLen(len(data))); err != nil {
 		return nil, err
 	}
-	if isTrue(c.Arg(1)) {
+	if js.IsTrue(c.Arg(1)) {
 		return base64.RawURLEncoding.EncodeToString(data), nil
 	}
 	return base64.StdEncoding.EncodeToString(data), nil
@@ -32,13 +33,13 @@ func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 // base64Decode decodes text the way browsers do: white space is ignored and padding may be missing, but nothing else is
 // forgiven. Bytes that are no UTF-8 become replacement characters.
 func base64Decode(c *jsonata.Call) (jsonata.Value, error) {
-	text, err := callText(c, c.Arg(0))
+	text, err := js.CallText(c, c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
-	if isTrue(c.Arg(1)) {
+	if js.IsTrue(c.Arg(1)) {
 		if _, isText := c.Arg(0).(string); !isText {
-			return nil, argumentError("$base64decode: got %s, want text", typeName(c.Arg(0)))
+			return nil, js.ArgumentError("$base64decode: got %s, want text", js.TypeName(c.Arg(0)))
 		}
 		text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
 	}
@@ -61,7 +62,7 @@ func decodeBase64(text string) ([]byte, error) {
 	}
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || len(text)%4 == 1 {
-		return nil, failedError("$base64decode: the text is not correctly encoded")
+		return nil, js.FailedError("$base64decode: the text is not correctly encoded")
 	}
 	return data, nil
 }

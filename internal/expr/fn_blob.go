@@ -9,6 +9,7 @@ import (
 	"sync"
 	"unicode/utf16"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -17,7 +18,7 @@ var dataURI = regexp.MustCompile(`^data:([^;]+);base64,(.+)$`)
 
 // blobFunctions handle bytes.
 func blobFunctions() []jsonata.Func {
-	return bounded(
+	return js.Bounded(
 		jsonata.Func{Name: "blob", Params: 2, Call: makeBlob},
 		jsonata.Func{Name: "base64ToBlob", Params: 1, Call: base64ToBlob},
 		jsonata.Func{Name: "getArrayBuffer", Params: 1, Call: getArrayBuffer},
@@ -49,7 +50,7 @@ func (b *blob) JSON() jsonata.Value { return jsonata.NewObject(0) }
 // Member returns a field or a method.
 func (b *blob) Member(name string) (jsonata.Value, bool) {
 	result := func(v jsonata.Value) (jsonata.Value, bool) {
-		return method(name, func([]jsonata.Value) (jsonata.Value, error) { return v, nil }), true
+		return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) { return v, nil }), true
 	}
 	switch name {
 	case "size":
@@ -57,13 +58,13 @@ func (b *blob) Member(name string) (jsonata.Value, bool) {
 	case "type":
 		return b.kind, true
 	case "text":
-		return method(name, func([]jsonata.Value) (jsonata.Value, error) { return decodeUTF8(b.data), nil }), true
+		return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) { return decodeUTF8(b.data), nil }), true
 	case "slice":
-		return method(name, b.slice), true
+		return js.Method(name, b.slice), true
 	case "arrayBuffer":
 		return result(&arrayBuffer{b.data})
 	case "stream":
-		return method(name, func([]jsonata.Value) (jsonata.Value, error) { return &stream{data: b.data}, nil }), true
+		return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) { return &stream{data: b.data}, nil }), true
 	}
 	return nil, false
 }
@@ -74,18 +75,18 @@ func (b *blob) slice(args []jsonata.Value) (jsonata.Value, error) {
 	position := func(v jsonata.Value, otherwise float64) int {
 		at := otherwise
 		if v != nil {
-			at = toInteger(v)
+			at = js.Integer(v)
 		}
 		if at < 0 {
 			at += size
 		}
 		return int(math.Max(0, math.Min(at, size)))
 	}
-	from := position(arg(args, 0), 0)
-	to := max(from, position(arg(args, 1), size))
+	from := position(js.Arg(args, 0), 0)
+	to := max(from, position(js.Arg(args, 1), size))
 	kind := ""
-	if v := arg(args, 2); v != nil {
-		kind = textOf(v)
+	if v := js.Arg(args, 2); v != nil {
+		kind = js.Text(v)
 	}
 	return newBlob(b.data[from:to], kind), nil
 }
@@ -119,9 +120,9 @@ func (s *stream) Member(name string) (jsonata.Value, bool) {
 	case "locked":
 		return false, true
 	case "tee":
-		return method(name, func([]jsonata.Value) (jsonata.Value, error) { return s.tee() }), true
+		return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) { return s.tee() }), true
 	case "cancel":
-		return method(name, func([]jsonata.Value) (jsonata.Value, error) {
+		return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) {
 			_, err := s.read()
 			return nil, err
 		}), true
@@ -134,7 +135,7 @@ func (s *stream) read() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.locked {
-		return nil, failedError("Invalid state: The ReadableStream is locked")
+		return nil, js.FailedError("Invalid state: The ReadableStream is locked")
 	}
 	data := s.data
 	s.data = nil
@@ -156,17 +157,17 @@ func (s *stream) tee() (jsonata.Value, error) {
 // makeBlob implements $blob(content, options): text and buffers, or a list of them.
 func makeBlob(c *jsonata.Call) (jsonata.Value, error) {
 	options := c.Arg(1)
-	if !isNullish(options) && !isComposite(options) {
-		return nil, argumentError(`The "options" argument must be a dictionary. Received %s`, textOf(options))
+	if !js.IsNullish(options) && !js.IsComposite(options) {
+		return nil, js.ArgumentError(`The "options" argument must be a dictionary. Received %s`, js.Text(options))
 	}
 	kind := ""
-	if v := field(options, "type"); v != nil {
-		kind = textOf(v)
+	if v := js.Field(options, "type"); v != nil {
+		kind = js.Text(v)
 	}
 	var data []byte
-	if isTrue(c.Arg(0)) {
-		for _, part := range castList(c.Arg(0)) {
-			piece := blobPart(part, field(options, "endings") == "native")
+	if js.IsTrue(c.Arg(0)) {
+		for _, part := range js.List(c.Arg(0)) {
+			piece := blobPart(part, js.Field(options, "endings") == "native")
 			if err := c.Grow(len(piece)); err != nil {
 				return nil, err
 			}
@@ -180,7 +181,7 @@ func blobPart(v jsonata.Value, native bool) []byte {
 	if buffer, ok := v.(*arrayBuffer); ok {
 		return buffer.data
 	}
-	text := textOf(v)
+	text := js.Text(v)
 	if native {
 		text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	}
@@ -191,21 +192,21 @@ func blobPart(v jsonata.Value, native bool) []byte {
 func base64ToBlob(c *jsonata.Call) (jsonata.Value, error) {
 	options, kind := c.Arg(1), "application/octet-stream"
 	if _, null := options.(jsonata.Null); null {
-		return nil, argumentError("Cannot read properties of null (reading 'mimeType')")
+		return nil, js.ArgumentError("Cannot read properties of null (reading 'mimeType')")
 	}
-	if v := field(options, "mimeType"); v != nil {
-		kind = textOf(v)
+	if v := js.Field(options, "mimeType"); v != nil {
+		kind = js.Text(v)
 	}
 	text, _ := c.Arg(0).(string)
-	text = trimSpace(text)
+	text = js.TrimSpace(text)
 	if strings.HasPrefix(text, "data:") {
 		m := dataURI.FindStringSubmatch(text)
 		if m == nil {
-			return nil, argumentError("Invalid data URI format")
+			return nil, js.ArgumentError("Invalid data URI format")
 		}
 		kind, text = m[1], m[2]
 	}
-	if isTrue(field(options, "urlSafe")) {
+	if js.IsTrue(js.Field(options, "urlSafe")) {
 		text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
 	}
 	if err := c.Grow(len(text)); err != nil {
@@ -216,7 +217,7 @@ func base64ToBlob(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	data, err := decodeBase64(text)
 	if err != nil {
-		return nil, argumentError("Invalid base64 string: Invalid character")
+		return nil, js.ArgumentError("Invalid base64 string: Invalid character")
 	}
 	return newBlob(data, kind), nil
 }
@@ -232,8 +233,8 @@ func getArrayBuffer(c *jsonata.Call) (jsonata.Value, error) {
 
 // getDataURI implements $getDataUri(file, mimeType).
 func getDataURI(c *jsonata.Call) (jsonata.Value, error) {
-	if !isTrue(c.Arg(1)) {
-		return nil, argumentError("Mime type is required")
+	if !js.IsTrue(c.Arg(1)) {
+		return nil, js.ArgumentError("Mime type is required")
 	}
 	data, ok, err := contentOf(c.Arg(0))
 	if b, isBlob := c.Arg(0).(*blob); isBlob {
@@ -243,12 +244,12 @@ func getDataURI(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, argumentError("Unsupported file type for getDataUri")
+		return nil, js.ArgumentError("Unsupported file type for getDataUri")
 	}
 	if err := c.Grow(len(data) * 2); err != nil {
 		return nil, err
 	}
-	return "data:" + textOf(c.Arg(1)) + ";base64," + base64.StdEncoding.EncodeToString(data), nil
+	return "data:" + js.Text(c.Arg(1)) + ";base64," + base64.StdEncoding.EncodeToString(data), nil
 }
 
 // contentOf reads a stream.
@@ -268,18 +269,18 @@ func bufferToString(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, argumentError("Unsupported value type for bufferToString")
+		return nil, js.ArgumentError("Unsupported value type for bufferToString")
 	}
 	if err := c.Grow(len(data) * 2); err != nil {
 		return nil, err
 	}
 	encoding := "utf8"
 	if v := c.Arg(1); v != nil {
-		encoding = textOf(v)
+		encoding = js.Text(v)
 	}
 	text, known := decodeBytes(data, strings.ToLower(encoding))
 	if !known {
-		return nil, argumentError("Unknown encoding: %s", encoding)
+		return nil, js.ArgumentError("Unknown encoding: %s", encoding)
 	}
 	return text, nil
 }
@@ -322,7 +323,7 @@ func decodeBytes(data []byte, encoding string) (string, bool) {
 func teeStream(c *jsonata.Call) (jsonata.Value, error) {
 	s, ok := c.Arg(0).(*stream)
 	if !ok {
-		return nil, argumentError("nativeStream.tee is not a function or its return value is not iterable")
+		return nil, js.ArgumentError("nativeStream.tee is not a function or its return value is not iterable")
 	}
 	return s.tee()
 }

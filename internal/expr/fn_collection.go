@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -50,7 +51,7 @@ func keyBy(c *jsonata.Call) (jsonata.Value, error) {
 // eachKeyed calls add with every item of the first argument and the key that the second makes of it.
 func eachKeyed(c *jsonata.Call, add func(key string, item jsonata.Value)) error {
 	key := newIteratee(c, c.Arg(1))
-	for _, item := range castList(c.Arg(0)) {
+	for _, item := range js.List(c.Arg(0)) {
 		if err := c.Step(1); err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func eachKeyed(c *jsonata.Call, add func(key string, item jsonata.Value)) error 
 		if err != nil {
 			return err
 		}
-		name, err := callText(c, v)
+		name, err := js.CallText(c, v)
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func eachKeyed(c *jsonata.Call, add func(key string, item jsonata.Value)) error 
 // selectItems returns the items of the first argument that keep accepts.
 func selectItems(c *jsonata.Call, keep func(jsonata.Value) (bool, error)) ([]jsonata.Value, error) {
 	out := []jsonata.Value{}
-	for _, item := range castList(c.Arg(0)) {
+	for _, item := range js.List(c.Arg(0)) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func selectItems(c *jsonata.Call, keep func(jsonata.Value) (bool, error)) ([]jso
 }
 
 func compact(c *jsonata.Call) (jsonata.Value, error) {
-	return asList(selectItems(c, func(item jsonata.Value) (bool, error) { return isTrue(item), nil }))
+	return asList(selectItems(c, func(item jsonata.Value) (bool, error) { return js.IsTrue(item), nil }))
 }
 
 func filter(c *jsonata.Call) (jsonata.Value, error) {
@@ -95,7 +96,7 @@ func filter(c *jsonata.Call) (jsonata.Value, error) {
 
 func find(c *jsonata.Call) (jsonata.Value, error) {
 	accepts := predicate(c)
-	for _, item := range castList(c.Arg(0)) {
+	for _, item := range js.List(c.Arg(0)) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func predicate(c *jsonata.Call) func(jsonata.Value) (bool, error) {
 	test := newIteratee(c, c.Arg(1))
 	return func(item jsonata.Value) (bool, error) {
 		v, err := test(item)
-		return isTrue(v), err
+		return js.IsTrue(v), err
 	}
 }
 
@@ -125,8 +126,8 @@ func asList(items []jsonata.Value, err error) (jsonata.Value, error) {
 // orderByFunction implements $orderBy(list, iteratees, orders). A list among the iteratees is a path.
 func orderByFunction(c *jsonata.Call) (jsonata.Value, error) {
 	var by []iteratee
-	if !isNullish(c.Arg(1)) {
-		for _, short := range castList(c.Arg(1)) {
+	if !js.IsNullish(c.Arg(1)) {
+		for _, short := range js.List(c.Arg(1)) {
 			by = append(by, sortKey(c, short))
 		}
 	}
@@ -134,10 +135,10 @@ func orderByFunction(c *jsonata.Call) (jsonata.Value, error) {
 		by = []iteratee{newIteratee(c, nil)}
 	}
 	var orders []jsonata.Value
-	if !isNullish(c.Arg(2)) {
-		orders = castList(c.Arg(2))
+	if !js.IsNullish(c.Arg(2)) {
+		orders = js.List(c.Arg(2))
 	}
-	return asList(orderBy(c, castList(c.Arg(0)), by, orders))
+	return asList(orderBy(c, js.List(c.Arg(0)), by, orders))
 }
 
 func sortKey(c *jsonata.Call, short jsonata.Value) iteratee {
@@ -153,7 +154,7 @@ func sortKey(c *jsonata.Call, short jsonata.Value) iteratee {
 
 // values lists the members of an object, the items of an array or the characters of a text.
 func values(c *jsonata.Call) (jsonata.Value, error) {
-	members := entriesOf(c.Arg(0))
+	members := js.Entries(c.Arg(0))
 	out := make([]jsonata.Value, 0, members.Len())
 	for _, v := range members.All() {
 		out = append(out, v)
@@ -162,12 +163,12 @@ func values(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 func chunk(c *jsonata.Call) (jsonata.Value, error) {
-	items, size := castList(c.Arg(0)), 1.0
-	if err := growText(c, 0, c.Arg(1)); err != nil {
+	items, size := js.List(c.Arg(0)), 1.0
+	if err := js.GrowText(c, 0, c.Arg(1)); err != nil {
 		return nil, err
 	}
 	if c.Arg(1) != nil {
-		size = toInteger(c.Arg(1))
+		size = js.Integer(c.Arg(1))
 	}
 	out := []jsonata.Value{}
 	if size < 1 {
@@ -193,7 +194,7 @@ func difference(c *jsonata.Call) (jsonata.Value, error) {
 			if err := c.Step(1); err != nil {
 				return nil, err
 			}
-			excluded[identityOf(other)] = true
+			excluded[js.Identity(other)] = true
 		}
 	}
 	out := []jsonata.Value{}
@@ -201,7 +202,7 @@ func difference(c *jsonata.Call) (jsonata.Value, error) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
-		if !excluded[identityOf(item)] {
+		if !excluded[js.Identity(item)] {
 			out = append(out, item)
 		}
 	}
@@ -212,10 +213,10 @@ func flattenDepth(c *jsonata.Call) (jsonata.Value, error) {
 	if c.Arg(1) == nil {
 		return flatten(c, 1)
 	}
-	if err := growText(c, 0, c.Arg(1)); err != nil {
+	if err := js.GrowText(c, 0, c.Arg(1)); err != nil {
 		return nil, err
 	}
-	return flatten(c, toInteger(c.Arg(1)))
+	return flatten(c, js.Integer(c.Arg(1)))
 }
 
 func flatten(c *jsonata.Call, depth float64) (jsonata.Value, error) {
@@ -236,7 +237,7 @@ func flatten(c *jsonata.Call, depth float64) (jsonata.Value, error) {
 		}
 		return nil
 	}
-	if err := add(castList(c.Arg(0)), depth); err != nil {
+	if err := add(js.List(c.Arg(0)), depth); err != nil {
 		return nil, err
 	}
 	return jsonata.NewArray(out...), nil
@@ -244,10 +245,10 @@ func flatten(c *jsonata.Call, depth float64) (jsonata.Value, error) {
 
 // removeEmpty drops what has no length: empty text and lists, and everything that has no such member.
 func removeEmpty(c *jsonata.Call) (jsonata.Value, error) {
-	if isNullish(c.Arg(0)) {
-		return nil, argumentError("$removeEmpty: the argument is %s", typeName(c.Arg(0)))
+	if js.IsNullish(c.Arg(0)) {
+		return nil, js.ArgumentError("$removeEmpty: the argument is %s", js.TypeName(c.Arg(0)))
 	}
-	if length, _ := property(c.Arg(0), "length"); !isTrue(length) {
+	if length, _ := js.Property(c.Arg(0), "length"); !js.IsTrue(length) {
 		return nil, nil
 	}
 	return c.Arg(0), nil
@@ -266,6 +267,6 @@ func removeEmptyItems(c *jsonata.Call) (jsonata.Value, error) {
 		case *jsonata.Object:
 			return item.Len() > 0, nil
 		}
-		return isTrue(item), nil
+		return js.IsTrue(item), nil
 	}))
 }

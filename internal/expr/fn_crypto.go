@@ -15,6 +15,7 @@ import (
 	"hash"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // cryptoFunctions make digests and signatures.
 func cryptoFunctions() []jsonata.Func {
-	return bounded(
+	return js.Bounded(
 		jsonata.Func{Name: "digest", Params: 3, Call: digest},
 		jsonata.Func{Name: "sign", Params: 4, Call: sign},
 	)
@@ -59,7 +60,7 @@ func plainText(v jsonata.Value) []byte {
 	if v == nil {
 		return nil
 	}
-	return []byte(textOf(v))
+	return []byte(js.Text(v))
 }
 
 // digest implements $digest(text, algorithm, output).
@@ -72,7 +73,7 @@ func digest(c *jsonata.Call) (jsonata.Value, error) {
 	if algorithm == "MD5" || algorithm == "md5" {
 		s, ok := c.Arg(0).(string)
 		if !ok {
-			return nil, argumentError(`The "data" argument must be a string, a Buffer, a Uint8Array, or a DataView`)
+			return nil, js.ArgumentError(`The "data" argument must be a string, a Buffer, a Uint8Array, or a DataView`)
 		}
 		sum := md5.Sum([]byte(s)) //nolint:gosec // as above
 		if output != "hex" && output != "base64-urlSafe" {
@@ -83,7 +84,7 @@ func digest(c *jsonata.Call) (jsonata.Value, error) {
 	name, _ := algorithm.(string)
 	newHash, ok := hashes(strings.ToUpper(name))
 	if !ok {
-		return nil, argumentError("Unrecognized algorithm name")
+		return nil, js.ArgumentError("Unrecognized algorithm name")
 	}
 	h := newHash()
 	_, _ = h.Write(text)
@@ -110,8 +111,8 @@ func sign(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, err
 	}
 	algorithm := ""
-	if v := optional(c, 1, "SHA-256"); !isNullish(v) {
-		algorithm = strings.ToUpper(trimSpace(textOf(v)))
+	if v := optional(c, 1, "SHA-256"); !js.IsNullish(v) {
+		algorithm = strings.ToUpper(js.TrimSpace(js.Text(v)))
 	}
 	if algorithm == "RS256" {
 		signature, err := signRSA(text, c.Arg(2))
@@ -125,11 +126,11 @@ func sign(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	newHash, ok := hashes(algorithm)
 	if !ok {
-		return nil, argumentError("Unrecognized algorithm name")
+		return nil, js.ArgumentError("Unrecognized algorithm name")
 	}
 	secret := plainText(c.Arg(2))
 	if len(secret) == 0 {
-		return nil, argumentError("Zero-length key is not supported")
+		return nil, js.ArgumentError("Zero-length key is not supported")
 	}
 	mac := hmac.New(newHash, secret)
 	_, _ = mac.Write(text)
@@ -139,12 +140,12 @@ func sign(c *jsonata.Call) (jsonata.Value, error) {
 // signRSA signs with RSASSA-PKCS1-v1_5 and SHA-256. The line breaks of the key may be written as \n.
 func signRSA(text []byte, secret jsonata.Value) ([]byte, error) {
 	pem, ok := secret.(string)
-	if !ok && !isNullish(secret) {
-		return nil, argumentError("secret.includes is not a function")
+	if !ok && !js.IsNullish(secret) {
+		return nil, js.ArgumentError("secret.includes is not a function")
 	}
 	pem = strings.ReplaceAll(pem, `\n`, "\n")
 	if !strings.Contains(pem, pemHeader) {
-		return nil, argumentError("RS256 requires a PKCS#8 PEM private key (BEGIN PRIVATE KEY)")
+		return nil, js.ArgumentError("RS256 requires a PKCS#8 PEM private key (BEGIN PRIVATE KEY)")
 	}
 	body := strings.Replace(strings.Replace(pem, pemHeader, "", 1), pemFooter, "", 1)
 	der, err := decodeBase64(body)
@@ -154,10 +155,10 @@ func signRSA(text []byte, secret jsonata.Value) ([]byte, error) {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	private, isRSA := key.(*rsa.PrivateKey)
 	if err == nil && !isRSA {
-		err = argumentError("not an RSA key")
+		err = js.ArgumentError("not an RSA key")
 	}
 	if err != nil {
-		return nil, argumentError("RS256 key import failed. Ensure an unencrypted PKCS#8 PEM (BEGIN PRIVATE KEY). Underlying: %v", err)
+		return nil, js.ArgumentError("RS256 key import failed. Ensure an unencrypted PKCS#8 PEM (BEGIN PRIVATE KEY). Underlying: %v", err)
 	}
 	sum := sha256.Sum256(text)
 	return rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA256, sum[:])

@@ -3,12 +3,13 @@ package expr
 import (
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // csvFunctions write tables.
 func csvFunctions() []jsonata.Func {
-	return bounded(jsonata.Func{Name: "jsonToCsv", Params: 2, Call: jsonToCSV})
+	return js.Bounded(jsonata.Func{Name: "jsonToCsv", Params: 2, Call: jsonToCSV})
 }
 
 // csvColumn is a column of the table. Its path leads into nested objects, unless a row has a member of just that name.
@@ -29,8 +30,8 @@ type csvTable struct {
 // jsonToCSV implements $jsonToCsv(rows, options). Text and headings are quoted, numbers are not, objects become JSON.
 func jsonToCSV(c *jsonata.Call) (jsonata.Value, error) {
 	var rows []jsonata.Value
-	for _, row := range castList(c.Arg(0)) {
-		if isTrue(row) {
+	for _, row := range js.List(c.Arg(0)) {
+		if js.IsTrue(row) {
 			rows = append(rows, row)
 		}
 	}
@@ -38,12 +39,12 @@ func jsonToCSV(c *jsonata.Call) (jsonata.Value, error) {
 		return "", nil
 	}
 	options := c.Arg(1)
-	table := csvTable{delimiter: ",", emptyRows: isTrue(field(options, "includeEmptyRows"))}
-	if v := field(options, "delimiter"); isTrue(v) {
-		table.delimiter = textOf(v)
+	table := csvTable{delimiter: ",", emptyRows: js.IsTrue(js.Field(options, "includeEmptyRows"))}
+	if v := js.Field(options, "delimiter"); js.IsTrue(v) {
+		table.delimiter = js.Text(v)
 	}
-	if isList(field(options, "transforms")) {
-		return nil, argumentError("$jsonToCsv: the option transforms is not available")
+	if isList(js.Field(options, "transforms")) {
+		return nil, js.ArgumentError("$jsonToCsv: the option transforms is not available")
 	}
 	var err error
 	if table.columns, err = csvColumns(c, rows, options); err != nil {
@@ -55,7 +56,7 @@ func jsonToCSV(c *jsonata.Call) (jsonata.Value, error) {
 // write joins the heading and the rows.
 func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) (jsonata.Value, error) {
 	var lines []string
-	if field(options, "header") != false {
+	if js.Field(options, "header") != false {
 		heading, err := t.heading()
 		if err != nil {
 			return nil, err
@@ -80,10 +81,10 @@ func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.V
 		}
 	}
 	eol, mark := "\n", ""
-	if v := field(options, "eol"); isTrue(v) {
-		eol = textOf(v)
+	if v := js.Field(options, "eol"); js.IsTrue(v) {
+		eol = js.Text(v)
 	}
-	if isTrue(field(options, "withBOM")) {
+	if js.IsTrue(js.Field(options, "withBOM")) {
 		mark = "\ufeff"
 	}
 	return mark + strings.Join(lines, eol), nil
@@ -94,7 +95,7 @@ func (t csvTable) heading() (string, error) {
 	for i, column := range t.columns {
 		label, ok := column.label.(string)
 		if !ok {
-			return "", argumentError("value.includes is not a function")
+			return "", js.ArgumentError("value.includes is not a function")
 		}
 		cells[i] = csvQuote(label)
 	}
@@ -123,11 +124,11 @@ func (t csvTable) row(row jsonata.Value) (string, error) {
 
 // csvColumns are the columns asked for, or all members that any of the rows has.
 func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([]csvColumn, error) {
-	missing := field(options, "defaultValue")
-	if asked := field(options, "fields"); isTrue(asked) {
+	missing := js.Field(options, "defaultValue")
+	if asked := js.Field(options, "fields"); js.IsTrue(asked) {
 		list, ok := asked.(*jsonata.Array)
 		if !ok {
-			return nil, argumentError("fields.map is not a function")
+			return nil, js.ArgumentError("fields.map is not a function")
 		}
 		columns := make([]csvColumn, 0, list.Len())
 		for _, item := range list.Items() {
@@ -139,13 +140,13 @@ func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([
 		}
 		return columns, nil
 	}
-	if !isComposite(rows[0]) {
-		return nil, argumentError(`Data items should be objects or the "fields" option should be included`)
+	if !js.IsComposite(rows[0]) {
+		return nil, js.ArgumentError(`Data items should be objects or the "fields" option should be included`)
 	}
 	names := jsonata.NewObject(8)
 	var columns []csvColumn
 	for _, row := range rows {
-		members := entriesOf(row)
+		members := js.Entries(row)
 		if err := c.Step(members.Len()); err != nil {
 			return nil, err
 		}
@@ -169,15 +170,15 @@ func csvColumnOf(v, missing jsonata.Value) (csvColumn, error) {
 	case string:
 		return newCSVColumn(v, v, missing), nil
 	case *jsonata.Object:
-		path, ok := objectGet(v, "value").(string)
+		path, ok := js.Get(v, "value").(string)
 		if !ok {
 			break
 		}
 		if own, has := v.Get("default"); has {
 			missing = own
 		}
-		label := objectGet(v, "label")
-		if !isTrue(label) {
+		label := js.Get(v, "label")
+		if !js.IsTrue(label) {
 			label = path
 		}
 		return newCSVColumn(label, path, missing), nil
@@ -186,19 +187,19 @@ func csvColumnOf(v, missing jsonata.Value) (csvColumn, error) {
 	if err != nil {
 		shown = []byte("undefined")
 	}
-	return csvColumn{}, argumentError("Invalid field info option. %s", shown)
+	return csvColumn{}, js.ArgumentError("Invalid field info option. %s", shown)
 }
 
 // value finds the column's value in a row.
 func (column csvColumn) value(row jsonata.Value) (jsonata.Value, error) {
-	if !isComposite(row) {
-		return nil, argumentError("Cannot use 'in' operator to search for '%s' in %s", column.path, textOf(row))
+	if !js.IsComposite(row) {
+		return nil, js.ArgumentError("Cannot use 'in' operator to search for '%s' in %s", column.path, js.Text(row))
 	}
-	v, found := property(row, column.path)
+	v, found := js.Property(row, column.path)
 	if !found {
 		v = row
 		for _, segment := range column.segments {
-			if v, _ = property(v, segment); v == nil {
+			if v, _ = js.Property(v, segment); v == nil {
 				break
 			}
 		}
@@ -256,7 +257,7 @@ func csvBracket(text string) (string, string, bool) {
 	if end < 1 {
 		return "", text, false
 	}
-	return trimSpace(text[:end]), text[end+1:], true
+	return js.TrimSpace(text[:end]), text[end+1:], true
 }
 
 // csvCell writes a value.
@@ -267,11 +268,11 @@ func csvCell(v jsonata.Value) (string, error) {
 	case string:
 		return csvQuote(v), nil
 	case bool, float64:
-		return textOf(v), nil
+		return js.Text(v), nil
 	}
 	data, err := jsonata.ToJSON(v)
 	if err != nil {
-		return "", failedError("$jsonToCsv: %v", err)
+		return "", js.FailedError("$jsonToCsv: %v", err)
 	}
 	text := string(data)
 	switch {

@@ -5,12 +5,13 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // currencyFunctions convert amounts between a currency and its smallest unit.
 func currencyFunctions() []jsonata.Func {
-	return bounded(
+	return js.Bounded(
 		jsonata.Func{Name: "convertCurrencyToSubunit", Params: 2, Call: toSubunit},
 		jsonata.Func{Name: "convertCurrencyFromSubunit", Params: 2, Call: fromSubunit},
 	)
@@ -28,7 +29,7 @@ func currencyDigits(code jsonata.Value) (int, bool) {
 			" NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT" +
 			" TOP TRY TTD TWD TZS UAH USD USN UYU UZS VES WST XCD YER ZAR ZMW ZWL "
 	)
-	name := textOf(code)
+	name := js.Text(code)
 	if len(name) != 3 || strings.Contains(name, " ") {
 		return 0, false
 	}
@@ -47,19 +48,19 @@ func currencyDigits(code jsonata.Value) (int, bool) {
 // 19.99 dollars are 1998 cents: mappings that work around this must go on working.
 func toSubunit(c *jsonata.Call) (jsonata.Value, error) {
 	digits, known := currencyDigits(c.Arg(1))
-	if !known || isNullish(c.Arg(0)) {
+	if !known || js.IsNullish(c.Arg(0)) {
 		return c.Arg(0), nil
 	}
-	return math.Floor(parseFloatPrefix(textOf(c.Arg(0))) * math.Pow10(digits)), nil
+	return math.Floor(js.ParseFloat(js.Text(c.Arg(0))) * math.Pow10(digits)), nil
 }
 
 // fromSubunit implements $convertCurrencyFromSubunit, whose result is text with all decimal places of the currency.
 func fromSubunit(c *jsonata.Call) (jsonata.Value, error) {
 	digits, known := currencyDigits(c.Arg(1))
-	if !known || isNullish(c.Arg(0)) {
+	if !known || js.IsNullish(c.Arg(0)) {
 		return c.Arg(0), nil
 	}
-	return toFixed(parseFloatPrefix(textOf(c.Arg(0)))/math.Pow10(digits), digits), nil
+	return toFixed(js.ParseFloat(js.Text(c.Arg(0)))/math.Pow10(digits), digits), nil
 }
 
 // toFixed writes a number with a fixed number of decimal places as JavaScript does: by its exact binary value, and away from zero if that

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -13,7 +14,7 @@ const (
 // datetimeFunctions parse dates, which may depend on today. Their results are objects with the fields and methods of a Luxon date-time.
 func datetimeFunctions() []jsonata.Func {
 	l := &luxon{}
-	return bounded(
+	return js.Bounded(
 		jsonata.Func{Name: "dtFromIso", Params: 2, Call: l.fromISO, Volatile: true},
 		jsonata.Func{Name: "dtFromFormat", Params: 3, Call: l.fromFormat, Volatile: true},
 	)
@@ -21,7 +22,7 @@ func datetimeFunctions() []jsonata.Func {
 
 // fromISO parses ISO 8601 in the zone of the server, and shows the time in the zone asked for.
 func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
-	o := parseOptions{now: frozen(c), format: "ISO 8601", text: textOf(c.Arg(0))}
+	o := parseOptions{now: frozen(c), format: "ISO 8601", text: js.Text(c.Arg(0))}
 	if err := c.Step(len(o.text) / 8); err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isTrue(c.Arg(1)) {
+	if js.IsTrue(c.Arg(1)) {
 		d = d.setZone(l.zoneArgument(c.Arg(1)), false)
 	}
 	return d.value(nil)
@@ -37,7 +38,7 @@ func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
 
 // isoOf parses anything that has a text. Null and undefined have none.
 func (l *luxon) isoOf(v jsonata.Value, text string) *instant {
-	if isNullish(v) {
+	if js.IsNullish(v) {
 		return nil
 	}
 	return l.parseISO(text)
@@ -53,14 +54,14 @@ func frozen(c *jsonata.Call) clock {
 func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 	options := c.Arg(2)
 	if _, null := options.(jsonata.Null); null {
-		return nil, argumentError("Cannot read properties of null (reading 'locale')")
+		return nil, js.ArgumentError("Cannot read properties of null (reading 'locale')")
 	}
 	loc, err := locale{table: &l.locales}.with(options)
 	if err != nil {
 		return nil, err
 	}
 	o := parseOptions{
-		zone: l.zoneArgument(field(options, "zone")), keep: isTrue(field(options, "setZone")), loc: loc, now: frozen(c), text: textOf(c.Arg(0)),
+		zone: l.zoneArgument(js.Field(options, "zone")), keep: js.IsTrue(js.Field(options, "setZone")), loc: loc, now: frozen(c), text: js.Text(c.Arg(0)),
 	}
 	if err := c.Step(len(o.text) / 8); err != nil {
 		return nil, err
@@ -71,16 +72,16 @@ func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 		o.format, in = "ISO 8601", l.isoOf(c.Arg(0), o.text)
 	case "RFC2822":
 		if _, ok := c.Arg(0).(string); !ok {
-			return nil, argumentError("s.replace is not a function")
+			return nil, js.ArgumentError("s.replace is not a function")
 		}
 		o.format, in = "RFC 2822", l.parseRFC2822(o.text)
 	case "fromSeconds":
-		return l.at(parseIntPrefix(o.text)*1000, o.zone, loc, o.now).value(nil)
+		return l.at(js.ParseInt(o.text)*1000, o.zone, loc, o.now).value(nil)
 	default:
 		if in, err = l.byTokens(c); err != nil {
 			return nil, err
 		}
-		o.format = "format " + textOf(format)
+		o.format = "format " + js.Text(format)
 	}
 	d, err := l.resolve(in, o)
 	return d.value(err)
@@ -89,19 +90,19 @@ func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 // byTokens parses with a format of the caller.
 func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
 	if c.Arg(0) == nil || c.Arg(1) == nil {
-		return nil, argumentError("fromFormat requires an input string and a format")
+		return nil, js.ArgumentError("fromFormat requires an input string and a format")
 	}
 	text, isText := c.Arg(0).(string)
 	format, isFormat := c.Arg(1).(string)
 	switch {
 	case !isFormat:
-		return nil, argumentError("fmt.charAt is not a function")
+		return nil, js.ArgumentError("fmt.charAt is not a function")
 	case !isText:
-		return nil, argumentError("input.match is not a function")
+		return nil, js.ArgumentError("input.match is not a function")
 	}
 	switch {
 	case len(format) > maxFormat:
-		return nil, argumentError("$dtFromFormat: the format is longer than %d bytes", maxFormat)
+		return nil, js.ArgumentError("$dtFromFormat: the format is longer than %d bytes", maxFormat)
 	case len(text) > maxDateText:
 		return nil, nil //nolint:nilnil // nothing that a format could describe is as long
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -51,8 +52,8 @@ func TestMissingFunctionsSaySo(t *testing.T) {
 		}
 		_, err = program.Eval(t.Context(), nil, LimitsCondition())
 		var e *Error
-		if !errors.As(err, &e) || e.Code != CodeUnsupported || !strings.Contains(e.Message, "$"+f.Name) {
-			t.Errorf("$%s: got error %v, want %s with the name", f.Name, err, CodeUnsupported)
+		if !errors.As(err, &e) || e.Code != js.CodeUnsupported || !strings.Contains(e.Message, "$"+f.Name) {
+			t.Errorf("$%s: got error %v, want %s with the name", f.Name, err, js.CodeUnsupported)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package expr
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/jsonata"
+)
 
 // heavyFunctions exist so that an expression that calls one says what is missing, instead of that there is no such function. They need a
 // document service, an account with a third party, or writers of formats that no workflow needs.
@@ -13,7 +16,7 @@ func heavyFunctions() []jsonata.Func {
 	functions := make([]jsonata.Func, len(names))
 	for i, name := range names {
 		functions[i] = jsonata.Func{Name: name, Params: 1, Call: func(*jsonata.Call) (jsonata.Value, error) {
-			return nil, unsupportedError("the function $%s is not available in this server", name)
+			return nil, js.UnsupportedError("the function $%s is not available in this server", name)
 		}}
 	}
 	return functions

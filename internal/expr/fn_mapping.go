@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -15,7 +16,7 @@ func mappingFunctions() []jsonata.Func {
 // firstNonEmpty returns the first argument that is neither undefined nor null.
 func firstNonEmpty(c *jsonata.Call) (jsonata.Value, error) {
 	for _, arg := range c.Args {
-		if !isNullish(arg) {
+		if !js.IsNullish(arg) {
 			return arg, nil
 		}
 	}
@@ -27,21 +28,21 @@ func firstNonEmpty(c *jsonata.Call) (jsonata.Value, error) {
 // mapping's keys are in lower case already.
 func mapValues(c *jsonata.Call) (jsonata.Value, error) {
 	value, fallback := c.Arg(0), c.Arg(3)
-	if isNullish(value) && !isNullish(fallback) {
+	if js.IsNullish(value) && !js.IsNullish(fallback) {
 		return fallback, nil
 	}
-	if isNullish(c.Arg(1)) {
+	if js.IsNullish(c.Arg(1)) {
 		return value, nil
 	}
-	members := entriesOf(c.Arg(1))
+	members := js.Entries(c.Arg(1))
 	if err := c.Step(members.Len()); err != nil {
 		return nil, err
 	}
-	keepKeys := isTrue(c.Arg(2))
+	keepKeys := js.IsTrue(c.Arg(2))
 	if text, ok := lookupText(value); ok {
 		return firstPresentOr(value, lookupScan(members, text, keepKeys)), nil
 	}
-	if !isComposite(value) {
+	if !js.IsComposite(value) {
 		return value, nil
 	}
 	if !keepKeys {
@@ -54,9 +55,9 @@ func mapValues(c *jsonata.Call) (jsonata.Value, error) {
 func lookupText(v jsonata.Value) (string, bool) {
 	switch v := v.(type) {
 	case string:
-		return lowerCase(v), true
+		return js.LowerCase(v), true
 	case float64:
-		return lowerCase(jsonata.FormatNumber(v)), true
+		return js.LowerCase(jsonata.FormatNumber(v)), true
 	}
 	return "", false
 }
@@ -65,11 +66,11 @@ func lookupText(v jsonata.Value) (string, bool) {
 // that differ only in case wins.
 func lookupScan(members *jsonata.Object, text string, keepKeys bool) jsonata.Value {
 	if keepKeys {
-		return objectGet(members, text)
+		return js.Get(members, text)
 	}
 	var found jsonata.Value
 	for key, v := range members.All() {
-		if lowerCase(key) == text {
+		if js.LowerCase(key) == text {
 			found = v
 		}
 	}
@@ -77,7 +78,7 @@ func lookupScan(members *jsonata.Object, text string, keepKeys bool) jsonata.Val
 }
 
 func firstPresentOr(original, mapped jsonata.Value) jsonata.Value {
-	if isNullish(mapped) {
+	if js.IsNullish(mapped) {
 		return original
 	}
 	return mapped
@@ -86,7 +87,7 @@ func firstPresentOr(original, mapped jsonata.Value) jsonata.Value {
 func lowerKeys(o *jsonata.Object) *jsonata.Object {
 	out := jsonata.NewObject(o.Len())
 	for key, v := range o.All() {
-		out.Set(lowerCase(key), v)
+		out.Set(js.LowerCase(key), v)
 	}
 	return out
 }
@@ -106,7 +107,7 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 		}
 		return jsonata.NewArray(items...), nil
 	}
-	if o, ok := objectOf(v); ok {
+	if o, ok := js.ObjectOf(v); ok {
 		out := jsonata.NewObject(o.Len())
 		for key, member := range o.All() {
 			mapped, err := mapNested(c, member, members)
@@ -118,7 +119,7 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 		return out, nil
 	}
 	if text, ok := lookupText(v); ok {
-		return firstPresentOr(v, objectGet(members, text)), nil
+		return firstPresentOr(v, js.Get(members, text)), nil
 	}
 	return v, nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -23,13 +24,13 @@ func objectFunctions() []jsonata.Func {
 // among the paths is one path in pieces.
 func pick(c *jsonata.Call) (jsonata.Value, error) {
 	source, out := c.Arg(0), newDraft(false)
-	if isNullish(source) {
+	if js.IsNullish(source) {
 		return jsonata.NewObject(0), nil
 	}
-	if err := visit(c, c.Arg(1)); err != nil {
+	if err := js.Visit(c, c.Arg(1)); err != nil {
 		return nil, err
 	}
-	for _, p := range castList(c.Arg(1)) {
+	for _, p := range js.List(c.Arg(1)) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
@@ -62,10 +63,10 @@ func newDraft(list bool) *draft { return &draft{list: list, members: jsonata.New
 // set puts v at the end of a path, making objects, or arrays before an index, on the way. A part that was taken from
 // the source as a whole has v in it already.
 func (d *draft) set(keys []string, v jsonata.Value) error {
-	index, isIndex := indexOf(keys[0])
+	index, isIndex := js.IndexOf(keys[0])
 	if d.list && isIndex {
-		if index > maxIndex {
-			return failedError("array index %d is too large", index)
+		if index > js.MaxIndex {
+			return js.FailedError("array index %d is too large", index)
 		}
 		d.length = max(d.length, index+1)
 	}
@@ -74,12 +75,12 @@ func (d *draft) set(keys []string, v jsonata.Value) error {
 		return nil
 	}
 	next, _ := d.members.Get(keys[0])
-	if isComposite(next) {
+	if js.IsComposite(next) {
 		return nil
 	}
 	nested, ok := next.(*draft)
 	if !ok {
-		_, isIndex := indexOf(keys[1])
+		_, isIndex := js.IndexOf(keys[1])
 		nested = newDraft(isIndex)
 		d.members.Set(keys[0], nested)
 	}
@@ -90,7 +91,7 @@ func (d *draft) value() jsonata.Value {
 	if d.list {
 		items := make([]jsonata.Value, d.length)
 		for key, v := range d.members.All() {
-			if i, ok := indexOf(key); ok {
+			if i, ok := js.IndexOf(key); ok {
 				items[i] = finished(v)
 			}
 		}
@@ -114,12 +115,12 @@ func finished(v jsonata.Value) jsonata.Value {
 
 // omit copies an object without the members at the given paths. An item of an array leaves a hole.
 func omit(c *jsonata.Call) (jsonata.Value, error) {
-	if err := visit(c, c.Arg(1)); err != nil {
+	if err := js.Visit(c, c.Arg(1)); err != nil {
 		return nil, err
 	}
 	source := c.Arg(0)
-	var out jsonata.Value = copyOf(entriesOf(source))
-	for _, p := range castList(c.Arg(1)) {
+	var out jsonata.Value = copyOf(js.Entries(source))
+	for _, p := range js.List(c.Arg(1)) {
 		keys := newPath(p).in(source)
 		if err := c.Step(len(keys)); err != nil {
 			return nil, err
@@ -145,7 +146,7 @@ func without(c *jsonata.Call, v jsonata.Value, keys []string) (jsonata.Value, er
 	if len(keys) == 0 {
 		return v, nil
 	}
-	member, ok := property(v, keys[0])
+	member, ok := js.Property(v, keys[0])
 	if !ok {
 		return v, nil
 	}
@@ -161,13 +162,13 @@ func without(c *jsonata.Call, v jsonata.Value, keys []string) (jsonata.Value, er
 	case *jsonata.Object:
 		return replaceMember(c, v, keys, member)
 	case string:
-		return nil, argumentError("$omit: the path ends in a character of a text")
+		return nil, js.ArgumentError("$omit: the path ends in a character of a text")
 	}
 	return v, nil
 }
 
 func replaceItem(c *jsonata.Call, a *jsonata.Array, keys []string, v jsonata.Value) (jsonata.Value, error) {
-	i, ok := indexOf(keys[0])
+	i, ok := js.IndexOf(keys[0])
 	if !ok {
 		return a, nil
 	}
@@ -238,7 +239,7 @@ func collapse(items []jsonata.Value) jsonata.Value {
 
 // each calls a function with every member, its key and the object, and lists what it returns.
 func each(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := objectOf(c.Arg(0))
+	object, ok := js.ObjectOf(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}
@@ -263,7 +264,7 @@ func applyMember(c *jsonata.Call, key string, member jsonata.Value) (jsonata.Val
 
 // sift keeps the members that a function accepts.
 func sift(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := objectOf(c.Arg(0))
+	object, ok := js.ObjectOf(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}
@@ -316,23 +317,23 @@ func accepts(c *jsonata.Call, v jsonata.Value) (bool, error) {
 func zipSQLResponse(c *jsonata.Call) (jsonata.Value, error) {
 	columns, ok := c.Arg(0).(*jsonata.Array)
 	if !ok {
-		return nil, argumentError("$zipSqlResponse: the columns are %s, want an array", typeName(c.Arg(0)))
+		return nil, js.ArgumentError("$zipSqlResponse: the columns are %s, want an array", js.TypeName(c.Arg(0)))
 	}
 	rows, ok := c.Arg(1).(*jsonata.Array)
 	if !ok {
-		return nil, argumentError("$zipSqlResponse: the data is %s, want an array", typeName(c.Arg(1)))
+		return nil, js.ArgumentError("$zipSqlResponse: the data is %s, want an array", js.TypeName(c.Arg(1)))
 	}
-	key, err := callText(c, c.Arg(2))
+	key, err := js.CallText(c, c.Arg(2))
 	if err != nil {
 		return nil, err
 	}
 	names := make([]string, columns.Len())
 	for i, column := range columns.Items() {
-		if isNullish(column) {
-			return nil, argumentError("$zipSqlResponse: column %d is %s", i, typeName(column))
+		if js.IsNullish(column) {
+			return nil, js.ArgumentError("$zipSqlResponse: column %d is %s", i, js.TypeName(column))
 		}
-		name, _ := property(column, key)
-		if names[i], err = callText(c, name); err != nil {
+		name, _ := js.Property(column, key)
+		if names[i], err = js.CallText(c, name); err != nil {
 			return nil, err
 		}
 	}
@@ -341,8 +342,8 @@ func zipSQLResponse(c *jsonata.Call) (jsonata.Value, error) {
 		if err := c.Step(1 + len(names)); err != nil {
 			return nil, err
 		}
-		if isNullish(row) && len(names) > 0 {
-			return nil, argumentError("$zipSqlResponse: row %d is %s", i, typeName(row))
+		if js.IsNullish(row) && len(names) > 0 {
+			return nil, js.ArgumentError("$zipSqlResponse: row %d is %s", i, js.TypeName(row))
 		}
 		out[i] = zipRow(names, row)
 	}
@@ -357,7 +358,7 @@ func zipRow(names []string, row jsonata.Value) jsonata.Value {
 		if isArray {
 			cell = cells.At(i)
 		} else {
-			cell, _ = property(row, jsonata.FormatNumber(float64(i)))
+			cell, _ = js.Property(row, jsonata.FormatNumber(float64(i)))
 		}
 		if cell == nil {
 			o.Delete(name)

@@ -3,13 +3,14 @@ package expr
 import (
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // sqlFunctions write conditions for query languages that look like SQL.
 func sqlFunctions() []jsonata.Func {
 	s := &sqlWriter{lux: &luxon{}}
-	return bounded(jsonata.Func{Name: "convertQueryToSql", Params: 1, Call: s.convert})
+	return js.Bounded(jsonata.Func{Name: "convertQueryToSql", Params: 1, Call: s.convert})
 }
 
 // sqlWriter keeps what calls share.
@@ -29,17 +30,17 @@ type sqlQuery struct {
 func (s *sqlWriter) convert(c *jsonata.Call) (jsonata.Value, error) {
 	for i := range 6 {
 		if _, null := c.Arg(i).(jsonata.Null); null || i == 0 && c.Arg(i) == nil {
-			return nil, argumentError("Cannot convert undefined or null to object")
+			return nil, js.ArgumentError("Cannot convert undefined or null to object")
 		}
 	}
 	q := sqlQuery{
-		call: c, lux: s.lux, query: entriesOf(c.Arg(0)), mapping: c.Arg(2), types: c.Arg(3), operators: c.Arg(4), options: c.Arg(5),
+		call: c, lux: s.lux, query: js.Entries(c.Arg(0)), mapping: c.Arg(2), types: c.Arg(3), operators: c.Arg(4), options: c.Arg(5),
 	}
 	keys := q.query.Keys()
-	if only := entriesOf(c.Arg(1)); only.Len() > 0 && jsTypeOf(c.Arg(1)) != "object" || isList(c.Arg(1)) {
+	if only := js.Entries(c.Arg(1)); only.Len() > 0 && js.TypeOf(c.Arg(1)) != "object" || isList(c.Arg(1)) {
 		keys = keys[:0:0]
 		for _, v := range only.All() {
-			keys = append(keys, textOf(v))
+			keys = append(keys, js.Text(v))
 		}
 	}
 	for _, key := range keys {
@@ -59,8 +60,8 @@ func isList(v jsonata.Value) bool {
 // join connects the statements, with a pair of brackets around every two if asked for.
 func (q *sqlQuery) join() string {
 	conjunction := " AND "
-	if v := field(q.options, "conjunction"); isTrue(v) {
-		conjunction = " " + textOf(v) + " "
+	if v := js.Field(q.options, "conjunction"); js.IsTrue(v) {
+		conjunction = " " + js.Text(v) + " "
 	}
 	if !q.option("groupComparisonInBrackets") || len(q.statements) == 0 {
 		return strings.Join(q.statements, conjunction)
@@ -73,17 +74,17 @@ func (q *sqlQuery) join() string {
 	return b.String()
 }
 
-func (q *sqlQuery) option(name string) bool { return isTrue(field(q.options, name)) }
+func (q *sqlQuery) option(name string) bool { return js.IsTrue(js.Field(q.options, name)) }
 
 // conditions adds the statements of one key of the query.
 func (q *sqlQuery) conditions(key string) error {
 	if key == "or" { // the reference implementation has never supported it, and a query without it would find too much
-		return argumentError("Cannot read properties of undefined (reading 'or')")
+		return js.ArgumentError("Cannot read properties of undefined (reading 'or')")
 	}
-	comparison := objectGet(q.query, key)
+	comparison := js.Get(q.query, key)
 	switch v := comparison.(type) {
 	case jsonata.Null:
-		return argumentError("Cannot convert undefined or null to object")
+		return js.ArgumentError("Cannot convert undefined or null to object")
 	case *jsonata.Array:
 		return q.list(key, "in", v)
 	case *jsonata.Object:
@@ -104,24 +105,24 @@ func (q *sqlQuery) condition(key, operator string, value jsonata.Value) error {
 	}
 	symbol := q.symbol(operator)
 	if symbol == "" {
-		return argumentError("Unknown operator: %s", operator)
+		return js.ArgumentError("Unknown operator: %s", operator)
 	}
 	written, err := q.write(key, value)
-	if err != nil || isNullish(written) {
+	if err != nil || js.IsNullish(written) {
 		return err
 	}
-	return q.add(q.compare(key, symbol, textOf(written)))
+	return q.add(q.compare(key, symbol, js.Text(written)))
 }
 
 // list adds the statement of in or not in, or the same as comparisons for equality.
 func (q *sqlQuery) list(key, operator string, value jsonata.Value) error {
 	separate := q.option("useOrForIn")
 	if text, ok := value.(string); ok && separate {
-		value = jsonata.NewArray(characters(text)...)
+		value = jsonata.NewArray(js.Characters(text)...)
 	}
 	items, ok := value.(*jsonata.Array)
 	if !ok {
-		return argumentError("value.map is not a function")
+		return js.ArgumentError("value.map is not a function")
 	}
 	texts := make([]string, 0, items.Len())
 	for _, item := range items.Items() {
@@ -129,13 +130,13 @@ func (q *sqlQuery) list(key, operator string, value jsonata.Value) error {
 		switch {
 		case err != nil:
 			return err
-		case isNullish(written) && separate:
-		case isNullish(written):
+		case js.IsNullish(written) && separate:
+		case js.IsNullish(written):
 			texts = append(texts, "")
 		case separate:
-			texts = append(texts, q.compare(key, q.symbol("eq"), textOf(written)))
+			texts = append(texts, q.compare(key, q.symbol("eq"), js.Text(written)))
 		default:
-			texts = append(texts, textOf(written))
+			texts = append(texts, js.Text(written))
 		}
 		if len(texts) > 0 { // a key may be long and is repeated
 			if err := q.call.Grow(len(texts[len(texts)-1])); err != nil {
@@ -163,16 +164,16 @@ func (q *sqlQuery) compare(key, symbol, value string) string {
 	if q.option("noSpaceBetweenOperator") {
 		space = ""
 	}
-	if v := field(q.mapping, key); isTrue(v) {
-		key = textOf(v)
+	if v := js.Field(q.mapping, key); js.IsTrue(v) {
+		key = js.Text(v)
 	}
 	return key + space + symbol + space + value
 }
 
 // symbol is how an operator is written.
 func (q *sqlQuery) symbol(operator string) string {
-	if v := field(q.operators, operator); isTrue(v) {
-		return textOf(v)
+	if v := js.Field(q.operators, operator); js.IsTrue(v) {
+		return js.Text(v)
 	}
 	return map[string]string{
 		"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "in", "nin": "not in", "like": "like",
@@ -181,10 +182,10 @@ func (q *sqlQuery) symbol(operator string) string {
 
 // write converts a value to the type of its key.
 func (q *sqlQuery) write(key string, value jsonata.Value) (jsonata.Value, error) {
-	if isNullish(value) {
+	if js.IsNullish(value) {
 		return value, nil
 	}
-	kind := field(q.types, key)
+	kind := js.Field(q.types, key)
 	switch kind := kind.(type) {
 	case *jsonata.Object, *jsonata.Array, jsonata.Null:
 		inner := *q.call
@@ -197,8 +198,8 @@ func (q *sqlQuery) write(key string, value jsonata.Value) (jsonata.Value, error)
 	case string:
 		return q.typed(kind, value)
 	}
-	if isTrue(kind) {
-		return nil, argumentError("dataTypeKey.startsWith is not a function")
+	if js.IsTrue(kind) {
+		return nil, js.ArgumentError("dataTypeKey.startsWith is not a function")
 	}
 	return value, nil
 }
@@ -208,15 +209,15 @@ func (q *sqlQuery) typed(kind string, value jsonata.Value) (jsonata.Value, error
 	case kind == "string" && !q.option("noQuotes"):
 		return q.quoteText(value)
 	case kind == "dotnetdate":
-		return "DateTime(" + textOf(q.lux.reformat(q.call, textOf(value), "yyyy,MM,dd")) + ")", nil
+		return "DateTime(" + js.Text(q.lux.reformat(q.call, js.Text(value), "yyyy,MM,dd")) + ")", nil
 	case strings.HasPrefix(kind, "date"):
 		_, format, _ := strings.Cut(kind, "|")
 		format, _, _ = strings.Cut(format, "|")
-		date := q.lux.reformat(q.call, textOf(value), format)
+		date := q.lux.reformat(q.call, js.Text(value), format)
 		if q.option("noQuotes") || q.option("noQuotesForDate") {
 			return date, nil
 		}
-		return q.quote(textOf(date)), nil
+		return q.quote(js.Text(date)), nil
 	}
 	return value, nil
 }
@@ -226,11 +227,11 @@ func (q *sqlQuery) quoteText(value jsonata.Value) (jsonata.Value, error) {
 	if q.option("escapeSingleQuotes") && !q.option("useDoubleQuotes") {
 		s, ok := value.(string)
 		if !ok {
-			return nil, argumentError("value.replace is not a function")
+			return nil, js.ArgumentError("value.replace is not a function")
 		}
 		value = strings.ReplaceAll(s, "'", `\'`)
 	}
-	return q.quote(textOf(value)), nil
+	return q.quote(js.Text(value)), nil
 }
 
 func (q *sqlQuery) quote(text string) string {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/google/uuid"
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -42,33 +43,33 @@ func join(c *jsonata.Call) (jsonata.Value, error) {
 	separator := ","
 	if c.Arg(1) != nil {
 		var err error
-		if separator, err = callText(c, c.Arg(1)); err != nil {
+		if separator, err = js.CallText(c, c.Arg(1)); err != nil {
 			return nil, err
 		}
 	}
-	items := castList(c.Arg(0))
-	if err := growText(c, len(separator)*len(items), items...); err != nil {
+	items := js.List(c.Arg(0))
+	if err := js.GrowText(c, len(separator)*len(items), items...); err != nil {
 		return nil, err
 	}
-	return joinText(items, separator), nil
+	return js.Join(items, separator), nil
 }
 
 // wrap puts text before and after a value. Without an end, or with an empty one, the beginning is repeated.
 func wrap(c *jsonata.Call) (jsonata.Value, error) {
 	end := c.Arg(2)
-	if !isTrue(end) {
+	if !js.IsTrue(end) {
 		end = c.Arg(1)
 	}
 	parts := []jsonata.Value{c.Arg(1), c.Arg(0), end}
-	if err := growText(c, 0, parts...); err != nil {
+	if err := js.GrowText(c, 0, parts...); err != nil {
 		return nil, err
 	}
-	return joinText(parts, ""), nil
+	return js.Join(parts, ""), nil
 }
 
 // jsonParse decodes JSON text; what is not JSON is null.
 func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
-	text, err := callText(c, c.Arg(0))
+	text, err := js.CallText(c, c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
@@ -83,23 +84,23 @@ func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 func toNumberFunction(c *jsonata.Call) (jsonata.Value, error) {
-	if err := growText(c, 0, c.Arg(0)); err != nil {
+	if err := js.GrowText(c, 0, c.Arg(0)); err != nil {
 		return nil, err
 	}
-	return toNumber(c.Arg(0)), nil
+	return js.Number(c.Arg(0)), nil
 }
 
 func newUUID(*jsonata.Call) (jsonata.Value, error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
-		return nil, failedError("$uuid: %v", err)
+		return nil, js.FailedError("$uuid: %v", err)
 	}
 	return id.String(), nil
 }
 
 // diceCoefficient says how similar two names are, from 0 to 1.
 func diceCoefficient(c *jsonata.Call) (jsonata.Value, error) {
-	if f, ok := c.Arg(0).(float64); sameValue(c.Arg(0), c.Arg(1)) && !(ok && math.IsNaN(f)) {
+	if f, ok := c.Arg(0).(float64); js.Same(c.Arg(0), c.Arg(1)) && !(ok && math.IsNaN(f)) {
 		return 1.0, nil
 	}
 	names, err := bigramsOf(c, "$diceCoefficient", c.Arg(0), c.Arg(1))
@@ -112,18 +113,18 @@ func diceCoefficient(c *jsonata.Call) (jsonata.Value, error) {
 // mostSimilar returns the candidate that is most similar to a name, or the name itself if none is similar enough.
 func mostSimilar(c *jsonata.Call) (jsonata.Value, error) {
 	threshold := 0.8
-	if err := growText(c, 0, c.Arg(2)); err != nil {
+	if err := js.GrowText(c, 0, c.Arg(2)); err != nil {
 		return nil, err
 	}
 	if c.Arg(2) != nil {
-		threshold = toNumber(c.Arg(2))
+		threshold = js.Number(c.Arg(2))
 	}
 	name, err := bigramsOf(c, "$mostSimilar", c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
 	best, similarity := jsonata.Value(""), 0.0
-	for _, candidate := range entriesOf(c.Arg(1)).All() {
+	for _, candidate := range js.Entries(c.Arg(1)).All() {
 		other, err := bigramsOf(c, "$mostSimilar", candidate)
 		if err != nil {
 			return nil, err
@@ -143,7 +144,7 @@ func bigramsOf(c *jsonata.Call, function string, names ...jsonata.Value) ([]bigr
 	for i, name := range names {
 		text, ok := name.(string)
 		if !ok {
-			return nil, argumentError("%s: got %s, want text", function, typeName(name))
+			return nil, js.ArgumentError("%s: got %s, want text", function, js.TypeName(name))
 		}
 		if err := c.Step(1 + len(text)/16); err != nil {
 			return nil, err

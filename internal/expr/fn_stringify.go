@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -33,7 +34,7 @@ func stringFunction(c *jsonata.Call, unwrap *jsonata.Program) (jsonata.Value, er
 		return nil, err
 	}
 	w := jsonWriter{call: c}
-	if isTrue(c.Arg(1)) {
+	if js.IsTrue(c.Arg(1)) {
 		w.indent = "  "
 	}
 	if err := w.value(v, "\n"); err != nil {
@@ -92,7 +93,7 @@ func (w *jsonWriter) value(v jsonata.Value, newline string) error {
 	case *jsonata.Function:
 		w.out.WriteString(`""`)
 	case *searchParams:
-		return w.object(entriesOf(v), newline)
+		return w.object(js.Entries(v), newline)
 	case jsonata.Host:
 		return w.value(v.JSON(), newline)
 	default:
@@ -192,13 +193,13 @@ func quoteJSON(b *strings.Builder, s string) {
 	start := 0
 	for i := range len(s) {
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && !isHalf(s[i:]) {
+		if c >= 0x20 && c != '"' && c != '\\' && !js.IsHalf(s[i:]) {
 			continue
 		}
 		b.WriteString(s[start:i])
 		start = i + 1
-		if isHalf(s[i:]) {
-			b.WriteString(`\u` + strconv.FormatInt(int64(halfUnit(s[i:])), 16))
+		if js.IsHalf(s[i:]) {
+			b.WriteString(`\u` + strconv.FormatInt(int64(js.HalfUnit(s[i:])), 16))
 			start = i + 3
 			continue
 		}

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // textFunctions cut text into pieces.
 func textFunctions() []jsonata.Func {
-	return bounded(jsonata.Func{Name: "recursiveCharacterTextSplitter", Params: 1, Call: splitText})
+	return js.Bounded(jsonata.Func{Name: "recursiveCharacterTextSplitter", Params: 1, Call: splitText})
 }
 
 // textSplitter cuts text into chunks of at most size UTF-16 units, preferably at paragraphs, then lines, then words. Neighbours share up
@@ -46,23 +47,23 @@ func (s *textSplitter) configure(options jsonata.Value) error {
 	if options == nil {
 		s.size, s.overlap = 200, 60
 	}
-	if v := field(options, "chunkSize"); !isNullish(v) {
-		s.size = toNumber(v)
+	if v := js.Field(options, "chunkSize"); !js.IsNullish(v) {
+		s.size = js.Number(v)
 	}
-	if v := field(options, "chunkOverlap"); !isNullish(v) {
-		s.overlap = toNumber(v)
+	if v := js.Field(options, "chunkOverlap"); !js.IsNullish(v) {
+		s.overlap = js.Number(v)
 	}
-	if list, ok := field(options, "separators").(*jsonata.Array); ok {
+	if list, ok := js.Field(options, "separators").(*jsonata.Array); ok {
 		s.separators = nil
 		for _, item := range list.Items() {
-			s.separators = append(s.separators, textOf(item))
+			s.separators = append(s.separators, js.Text(item))
 		}
 	}
-	if v := field(options, "keepSeparator"); !isNullish(v) {
-		s.keep = isTrue(v)
+	if v := js.Field(options, "keepSeparator"); !js.IsNullish(v) {
+		s.keep = js.IsTrue(v)
 	}
 	if s.overlap >= s.size {
-		return argumentError("Cannot have chunkOverlap >= chunkSize")
+		return js.ArgumentError("Cannot have chunkOverlap >= chunkSize")
 	}
 	return nil
 }
@@ -76,18 +77,18 @@ func splitterText(v jsonata.Value) (string, error) {
 	case *jsonata.Array, *jsonata.Object:
 		return indentedJSON(v)
 	}
-	return lodashText(v), nil
+	return js.LodashText(v), nil
 }
 
 // indentedJSON is JSON with two spaces for each level.
 func indentedJSON(v jsonata.Value) (string, error) {
 	data, err := jsonata.ToJSON(v)
 	if err != nil {
-		return "", failedError("encode json: %v", err)
+		return "", js.FailedError("encode json: %v", err)
 	}
 	var b bytes.Buffer
 	if err := json.Indent(&b, data, "", "  "); err != nil {
-		return "", failedError("indent json: %v", err)
+		return "", js.FailedError("indent json: %v", err)
 	}
 	return b.String(), nil
 }
@@ -119,7 +120,7 @@ func (s *textSplitter) split(text string, separators []string) error {
 	for _, piece := range s.pieces(text, separator) {
 		if utf16Length(piece) < s.size {
 			if len(separators) == 0 && !s.keep {
-				return argumentError("$recursiveCharacterTextSplitter: no separator is left to join the pieces with")
+				return js.ArgumentError("$recursiveCharacterTextSplitter: no separator is left to join the pieces with")
 			}
 			small = append(small, piece)
 			continue
@@ -170,7 +171,7 @@ func (s *textSplitter) merge(pieces []string, between string) error {
 			}
 			for total > s.overlap || total+length+float64(len(current))*gap > s.size && total > 0 {
 				if len(current) == 0 {
-					return argumentError("$recursiveCharacterTextSplitter: chunkOverlap is negative")
+					return js.ArgumentError("$recursiveCharacterTextSplitter: chunkOverlap is negative")
 				}
 				total -= utf16Length(current[0])
 				current = current[1:]
@@ -184,7 +185,7 @@ func (s *textSplitter) merge(pieces []string, between string) error {
 
 // add makes a chunk, without the white space around it and unless nothing else is in it.
 func (s *textSplitter) add(pieces []string, between string) error {
-	chunk := trimSpace(strings.Join(pieces, between))
+	chunk := js.TrimSpace(strings.Join(pieces, between))
 	if chunk == "" {
 		return nil
 	}

@@ -1,6 +1,9 @@
 package expr
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/jsonata"
+)
 
 // treeFunctions order nodes that name their parents.
 func treeFunctions() []jsonata.Func {
@@ -21,7 +24,7 @@ type treeNode struct {
 func sortNodes(c *jsonata.Call) (jsonata.Value, error) {
 	list, ok := c.Arg(0).(*jsonata.Array)
 	if !ok {
-		return nil, argumentError("$sortNodes: got %s, want an array", typeName(c.Arg(0)))
+		return nil, js.ArgumentError("$sortNodes: got %s, want an array", js.TypeName(c.Arg(0)))
 	}
 	nodes, err := linkNodes(c, list.Items(), newPath(argOr(c, 1, "id")), newPath(argOr(c, 2, "parent_id")))
 	if err != nil {
@@ -43,7 +46,7 @@ func argOr(c *jsonata.Call, i int, fallback string) jsonata.Value {
 
 func sequenceKeys(c *jsonata.Call, sequence jsonata.Value) []iteratee {
 	var keys []iteratee
-	for _, key := range castList(sequence) {
+	for _, key := range js.List(sequence) {
 		keys = append(keys, newIteratee(c, key))
 	}
 	return keys
@@ -57,13 +60,13 @@ func linkNodes(c *jsonata.Call, items []jsonata.Value, id, parent path) ([]*tree
 		if err := c.Step(2); err != nil {
 			return nil, err
 		}
-		byID[identityOf(id.get(item))] = &treeNode{value: item}
+		byID[js.Identity(id.get(item))] = &treeNode{value: item}
 	}
 	var roots []*treeNode
 	for _, item := range items {
-		node := byID[identityOf(id.get(item))]
+		node := byID[js.Identity(id.get(item))]
 		parentID := parent.get(item)
-		if above := byID[identityOf(parentID)]; above != nil && isTrue(parentID) {
+		if above := byID[js.Identity(parentID)]; above != nil && js.IsTrue(parentID) {
 			above.children = append(above.children, node)
 		} else {
 			roots = append(roots, node)
@@ -83,7 +86,7 @@ type treeSorter struct {
 // cycle below a root, which the depth gives away.
 func (s *treeSorter) flatten(nodes []*treeNode, depth int) error {
 	if depth > s.maxDepth {
-		return failedError("$sortNodes: a node is its own ancestor")
+		return js.FailedError("$sortNodes: a node is its own ancestor")
 	}
 	sorted, err := s.sort(nodes)
 	if err != nil {
@@ -126,7 +129,7 @@ func (s *treeSorter) sort(nodes []*treeNode) ([]*treeNode, error) {
 
 // withoutChildren returns a copy of the node without the member that would hold its children.
 func withoutChildren(v jsonata.Value) jsonata.Value {
-	source := entriesOf(v)
+	source := js.Entries(v)
 	out := jsonata.NewObject(source.Len())
 	for key, member := range source.All() {
 		if key != "children" {

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 	whatwg "github.com/nlnwa/whatwg-url/url"
 )
@@ -17,7 +18,7 @@ func urlFunctions() []jsonata.Func {
 
 // parseURL parses an absolute address by the rules of browsers.
 func parseURL(c *jsonata.Call) (jsonata.Value, error) {
-	text, err := callText(c, c.Arg(0))
+	text, err := js.CallText(c, c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func parseURL(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	parsed, err := whatwg.Parse(text)
 	if err != nil {
-		return nil, failedError("Invalid URL")
+		return nil, js.FailedError("Invalid URL")
 	}
 	return &address{url: parsed, params: parseParams(parsed.Query())}, nil
 }
@@ -130,7 +131,7 @@ func decodeParam(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s
 	}
-	return strings.ToValidUTF8(string(percentDecode(strings.ReplaceAll(s, "+", " "))), "\ufffd")
+	return strings.ToValidUTF8(string(js.PercentDecode(strings.ReplaceAll(s, "+", " "))), "\ufffd")
 }
 
 // String encodes the parameters as a form does.
@@ -214,7 +215,7 @@ func (p *searchParams) each(show func([2]string) jsonata.Value) func(*jsonata.Ca
 // find is a method that looks for the parameters of the name in its argument.
 func (p *searchParams) find(show func(values []jsonata.Value) jsonata.Value) func(*jsonata.Call) (jsonata.Value, error) {
 	return func(c *jsonata.Call) (jsonata.Value, error) {
-		name, err := callText(c, c.Arg(0))
+		name, err := js.CallText(c, c.Arg(0))
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -10,7 +11,7 @@ const maxXMLDepth = 1000
 // xmlFunctions convert between XML text and objects of the two forms of the npm package xml-js: compact ones, whose members are elements
 // by name, and others with a list of elements, which keep their order.
 func xmlFunctions() []jsonata.Func {
-	return bounded(
+	return js.Bounded(
 		jsonata.Func{Name: "xmlToJs", Params: 2, Call: xmlToJS},
 		jsonata.Func{Name: "jsToXml", Params: 2, Call: jsToXML},
 	)
@@ -29,15 +30,15 @@ func xmlOptionsOf(v jsonata.Value) xmlOptions {
 		defaults.Set("spaces", 4.0)
 		v = defaults
 	}
-	return xmlOptions{values: v, compact: field(v, "compact") == true}
+	return xmlOptions{values: v, compact: js.Field(v, "compact") == true}
 }
 
 // flag is a boolean option; other values count as false.
-func (o xmlOptions) flag(name string) bool { return field(o.values, name) == true }
+func (o xmlOptions) flag(name string) bool { return js.Field(o.values, name) == true }
 
 // key is the name of the member for some part of a document.
 func (o xmlOptions) key(part string) string {
-	if name, ok := field(o.values, part+"Key").(string); ok {
+	if name, ok := js.Field(o.values, part+"Key").(string); ok {
 		return name
 	}
 	if o.compact {
@@ -48,7 +49,7 @@ func (o xmlOptions) key(part string) string {
 
 // alwaysArray tells whether a member is an array even with a single item.
 func (o xmlOptions) alwaysArray(name string) bool {
-	switch v := field(o.values, "alwaysArray").(type) {
+	switch v := js.Field(o.values, "alwaysArray").(type) {
 	case bool:
 		return v
 	case *jsonata.Array:
@@ -65,17 +66,17 @@ func (o xmlOptions) alwaysArray(name string) bool {
 func xmlToJS(c *jsonata.Call) (jsonata.Value, error) {
 	builder := newXMLBuilder(xmlOptionsOf(c.Arg(1)))
 	if builder.o.flag("addParent") {
-		return nil, argumentError("$xmlToJs: the option addParent is not available, since a value cannot contain itself")
+		return nil, js.ArgumentError("$xmlToJs: the option addParent is not available, since a value cannot contain itself")
 	}
 	switch v := c.Arg(0).(type) {
 	case nil:
-		return nil, argumentError("Cannot read properties of undefined (reading 'length')")
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'length')")
 	case jsonata.Null, bool, float64: // which have no length
 		return jsonata.NewObject(0), nil
 	case string:
 		return builder.parse(c, v)
 	default:
-		return builder.parse(c, textOf(v))
+		return builder.parse(c, js.Text(v))
 	}
 }
 

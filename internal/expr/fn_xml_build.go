@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -31,7 +32,7 @@ func (b *xmlBuilder) close() { b.opened = b.opened[:len(b.opened)-1] }
 // open begins an element.
 func (b *xmlBuilder) open(name string, attributes *jsonata.Object) error {
 	if len(b.opened) > maxXMLDepth {
-		return failedError("$xmlToJs: elements nest more than %d deep", maxXMLDepth)
+		return js.FailedError("$xmlToJs: elements nest more than %d deep", maxXMLDepth)
 	}
 	attributes, err := b.convertAttributes(attributes)
 	if err != nil {
@@ -63,12 +64,12 @@ func (b *xmlBuilder) attach(element, attributes *jsonata.Object) {
 // put adds a member of the compact form. A second one of the same name makes it an array.
 func (b *xmlBuilder) put(name string, v jsonata.Value, present func(jsonata.Value) bool) {
 	current := b.current()
-	existing := objectGet(current, name)
+	existing := js.Get(current, name)
 	if !present(existing) && b.o.alwaysArray(name) {
 		existing = jsonata.NewArray()
 	}
 	list, isArray := existing.(*jsonata.Array)
-	if isTrue(existing) && !isArray {
+	if js.IsTrue(existing) && !isArray {
 		list, isArray = jsonata.NewArray(existing), true
 	}
 	if !isArray {
@@ -82,7 +83,7 @@ func (b *xmlBuilder) put(name string, v jsonata.Value, present func(jsonata.Valu
 // push adds an element of the other form.
 func (b *xmlBuilder) push(element *jsonata.Object) {
 	current, key := b.current(), b.o.key("elements")
-	list, ok := objectGet(current, key).(*jsonata.Array)
+	list, ok := js.Get(current, key).(*jsonata.Array)
 	if !ok {
 		list = jsonata.NewArray()
 	}
@@ -96,7 +97,7 @@ func (b *xmlBuilder) push(element *jsonata.Object) {
 // add puts a part that is not an element.
 func (b *xmlBuilder) add(part string, v jsonata.Value) {
 	if b.o.compact {
-		b.put(b.o.key(part), v, isTrue)
+		b.put(b.o.key(part), v, js.IsTrue)
 		return
 	}
 	element := jsonata.NewObject(2)
@@ -106,7 +107,7 @@ func (b *xmlBuilder) add(part string, v jsonata.Value) {
 }
 
 func (b *xmlBuilder) text(text string) error {
-	if b.o.flag("ignoreText") || trimSpace(text) == "" && !b.o.flag("captureSpacesBetweenElements") {
+	if b.o.flag("ignoreText") || js.TrimSpace(text) == "" && !b.o.flag("captureSpacesBetweenElements") {
 		return nil
 	}
 	var v jsonata.Value = b.trimmed(text)
@@ -116,7 +117,7 @@ func (b *xmlBuilder) text(text string) error {
 	if b.o.flag("sanitize") {
 		s, ok := v.(string)
 		if !ok {
-			return argumentError("text.replace is not a function")
+			return js.ArgumentError("text.replace is not a function")
 		}
 		v = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 	}
@@ -126,7 +127,7 @@ func (b *xmlBuilder) text(text string) error {
 
 func (b *xmlBuilder) trimmed(text string) string {
 	if b.o.flag("trim") {
-		return trimSpace(text)
+		return js.TrimSpace(text)
 	}
 	return text
 }
@@ -217,7 +218,7 @@ func (b *xmlBuilder) convertAttributes(attributes *jsonata.Object) (*jsonata.Obj
 	for name, v := range attributes.All() {
 		text, ok := v.(string)
 		if !ok {
-			return nil, argumentError("Cannot read properties of undefined (reading '%s')", map[bool]string{true: "trim", false: "toLowerCase"}[b.o.flag("trim")])
+			return nil, js.ArgumentError("Cannot read properties of undefined (reading '%s')", map[bool]string{true: "trim", false: "toLowerCase"}[b.o.flag("trim")])
 		}
 		if text = b.trimmed(text); native {
 			out.Set(name, nativeValue(text))
@@ -230,7 +231,7 @@ func (b *xmlBuilder) convertAttributes(attributes *jsonata.Object) (*jsonata.Obj
 
 // nativeValue is the number or the boolean that a text is.
 func nativeValue(text string) jsonata.Value {
-	if n := parseNumber(text); !math.IsNaN(n) {
+	if n := js.ParseNumber(text); !math.IsNaN(n) {
 		return n
 	}
 	switch strings.ToLower(text) {

@@ -1,25 +1,28 @@
 package expr
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/jsonata"
+)
 
 // The writer's half for documents that are lists of elements.
 
 func (w *xmlWriter) document(v jsonata.Value) {
-	declaration := field(v, w.o.key("declaration"))
-	if isTrue(declaration) {
+	declaration := js.Field(v, w.o.key("declaration"))
+	if js.IsTrue(declaration) {
 		w.declaration(declaration, 0)
 	}
 	if elements, ok := w.elementsOf(v); ok {
-		w.elements(elements, 0, !isTrue(declaration))
+		w.elements(elements, 0, !js.IsTrue(declaration))
 	}
 }
 
 // elementsOf is the list of children, if there are any.
 func (w *xmlWriter) elementsOf(v jsonata.Value) (*jsonata.Array, bool) {
-	children := field(v, w.o.key("elements"))
+	children := js.Field(v, w.o.key("elements"))
 	list, ok := children.(*jsonata.Array)
 	if s, isText := children.(string); isText && s != "" {
-		w.fail(argumentError("elements.reduce is not a function"))
+		w.fail(js.ArgumentError("elements.reduce is not a function"))
 	}
 	return list, ok && list.Len() > 0
 }
@@ -40,43 +43,43 @@ func (w *xmlWriter) elements(list *jsonata.Array, depth int, first bool) {
 
 // element writes a child of any type. One of an unknown type is left out.
 func (w *xmlWriter) element(v jsonata.Value, depth int, first bool) {
-	if isNullish(v) {
-		w.fail(argumentError("Cannot read properties of %s (reading 'type')", textOf(v)))
+	if js.IsNullish(v) {
+		w.fail(js.ArgumentError("Cannot read properties of %s (reading 'type')", js.Text(v)))
 		return
 	}
-	switch field(v, "type") {
+	switch js.Field(v, "type") {
 	case "element":
 		w.indent(depth, first)
 		w.namedElement(v, depth)
 	case "comment":
 		w.indent(depth, first)
-		w.comment(field(v, w.o.key("comment")))
+		w.comment(js.Field(v, w.o.key("comment")))
 	case "doctype":
 		w.indent(depth, first)
-		w.doctype(field(v, w.o.key("doctype")))
+		w.doctype(js.Field(v, w.o.key("doctype")))
 	case "cdata":
 		w.indentIf("indentCdata", depth, first)
-		w.cdata(field(v, w.o.key("cdata")))
+		w.cdata(js.Field(v, w.o.key("cdata")))
 	case "text":
 		w.indentIf("indentText", depth, first)
-		w.text(field(v, w.o.key("text")))
+		w.text(js.Field(v, w.o.key("text")))
 	case "instruction":
 		w.indentIf("indentInstruction", depth, first)
 		named := jsonata.NewObject(1)
-		body := field(v, w.o.key("instruction"))
-		if isTrue(field(v, w.o.key("attributes"))) {
+		body := js.Field(v, w.o.key("instruction"))
+		if js.IsTrue(js.Field(v, w.o.key("attributes"))) {
 			body = v
 		}
-		named.Set(textOf(field(v, w.o.key("name"))), body)
+		named.Set(js.Text(js.Field(v, w.o.key("name"))), body)
 		w.instruction(named, depth)
 	}
 }
 
 func (w *xmlWriter) namedElement(v jsonata.Value, depth int) {
-	name := textOf(field(v, "name"))
+	name := js.Text(js.Field(v, "name"))
 	w.write("<", name)
-	attributes := field(v, w.o.key("attributes"))
-	if isTrue(attributes) {
+	attributes := js.Field(v, w.o.key("attributes"))
+	if js.IsTrue(attributes) {
 		w.attributes(attributes, depth)
 	}
 	children, hasChildren := w.elementsOf(v)
@@ -96,13 +99,13 @@ func (w *xmlWriter) namedElement(v jsonata.Value, depth int) {
 
 // hasLines reports whether a child stands on a line of its own.
 func (w *xmlWriter) hasLines(v jsonata.Value) bool {
-	children, ok := field(v, "elements").(*jsonata.Array)
+	children, ok := js.Field(v, "elements").(*jsonata.Array)
 	if !ok {
 		return false
 	}
 	for _, child := range children.Items() {
 		option := map[jsonata.Value]string{"text": "indentText", "cdata": "indentCdata", "instruction": "indentInstruction"}
-		name, _ := field(child, w.o.key("type")).(string)
+		name, _ := js.Field(child, w.o.key("type")).(string)
 		if special := option[name]; special == "" || w.o.flag(special) {
 			return true
 		}

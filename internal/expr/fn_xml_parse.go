@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -66,7 +67,7 @@ func (p *xmlParser) run(text string) error {
 // fail remembers a mistake.
 func (p *xmlParser) fail(message string) {
 	p.flush()
-	p.err = argumentError("%s\nLine: %d\nColumn: %d\nChar: %s", message, p.line, p.column, string(p.c))
+	p.err = js.ArgumentError("%s\nLine: %d\nColumn: %d\nChar: %s", message, p.line, p.column, string(p.c))
 }
 
 // flush hands over the text so far.

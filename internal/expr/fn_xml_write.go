@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -26,8 +27,8 @@ func jsToXML(c *jsonata.Call) (jsonata.Value, error) {
 	switch {
 	case w.o.compact:
 		w.members(c.Arg(0), 0)
-	case isNullish(c.Arg(0)):
-		return nil, argumentError("Cannot read properties of %s (reading 'declaration')", textOf(c.Arg(0)))
+	case js.IsNullish(c.Arg(0)):
+		return nil, js.ArgumentError("Cannot read properties of %s (reading 'declaration')", js.Text(c.Arg(0)))
 	default:
 		w.document(c.Arg(0))
 	}
@@ -39,12 +40,12 @@ func jsToXML(c *jsonata.Call) (jsonata.Value, error) {
 
 // setSpaces reads the option for the indentation: a text, or a number of spaces.
 func (w *xmlWriter) setSpaces() error {
-	switch v := field(w.o.values, "spaces").(type) {
+	switch v := js.Field(w.o.values, "spaces").(type) {
 	case string:
 		w.spaces = v
 	case float64:
-		if v < -1 || v >= math.MaxUint32 || !isWhole(v) {
-			return argumentError("Invalid array length")
+		if v < -1 || v >= math.MaxUint32 || !js.IsWhole(v) {
+			return js.ArgumentError("Invalid array length")
 		}
 		if err := w.call.Grow(int(max(v, 0))); err != nil {
 			return err
@@ -76,7 +77,7 @@ func (w *xmlWriter) fail(err error) {
 func (w *xmlWriter) enter() bool {
 	w.depth++
 	if w.depth > maxXMLDepth {
-		w.fail(failedError("$jsToXml: elements nest more than %d deep", maxXMLDepth))
+		w.fail(js.FailedError("$jsToXml: elements nest more than %d deep", maxXMLDepth))
 	}
 	w.fail(w.call.Step(1))
 	return w.err == nil
@@ -111,8 +112,8 @@ func (w *xmlWriter) members(v jsonata.Value, depth int) {
 	}
 	defer w.leave()
 	first := depth == 0
-	for key, member := range entriesOf(v).All() {
-		for _, node := range castList(member) {
+	for key, member := range js.Entries(v).All() {
+		for _, node := range js.List(member) {
 			if w.member(key, node, depth, first) {
 				first = false
 			}
@@ -130,7 +131,7 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 		w.declaration(node, depth)
 	case w.o.key("instruction"):
 		w.indentIf("indentInstruction", depth, first)
-		w.instruction(entriesOf(node), depth)
+		w.instruction(js.Entries(node), depth)
 	case w.o.key("attributes"):
 		return false
 	case w.o.key("text"):
@@ -146,7 +147,7 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 		w.indent(depth, first)
 		w.comment(node)
 	default:
-		if parent, ok := field(w.o.values, "parentKey").(string); ok && key == parent {
+		if parent, ok := js.Field(w.o.values, "parentKey").(string); ok && key == parent {
 			return false
 		}
 		w.indent(depth, first)
@@ -157,7 +158,7 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 
 func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
 	switch {
-	case isNullish(node) || node == "":
+	case js.IsNullish(node) || node == "":
 		w.emptyElement(name)
 		return
 	case name == "":
@@ -165,14 +166,14 @@ func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
 		return
 	}
 	w.write("<", name)
-	if !isComposite(node) {
+	if !js.IsComposite(node) {
 		w.write(">")
 		w.text(node)
 		w.write("</", name, ">")
 		return
 	}
-	attributes := field(node, w.o.key("attributes"))
-	if isTrue(attributes) {
+	attributes := js.Field(node, w.o.key("attributes"))
+	if js.IsTrue(attributes) {
 		w.attributes(attributes, depth)
 	}
 	if !w.hasContent(node, true) && !preservesSpace(attributes) && !w.o.flag("fullTagEmptyElement") {
@@ -196,13 +197,13 @@ func (w *xmlWriter) emptyElement(name string) {
 }
 
 func preservesSpace(attributes jsonata.Value) bool {
-	return field(attributes, "xml:space") == "preserve"
+	return js.Field(attributes, "xml:space") == "preserve"
 }
 
 // hasContent reports whether a node of the compact form has anything but attributes: something that stands on a line of its own, or
 // anything at all.
 func (w *xmlWriter) hasContent(node jsonata.Value, anything bool) bool {
-	for key := range entriesOf(node).All() {
+	for key := range js.Entries(node).All() {
 		switch key {
 		case w.o.key("attributes"):
 			continue
@@ -219,7 +220,7 @@ func (w *xmlWriter) hasContent(node jsonata.Value, anything bool) bool {
 				continue
 			}
 		}
-		if parent, ok := field(w.o.values, "parentKey").(string); ok && key == parent {
+		if parent, ok := js.Field(w.o.values, "parentKey").(string); ok && key == parent {
 			continue
 		}
 		return true
@@ -232,9 +233,9 @@ func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
 		return
 	}
 	ownLines := w.spaces != "" && w.o.flag("indentAttributes")
-	members := entriesOf(v)
+	members := js.Entries(v)
 	for name, value := range members.All() {
-		if isNullish(value) {
+		if js.IsNullish(value) {
 			continue
 		}
 		if ownLines {
@@ -246,7 +247,7 @@ func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
 		if _, isText := value.(string); !isText && w.o.flag("noQuotesForNativeAttributes") {
 			quote = ""
 		}
-		w.write(name, "=", quote, strings.ReplaceAll(textOf(value), `"`, "&quot;"), quote)
+		w.write(name, "=", quote, strings.ReplaceAll(js.Text(value), `"`, "&quot;"), quote)
 	}
 	if ownLines && members.Len() > 0 {
 		w.indent(depth, false)
@@ -254,14 +255,14 @@ func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
 }
 
 func (w *xmlWriter) declaration(v jsonata.Value, depth int) {
-	if isNullish(v) {
-		w.fail(argumentError("Cannot read properties of %s (reading '%s')", textOf(v), w.o.key("attributes")))
+	if js.IsNullish(v) {
+		w.fail(js.ArgumentError("Cannot read properties of %s (reading '%s')", js.Text(v), w.o.key("attributes")))
 	}
 	if w.o.flag("ignoreDeclaration") {
 		return
 	}
 	w.write("<?xml")
-	w.attributes(field(v, w.o.key("attributes")), depth)
+	w.attributes(js.Field(v, w.o.key("attributes")), depth)
 	w.write("?>")
 }
 
@@ -273,10 +274,10 @@ func (w *xmlWriter) instruction(o *jsonata.Object, depth int) {
 	for name, v := range o.All() {
 		w.write("<?", name)
 		switch {
-		case isComposite(v):
-			w.attributes(field(v, w.o.key("attributes")), depth)
-		case isTrue(v):
-			w.write(" ", textOf(v))
+		case js.IsComposite(v):
+			w.attributes(js.Field(v, w.o.key("attributes")), depth)
+		case js.IsTrue(v):
+			w.write(" ", js.Text(v))
 		}
 		w.write("?>")
 		return
@@ -288,7 +289,7 @@ func (w *xmlWriter) text(v jsonata.Value) {
 	if w.o.flag("ignoreText") {
 		return
 	}
-	text := strings.ReplaceAll(textOf(v), "&amp;", "&") // what is escaped already is not escaped twice
+	text := strings.ReplaceAll(js.Text(v), "&amp;", "&") // what is escaped already is not escaped twice
 	w.write(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
 }
 
@@ -298,19 +299,19 @@ func (w *xmlWriter) cdata(v jsonata.Value) {
 	}
 	text, ok := v.(string)
 	if !ok {
-		w.fail(argumentError("cdata.replace is not a function"))
+		w.fail(js.ArgumentError("cdata.replace is not a function"))
 	}
 	w.write("<![CDATA[", strings.Replace(text, "]]>", "]]]]><![CDATA[>", 1), "]]>")
 }
 
 func (w *xmlWriter) comment(v jsonata.Value) {
 	if !w.o.flag("ignoreComment") {
-		w.write("<!--", textOf(v), "-->")
+		w.write("<!--", js.Text(v), "-->")
 	}
 }
 
 func (w *xmlWriter) doctype(v jsonata.Value) {
 	if !w.o.flag("ignoreDoctype") {
-		w.write("<!DOCTYPE ", textOf(v), ">")
+		w.write("<!DOCTYPE ", js.Text(v), ">")
 	}
 }

@@ -3,6 +3,7 @@ package expr
 import (
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -10,21 +11,21 @@ import (
 func dependencyGraph(c *jsonata.Call) (jsonata.Value, error) {
 	list, ok := c.Arg(0).(*jsonata.Array)
 	if !ok {
-		return nil, argumentError("$dependencyGraph: got %s, want an array", typeName(c.Arg(0)))
+		return nil, js.ArgumentError("$dependencyGraph: got %s, want an array", js.TypeName(c.Arg(0)))
 	}
-	if err := visit(c, list); err != nil {
+	if err := js.Visit(c, list); err != nil {
 		return nil, err
 	}
 	parentKey, key := newPath(c.Arg(1)), newPath(c.Arg(2))
 	byKey := make(map[string]jsonata.Value, list.Len())
 	for _, item := range list.Items() {
-		byKey[propertyKey(key.get(item))] = item
+		byKey[js.PropertyKey(key.get(item))] = item
 	}
 	g := newGraph()
 	for _, item := range list.Items() {
 		id, parentID := key.get(item), parentKey.get(item)
 		g.addNode(id, item)
-		if parent := byKey[propertyKey(parentID)]; isTrue(parent) {
+		if parent := byKey[js.PropertyKey(parentID)]; js.IsTrue(parent) {
 			g.addNode(parentID, parent)
 			g.addDependency(id, parentID)
 		}
@@ -50,16 +51,16 @@ func newGraph() *graph { return &graph{byID: make(map[any]*graphNode)} }
 
 // addNode adds a node unless the graph has it.
 func (g *graph) addNode(id, data jsonata.Value) {
-	if g.byID[identityOf(id)] != nil {
+	if g.byID[js.Identity(id)] != nil {
 		return
 	}
 	n := &graphNode{id: id, data: data, linked: make(map[*graphNode]bool)}
-	g.byID[identityOf(id)] = n
+	g.byID[js.Identity(id)] = n
 	g.nodes = append(g.nodes, n)
 }
 
 func (g *graph) addDependency(id, on jsonata.Value) {
-	from, to := g.byID[identityOf(id)], g.byID[identityOf(on)]
+	from, to := g.byID[js.Identity(id)], g.byID[js.Identity(on)]
 	if from.linked[to] {
 		return
 	}
@@ -82,7 +83,7 @@ func (g *graph) Member(name string) (jsonata.Value, bool) {
 		return method(1, g.walkFrom(func(n *graphNode) []*graphNode { return n.dependants }))
 	case "hasNode":
 		return method(1, func(c *jsonata.Call) (jsonata.Value, error) {
-			return g.byID[identityOf(c.Arg(0))] != nil, nil
+			return g.byID[js.Identity(c.Arg(0))] != nil, nil
 		})
 	case "getNodeData":
 		return method(1, func(c *jsonata.Call) (jsonata.Value, error) {
@@ -113,10 +114,10 @@ func (g *graph) JSON() jsonata.Value {
 }
 
 func (g *graph) node(id jsonata.Value) (*graphNode, error) {
-	if n := g.byID[identityOf(id)]; n != nil {
+	if n := g.byID[js.Identity(id)]; n != nil {
 		return n, nil
 	}
-	return nil, failedError("Node does not exist: %s", textOf(id))
+	return nil, js.FailedError("Node does not exist: %s", js.Text(id))
 }
 
 // overallOrder lists the nodes so that each comes after what it depends on; with a true argument only those that depend
@@ -129,7 +130,7 @@ func (g *graph) overallOrder(c *jsonata.Call) (jsonata.Value, error) {
 			return nil, err
 		}
 	}
-	walk := graphWalk{call: c, edges: edges, leavesOnly: isTrue(c.Arg(0))}
+	walk := graphWalk{call: c, edges: edges, leavesOnly: js.IsTrue(c.Arg(0))}
 	for _, n := range g.nodes {
 		if len(n.dependants) > 0 {
 			continue
@@ -179,7 +180,7 @@ func (w *graphWalk) from(n *graphNode) error {
 	}
 	w.path = append(w.path, n)
 	if w.onPath[n] {
-		return failedError("Dependency Cycle Found: %s", strings.Join(nodeTexts(w.path), " -> "))
+		return js.FailedError("Dependency Cycle Found: %s", strings.Join(nodeTexts(w.path), " -> "))
 	}
 	w.onPath[n] = true
 	edges := w.edges(n)
@@ -211,8 +212,8 @@ func (w *graphWalk) ids(except *graphNode) jsonata.Value {
 func nodeTexts(nodes []*graphNode) []string {
 	texts := make([]string, len(nodes))
 	for i, n := range nodes {
-		if !isNullish(n.id) {
-			texts[i] = textOf(n.id)
+		if !js.IsNullish(n.id) {
+			texts[i] = js.Text(n.id)
 		}
 	}
 	return texts

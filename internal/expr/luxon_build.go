@@ -1,6 +1,9 @@
 package expr
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/jsonata"
+)
 
 // instant is what a parser found in a text: fields, and possibly a zone with the offset that was written.
 type instant struct {
@@ -120,11 +123,11 @@ func firstInvalid(a, b *invalidity) *invalidity {
 	return b
 }
 
-func within(v, low, high float64) bool { return isWhole(v) && v >= low && v <= high }
+func within(v, low, high float64) bool { return js.IsWhole(v) && v >= low && v <= high }
 
 func checkWeek(u units, rule weekRule) *invalidity {
 	switch {
-	case !isWhole(u["weekYear"]):
+	case !js.IsWhole(u["weekYear"]):
 		return outOfRange("weekYear", u["weekYear"])
 	case !within(u["weekNumber"], 1, rule.weeksInYear(u["weekYear"])):
 		return outOfRange("week", u["weekNumber"])
@@ -136,7 +139,7 @@ func checkWeek(u units, rule weekRule) *invalidity {
 
 func checkOrdinal(u units) *invalidity {
 	switch {
-	case !isWhole(u["year"]):
+	case !js.IsWhole(u["year"]):
 		return outOfRange("year", u["year"])
 	case !within(u["ordinal"], 1, daysInYear(u["year"])):
 		return outOfRange("ordinal", u["ordinal"])
@@ -146,7 +149,7 @@ func checkOrdinal(u units) *invalidity {
 
 func checkDate(c civil) *invalidity {
 	switch {
-	case !isWhole(c.year):
+	case !js.IsWhole(c.year):
 		return outOfRange("year", c.year)
 	case !within(c.month, 1, 12):
 		return outOfRange("month", c.month)

@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -24,7 +25,7 @@ func (v *durationValue) Member(name string) (jsonata.Value, bool) {
 		return n, true
 	}
 	if call := v.method(name); call != nil {
-		return method(name, call), true
+		return js.Method(name, call), true
 	}
 	return nil, false
 }
@@ -39,7 +40,7 @@ func wrapDuration(d duration, err error) (jsonata.Value, error) {
 func (v *durationValue) method(name string) call {
 	switch name {
 	case "plus", "minus":
-		return func(a []jsonata.Value) (jsonata.Value, error) { return v.add(arg(a, 0), name == "minus") }
+		return func(a []jsonata.Value) (jsonata.Value, error) { return v.add(js.Arg(a, 0), name == "minus") }
 	case "negate":
 		return func([]jsonata.Value) (jsonata.Value, error) { return wrapDuration(v.negate(), nil) }
 	case "normalize":
@@ -47,7 +48,7 @@ func (v *durationValue) method(name string) call {
 	case "shiftTo":
 		return v.shiftToMethod
 	case "as", "get":
-		return func(a []jsonata.Value) (jsonata.Value, error) { return v.inUnit(arg(a, 0), name == "as") }
+		return func(a []jsonata.Value) (jsonata.Value, error) { return v.inUnit(js.Arg(a, 0), name == "as") }
 	case "toFormat":
 		return v.toFormat
 	case "toISO":
@@ -118,16 +119,16 @@ func (v *durationValue) toFormat(a []jsonata.Value) (jsonata.Value, error) {
 	if !v.valid() {
 		return "Invalid Duration", nil
 	}
-	format, ok := arg(a, 0).(string)
+	format, ok := js.Arg(a, 0).(string)
 	if !ok {
-		return nil, argumentError("Cannot read properties of undefined (reading 'length')")
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'length')")
 	}
-	return v.formatted(format, arg(a, 1)), nil
+	return v.formatted(format, js.Arg(a, 1)), nil
 }
 
 // formatted rounds down unless told otherwise. With options that are not about that, the width is the one of the whole part.
 func (v *durationValue) formatted(format string, options jsonata.Value) string {
-	down := field(options, "round") != false && field(options, "floor") != false
+	down := js.Field(options, "round") != false && js.Field(options, "floor") != false
 	wholeWidth := false
 	if o, ok := options.(*jsonata.Object); ok {
 		_, hasFloor := o.Get("floor")

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -21,7 +22,7 @@ func splitFormat(format string) []formatToken {
 	quoted := false
 	flush := func() {
 		if run.Len() > 0 {
-			tokens = append(tokens, formatToken{run.String(), quoted || trimSpace(run.String()) == ""})
+			tokens = append(tokens, formatToken{run.String(), quoted || js.TrimSpace(run.String()) == ""})
 			run.Reset()
 		}
 	}
@@ -153,7 +154,7 @@ func (f formatter) clockNumber(token string) (float64, int, bool) {
 // lastTwo is the number that the last two characters of a year are.
 func lastTwo(year float64) float64 {
 	text := jsonata.FormatNumber(year)
-	return parseNumber(text[max(0, len(text)-2):])
+	return js.ParseNumber(text[max(0, len(text)-2):])
 }
 
 // name is the text of the tokens that stand for names and zones.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -26,7 +27,7 @@ func (d *dateTime) Member(name string) (jsonata.Value, bool) {
 		return v, true
 	}
 	if call := d.method(name); call != nil {
-		return method(name, call), true
+		return js.Method(name, call), true
 	}
 	return nil, false
 }
@@ -151,9 +152,9 @@ func durationArgument(v jsonata.Value) (duration, error) {
 	case *durationValue:
 		return duration{}, invalidUnit("toObject")
 	case jsonata.Null:
-		return duration{}, argumentError("Duration.fromObject: argument expected to be an object, got null")
+		return duration{}, js.ArgumentError("Duration.fromObject: argument expected to be an object, got null")
 	}
-	return duration{}, argumentError("Unknown duration argument %s of type %s", textOf(v), jsTypeOf(v))
+	return duration{}, js.ArgumentError("Unknown duration argument %s of type %s", js.Text(v), js.TypeOf(v))
 }
 
 // fieldArgument reads the fields for the method set. Only objects have any.
@@ -185,5 +186,5 @@ func (l *luxon) zoneArgument(v jsonata.Value) zone {
 	case float64:
 		return offsetZone(v)
 	}
-	return zone{kind: zoneInvalid, id: textOf(v)}
+	return zone{kind: zoneInvalid, id: js.Text(v)}
 }

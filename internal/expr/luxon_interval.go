@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -17,7 +18,7 @@ func (d *dateTime) until(a []jsonata.Value) (jsonata.Value, error) {
 	if !d.valid() {
 		return d, nil
 	}
-	end, err := d.intervalEnd(arg(a, 0))
+	end, err := d.intervalEnd(js.Arg(a, 0))
 	switch {
 	case err != nil:
 		return nil, err
@@ -43,12 +44,12 @@ func (d *dateTime) intervalEnd(v jsonata.Value) (*dateTime, error) {
 		return &end, err
 	case float64, *opaqueDate, *date:
 		end := d.lux.invalid(invalidInput(), d.now)
-		if ms := toNumber(v); jsTypeOf(v) == "object" && !math.IsNaN(ms) {
+		if ms := js.Number(v); js.TypeOf(v) == "object" && !math.IsNaN(ms) {
 			end = d.lux.at(ms, systemZone(), locale{}, d.now)
 		}
 		return &end, nil
 	}
-	return nil, argumentError("Unknown datetime argument: %s, of type %s", textOf(v), jsTypeOf(v))
+	return nil, js.ArgumentError("Unknown datetime argument: %s, of type %s", js.Text(v), js.TypeOf(v))
 }
 
 // JSON shows the two ends.

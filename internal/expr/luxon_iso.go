@@ -4,6 +4,8 @@ import (
 	"math"
 	"regexp"
 	"strings"
+
+	"github.com/millrace/millrace/internal/dialect/js"
 )
 
 // The patterns of ISO 8601 texts. They share the groups of the time: hour, minute, second, fraction, Z, offset hours, offset minutes, zone.
@@ -28,13 +30,13 @@ var (
 // number adds a field if the text has it.
 func (u units) number(name, digits string) {
 	if digits != "" {
-		u[name] = parseIntPrefix(digits)
+		u[name] = js.ParseInt(digits)
 	}
 }
 
 // fraction is milliseconds from the digits after the point, cut off with the errors of floating point.
 func fractionMillis(digits string) float64 {
-	return math.Floor(parseDecimal("0."+digits) * 1000)
+	return math.Floor(js.ParseDecimal("0."+digits) * 1000)
 }
 
 // parseISO reads a date, a week date, a day of a year or a time of today.
@@ -89,7 +91,7 @@ func (l *luxon) isoTimeOf(u units, m []string) *instant {
 // parseRFC2822 reads the date of a mail. The words of American zones mean fixed offsets.
 func (l *luxon) parseRFC2822(text string) *instant {
 	text = rfcSpaces.ReplaceAllString(rfcComment.ReplaceAllString(text, " "), " ")
-	m := rfc2822.FindStringSubmatch(trimSpace(text))
+	m := rfc2822.FindStringSubmatch(js.TrimSpace(text))
 	if m == nil {
 		return nil
 	}

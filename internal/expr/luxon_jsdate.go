@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -68,5 +69,5 @@ func (d *date) Member(name string) (jsonata.Value, bool) {
 	default:
 		return nil, false
 	}
-	return method(name, func([]jsonata.Value) (jsonata.Value, error) { return result, nil }), true
+	return js.Method(name, func([]jsonata.Value) (jsonata.Value, error) { return result, nil }), true
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -205,8 +206,8 @@ func (l locale) digits() string {
 func (l locale) grouped(n float64) string {
 	group, text := l.data().Group, jsonata.FormatNumber(n)
 	whole, decimals, _ := strings.Cut(text, ".")
-	first, size := 3, int(parseNumber(group[2]))
-	if len(whole) >= first+int(parseNumber(group[1])) {
+	first, size := 3, int(js.ParseNumber(group[2]))
+	if len(whole) >= first+int(js.ParseNumber(group[1])) {
 		for at := len(whole) - first; at > 0; at -= size {
 			whole = whole[:at] + "\x00" + whole[at:]
 		}
@@ -247,14 +248,14 @@ func (l locale) localize(text string) string {
 
 // with applies the members locale, numberingSystem and outputCalendar of an options object.
 func (l locale) with(options jsonata.Value) (locale, error) {
-	if v := field(options, "locale"); isTrue(v) {
-		l.tag = textOf(v)
+	if v := js.Field(options, "locale"); js.IsTrue(v) {
+		l.tag = js.Text(v)
 	}
-	if v := field(options, "numberingSystem"); isTrue(v) {
-		l.numbering = textOf(v)
+	if v := js.Field(options, "numberingSystem"); js.IsTrue(v) {
+		l.numbering = js.Text(v)
 	}
-	if v := field(options, "outputCalendar"); isTrue(v) {
-		l.calendar = textOf(v)
+	if v := js.Field(options, "outputCalendar"); js.IsTrue(v) {
+		l.calendar = js.Text(v)
 	}
 	return l, l.check()
 }
@@ -262,7 +263,7 @@ func (l locale) with(options jsonata.Value) (locale, error) {
 // check refuses what is not a language tag at all. A language nobody knows is fine: it shows as English.
 func (l locale) check() error {
 	if !localeTag.MatchString(l.name()) {
-		return argumentError("Incorrect locale information provided")
+		return js.ArgumentError("Incorrect locale information provided")
 	}
 	return nil
 }

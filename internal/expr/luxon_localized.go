@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -78,7 +79,7 @@ func (d dateTime) localizedZone(long bool) string {
 // substituted tells whether browsers have no zone for this one, so that its time is written as one of UTC.
 func (z zone) substituted() bool {
 	hours := z.fixed / 60
-	return z.kind == zoneFixed && (hours == 0 || !isWhole(hours) || hours < -12 || hours > 14)
+	return z.kind == zoneFixed && (hours == 0 || !js.IsWhole(hours) || hours < -12 || hours > 14)
 }
 
 // pattern finds the pattern of a key. What the table does not have is put together from a date and a time.
@@ -134,23 +135,23 @@ func (l *localeData) plain(key string) string {
 // formatKey reads the options of a localized format.
 func formatKey(options jsonata.Value, l *localeData) (string, error) {
 	var key strings.Builder
-	dateStyle, timeStyle := field(options, "dateStyle"), field(options, "timeStyle")
+	dateStyle, timeStyle := js.Field(options, "dateStyle"), js.Field(options, "timeStyle")
 	var dated, timed bool
 	for _, f := range []struct{ name, letter, styles string }{
 		{"weekday", "E", "345"}, {"year", "y", "12"}, {"month", "M", "12345"}, {"day", "d", "12"},
 		{"hour", "h", "12"}, {"minute", "m", "12"}, {"second", "s", "12"}, {"timeZoneName", "z", "34"},
 	} {
-		v := field(options, f.name)
+		v := js.Field(options, f.name)
 		if v == nil {
 			continue
 		}
 		if dateStyle != nil || timeStyle != nil {
-			return "", argumentError("Can't set option %s when %s is used", f.name, styleName(dateStyle))
+			return "", js.ArgumentError("Can't set option %s when %s is used", f.name, styleName(dateStyle))
 		}
-		style := slices.Index([]string{"", "numeric", "2-digit", "short", "long", "narrow"}, textOf(v))
+		style := slices.Index([]string{"", "numeric", "2-digit", "short", "long", "narrow"}, js.Text(v))
 		digit := strconv.Itoa(style)
 		if style < 1 || !strings.Contains(f.styles, digit) {
-			return "", argumentError("Value %s out of range for Intl.DateTimeFormat options property %s", textOf(v), f.name)
+			return "", js.ArgumentError("Value %s out of range for Intl.DateTimeFormat options property %s", js.Text(v), f.name)
 		}
 		timed = timed || strings.Contains("hms", f.letter)
 		dated = dated || strings.Contains("EyMd", f.letter)
@@ -160,15 +161,15 @@ func formatKey(options jsonata.Value, l *localeData) (string, error) {
 		key.WriteString(f.letter + digit)
 	}
 	if dateStyle != nil {
-		key.WriteString("ds-" + textOf(dateStyle))
+		key.WriteString("ds-" + js.Text(dateStyle))
 	}
 	if timeStyle != nil {
-		key.WriteString("ts-" + textOf(timeStyle))
+		key.WriteString("ts-" + js.Text(timeStyle))
 	}
 	if key.Len() == 0 {
 		return "y1M1d1", nil
 	}
-	if field(options, "hour") != nil {
+	if js.Field(options, "hour") != nil {
 		key.WriteString(l.hourCycle(options))
 	}
 	return key.String(), nil
@@ -183,17 +184,17 @@ func styleName(dateStyle jsonata.Value) string {
 
 // hourCycle is the end of a key that asks for 12 or 24 hours. Languages that are used to 12 hours count the others from 1 to 24.
 func (l *localeData) hourCycle(options jsonata.Value) string {
-	if twelve := field(options, "hour12"); twelve != nil {
+	if twelve := js.Field(options, "hour12"); twelve != nil {
 		switch {
-		case isTrue(twelve):
+		case js.IsTrue(twelve):
 			return "h12"
 		case strings.Contains(l.pattern("h1m1"), "{h"):
 			return "h24"
 		}
 		return "h23"
 	}
-	if cycle := field(options, "hourCycle"); cycle != nil {
-		return textOf(cycle)
+	if cycle := js.Field(options, "hourCycle"); cycle != nil {
+		return js.Text(cycle)
 	}
 	return ""
 }
@@ -207,14 +208,14 @@ func (d dateTime) toLocaleString(options, locale jsonata.Value) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if v := field(options, "timeZone"); v != nil {
-		z := d.lux.zones.named(textOf(v))
+	if v := js.Field(options, "timeZone"); v != nil {
+		z := d.lux.zones.named(js.Text(v))
 		if !z.valid() {
-			return "", argumentError("Invalid time zone specified: %s", textOf(v))
+			return "", js.ArgumentError("Invalid time zone specified: %s", js.Text(v))
 		}
 		d = d.setZone(z, false)
 	}
-	if isNullish(options) {
+	if js.IsNullish(options) {
 		return d.inLocale(loc).localized("y1M1d1"), nil
 	}
 	key, err := formatKey(options, loc.data())

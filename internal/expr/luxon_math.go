@@ -2,6 +2,8 @@ package expr
 
 import (
 	"math"
+
+	"github.com/millrace/millrace/internal/dialect/js"
 )
 
 // weekFields renames the fields of local weeks and says whose weeks are meant.
@@ -10,7 +12,7 @@ func weekFields(u units, loc locale) (weekRule, error) {
 		return isoWeeks(), nil
 	}
 	if u.has("weekday", "weekNumber", "weekYear") {
-		return weekRule{}, argumentError("Cannot mix locale-based week fields with ISO-based week fields")
+		return weekRule{}, js.ArgumentError("Cannot mix locale-based week fields with ISO-based week fields")
 	}
 	for from, to := range map[string]string{"localWeekday": "weekday", "localWeekNumber": "weekNumber", "localWeekYear": "weekYear"} {
 		if v, ok := u[from]; ok {
@@ -25,10 +27,10 @@ func weekFields(u units, loc locale) (weekRule, error) {
 func checkMix(u units) error {
 	gregorian := u.has("year", "month", "day")
 	if (gregorian || u.has("ordinal")) && (u["weekYear"] != 0 || u["weekNumber"] != 0) {
-		return argumentError("Can't mix weekYear/weekNumber units with year/month/day or ordinals")
+		return js.ArgumentError("Can't mix weekYear/weekNumber units with year/month/day or ordinals")
 	}
 	if u.has("month", "day") && u.has("ordinal") {
-		return argumentError("Can't mix ordinal dates with month/day")
+		return js.ArgumentError("Can't mix ordinal dates with month/day")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -31,31 +32,31 @@ func (d dateTime) value(err error) (jsonata.Value, error) {
 func (d *dateTime) changing(name string) call {
 	switch name {
 	case "plus", "minus":
-		return func(a []jsonata.Value) (jsonata.Value, error) { return d.add(arg(a, 0), name == "minus") }
+		return func(a []jsonata.Value) (jsonata.Value, error) { return d.add(js.Arg(a, 0), name == "minus") }
 	case "set":
 		return d.setMethod
 	case "startOf", "endOf":
 		return func(a []jsonata.Value) (jsonata.Value, error) { return d.bound(a, name == "endOf") }
 	case "setZone":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
-			return d.setZone(d.lux.zoneArgument(arg(a, 0)), keepsLocal(arg(a, 1))).value(nil)
+			return d.setZone(d.lux.zoneArgument(js.Arg(a, 0)), keepsLocal(js.Arg(a, 1))).value(nil)
 		}
 	case "toUTC":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
 			offset := 0.0
-			if v := arg(a, 0); v != nil {
-				offset = toNumber(v)
+			if v := js.Arg(a, 0); v != nil {
+				offset = js.Number(v)
 			}
-			return d.setZone(offsetZone(offset), keepsLocal(arg(a, 1))).value(nil)
+			return d.setZone(offsetZone(offset), keepsLocal(js.Arg(a, 1))).value(nil)
 		}
 	case "toLocal":
 		return func([]jsonata.Value) (jsonata.Value, error) { return d.setZone(systemZone(), false).value(nil) }
 	case "reconfigure":
-		return func(a []jsonata.Value) (jsonata.Value, error) { return d.reconfigure(arg(a, 0)) }
+		return func(a []jsonata.Value) (jsonata.Value, error) { return d.reconfigure(js.Arg(a, 0)) }
 	case "setLocale":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
 			options := jsonata.NewObject(1)
-			options.Set("locale", arg(a, 0))
+			options.Set("locale", js.Arg(a, 0))
 			return d.reconfigure(options)
 		}
 	}
@@ -63,7 +64,7 @@ func (d *dateTime) changing(name string) call {
 }
 
 func keepsLocal(options jsonata.Value) bool {
-	return isTrue(field(options, "keepLocalTime")) || isTrue(field(options, "keepCalendarTime"))
+	return js.IsTrue(js.Field(options, "keepLocalTime")) || js.IsTrue(js.Field(options, "keepCalendarTime"))
 }
 
 func (d *dateTime) add(v jsonata.Value, negative bool) (jsonata.Value, error) {
@@ -84,7 +85,7 @@ func (d *dateTime) setMethod(a []jsonata.Value) (jsonata.Value, error) {
 	if !d.valid() {
 		return d, nil
 	}
-	u, err := fieldArgument(arg(a, 0))
+	u, err := fieldArgument(js.Arg(a, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +97,11 @@ func (d *dateTime) bound(a []jsonata.Value, end bool) (jsonata.Value, error) {
 	if !d.valid() {
 		return d, nil
 	}
-	unit, err := unitArgument(arg(a, 0))
+	unit, err := unitArgument(js.Arg(a, 0))
 	if err != nil {
 		return nil, err
 	}
-	localWeeks := isTrue(field(arg(a, 1), "useLocaleWeeks"))
+	localWeeks := js.IsTrue(js.Field(js.Arg(a, 1), "useLocaleWeeks"))
 	find := d.startOf
 	if end {
 		find = d.endOf
@@ -124,7 +125,7 @@ func (d *dateTime) writing(name string) call {
 			if !d.valid() {
 				return jsonata.Null{}, nil
 			}
-			return f(arg(a, 0)), nil
+			return f(js.Arg(a, 0)), nil
 		}
 	}
 	switch name {
@@ -132,7 +133,7 @@ func (d *dateTime) writing(name string) call {
 		return d.toFormat
 	case "toLocaleString":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
-			return d.toLocaleString(arg(a, 0), arg(a, 1))
+			return d.toLocaleString(js.Arg(a, 0), js.Arg(a, 1))
 		}
 	case "toISO":
 		return text(func(o jsonata.Value) jsonata.Value { return d.toISO(isoOptionsOf(o)) })
@@ -155,14 +156,14 @@ func (d *dateTime) writing(name string) call {
 			return d.setZone(utcZone(), false).technical("EEE, dd LLL yyyy HH:mm:ss 'GMT'", true)
 		})
 	case "toSQL":
-		return text(func(o jsonata.Value) jsonata.Value { return d.isoDate(false) + " " + textOf(d.sqlTime(o)) })
+		return text(func(o jsonata.Value) jsonata.Value { return d.isoDate(false) + " " + js.Text(d.sqlTime(o)) })
 	case "toSQLDate":
 		return text(func(jsonata.Value) jsonata.Value { return d.isoDate(false) })
 	case "toSQLTime":
 		return text(d.sqlTime)
 	case "toRelative", "toRelativeCalendar":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
-			return d.toRelative(arg(a, 0), name == "toRelativeCalendar")
+			return d.toRelative(js.Arg(a, 0), name == "toRelativeCalendar")
 		}
 	}
 	return nil
@@ -172,11 +173,11 @@ func (d *dateTime) toFormat(a []jsonata.Value) (jsonata.Value, error) {
 	if !d.valid() {
 		return "Invalid DateTime", nil
 	}
-	format, ok := arg(a, 0).(string)
+	format, ok := js.Arg(a, 0).(string)
 	if !ok {
-		return nil, argumentError("Cannot read properties of undefined (reading 'length')")
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'length')")
 	}
-	loc, err := d.loc.with(arg(a, 1))
+	loc, err := d.loc.with(js.Arg(a, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +206,13 @@ func (d *dateTime) counting(name string) call {
 func (d *dateTime) comparing(name string) call {
 	switch name {
 	case "diff":
-		return func(a []jsonata.Value) (jsonata.Value, error) { return d.difference(arg(a, 0), arg(a, 1), arg(a, 2)) }
+		return func(a []jsonata.Value) (jsonata.Value, error) {
+			return d.difference(js.Arg(a, 0), js.Arg(a, 1), js.Arg(a, 2))
+		}
 	case "diffNow":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
 			now := d.lux.at(d.now(), systemZone(), locale{}, d.now)
-			return d.difference(&now, arg(a, 0), arg(a, 1))
+			return d.difference(&now, js.Arg(a, 0), js.Arg(a, 1))
 		}
 	case "until":
 		return d.until
@@ -224,8 +227,8 @@ func (d *dateTime) comparing(name string) call {
 func (d *dateTime) difference(other, unit, options jsonata.Value) (jsonata.Value, error) {
 	o, ok := other.(*dateTime)
 	switch {
-	case d.valid() && isNullish(other):
-		return nil, argumentError("Cannot read properties of undefined (reading 'isValid')")
+	case d.valid() && js.IsNullish(other):
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'isValid')")
 	case !ok || !d.valid() || !o.valid():
 		return &durationValue{d.diff(dateTime{invalid: invalidBecause("no date")}, nil, false)}, nil
 	}
@@ -251,25 +254,25 @@ func (d *dateTime) difference(other, unit, options jsonata.Value) (jsonata.Value
 		}
 		wanted = []string{name}
 	}
-	return &durationValue{d.diff(*o, wanted, field(options, "conversionAccuracy") == "longterm")}, nil
+	return &durationValue{d.diff(*o, wanted, js.Field(options, "conversionAccuracy") == "longterm")}, nil
 }
 
 func (d *dateTime) hasSame(a []jsonata.Value) (jsonata.Value, error) {
 	if !d.valid() {
 		return false, nil
 	}
-	if isNullish(arg(a, 0)) {
-		return nil, argumentError("Cannot read properties of undefined (reading 'isValid')")
+	if js.IsNullish(js.Arg(a, 0)) {
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'isValid')")
 	}
-	ms, z := toNumber(arg(a, 0)), systemZone()
-	if o, ok := arg(a, 0).(*dateTime); ok {
+	ms, z := js.Number(js.Arg(a, 0)), systemZone()
+	if o, ok := js.Arg(a, 0).(*dateTime); ok {
 		z = o.zone
 	}
-	unit, err := unitArgument(arg(a, 1))
+	unit, err := unitArgument(js.Arg(a, 1))
 	if err != nil {
 		return nil, err
 	}
-	here, localWeeks := d.setZone(z, true), isTrue(field(arg(a, 2), "useLocaleWeeks"))
+	here, localWeeks := d.setZone(z, true), js.IsTrue(js.Field(js.Arg(a, 2), "useLocaleWeeks"))
 	start, err := here.startOf(unit, localWeeks)
 	if err != nil {
 		return nil, err
@@ -282,12 +285,12 @@ func (d *dateTime) hasSame(a []jsonata.Value) (jsonata.Value, error) {
 }
 
 func (d *dateTime) equalsMethod(a []jsonata.Value) (jsonata.Value, error) {
-	o, ok := arg(a, 0).(*dateTime)
+	o, ok := js.Arg(a, 0).(*dateTime)
 	switch {
 	case !d.valid():
 		return false, nil
-	case isNullish(arg(a, 0)):
-		return nil, argumentError("Cannot read properties of undefined (reading 'isValid')")
+	case js.IsNullish(js.Arg(a, 0)):
+		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'isValid')")
 	case !ok:
 		return nil, nil //nolint:nilnil // comparing with anything else is undefined
 	}

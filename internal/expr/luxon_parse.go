@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/millrace/millrace/internal/dialect/js"
 )
 
 // parseUnit is how one token of a format reads its part of a text.
@@ -46,7 +48,7 @@ func (l *luxon) parseFormat(text, format string, loc locale) (*instant, error) {
 	found, order := readGroups(parts, groups[1:])
 	_, meridiem := found['a']
 	if _, hour := found['H']; meridiem && hour {
-		return nil, argumentError("Can't include meridiem when specifying 24-hour format")
+		return nil, js.ArgumentError("Can't include meridiem when specifying 24-hour format")
 	}
 	return l.instantOf(found, order), nil
 }
@@ -291,7 +293,7 @@ func appendText(tokens []formatToken, text string) []formatToken {
 	switch {
 	case text == "":
 		return tokens
-	case trimSpace(text) == "":
+	case js.TrimSpace(text) == "":
 		return append(tokens, formatToken{text: " "})
 	}
 	return append(tokens, formatToken{text: text, literal: true})

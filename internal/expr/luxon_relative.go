@@ -8,6 +8,7 @@ import (
 	cldr "golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -77,7 +78,7 @@ func (l locale) relative(count float64, unit string, o relativeOptions) (string,
 	}
 	var pair [2]string
 	if !relativeForm(forms, o.style, pluralForm(l.name(), amount), &pair) && !relativeForm(forms, o.style, "other", &pair) {
-		return "", argumentError("Invalid unit argument for format() '%s'", unit)
+		return "", js.ArgumentError("Invalid unit argument for format() '%s'", unit)
 	}
 	return strings.ReplaceAll(pair[boolIndex(math.Signbit(count))], "{0}", l.grouped(amount)), nil
 }
@@ -99,8 +100,8 @@ func pluralForm(tag string, amount float64) string {
 	for i := range digits {
 		digits[i] -= '0'
 	}
-	form := cldr.Cardinal.MatchPlural(language.Make(tag), int(parseNumber(whole)), len(decimals), len(decimals), int(parseNumber(decimals)),
-		int(parseNumber(decimals)))
+	form := cldr.Cardinal.MatchPlural(language.Make(tag), int(js.ParseNumber(whole)), len(decimals), len(decimals), int(js.ParseNumber(decimals)),
+		int(js.ParseNumber(decimals)))
 	return map[cldr.Form]string{cldr.Other: "other", cldr.Zero: "zero", cldr.One: "one", cldr.Two: "two", cldr.Few: "few",
 		cldr.Many: "many"}[form]
 }
@@ -120,7 +121,7 @@ func englishRelative(count float64, unit string, o relativeOptions) (string, err
 	_, known := short[unit]
 	switch {
 	case !known && (o.style != "" || amount == 1):
-		return "", argumentError("Cannot read properties of undefined (reading '0')")
+		return "", js.ArgumentError("Cannot read properties of undefined (reading '0')")
 	case o.style != "" && (unit != "days" || amount == 1):
 		word = short[unit]
 	case amount == 1:
@@ -147,36 +148,36 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 	if !d.valid() {
 		return jsonata.Null{}, nil
 	}
-	base, ok := field(options, "base").(*dateTime)
+	base, ok := js.Field(options, "base").(*dateTime)
 	if !ok {
 		now := d.lux.at(d.now(), d.zone, locale{}, d.now)
 		base = &now
 	}
 	o := relativeOptions{calendar: calendar, units: []string{"years", "months", "days"}}
-	round := field(options, "round")
-	o.fraction = round != nil && !isTrue(round) && !calendar
-	style := field(options, "style")
+	round := js.Field(options, "round")
+	o.fraction = round != nil && !js.IsTrue(round) && !calendar
+	style := js.Field(options, "style")
 	if style != nil && style != "long" {
-		o.style = textOf(style) + " "
+		o.style = js.Text(style) + " "
 	}
 	end := d
 	if !calendar {
 		o.units = append(o.units, "hours", "minutes", "seconds")
 		end = d.plus(newDuration(units{"milliseconds": padding(d, *base, options)}, d.loc))
 	}
-	switch unit := field(options, "unit").(type) {
+	switch unit := js.Field(options, "unit").(type) {
 	case string:
 		o.units, o.forced = []string{unit}, true
 	case *jsonata.Array:
 		if calendar {
-			return nil, argumentError("unit.toLowerCase is not a function")
+			return nil, js.ArgumentError("unit.toLowerCase is not a function")
 		}
 		o.units = nil
 		for _, item := range unit.Items() {
-			o.units = append(o.units, textOf(item))
+			o.units = append(o.units, js.Text(item))
 		}
 		if len(o.units) == 0 {
-			return nil, argumentError("Invalid unit argument for format()")
+			return nil, js.ArgumentError("Invalid unit argument for format()")
 		}
 	}
 	var err error
@@ -188,12 +189,12 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 
 // padding moves a date-time away from the base, so that what is nearly a day away counts as one.
 func padding(d, base dateTime, options jsonata.Value) float64 {
-	pad := field(options, "padding")
-	if !isTrue(pad) {
+	pad := js.Field(options, "padding")
+	if !js.IsTrue(pad) {
 		return 0
 	}
 	if d.millis() < base.millis() {
-		return -toNumber(pad)
+		return -js.Number(pad)
 	}
-	return toNumber(pad)
+	return js.Number(pad)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -31,8 +32,8 @@ func TestGeneratedVectors(t *testing.T) {
 	for _, file := range []string{"dates", "documents"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			for _, v := range readLines[vector](t, "testdata/"+file+".jsonl") {
-				v.Expr = decodeText(t, v.RawExpr)
+			for _, v := range dialecttest.ReadLines[vector](t, "testdata/"+file+".jsonl") {
+				v.Expr = dialecttest.DecodeText(t, v.RawExpr)
 				checkVector(t, v)
 			}
 		})

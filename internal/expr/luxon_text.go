@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -20,14 +21,14 @@ func isoDefaults() isoOptions { return isoOptions{} }
 
 // isoOptionsOf reads an options argument. Anything but an object means the defaults.
 func isoOptionsOf(v jsonata.Value) isoOptions {
-	format, includeOffset := field(v, "format"), field(v, "includeOffset")
+	format, includeOffset := js.Field(v, "format"), js.Field(v, "includeOffset")
 	return isoOptions{
 		basic:          format != nil && format != "extended",
-		noSeconds:      isTrue(field(v, "suppressSeconds")),
-		noMillis:       isTrue(field(v, "suppressMilliseconds")),
-		noOffset:       includeOffset != nil && !isTrue(includeOffset),
-		zoneInBrackets: isTrue(field(v, "extendedZone")),
-		prefix:         isTrue(field(v, "includePrefix")),
+		noSeconds:      js.IsTrue(js.Field(v, "suppressSeconds")),
+		noMillis:       js.IsTrue(js.Field(v, "suppressMilliseconds")),
+		noOffset:       includeOffset != nil && !js.IsTrue(includeOffset),
+		zoneInBrackets: js.IsTrue(js.Field(v, "extendedZone")),
+		prefix:         js.IsTrue(js.Field(v, "includePrefix")),
 	}
 }
 
@@ -97,11 +98,11 @@ func (d dateTime) technical(format string, allowZ bool) jsonata.Value {
 
 // sqlTime is the time for a database, followed by the offset, by the name of the zone, or by neither.
 func (d dateTime) sqlTime(options jsonata.Value) jsonata.Value {
-	includeOffset, space := field(options, "includeOffset"), field(options, "includeOffsetSpace")
-	includeZone := isTrue(field(options, "includeZone"))
+	includeOffset, space := js.Field(options, "includeOffset"), js.Field(options, "includeOffsetSpace")
+	includeZone := js.IsTrue(js.Field(options, "includeZone"))
 	format := "HH:mm:ss.SSS"
-	if withOffset := includeOffset == nil || isTrue(includeOffset); includeZone || withOffset {
-		if space == nil || isTrue(space) {
+	if withOffset := includeOffset == nil || js.IsTrue(includeOffset); includeZone || withOffset {
+		if space == nil || js.IsTrue(space) {
 			format += " "
 		}
 		if includeZone {

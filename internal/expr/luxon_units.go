@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -21,9 +22,9 @@ func (u units) has(names ...string) bool {
 
 // unitValue converts a unit's value, which may be written as text.
 func unitValue(v jsonata.Value) (float64, error) {
-	f := toNumber(v)
+	f := js.Number(v)
 	if _, isBool := v.(bool); isBool || v == "" || math.IsNaN(f) {
-		return 0, argumentError("Invalid unit value %s", textOf(v))
+		return 0, js.ArgumentError("Invalid unit value %s", js.Text(v))
 	}
 	return f, nil
 }
@@ -32,7 +33,7 @@ func unitValue(v jsonata.Value) (float64, error) {
 func readUnits(o *jsonata.Object, unit func(string) (string, error)) (units, error) {
 	out := units{}
 	for key, v := range o.All() {
-		if isNullish(v) {
+		if js.IsNullish(v) {
 			continue
 		}
 		name, err := unit(key)
@@ -47,7 +48,7 @@ func readUnits(o *jsonata.Object, unit func(string) (string, error)) (units, err
 }
 
 func invalidUnit(name string) error {
-	return argumentError("Invalid unit %s", name)
+	return js.ArgumentError("Invalid unit %s", name)
 }
 
 // fieldUnit is the name of a date-time's field, for any case and number.
@@ -93,12 +94,12 @@ func unitArgument(v jsonata.Value) (string, error) {
 	case string:
 		return durationUnit(v)
 	case nil, jsonata.Null:
-		return "", invalidUnit(textOf(v))
+		return "", invalidUnit(js.Text(v))
 	}
-	if !isTrue(v) {
-		return "", invalidUnit(textOf(v))
+	if !js.IsTrue(v) {
+		return "", invalidUnit(js.Text(v))
 	}
-	return "", argumentError("unit.toLowerCase is not a function")
+	return "", js.ArgumentError("unit.toLowerCase is not a function")
 }
 
 // roundTo rounds half up to a number of decimal places.

@@ -9,6 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // zones must work on machines without a zone database
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -232,7 +233,7 @@ func (t *zoneTable) parse(text string) zone {
 
 // signedOffset turns the hours (with sign) and minutes of an offset into minutes.
 func signedOffset(hours, minutes string) float64 {
-	h, m := parseIntPrefix(hours), parseIntPrefix(minutes)
+	h, m := js.ParseInt(hours), js.ParseInt(minutes)
 	if math.IsNaN(m) {
 		m = 0
 	}

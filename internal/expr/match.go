@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -10,7 +11,7 @@ type iteratee func(item jsonata.Value) (jsonata.Value, error)
 // newIteratee builds an iteratee from its short form: nothing is the item itself, a list is a path and the value
 // wanted there, an object is a pattern, a function is called, and anything else is a path.
 func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
-	if err := visit(c, short); err != nil {
+	if err := js.Visit(c, short); err != nil {
 		return func(jsonata.Value) (jsonata.Value, error) { return nil, err }
 	}
 	switch short := short.(type) {
@@ -66,7 +67,7 @@ func (m *matcher) matches(item jsonata.Value, pattern *jsonata.Object) bool {
 		return true
 	}
 	for key, want := range pattern.All() {
-		got, exists := property(item, key)
+		got, exists := js.Property(item, key)
 		if !exists || !m.contains(got, want) {
 			return false
 		}
@@ -88,7 +89,7 @@ func (m *matcher) contains(got, want jsonata.Value) bool {
 		got, ok := got.(*jsonata.Object)
 		return ok && (got == want || m.matches(got, want))
 	}
-	return sameValue(got, want)
+	return js.Same(got, want)
 }
 
 // containsItems reports whether every wanted item has an item of its own that contains it.

@@ -3,6 +3,7 @@ package expr
 import (
 	"slices"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -50,7 +51,7 @@ func (r *renderer) mergeMembers(o *jsonata.Object) (*jsonata.Object, error) {
 			out.Set(key, member)
 		}
 	}
-	for _, source := range castList(value) {
+	for _, source := range js.List(value) {
 		if object, ok := source.(*jsonata.Object); ok {
 			if err := r.spend(object); err != nil {
 				return nil, err

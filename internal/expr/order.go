@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -29,7 +30,7 @@ func orderBy(c *jsonata.Call, items []jsonata.Value, by []iteratee, orders []jso
 				return nil, err
 			}
 			if list, ok := rows[i].keys[j].(*jsonata.Array); ok {
-				if rows[i].keys[j], err = callText(c, list); err != nil {
+				if rows[i].keys[j], err = js.CallText(c, list); err != nil {
 					return nil, err
 				}
 			}
@@ -126,7 +127,7 @@ func compareAscending(a, b jsonata.Value) int {
 	if okA && okB {
 		return compareText(textA, textB)
 	}
-	x, y := toNumber(a), toNumber(b)
+	x, y := js.Number(a), js.Number(b)
 	switch {
 	case x > y:
 		return 1
@@ -158,7 +159,7 @@ func primitiveText(v jsonata.Value) (string, bool) {
 	case string:
 		return v, true
 	case *jsonata.Object, *jsonata.Function:
-		return objectText, true
+		return js.ObjectText, true
 	}
 	return "", false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -46,7 +47,7 @@ func nextPlaceholder(s string) (int, int, bool) {
 
 // isPlaceholderRune reports whether r may stand between the braces of a placeholder.
 func isPlaceholderRune(r rune) bool {
-	return isWordRune(r) || strings.ContainsRune("-./|:?", r) || isSpace(r)
+	return isWordRune(r) || strings.ContainsRune("-./|:?", r) || js.IsSpace(r)
 }
 
 func isWordRune(r rune) bool {
@@ -70,9 +71,9 @@ func parsePlaceholder(text string) (placeholder, error) {
 	p.dropMissing = strings.Contains(body, ":undefined")
 	for part := range strings.SplitSeq(body, "|") {
 		parts := splitTypes(part)
-		a := alternative{name: trimSpace(parts[0]), cast: "str"}
+		a := alternative{name: js.TrimSpace(parts[0]), cast: "str"}
 		if len(parts) > 1 && parts[1] != "" {
-			a.cast = trimSpace(parts[1])
+			a.cast = js.TrimSpace(parts[1])
 		}
 		if a.path, a.pathErr = parseQuery(a.name); a.pathErr != nil && len(p.alternatives) == 0 {
 			return placeholder{}, fmt.Errorf("placeholder %s: %w", text, a.pathErr)
@@ -91,7 +92,7 @@ func splitTypes(s string) []string {
 		if i == 0 || s[i-1] != ':' || i-1 < start {
 			continue
 		}
-		if isWordRune(r) || isSpace(r) {
+		if isWordRune(r) || js.IsSpace(r) {
 			parts = append(parts, s[start:i-1])
 			start = i
 		}

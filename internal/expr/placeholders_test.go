@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -22,7 +23,7 @@ func TestPlaceholderVectors(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"testdata/placeholders.jsonl", "testdata/placeholders-more.jsonl"} {
 		var context json.RawMessage // a line without one has that of the line before
-		for i, vector := range readLines[placeholderVector](t, path) {
+		for i, vector := range dialecttest.ReadLines[placeholderVector](t, path) {
 			if vector.Context == nil {
 				vector.Context = context
 			}
@@ -37,24 +38,24 @@ func TestPlaceholderVectors(t *testing.T) {
 
 func checkPlaceholder(t *testing.T, vector placeholderVector) {
 	t.Helper()
-	got, err := render(decode(t, vector.Template), decode(t, vector.Context))
+	got, err := render(dialecttest.Decode(t, vector.Template), dialecttest.Decode(t, vector.Context))
 	switch {
 	case vector.Error != "":
 		if err == nil {
-			t.Errorf("%s: got %v, want error %q", vector.Template, plain(got), vector.Error)
+			t.Errorf("%s: got %v, want error %q", vector.Template, dialecttest.Plain(got), vector.Error)
 		}
 	case err != nil:
 		t.Errorf("%s: got error %v, want %s", vector.Template, err, vector.Result)
 	case vector.Undefined:
 		if got != nil {
-			t.Errorf("%s: got %v, want undefined", vector.Template, plain(got))
+			t.Errorf("%s: got %v, want undefined", vector.Template, dialecttest.Plain(got))
 		}
 	default:
-		want := plain(decode(t, vector.Result))
+		want := dialecttest.Plain(dialecttest.Decode(t, vector.Result))
 		if got == nil {
 			t.Errorf("%s: got undefined, want %s", vector.Template, vector.Result)
 		}
-		if diff := cmp.Diff(want, plain(got)); diff != "" {
+		if diff := cmp.Diff(want, dialecttest.Plain(got)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", vector.Template, diff)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -24,7 +25,7 @@ func newPath(v jsonata.Value) path {
 	case *jsonata.Array:
 		keys := make([]string, v.Len())
 		for i, key := range v.Items() {
-			keys[i] = lodashText(key)
+			keys[i] = js.LodashText(key)
 		}
 		return path{keys: keys}
 	case string:
@@ -33,7 +34,7 @@ func newPath(v jsonata.Value) path {
 		}
 		return path{keys: splitPath(v), text: v}
 	}
-	return path{keys: []string{lodashText(v)}}
+	return path{keys: []string{js.LodashText(v)}}
 }
 
 // in returns the keys to follow in a value.
@@ -41,7 +42,7 @@ func (p path) in(v jsonata.Value) []string {
 	if p.text == "" {
 		return p.keys
 	}
-	if _, ok := property(v, p.text); ok {
+	if _, ok := js.Property(v, p.text); ok {
 		return []string{p.text}
 	}
 	return p.keys
@@ -58,7 +59,7 @@ func (p path) get(v jsonata.Value) jsonata.Value {
 
 func followKeys(v jsonata.Value, keys []string) (jsonata.Value, bool) {
 	for _, key := range keys {
-		next, ok := property(v, key)
+		next, ok := js.Property(v, key)
 		if !ok {
 			return nil, false
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -32,7 +33,7 @@ func (p *queryParser) enclose(segment string, leaf *queryNode) (*queryNode, erro
 		switch {
 		case leaf.kind == overgrownNode:
 			return leaf, nil
-		case p.emptyArrays && leaf.kind == plainNode && (leaf.plain == "" || p.bareNulls && isNullish(leaf.plain)):
+		case p.emptyArrays && leaf.kind == plainNode && (leaf.plain == "" || p.bareNulls && js.IsNullish(leaf.plain)):
 			return newQueryList(), nil
 		}
 		return p.combine(newQueryList(), leaf), nil
@@ -44,14 +45,14 @@ func (p *queryParser) enclose(segment string, leaf *queryNode) (*queryNode, erro
 	if p.decodeDots {
 		key = strings.ReplaceAll(key, "%2E", ".")
 	}
-	index, isIndex := indexOf(key)
+	index, isIndex := js.IndexOf(key)
 	isIndex = isIndex && p.arrays && key != segment
 	out := newQueryObject()
 	switch {
 	case !p.arrays && key == "":
 		out.members.Set("0", leaf)
-	case isIndex && float64(index) < p.arrayLimit && index > maxIndex:
-		return nil, failedError("array index %d is too large", index)
+	case isIndex && float64(index) < p.arrayLimit && index > js.MaxIndex:
+		return nil, js.FailedError("array index %d is too large", index)
 	case isIndex && float64(index) < p.arrayLimit:
 		return newQueryList(append(make([]*queryNode, index), leaf)...), nil
 	case isIndex && p.strictLimits:
@@ -101,7 +102,7 @@ func (p *queryParser) segments(name string) ([]string, error) {
 		open = end + 1 + next
 	}
 	if p.strictDepth {
-		return nil, failedError("Input depth exceeded depth option of %s and strictDepth is true", jsonata.FormatNumber(p.depth))
+		return nil, js.FailedError("Input depth exceeded depth option of %s and strictDepth is true", jsonata.FormatNumber(p.depth))
 	}
 	return append(segments, "["+name[open:]+"]"), nil
 }
@@ -144,7 +145,7 @@ func isInherited(name string) bool {
 // readSource turns an object that is given instead of a query string into parameters.
 func (p *queryParser) readSource(source jsonata.Value) []parameter {
 	var found []parameter
-	for key, v := range entriesOf(source).All() {
+	for key, v := range js.Entries(source).All() {
 		value := newQueryValue(v)
 		if text, ok := v.(string); ok {
 			value = p.commaValue(text)

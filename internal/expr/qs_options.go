@@ -3,6 +3,7 @@ package expr
 import (
 	"slices"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -24,7 +25,7 @@ func optionsOf(v jsonata.Value) queryOptions {
 	return queryOptions{jsonata.NewObject(0)}
 }
 
-func (o queryOptions) get(name string) jsonata.Value { return objectGet(o.members, name) }
+func (o queryOptions) get(name string) jsonata.Value { return js.Get(o.members, name) }
 
 // flag returns a boolean option; other values count as not given.
 func (o queryOptions) flag(name string, fallback bool) bool {
@@ -36,7 +37,7 @@ func (o queryOptions) flag(name string, fallback bool) bool {
 
 func (o queryOptions) text(name, fallback string) string {
 	if v := o.get(name); v != nil {
-		return textOf(v)
+		return js.Text(v)
 	}
 	return fallback
 }
@@ -53,7 +54,7 @@ func (o queryOptions) mustBeBool(name string) error {
 	case nil, bool:
 		return nil
 	}
-	return argumentError("`%s` option can only be `true` or `false`, when provided", name)
+	return js.ArgumentError("`%s` option can only be `true` or `false`, when provided", name)
 }
 
 func (o queryOptions) charset() (string, error) {
@@ -61,15 +62,15 @@ func (o queryOptions) charset() (string, error) {
 	case nil:
 		return "utf-8", nil
 	case "utf-8", latin1:
-		return textOf(charset), nil
+		return js.Text(charset), nil
 	}
-	return "", argumentError("The charset option must be either utf-8, iso-8859-1, or undefined")
+	return "", js.ArgumentError("The charset option must be either utf-8, iso-8859-1, or undefined")
 }
 
 // dots tells whether dots separate names. Encoding or decoding dots within names implies it.
 func (o queryOptions) dots(codeDots bool) bool {
 	if v := o.get("allowDots"); v != nil {
-		return isTrue(v)
+		return js.IsTrue(v)
 	}
 	return codeDots
 }
@@ -80,7 +81,7 @@ func (o queryOptions) arrayFormat() string {
 	if slices.Contains([]string{"indices", "brackets", "repeat", "comma"}, format) {
 		return format
 	}
-	if v, ok := o.members.Get("indices"); ok && !isTrue(v) {
+	if v, ok := o.members.Get("indices"); ok && !js.IsTrue(v) {
 		return "repeat"
 	}
 	return "indices"

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -39,7 +40,7 @@ const maxQueryDepth = 1000
 // parseQueryFunction implements $parseQuery(text, options).
 func parseQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 	for _, arg := range c.Args {
-		if err := visit(c, arg); err != nil {
+		if err := js.Visit(c, arg); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +85,7 @@ func newQueryParser(c *jsonata.Call, options queryOptions) (*queryParser, error)
 	}
 	duplicates := options.text("duplicates", "combine")
 	if duplicates != "combine" && duplicates != "first" && duplicates != "last" {
-		return nil, argumentError("The duplicates option must be either combine, first, or last")
+		return nil, js.ArgumentError("The duplicates option must be either combine, first, or last")
 	}
 	delimiter, ok := options.get("delimiter").(string)
 	if !ok {
@@ -179,7 +180,7 @@ func (p *queryParser) limited(parts []string) ([]string, error) {
 		return parts, nil
 	}
 	if p.strictLimits {
-		return nil, failedError("Parameter limit exceeded. Only %s parameter%s allowed.",
+		return nil, js.FailedError("Parameter limit exceeded. Only %s parameter%s allowed.",
 			jsonata.FormatNumber(p.parameterLimit), plural(p.parameterLimit))
 	}
 	if p.parameterLimit < 0 {
@@ -227,13 +228,13 @@ func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *que
 	name := p.decode(part[:at])
 	value := p.commaValue(part[at+1:])
 	if value.kind == plainNode {
-		if p.strictLimits && float64(countItems(objectGet(found, name))) >= p.arrayLimit {
+		if p.strictLimits && float64(countItems(js.Get(found, name))) >= p.arrayLimit {
 			return "", nil, p.limitError()
 		}
 		return name, newQueryValue(p.entityText(p.decode(part[at+1:]))), nil
 	}
 	for _, item := range value.items {
-		item.plain = p.decode(textOf(item.plain))
+		item.plain = p.decode(js.Text(item.plain))
 	}
 	if strings.Contains(part, "[]=") {
 		value = newQueryList(value)
@@ -256,7 +257,7 @@ func countItems(v jsonata.Value) int {
 }
 
 func (p *queryParser) limitError() error {
-	return failedError("Array limit exceeded. Only %s element%s allowed in an array.",
+	return js.FailedError("Array limit exceeded. Only %s element%s allowed in an array.",
 		jsonata.FormatNumber(p.arrayLimit), plural(p.arrayLimit))
 }
 
@@ -279,7 +280,7 @@ func (p *queryParser) decode(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
-	decoded := percentDecode(s)
+	decoded := js.PercentDecode(s)
 	if p.latin1 {
 		return latin1Text(s)
 	}
@@ -297,6 +298,6 @@ func validEscapes(s string) bool {
 
 func latin1Text(s string) string {
 	return escapeSequence.ReplaceAllStringFunc(s, func(escape string) string {
-		return string(rune(percentDecode(escape)[0]))
+		return string(rune(js.PercentDecode(escape)[0]))
 	})
 }

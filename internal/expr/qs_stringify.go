@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -28,7 +29,7 @@ type queryWriter struct {
 
 // stringifyQueryFunction implements $stringifyQuery(object, options).
 func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
-	if err := visit(c, c.Arg(1)); err != nil {
+	if err := js.Visit(c, c.Arg(1)); err != nil {
 		return nil, err
 	}
 	options := optionsOf(c.Arg(1))
@@ -36,10 +37,10 @@ func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 	if err := w.configure(options); err != nil {
 		return nil, err
 	}
-	if !isComposite(c.Arg(0)) {
+	if !js.IsComposite(c.Arg(0)) {
 		return "", nil
 	}
-	if err := w.members(entriesOf(c.Arg(0)), w.topLevelName); err != nil {
+	if err := w.members(js.Entries(c.Arg(0)), w.topLevelName); err != nil {
 		return nil, err
 	}
 	joined := strings.Join(w.out, options.text("delimiter", "&"))
@@ -62,7 +63,7 @@ func (w *queryWriter) configure(options queryOptions) error {
 	}
 	format := options.text("format", "RFC3986")
 	if format != "RFC1738" && format != "RFC3986" {
-		return argumentError("Unknown format option provided.")
+		return js.ArgumentError("Unknown format option provided.")
 	}
 	w.latin1 = charset == latin1
 	w.plusSpaces = format == "RFC1738"
@@ -108,11 +109,11 @@ func (w *queryWriter) members(o *jsonata.Object, name func(key string) string) e
 		return nil
 	}
 	for _, key := range w.only {
-		if isNullish(key) {
+		if js.IsNullish(key) {
 			continue
 		}
-		v, _ := o.Get(textOf(key))
-		if err := w.member(name(textOf(key)), v); err != nil {
+		v, _ := o.Get(js.Text(key))
+		if err := w.member(name(js.Text(key)), v); err != nil {
 			return err
 		}
 	}
@@ -141,10 +142,10 @@ func (w *queryWriter) value(name string, v jsonata.Value, encode bool) error {
 		return w.pair(name, "", encode)
 	case *jsonata.Array:
 		return w.array(name, v)
-	case *jsonata.Object, enumerable:
-		return w.members(entriesOf(v), func(key string) string { return w.nested(name, key) })
+	case *jsonata.Object, js.Enumerable:
+		return w.members(js.Entries(v), func(key string) string { return w.nested(name, key) })
 	}
-	return w.pair(name, textOf(v), encode)
+	return w.pair(name, js.Text(v), encode)
 }
 
 func (w *queryWriter) pair(name, value string, encode bool) error {
@@ -193,7 +194,7 @@ func (w *queryWriter) array(name string, a *jsonata.Array) error {
 	case w.arrayFormat == "comma":
 		return w.commaArray(name, a)
 	}
-	return w.members(indexed(a.Items()), func(key string) string {
+	return w.members(js.Indexed(a.Items()), func(key string) string {
 		switch w.arrayFormat {
 		case "brackets":
 			return name + "[]"
@@ -216,15 +217,15 @@ func (w *queryWriter) commaArray(name string, a *jsonata.Array) error {
 		items = make([]jsonata.Value, a.Len())
 		for i, item := range a.Items() {
 			items[i] = item
-			if !isNullish(item) {
-				items[i] = w.escape(textOf(item))
+			if !js.IsNullish(item) {
+				items[i] = w.escape(js.Text(item))
 			}
 		}
 	}
-	if err := growText(w.call, len(items), items...); err != nil {
+	if err := js.GrowText(w.call, len(items), items...); err != nil {
 		return err
 	}
-	if text := joinText(items, ","); text != "" {
+	if text := js.Join(items, ","); text != "" {
 		return w.value(name, text, encode)
 	}
 	if w.skipNulls {

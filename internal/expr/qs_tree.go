@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -51,7 +52,7 @@ func newQueryValue(v jsonata.Value) *queryNode {
 }
 
 // isFalse reports whether the node is a plain value that is false in JavaScript's sense.
-func (n *queryNode) isFalse() bool { return n.kind == plainNode && !isTrue(n.plain) }
+func (n *queryNode) isFalse() bool { return n.kind == plainNode && !js.IsTrue(n.plain) }
 
 func (n *queryNode) member(key string) *queryNode {
 	v, _ := n.members.Get(key)
@@ -166,7 +167,7 @@ func (p *queryParser) merge(target, source *queryNode) *queryNode {
 			member = p.merge(old, member)
 		}
 		target.members.Set(key, member)
-		if i, ok := indexOf(key); ok && target.kind == overgrownNode {
+		if i, ok := js.IndexOf(key); ok && target.kind == overgrownNode {
 			target.highest = max(target.highest, i)
 		}
 	}
@@ -187,7 +188,7 @@ func (p *queryParser) mergePlain(target, source *queryNode) *queryNode {
 		if p.strictMerge {
 			return newQueryList(target, source)
 		}
-		if key := propertyKey(source.plain); p.prototypes || !isInherited(key) {
+		if key := js.PropertyKey(source.plain); p.prototypes || !isInherited(key) {
 			target.members.Set(key, newQueryValue(true))
 		}
 		return target
@@ -202,7 +203,7 @@ func (p *queryParser) mergeIntoPlain(target, source *queryNode) *queryNode {
 		shifted.kind, shifted.highest = overgrownNode, source.highest+1
 		shifted.members.Set("0", target)
 		for key, v := range source.members.All() {
-			i, _ := indexOf(key)
+			i, _ := js.IndexOf(key)
 			shifted.members.Set(strconv.Itoa(i+1), v)
 		}
 		return shifted

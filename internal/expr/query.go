@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -156,7 +157,7 @@ func isPlainPath(tokens []pathToken) bool {
 func follow(v jsonata.Value, tokens []pathToken) jsonata.Value {
 	for _, token := range tokens {
 		if token.kind == tokenName {
-			v, _ = member(v, token.name)
+			v, _ = js.Member(v, token.name)
 			continue
 		}
 		a, ok := v.(*jsonata.Array)
@@ -213,7 +214,7 @@ func (p place) step(depth int) []place {
 	to := func(key string, v jsonata.Value) place { return place{tokens: p.tokens, value: v, key: key} }
 	switch token.kind {
 	case tokenName:
-		if v, ok := member(p.value, token.name); ok {
+		if v, ok := js.Member(p.value, token.name); ok {
 			return []place{to(token.name, v)}
 		}
 	case tokenIndex:

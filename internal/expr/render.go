@@ -3,6 +3,7 @@ package expr
 import (
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -61,7 +62,7 @@ func (r *renderer) text(t *textTemplate) (jsonata.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		values[i] = textOf(v)
+		values[i] = js.Text(v)
 		simple = simple && (values[i] == p.text || !strings.ContainsAny(values[i], "{}$"))
 	}
 	if !simple {

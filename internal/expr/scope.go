@@ -3,6 +3,7 @@ package expr
 import (
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -33,7 +34,7 @@ func EventScope(in ScopeInput) Value {
 		}
 	}
 	set("event", in.Event)
-	set("environment_id", firstPresent(objectGet(envelope, "environment_id"), objectGet(payload, "environment_id")))
+	set("environment_id", firstPresent(js.Get(envelope, "environment_id"), js.Get(payload, "environment_id")))
 	set("integrated_account_id", accountID(envelope, payload))
 	set("context", in.Context)
 	scope.Set("steps", jsonata.NewArray(in.Steps...))
@@ -48,17 +49,17 @@ func EventScope(in ScopeInput) Value {
 // accountID returns the account that an event is about: the payload itself is the account in events of accounts, and
 // names it in all others.
 func accountID(envelope, payload *jsonata.Object) Value {
-	named := objectGet(payload, "integrated_account_id")
-	name, _ := objectGet(envelope, "event").(string)
+	named := js.Get(payload, "integrated_account_id")
+	name, _ := js.Get(envelope, "event").(string)
 	if !strings.HasPrefix(name, "integrated_account:") {
 		return named
 	}
-	return firstPresent(objectGet(payload, "id"), named)
+	return firstPresent(js.Get(payload, "id"), named)
 }
 
 // objectMember returns a member that is an object, or an empty object.
 func objectMember(o *jsonata.Object, key string) *jsonata.Object {
-	if member, ok := objectGet(o, key).(*jsonata.Object); ok {
+	if member, ok := js.Get(o, key).(*jsonata.Object); ok {
 		return member
 	}
 	return jsonata.NewObject(0)

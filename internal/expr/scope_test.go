@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -20,7 +21,7 @@ func TestEventScopeOfAccountEvent(t *testing.T) {
 		Steps:   []Value{object(t, `{"result": 1}`)},
 	})
 	want := map[string]any{
-		"event":                   plain(event),
+		"event":                   dialecttest.Plain(event),
 		"environment_id":          "env",
 		"integrated_account_id":   "acc",
 		"context":                 map[string]any{"plan": "pro"},
@@ -31,7 +32,7 @@ func TestEventScopeOfAccountEvent(t *testing.T) {
 		"environment_integration": map[string]any{"id": "ei"},
 		"region":                  "wnam",
 	}
-	if diff := cmp.Diff(any(want), plain(got)); diff != "" {
+	if diff := cmp.Diff(any(want), dialecttest.Plain(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
@@ -61,6 +62,6 @@ func TestEventScopeHidesPayloadContext(t *testing.T) {
 	event := object(t, `{"event": "integrated_account:active", "payload": {"id": "a", "context": {"api_key": "secret"}}}`)
 	scope, _ := EventScope(ScopeInput{Event: event}).(*jsonata.Object)
 	if got, ok := scope.Get("context"); ok {
-		t.Errorf("got context %v, want none", plain(got))
+		t.Errorf("got context %v, want none", dialecttest.Plain(got))
 	}
 }

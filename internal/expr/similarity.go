@@ -3,6 +3,8 @@ package expr
 import (
 	"math"
 	"strings"
+
+	"github.com/millrace/millrace/internal/dialect/js"
 )
 
 // normalizeName keeps the lower-case ASCII letters and digits of a name, so that "First Name" and
@@ -13,7 +15,7 @@ func normalizeName(s string) string {
 			return r
 		}
 		return -1
-	}, lowerCase(s))
+	}, js.LowerCase(s))
 }
 
 // bigrams counts the pairs of neighbouring characters of a normalised name; a single character stands for itself.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -63,7 +64,7 @@ func (t *Template) parse(v jsonata.Value) (node, error) {
 		}
 		return node{items: items}, nil
 	}
-	return node{}, fmt.Errorf("invalid template: got %s, want text, an array or an object", typeName(v))
+	return node{}, fmt.Errorf("invalid template: got %s, want text, an array or an object", js.TypeName(v))
 }
 
 // parseMember compiles what stands inside an object, where every value is allowed.
@@ -152,10 +153,10 @@ func RenderString(text string, scope jsonata.Value) (string, error) {
 		return "", err
 	}
 	v, err := t.Render(scope)
-	if err != nil || isNullish(v) {
+	if err != nil || js.IsNullish(v) {
 		return "", err
 	}
-	return lodashText(v), nil
+	return js.LodashText(v), nil
 }
 
 // textTemplate is a text with placeholders.

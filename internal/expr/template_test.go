@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
 func object(t *testing.T, src string) jsonata.Value {
 	t.Helper()
-	return decode(t, json.RawMessage(src))
+	return dialecttest.Decode(t, json.RawMessage(src))
 }
 
 func TestTemplatePaths(t *testing.T) {
@@ -40,7 +41,7 @@ func TestTemplateDoesNotRenderData(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{"x": map[string]any{"note": "{{secret}}"}}
-	if diff := cmp.Diff(any(want), plain(got)); diff != "" {
+	if diff := cmp.Diff(any(want), dialecttest.Plain(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
@@ -103,7 +104,7 @@ func FuzzTemplate(f *testing.F) {
 	scope.Set("c", "$'{{a}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		if v, err := render(text, scope); err == nil {
-			plain(v)
+			dialecttest.Plain(v)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package expr
+package js
 
 import (
 	"math"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// parseNumber converts text to a number by the rules of JavaScript's Number(): surrounding white space is
+// ParseNumber converts text to a number by the rules of JavaScript's Number(): surrounding white space is
 // ignored, nothing at all is zero, anything else that is not a number is NaN.
-func parseNumber(s string) float64 {
-	s = trimSpace(s)
+func ParseNumber(s string) float64 {
+	s = TrimSpace(s)
 	if s == "" {
 		return 0
 	}
@@ -23,7 +23,7 @@ func parseNumber(s string) float64 {
 	if end != len(s) {
 		return math.NaN()
 	}
-	return parseDecimal(s)
+	return ParseDecimal(s)
 }
 
 func radixOf(marker byte) int {
@@ -51,20 +51,20 @@ func parseRadix(digits string, base int) float64 {
 	return f
 }
 
-// parseFloatPrefix is JavaScript's parseFloat: the longest number at the start of the text, or NaN.
-func parseFloatPrefix(s string) float64 {
-	s = trimSpace(s)
+// ParseFloat is JavaScript's parseFloat: the longest number at the start of the text, or NaN.
+func ParseFloat(s string) float64 {
+	s = TrimSpace(s)
 	end := decimalPrefix(s)
 	if end == 0 {
 		return math.NaN()
 	}
-	return parseDecimal(s[:end])
+	return ParseDecimal(s[:end])
 }
 
-// parseIntPrefix is JavaScript's parseInt without a radix: decimal digits at the start of the text, or
+// ParseInt is JavaScript's parseInt without a radix: decimal digits at the start of the text, or
 // hexadecimal ones after 0x.
-func parseIntPrefix(s string) float64 {
-	s = trimSpace(s)
+func ParseInt(s string) float64 {
+	s = TrimSpace(s)
 	negative := strings.HasPrefix(s, "-")
 	s = strings.TrimLeft(s[:min(1, len(s))], "+-") + s[min(1, len(s)):]
 	base, digits := 10, "0123456789"
@@ -78,7 +78,7 @@ func parseIntPrefix(s string) float64 {
 	if end == 0 {
 		return math.NaN()
 	}
-	n := parseDecimal(s[:end])
+	n := ParseDecimal(s[:end])
 	if base == 16 {
 		n = parseRadix(s[:end], base)
 	}
@@ -135,8 +135,8 @@ func countDigits(s string) int {
 	return n
 }
 
-// parseDecimal converts text that decimalPrefix accepted; a value that is too large becomes an infinity.
-func parseDecimal(s string) float64 {
+// ParseDecimal converts text that decimalPrefix accepted; a value that is too large becomes an infinity.
+func ParseDecimal(s string) float64 {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
 		return math.NaN()
@@ -144,8 +144,8 @@ func parseDecimal(s string) float64 {
 	return f
 }
 
-// isSpace reports whether JavaScript regards r as white space.
-func isSpace(r rune) bool {
+// IsSpace reports whether JavaScript regards r as white space.
+func IsSpace(r rune) bool {
 	switch r {
 	case '\t', '\n', '\v', '\f', '\r', ' ', 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff:
 		return true
@@ -153,6 +153,8 @@ func isSpace(r rune) bool {
 	return r >= 0x2000 && r <= 0x200a
 }
 
-func trimSpace(s string) string { return strings.TrimFunc(s, isSpace) }
+// TrimSpace removes what JavaScript regards as white space from both ends of a text.
+func TrimSpace(s string) string { return strings.TrimFunc(s, IsSpace) }
 
-func isWhole(v float64) bool { return math.Mod(v, 1) == 0 }
+// IsWhole reports whether a number has no fraction. NaN and the infinities have one.
+func IsWhole(v float64) bool { return math.Mod(v, 1) == 0 }

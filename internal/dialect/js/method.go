@@ -1,9 +1,9 @@
-package expr
+package js
 
 import "github.com/millrace/millrace/jsonata"
 
-// method makes a member that can be called. It charges for the texts that go in and come out.
-func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) jsonata.Value {
+// Method makes a member that can be called. It charges for the texts that go in and come out.
+func Method(name string, call func([]jsonata.Value) (jsonata.Value, error)) jsonata.Value {
 	return jsonata.NewFunction(jsonata.Func{Name: name, Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {
 		cost := 1
 		for _, v := range c.Args {
@@ -25,8 +25,8 @@ func method(name string, call func([]jsonata.Value) (jsonata.Value, error)) json
 	}})
 }
 
-// arg returns an argument, or undefined if there are not as many.
-func arg(args []jsonata.Value, i int) jsonata.Value {
+// Arg returns an argument, or undefined if there are not as many.
+func Arg(args []jsonata.Value, i int) jsonata.Value {
 	if i < len(args) {
 		return args[i]
 	}

@@ -1,4 +1,4 @@
-package expr
+package js
 
 import "testing"
 
@@ -6,8 +6,8 @@ func FuzzNumber(f *testing.F) {
 	f.Add("-0x1F")
 	f.Add("+12.5e-3px")
 	f.Fuzz(func(_ *testing.T, text string) {
-		parseNumber(text)
-		parseIntPrefix(text)
-		parseFloatPrefix(text)
+		ParseNumber(text)
+		ParseInt(text)
+		ParseFloat(text)
 	})
 }

@@ -1,4 +1,4 @@
-package expr
+package js
 
 import (
 	"strings"
@@ -10,22 +10,22 @@ import (
 // Half of a surrogate pair is not a character, but JavaScript text can contain one. It is kept as the three bytes that
 // UTF-8 would have for it.
 
-// isHalf reports whether s starts with half of a surrogate pair.
-func isHalf(s string) bool { return len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 }
+// IsHalf reports whether s starts with half of a surrogate pair.
+func IsHalf(s string) bool { return len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 }
 
-// halfUnit returns the code unit of the half that s starts with.
-func halfUnit(s string) rune { return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f) }
+// HalfUnit returns the code unit of the half that s starts with.
+func HalfUnit(s string) rune { return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f) }
 
 func halfText(unit rune) string {
 	return string([]byte{0xed, byte(0x80 | unit>>6&0x3f), byte(0x80 | unit&0x3f)}) //nolint:gosec // both are below 0xc0
 }
 
-// characters splits text into UTF-16 code units, which is what JavaScript means by characters.
-func characters(s string) []jsonata.Value {
+// Characters splits text into UTF-16 code units, which is what JavaScript means by characters.
+func Characters(s string) []jsonata.Value {
 	out := make([]jsonata.Value, 0, len(s))
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
-		if isHalf(s) {
+		if IsHalf(s) {
 			size = 3
 		}
 		if r < 0x10000 {
@@ -46,10 +46,10 @@ func pairHalves(s string) string {
 	var b strings.Builder
 	start := 0
 	for i := 0; i+6 <= len(s); i++ {
-		if !isHalf(s[i:]) || !isHalf(s[i+3:]) {
+		if !IsHalf(s[i:]) || !IsHalf(s[i+3:]) {
 			continue
 		}
-		high, low := halfUnit(s[i:]), halfUnit(s[i+3:])
+		high, low := HalfUnit(s[i:]), HalfUnit(s[i+3:])
 		if high >= 0xdc00 || low < 0xdc00 {
 			continue
 		}

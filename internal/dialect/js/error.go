@@ -1,4 +1,4 @@
-package expr
+package js
 
 import (
 	"fmt"
@@ -13,17 +13,17 @@ const (
 	CodeUnsupported = "X1003" // the function is known but not available in this server
 )
 
-// argumentError says that a function cannot use an argument.
-func argumentError(format string, args ...any) error {
+// ArgumentError says that a function cannot use an argument.
+func ArgumentError(format string, args ...any) error {
 	return &jsonata.Error{Code: CodeArgument, Message: fmt.Sprintf(format, args...)}
 }
 
-// failedError says that a function could not do its work.
-func failedError(format string, args ...any) error {
+// FailedError says that a function could not do its work.
+func FailedError(format string, args ...any) error {
 	return &jsonata.Error{Code: CodeFailed, Message: fmt.Sprintf(format, args...)}
 }
 
-// unsupportedError says that a function does not exist in this server.
-func unsupportedError(format string, args ...any) error {
+// UnsupportedError says that a function does not exist in this server.
+func UnsupportedError(format string, args ...any) error {
 	return &jsonata.Error{Code: CodeUnsupported, Message: fmt.Sprintf(format, args...)}
 }

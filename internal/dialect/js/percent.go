@@ -1,8 +1,9 @@
-package expr
+package js
 
 import "net/url"
 
-func percentDecode(s string) []byte {
+// PercentDecode replaces %41 by A, and so on. A percent sign that no two hexadecimal digits follow stays.
+func PercentDecode(s string) []byte {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {

@@ -1,4 +1,4 @@
-package expr
+package js
 
 import (
 	"math"
@@ -10,9 +10,9 @@ import (
 // nan stands for NaN in identities, since NaN does not equal itself.
 type nan struct{}
 
-// identityOf returns what a value is the same as: equal numbers (all NaN are one, and so are both zeros), texts and
+// Identity returns what a value is the same as: equal numbers (all NaN are one, and so are both zeros), texts and
 // booleans, but only the very same array or object. The result is comparable.
-func identityOf(v jsonata.Value) any {
+func Identity(v jsonata.Value) any {
 	switch v := v.(type) {
 	case float64:
 		switch {
@@ -29,7 +29,8 @@ func identityOf(v jsonata.Value) any {
 	return v
 }
 
-func sameValue(a, b jsonata.Value) bool { return identityOf(a) == identityOf(b) }
+// Same reports whether two values have the same identity.
+func Same(a, b jsonata.Value) bool { return Identity(a) == Identity(b) }
 
 // comparableHost reports whether Go can compare a host object with ==; one that it cannot is the same as nothing.
 func comparableHost(h jsonata.Host) bool { return reflect.ValueOf(h).Comparable() }

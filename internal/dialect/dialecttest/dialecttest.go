@@ -1,4 +1,5 @@
-package expr
+// Package dialecttest reads and compares values in tests.
+package dialecttest
 
 import (
 	"bytes"
@@ -10,9 +11,9 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// plain turns a value into what encoding/json would decode from its serialised form, so that results compare without
+// Plain turns a value into what encoding/json would decode from its serialised form, so that results compare without
 // regard to the order of members. Undefined members vanish, undefined items are null.
-func plain(v jsonata.Value) any {
+func Plain(v jsonata.Value) any {
 	switch v := v.(type) {
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -24,7 +25,7 @@ func plain(v jsonata.Value) any {
 	case *jsonata.Array:
 		out := make([]any, 0, v.Len())
 		for _, item := range v.Items() {
-			out = append(out, plain(item))
+			out = append(out, Plain(item))
 		}
 		return out
 	case *jsonata.Object:
@@ -34,18 +35,18 @@ func plain(v jsonata.Value) any {
 				continue
 			}
 			if _, isFunction := member.(*jsonata.Function); !isFunction {
-				out[key] = plain(member)
+				out[key] = Plain(member)
 			}
 		}
 		return out
 	case jsonata.Host:
-		return plain(v.JSON())
+		return Plain(v.JSON())
 	}
 	return nil
 }
 
-// readLines decodes a JSON Lines file.
-func readLines[T any](t *testing.T, path string) []T {
+// ReadLines decodes a JSON Lines file.
+func ReadLines[T any](t *testing.T, path string) []T {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -62,7 +63,8 @@ func readLines[T any](t *testing.T, path string) []T {
 	return out
 }
 
-func decode(t *testing.T, raw json.RawMessage) jsonata.Value {
+// Decode decodes JSON; nothing at all is undefined.
+func Decode(t *testing.T, raw json.RawMessage) jsonata.Value {
 	t.Helper()
 	if len(raw) == 0 {
 		return nil
@@ -74,10 +76,10 @@ func decode(t *testing.T, raw json.RawMessage) jsonata.Value {
 	return v
 }
 
-// decodeText decodes JSON text; unlike encoding/json it keeps halves of surrogate pairs.
-func decodeText(t *testing.T, raw json.RawMessage) string {
+// DecodeText decodes JSON text; unlike encoding/json it keeps halves of surrogate pairs.
+func DecodeText(t *testing.T, raw json.RawMessage) string {
 	t.Helper()
-	text, ok := decode(t, raw).(string)
+	text, ok := Decode(t, raw).(string)
 	if !ok {
 		t.Fatalf("%s is not text", raw)
 	}

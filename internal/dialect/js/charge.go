@@ -1,10 +1,10 @@
-package expr
+package js
 
 import "github.com/millrace/millrace/jsonata"
 
-// bounded charges functions for all that is inside their arguments before they run. A few values that contain each other many times over
+// Bounded charges functions for all that is inside their arguments before they run. A few values that contain each other many times over
 // would otherwise become a text or a document without end.
-func bounded(functions ...jsonata.Func) []jsonata.Func {
+func Bounded(functions ...jsonata.Func) []jsonata.Func {
 	for i, f := range functions {
 		functions[i].Call = func(c *jsonata.Call) (jsonata.Value, error) {
 			if err := charge(c, c.Args); err != nil {
@@ -58,26 +58,26 @@ func chargeNested(c *jsonata.Call, v jsonata.Value) error {
 	return nil
 }
 
-// callText is textOf within the limits of the evaluation, which an array that contains itself many times over would
+// CallText is Text within the limits of the evaluation, which an array that contains itself many times over would
 // exceed.
-func callText(c *jsonata.Call, v jsonata.Value) (string, error) {
+func CallText(c *jsonata.Call, v jsonata.Value) (string, error) {
 	if _, ok := v.(*jsonata.Array); ok {
-		if err := growText(c, 0, v); err != nil {
+		if err := GrowText(c, 0, v); err != nil {
 			return "", err
 		}
 	}
-	return textOf(v), nil
+	return Text(v), nil
 }
 
-// visit takes a step from the budget for every value inside v.
-func visit(c *jsonata.Call, v jsonata.Value) error {
+// Visit takes a step from the budget for every value inside v.
+func Visit(c *jsonata.Call, v jsonata.Value) error {
 	switch v := v.(type) {
 	case *jsonata.Array:
 		if err := c.Step(v.Len()); err != nil {
 			return err
 		}
 		for _, item := range v.Items() {
-			if err := visit(c, item); err != nil {
+			if err := Visit(c, item); err != nil {
 				return err
 			}
 		}
@@ -86,7 +86,7 @@ func visit(c *jsonata.Call, v jsonata.Value) error {
 			return err
 		}
 		for _, member := range v.All() {
-			if err := visit(c, member); err != nil {
+			if err := Visit(c, member); err != nil {
 				return err
 			}
 		}
@@ -94,8 +94,8 @@ func visit(c *jsonata.Call, v jsonata.Value) error {
 	return nil
 }
 
-// growText announces text made of the texts of values, before it is made.
-func growText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
+// GrowText announces text made of the texts of values, before it is made.
+func GrowText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
 	if err := c.Grow(extra); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func growText(c *jsonata.Call, extra int, values ...jsonata.Value) error {
 			if err := c.Step(v.Len()); err != nil {
 				return err
 			}
-			if err := growText(c, v.Len(), v.Items()...); err != nil {
+			if err := GrowText(c, v.Len(), v.Items()...); err != nil {
 				return err
 			}
 		}

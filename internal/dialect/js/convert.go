@@ -1,4 +1,4 @@
-package expr
+package js
 
 import (
 	"fmt"
@@ -8,12 +8,12 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// objectText is what JavaScript makes of an object that is used as text.
-const objectText = "[object Object]"
+// ObjectText is what JavaScript makes of an object that is used as text.
+const ObjectText = "[object Object]"
 
-// textOf converts a value to text as JavaScript's String() does: array items are joined by commas, null and
+// Text converts a value to text as JavaScript's String() does: array items are joined by commas, null and
 // undefined items are empty, objects have no text of their own.
-func textOf(v jsonata.Value) string {
+func Text(v jsonata.Value) string {
 	switch v := v.(type) {
 	case nil:
 		return "undefined"
@@ -22,28 +22,28 @@ func textOf(v jsonata.Value) string {
 	case string:
 		return v
 	case *jsonata.Array:
-		return joinText(v.Items(), ",")
+		return Join(v.Items(), ",")
 	}
 	return scalarText(v)
 }
 
-// joinText joins the texts of items; null and undefined are empty.
-func joinText(items []jsonata.Value, separator string) string {
+// Join joins the texts of items; null and undefined are empty.
+func Join(items []jsonata.Value, separator string) string {
 	var b strings.Builder
 	for i, item := range items {
 		if i > 0 {
 			b.WriteString(separator)
 		}
-		if !isNullish(item) {
-			b.WriteString(textOf(item))
+		if !IsNullish(item) {
+			b.WriteString(Text(item))
 		}
 	}
 	return pairHalves(b.String())
 }
 
-// lodashText converts a value as lodash's toString does, which differs from String() inside arrays and in
+// LodashText converts a value as lodash's toString does, which differs from String() inside arrays and in
 // negative zero.
-func lodashText(v jsonata.Value) string {
+func LodashText(v jsonata.Value) string {
 	switch v := v.(type) {
 	case float64:
 		if v == 0 && math.Signbit(v) {
@@ -52,11 +52,11 @@ func lodashText(v jsonata.Value) string {
 	case *jsonata.Array:
 		texts := make([]string, v.Len())
 		for i, item := range v.Items() {
-			texts[i] = lodashText(item)
+			texts[i] = LodashText(item)
 		}
 		return strings.Join(texts, ",")
 	}
-	return textOf(v)
+	return Text(v)
 }
 
 // scalarText converts everything that is neither text, null, undefined nor an array.
@@ -74,11 +74,11 @@ func scalarText(v jsonata.Value) string {
 			return s.String()
 		}
 	}
-	return objectText
+	return ObjectText
 }
 
-// toNumber converts a value as JavaScript's Number() does.
-func toNumber(v jsonata.Value) float64 {
+// Number converts a value as JavaScript's Number() does.
+func Number(v jsonata.Value) float64 {
 	switch v := v.(type) {
 	case nil:
 		return math.NaN()
@@ -94,7 +94,7 @@ func toNumber(v jsonata.Value) float64 {
 	case jsonata.Host:
 		return hostNumber(v)
 	}
-	return parseNumber(textOf(v))
+	return ParseNumber(Text(v))
 }
 
 // hostNumber is the number behind a host object: a date-time counts in milliseconds.
@@ -105,17 +105,17 @@ func hostNumber(h jsonata.Host) float64 {
 	return math.NaN()
 }
 
-// toInteger is lodash's toInteger: not a number is 0, a fraction is cut off.
-func toInteger(v jsonata.Value) float64 {
-	f := toNumber(v)
+// Integer is lodash's toInteger: not a number is 0, a fraction is cut off.
+func Integer(v jsonata.Value) float64 {
+	f := Number(v)
 	if math.IsNaN(f) {
 		return 0
 	}
 	return math.Trunc(f)
 }
 
-// isTrue is JavaScript's idea of true: empty arrays and objects are.
-func isTrue(v jsonata.Value) bool {
+// IsTrue is JavaScript's idea of true: empty arrays and objects are.
+func IsTrue(v jsonata.Value) bool {
 	switch v := v.(type) {
 	case nil, jsonata.Null:
 		return false
@@ -129,7 +129,8 @@ func isTrue(v jsonata.Value) bool {
 	return true
 }
 
-func isNullish(v jsonata.Value) bool {
+// IsNullish reports whether v is undefined or null.
+func IsNullish(v jsonata.Value) bool {
 	switch v.(type) {
 	case nil, jsonata.Null:
 		return true
@@ -137,8 +138,8 @@ func isNullish(v jsonata.Value) bool {
 	return false
 }
 
-// isComposite reports whether JavaScript's typeof says "object" for a value that is not null.
-func isComposite(v jsonata.Value) bool {
+// IsComposite reports whether JavaScript's typeof says "object" for a value that is not null.
+func IsComposite(v jsonata.Value) bool {
 	switch v.(type) {
 	case *jsonata.Array, *jsonata.Object, *jsonata.Function, jsonata.Host:
 		return true
@@ -146,8 +147,8 @@ func isComposite(v jsonata.Value) bool {
 	return false
 }
 
-// castList returns the items of an array, or the value itself as the only item.
-func castList(v jsonata.Value) []jsonata.Value {
+// List returns the items of an array, or the value itself as the only item.
+func List(v jsonata.Value) []jsonata.Value {
 	if a, ok := v.(*jsonata.Array); ok {
 		return a.Items()
 	}

@@ -1,13 +1,13 @@
-package expr
+package js
 
 import (
 	"strings"
 	"unicode"
 )
 
-// lowerCase is JavaScript's toLowerCase. It differs from strings.ToLower in the dotted capital I, which becomes
+// LowerCase is JavaScript's toLowerCase. It differs from strings.ToLower in the dotted capital I, which becomes
 // two characters, and in the Greek capital sigma at the end of a word.
-func lowerCase(s string) string {
+func LowerCase(s string) string {
 	if !strings.ContainsAny(s, "İΣ") {
 		return strings.ToLower(s)
 	}

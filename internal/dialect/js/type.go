@@ -1,9 +1,9 @@
-package expr
+package js
 
 import "github.com/millrace/millrace/jsonata"
 
-// jsTypeOf is JavaScript's typeof.
-func jsTypeOf(v jsonata.Value) string {
+// TypeOf is JavaScript's typeof.
+func TypeOf(v jsonata.Value) string {
 	switch v.(type) {
 	case nil:
 		return "undefined"
@@ -19,8 +19,8 @@ func jsTypeOf(v jsonata.Value) string {
 	return "object"
 }
 
-// typeName names the type of a value for messages.
-func typeName(v jsonata.Value) string {
+// TypeName names the type of a value for messages.
+func TypeName(v jsonata.Value) string {
 	switch v.(type) {
 	case nil:
 		return "nothing"

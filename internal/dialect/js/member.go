@@ -1,0 +1,130 @@
+package js
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Entries returns a value as an object: arrays and text have their indexes as keys, other values have no
+// members.
+func Entries(v jsonata.Value) *jsonata.Object {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		return Indexed(v.Items())
+	case string:
+		return Indexed(Characters(v))
+	}
+	if o, ok := ObjectOf(v); ok {
+		return o
+	}
+	return jsonata.NewObject(0)
+}
+
+// Enumerable is a host object whose members can be listed, as those of an object can.
+type Enumerable interface {
+	jsonata.Host
+	// Keys lists the members.
+	Keys() []string
+}
+
+// ObjectOf returns a value as an object, if it has members.
+func ObjectOf(v jsonata.Value) (*jsonata.Object, bool) {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return v, true
+	case Enumerable:
+		names := v.Keys()
+		o := jsonata.NewObject(len(names))
+		for _, name := range names {
+			member, _ := v.Member(name)
+			o.Set(name, member)
+		}
+		return o, true
+	}
+	return nil, false
+}
+
+// Indexed returns items as an object whose keys are their indexes.
+func Indexed(items []jsonata.Value) *jsonata.Object {
+	o := jsonata.NewObject(len(items))
+	for i, item := range items {
+		o.Set(strconv.Itoa(i), item)
+	}
+	return o
+}
+
+// MaxIndex bounds the arrays that a path such as list[1000000000] makes room for.
+const MaxIndex = 100_000
+
+// Field returns a member of an object, undefined for anything that is not an object.
+func Field(v jsonata.Value, name string) jsonata.Value {
+	if o, ok := v.(*jsonata.Object); ok {
+		member, _ := o.Get(name)
+		return member
+	}
+	return nil
+}
+
+// Property reads a member as JavaScript's v[key] does, without inherited members: objects and host objects have named
+// members, arrays and text have indexes and a length.
+func Property(v jsonata.Value, key string) (jsonata.Value, bool) {
+	switch v := v.(type) {
+	case *jsonata.Array:
+		if i, ok := IndexOf(key); ok && i < v.Len() {
+			return v.At(i), true
+		}
+	case string:
+		return textProperty(v, key)
+	}
+	return Member(v, key)
+}
+
+func textProperty(s, key string) (jsonata.Value, bool) {
+	index, isIndex := IndexOf(key)
+	if !isIndex && key != "length" {
+		return nil, false
+	}
+	units := Characters(s)
+	if !isIndex {
+		return float64(len(units)), true
+	}
+	if index >= len(units) {
+		return nil, false
+	}
+	return units[index], true
+}
+
+// IndexOf returns the array index that a key is: decimal digits without leading zeros.
+func IndexOf(key string) (int, bool) {
+	if key == "" || len(key) > 15 || (key[0] == '0' && len(key) > 1) || strings.Trim(key, "0123456789") != "" {
+		return 0, false
+	}
+	i, err := strconv.Atoi(key)
+	return i, err == nil
+}
+
+// PropertyKey is the member name that a value makes when it is used as one.
+func PropertyKey(v jsonata.Value) string { return Text(v) }
+
+// Member reads a named member. An array has only its length, and nothing is read from text.
+func Member(v jsonata.Value, name string) (jsonata.Value, bool) {
+	switch v := v.(type) {
+	case *jsonata.Object:
+		return v.Get(name)
+	case jsonata.Host:
+		return v.Member(name)
+	case *jsonata.Array:
+		if name == "length" {
+			return float64(v.Len()), true
+		}
+	}
+	return nil, false
+}
+
+// Get returns a member of an object, undefined if it has none of that name.
+func Get(o *jsonata.Object, key string) jsonata.Value {
+	v, _ := o.Get(key)
+	return v
+}
