@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -71,7 +72,7 @@ func checkVector(t *testing.T, v vector) {
 	}
 }
 
-func checkResult(t *testing.T, v vector, got Value) {
+func checkResult(t *testing.T, v vector, got jsonata.Value) {
 	t.Helper()
 	want := dialecttest.Plain(dialecttest.Decode(t, v.Result))
 	if got == nil {
@@ -83,9 +84,9 @@ func checkResult(t *testing.T, v vector, got Value) {
 
 // checkVectorError expects JSONata's own errors by their code. Of errors that come from a function only the message
 // of those that the function wrote itself is compared.
-func checkVectorError(t *testing.T, v vector, got Value, err error) {
+func checkVectorError(t *testing.T, v vector, got jsonata.Value, err error) {
 	t.Helper()
-	var e *Error
+	var e *jsonata.Error
 	switch {
 	case err == nil:
 		t.Errorf("%s: %s: got %v, want error %s %q", v.Name, v.Expr, dialecttest.Plain(got), v.ErrorCode, v.ErrorMessage)
@@ -98,20 +99,20 @@ func checkVectorError(t *testing.T, v vector, got Value, err error) {
 	}
 }
 
-func evalVector(t *testing.T, v vector) (Value, error) {
+func evalVector(t *testing.T, v vector) (jsonata.Value, error) {
 	t.Helper()
-	program, err := Compile(v.Expr)
+	program, err := dialectLibrary().Compile(v.Expr)
 	if err != nil {
 		return nil, err
 	}
-	in := Input{Bindings: make(map[string]Value), Limits: LimitsTransform()}
+	in := jsonata.Input{Bindings: make(map[string]jsonata.Value), Limits: jsonata.Limits{Timeout: time.Minute}}
 	if !v.NoInput {
 		in.Data = dialecttest.Decode(t, v.Input)
 	}
 	for name, raw := range v.Bindings {
 		in.Bindings[name] = dialecttest.Decode(t, raw)
 	}
-	return program.EvalInput(t.Context(), in)
+	return program.Eval(t.Context(), in)
 }
 
 // suiteCase is one case of JSONata's official suite.
@@ -162,7 +163,7 @@ func checkSuiteCase(t *testing.T, c suiteCase) {
 	got, err := evalSuiteCase(t, c)
 	switch c.Kind {
 	case "error":
-		var e *Error
+		var e *jsonata.Error
 		limit := c.Code == "U1001" && errors.As(err, &e) && e.IsLimit()
 		if !limit && (!errors.As(err, &e) || c.Code != "" && e.Code != c.Code) {
 			t.Errorf("%s: got %v, error %v, want error %s", c.Expr, dialecttest.Plain(got), err, c.Code)
@@ -190,14 +191,14 @@ func toText(v any) string {
 	return string(text)
 }
 
-func evalSuiteCase(t *testing.T, c suiteCase) (Value, error) {
+func evalSuiteCase(t *testing.T, c suiteCase) (jsonata.Value, error) {
 	t.Helper()
-	program, err := Compile(c.Expr)
+	program, err := dialectLibrary().Compile(c.Expr)
 	if err != nil {
 		return nil, err
 	}
 	// Some cases count to ten million or build large arrays, which the limits of production would stop.
-	in := Input{Bindings: make(map[string]Value), Limits: Limits{Steps: 1 << 28, Output: 1 << 28}}
+	in := jsonata.Input{Bindings: make(map[string]jsonata.Value), Limits: jsonata.Limits{Steps: 1 << 28, Output: 1 << 28}}
 	if c.Code == "U1001" {
 		in.Limits.Steps, in.Limits.Depth = 1<<20, c.Depth
 	}
@@ -207,5 +208,19 @@ func evalSuiteCase(t *testing.T, c suiteCase) (Value, error) {
 	for name, raw := range c.Bindings {
 		in.Bindings[name] = dialecttest.Decode(t, raw)
 	}
-	return program.EvalInput(t.Context(), in)
+	return program.Eval(t.Context(), in)
+}
+
+// TestGeneratedVectors compares random expressions over dates and documents with what the reference computed for them.
+func TestGeneratedVectors(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"dates", "documents"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			for _, v := range dialecttest.ReadLines[vector](t, "testdata/"+file+".jsonl") {
+				v.Expr = dialecttest.DecodeText(t, v.RawExpr)
+				checkVector(t, v)
+			}
+		})
+	}
 }

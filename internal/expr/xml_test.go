@@ -15,6 +15,14 @@ func FuzzXML(f *testing.F) {
 		f.Add(seed, true)
 		f.Add(seed, false)
 	}
+	library, err := jsonata.NewLibrary(jsonata.Standard(), xmlFunctions()...)
+	if err != nil {
+		f.Fatal(err)
+	}
+	program, err := library.Compile(`$jsToXml($xmlToJs(x, o), o)`)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string, compact bool) {
 		options := jsonata.NewObject(2)
 		options.Set("compact", compact)
@@ -22,12 +30,8 @@ func FuzzXML(f *testing.F) {
 		data := jsonata.NewObject(2)
 		data.Set("x", text)
 		data.Set("o", options)
-		program, err := Compile(`$jsToXml($xmlToJs(x, o), o)`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := program.Eval(t.Context(), data, LimitsTransform())
-		var e *Error
+		v, err := program.Eval(t.Context(), jsonata.Input{Data: data})
+		var e *jsonata.Error
 		if _, ok := v.(string); !ok && !errors.As(err, &e) {
 			t.Errorf("got %v, error %v, want text or an error with a code", v, err)
 		}
