@@ -2,6 +2,7 @@ package expr
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -57,13 +58,13 @@ func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTim
 	if offset != nil {
 		guess = *offset
 	}
-	today := civilAt(o.now() + guess*msPerMinute)
+	today := calendar.At(o.now() + guess*calendar.MsPerMinute)
 	dated := u.has("year", "month", "day")
 	local, invalid := l.complete(u, today, rule)
 	if invalid != nil {
 		return l.invalid(invalid, o.now), nil
 	}
-	ms, final := fixOffset(local.millis(), guess, z)
+	ms, final := fixOffset(local.Millis(), guess, z)
 	d := l.at(ms, z, loc, o.now).moved(ms, final)
 	if weekday := u["weekday"]; weekday != 0 && dated && weekday != d.weekday() {
 		iso := d.toISO(isoDefaults())
@@ -77,20 +78,20 @@ func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTim
 }
 
 // complete fills the gaps of the fields and checks their ranges.
-func (l *luxon) complete(u units, today civil, rule weekRule) (civil, *invalidity) {
+func (l *luxon) complete(u units, today calendar.Civil, rule calendar.WeekRule) (calendar.Civil, *invalidity) {
 	useWeek := u["weekYear"] != 0 || u["weekNumber"] != 0 || u["weekday"] != 0 && !u.has("year", "month", "day")
 	now := units{
-		"year": today.year, "month": today.month, "day": today.day, "hour": today.hour, "minute": today.minute, "second": today.second,
-		"millisecond": today.millisecond,
+		"year": today.Year, "month": today.Month, "day": today.Day, "hour": today.Hour, "minute": today.Minute, "second": today.Second,
+		"millisecond": today.Millisecond,
 	}
 	names := []string{"year", "month", "day"}
 	switch {
 	case useWeek:
-		w := rule.weekOf(today)
-		now["weekYear"], now["weekNumber"], now["weekday"] = w.year, w.week, w.weekday
+		w := rule.WeekOf(today)
+		now["weekYear"], now["weekNumber"], now["weekday"] = w.Year, w.Week, w.Weekday
 		names = []string{"weekYear", "weekNumber", "weekday"}
 	case u.has("ordinal"):
-		now["ordinal"] = ordinalOf(today.year, today.month, today.day)
+		now["ordinal"] = calendar.OrdinalOf(today.Year, today.Month, today.Day)
 		names = []string{"year", "ordinal"}
 	}
 	first := units{"month": 1, "day": 1, "weekNumber": 1, "weekday": 1, "ordinal": 1}
@@ -105,13 +106,13 @@ func (l *luxon) complete(u units, today civil, rule weekRule) (civil, *invalidit
 			u[name] = now[name]
 		}
 	}
-	c := u.time(civil{year: u["year"], month: u["month"], day: u["day"]})
+	c := u.time(calendar.Civil{Year: u["year"], Month: u["month"], Day: u["day"]})
 	switch {
 	case useWeek:
-		year, ordinal := rule.date(weekDate{u["weekYear"], u["weekNumber"], u["weekday"]})
+		year, ordinal := rule.Date(calendar.WeekDate{Year: u["weekYear"], Week: u["weekNumber"], Weekday: u["weekday"]})
 		return dayOfYear(c, year, ordinal), firstInvalid(checkWeek(u, rule), checkTime(c))
 	case u.has("ordinal"):
-		return dayOfYear(c, c.year, u["ordinal"]), firstInvalid(checkOrdinal(u), checkTime(c))
+		return dayOfYear(c, c.Year, u["ordinal"]), firstInvalid(checkOrdinal(u), checkTime(c))
 	}
 	return c, firstInvalid(checkDate(c), checkTime(c))
 }
@@ -125,11 +126,11 @@ func firstInvalid(a, b *invalidity) *invalidity {
 
 func within(v, low, high float64) bool { return js.IsWhole(v) && v >= low && v <= high }
 
-func checkWeek(u units, rule weekRule) *invalidity {
+func checkWeek(u units, rule calendar.WeekRule) *invalidity {
 	switch {
 	case !js.IsWhole(u["weekYear"]):
 		return outOfRange("weekYear", u["weekYear"])
-	case !within(u["weekNumber"], 1, rule.weeksInYear(u["weekYear"])):
+	case !within(u["weekNumber"], 1, rule.WeeksInYear(u["weekYear"])):
 		return outOfRange("week", u["weekNumber"])
 	case !within(u["weekday"], 1, 7):
 		return outOfRange("weekday", u["weekday"])
@@ -141,36 +142,36 @@ func checkOrdinal(u units) *invalidity {
 	switch {
 	case !js.IsWhole(u["year"]):
 		return outOfRange("year", u["year"])
-	case !within(u["ordinal"], 1, daysInYear(u["year"])):
+	case !within(u["ordinal"], 1, calendar.DaysInYear(u["year"])):
 		return outOfRange("ordinal", u["ordinal"])
 	}
 	return nil
 }
 
-func checkDate(c civil) *invalidity {
+func checkDate(c calendar.Civil) *invalidity {
 	switch {
-	case !js.IsWhole(c.year):
-		return outOfRange("year", c.year)
-	case !within(c.month, 1, 12):
-		return outOfRange("month", c.month)
-	case !within(c.day, 1, daysInMonth(c.year, c.month)):
-		return outOfRange("day", c.day)
+	case !js.IsWhole(c.Year):
+		return outOfRange("year", c.Year)
+	case !within(c.Month, 1, 12):
+		return outOfRange("month", c.Month)
+	case !within(c.Day, 1, calendar.DaysInMonth(c.Year, c.Month)):
+		return outOfRange("day", c.Day)
 	}
 	return nil
 }
 
 // checkTime accepts 24:00:00.000, which is the next day's midnight.
-func checkTime(c civil) *invalidity {
-	midnight := c.hour == 24 && c.minute == 0 && c.second == 0 && c.millisecond == 0
+func checkTime(c calendar.Civil) *invalidity {
+	midnight := c.Hour == 24 && c.Minute == 0 && c.Second == 0 && c.Millisecond == 0
 	switch {
-	case !within(c.hour, 0, 23) && !midnight:
-		return outOfRange("hour", c.hour)
-	case !within(c.minute, 0, 59):
-		return outOfRange("minute", c.minute)
-	case !within(c.second, 0, 59):
-		return outOfRange("second", c.second)
-	case !within(c.millisecond, 0, 999):
-		return outOfRange("millisecond", c.millisecond)
+	case !within(c.Hour, 0, 23) && !midnight:
+		return outOfRange("hour", c.Hour)
+	case !within(c.Minute, 0, 59):
+		return outOfRange("minute", c.Minute)
+	case !within(c.Second, 0, 59):
+		return outOfRange("second", c.Second)
+	case !within(c.Millisecond, 0, 999):
+		return outOfRange("millisecond", c.Millisecond)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package expr
 import (
 	"math"
 	"slices"
+
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 )
 
 // diff is the time between two date-times in the given units.
@@ -93,7 +95,7 @@ func unitsBetween(unit string, a, b dateTime) float64 {
 	case "months":
 		return b.month() - a.month() + (b.year()-a.year())*12
 	}
-	days := math.Floor((midnight(b) - midnight(a)) / msPerDay)
+	days := math.Floor((midnight(b) - midnight(a)) / calendar.MsPerDay)
 	if unit == "weeks" {
 		return (days - math.Mod(days, 7)) / 7
 	}
@@ -103,5 +105,5 @@ func unitsBetween(unit string, a, b dateTime) float64 {
 // midnight is the day of a date-time as a time in UTC.
 func midnight(d dateTime) float64 {
 	c := d.civil
-	return civil{year: c.year, month: c.month, day: c.day}.millis()
+	return calendar.Civil{Year: c.Year, Month: c.Month, Day: c.Day}.Millis()
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -47,12 +48,12 @@ type formatter struct {
 	d      dateTime
 	allowZ bool // Z instead of +00:00
 	simple bool // ASCII digits in every language
-	weeks  weekDate
+	weeks  calendar.WeekDate
 }
 
 // formatterFor writes d in a language, but numbers its weeks as its own language does.
 func formatterFor(d dateTime, loc locale) formatter {
-	return formatter{d: d.inLocale(loc), weeks: d.loc.weekRule().weekOf(d.civil)}
+	return formatter{d: d.inLocale(loc), weeks: d.loc.weekRule().WeekOf(d.civil)}
 }
 
 // format fills in the tokens of a format. Letters that mean nothing stand for themselves.
@@ -92,29 +93,29 @@ func (f formatter) number(token string) (float64, int, bool) {
 	c := f.d.civil
 	switch token {
 	case "d", "dd":
-		return c.day, len(token), true
+		return c.Day, len(token), true
 	case "c", "E":
 		return f.d.weekday(), 0, true
 	case "L", "LL", "M", "MM":
-		return c.month, len(token), true
+		return c.Month, len(token), true
 	case "y":
-		return c.year, 0, true
+		return c.Year, 0, true
 	case "yy":
-		return lastTwo(c.year), 2, true
+		return lastTwo(c.Year), 2, true
 	case "yyyy", "yyyyyy":
-		return c.year, len(token), true
+		return c.Year, len(token), true
 	case "kk":
-		return lastTwo(f.d.week().year), 2, true
+		return lastTwo(f.d.week().Year), 2, true
 	case "kkkk":
-		return f.d.week().year, 4, true
+		return f.d.week().Year, 4, true
 	case "W", "WW":
-		return f.d.week().week, len(token), true
+		return f.d.week().Week, len(token), true
 	case "n", "nn":
-		return f.weeks.week, len(token), true
+		return f.weeks.Week, len(token), true
 	case "ii":
-		return lastTwo(f.weeks.year), 2, true
+		return lastTwo(f.weeks.Year), 2, true
 	case "iiii":
-		return f.weeks.year, 4, true
+		return f.weeks.Year, 4, true
 	case "o", "ooo":
 		return f.d.ordinal(), len(token), true
 	case "q", "qq":
@@ -128,21 +129,21 @@ func (f formatter) clockNumber(token string) (float64, int, bool) {
 	c := f.d.civil
 	switch token {
 	case "S":
-		return c.millisecond, 0, true
+		return c.Millisecond, 0, true
 	case "u", "SSS":
-		return c.millisecond, 3, true
+		return c.Millisecond, 3, true
 	case "uu":
-		return math.Floor(c.millisecond / 10), 2, true
+		return math.Floor(c.Millisecond / 10), 2, true
 	case "uuu":
-		return math.Floor(c.millisecond / 100), 0, true
+		return math.Floor(c.Millisecond / 100), 0, true
 	case "s", "ss":
-		return c.second, len(token), true
+		return c.Second, len(token), true
 	case "m", "mm":
-		return c.minute, len(token), true
+		return c.Minute, len(token), true
 	case "h", "hh":
-		return math.Mod(c.hour+11, 12) + 1, len(token), true
+		return math.Mod(c.Hour+11, 12) + 1, len(token), true
 	case "H", "HH":
-		return c.hour, len(token), true
+		return c.Hour, len(token), true
 	case "X":
 		return math.Floor(f.d.ms / 1000), 0, true
 	case "x":
@@ -169,9 +170,9 @@ func (f formatter) name(token string) (string, bool) {
 		return f.d.zone.name(), true
 	case "a":
 		if f.d.loc.english() {
-			return [2]string{"AM", "PM"}[boolIndex(c.hour >= 12)], true
+			return [2]string{"AM", "PM"}[boolIndex(c.Hour >= 12)], true
 		}
-		return f.d.loc.data().period(int(c.hour)), true
+		return f.d.loc.data().period(int(c.Hour)), true
 	case "ccc", "cccc", "ccccc":
 		return f.d.weekdayName(lengthOf(token), true), true
 	case "EEE", "EEEE", "EEEEE":
@@ -200,7 +201,7 @@ func lengthOf(token string) string {
 
 // monthName is the name of the month, for use with a day or alone.
 func (d dateTime) monthName(length string, alone bool) string {
-	return namesOf(d.nameData().Months, length, alone)[int(d.civil.month)-1]
+	return namesOf(d.nameData().Months, length, alone)[int(d.civil.Month)-1]
 }
 
 func (d dateTime) weekdayName(length string, alone bool) string {
@@ -208,7 +209,7 @@ func (d dateTime) weekdayName(length string, alone bool) string {
 }
 
 func (d dateTime) era(length string) string {
-	current := d.civil.year > 0 || d.loc.english() && d.civil.year == 0 // the English names are off by one year
+	current := d.civil.Year > 0 || d.loc.english() && d.civil.Year == 0 // the English names are off by one year
 	return d.nameData().Eras[length][boolIndex(current)]
 }
 

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -41,19 +42,19 @@ func (d *dateTime) number(name string) (float64, bool) {
 	case "month":
 		return d.month(), true
 	case "day":
-		return d.orNaN(d.civil.day), true
+		return d.orNaN(d.civil.Day), true
 	case "hour":
-		return d.orNaN(d.civil.hour), true
+		return d.orNaN(d.civil.Hour), true
 	case "minute":
-		return d.orNaN(d.civil.minute), true
+		return d.orNaN(d.civil.Minute), true
 	case "second":
-		return d.orNaN(d.civil.second), true
+		return d.orNaN(d.civil.Second), true
 	case "millisecond":
-		return d.orNaN(d.civil.millisecond), true
+		return d.orNaN(d.civil.Millisecond), true
 	case "weekYear":
-		return d.week().year, true
+		return d.week().Year, true
 	case "weekNumber":
-		return d.week().week, true
+		return d.week().Week, true
 	case "weekday":
 		return d.weekday(), true
 	case "ordinal":
@@ -61,9 +62,9 @@ func (d *dateTime) number(name string) (float64, bool) {
 	case "offset":
 		return d.orNaN(d.offset), true
 	case "daysInYear":
-		return d.orNaN(daysInYear(d.civil.year)), true
+		return d.orNaN(calendar.DaysInYear(d.civil.Year)), true
 	case "weeksInWeekYear":
-		return d.orNaN(isoWeeks().weeksInYear(d.week().year)), true
+		return d.orNaN(calendar.IsoWeeks().WeeksInYear(d.week().Year)), true
 	}
 	return 0, false
 }
@@ -72,7 +73,7 @@ func (d *dateTime) number(name string) (float64, bool) {
 func (d *dateTime) label(name string) (jsonata.Value, bool) {
 	switch name {
 	case "isInLeapYear":
-		return d.valid() && isLeapYear(d.civil.year), true
+		return d.valid() && calendar.IsLeapYear(d.civil.Year), true
 	case "isInDST":
 		return d.inDST(), true
 	case "isValid":
@@ -81,7 +82,7 @@ func (d *dateTime) label(name string) (jsonata.Value, bool) {
 		if !d.valid() {
 			return nil, true
 		}
-		return daysInMonth(d.civil.year, d.civil.month), true
+		return calendar.DaysInMonth(d.civil.Year, d.civil.Month), true
 	case "invalidReason":
 		if d.valid() {
 			return jsonata.Null{}, true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -16,7 +17,7 @@ func (o *opaqueDate) JSON() jsonata.Value {
 	if math.IsNaN(o.ms) {
 		return jsonata.Null{}
 	}
-	d := dateTime{ms: o.ms, zone: utcZone(), civil: civilAt(o.ms)}
+	d := dateTime{ms: o.ms, zone: utcZone(), civil: calendar.At(o.ms)}
 	return d.toISO(isoDefaults())
 }
 
@@ -45,7 +46,7 @@ func NewDate(t time.Time) jsonata.Value {
 
 // Member returns a method. The local ones work in UTC, the zone of the server.
 func (d *date) Member(name string) (jsonata.Value, bool) {
-	c := civilAt(d.ms)
+	c := calendar.At(d.ms)
 	var result jsonata.Value
 	switch name {
 	case "toISOString":
@@ -53,19 +54,19 @@ func (d *date) Member(name string) (jsonata.Value, bool) {
 	case "getTime":
 		result = d.ms
 	case "getFullYear", "getUTCFullYear":
-		result = c.year
+		result = c.Year
 	case "getMonth", "getUTCMonth":
-		result = c.month - 1
+		result = c.Month - 1
 	case "getDate", "getUTCDate":
-		result = c.day
+		result = c.Day
 	case "getUTCHours":
-		result = c.hour
+		result = c.Hour
 	case "getUTCMinutes":
-		result = c.minute
+		result = c.Minute
 	case "getUTCSeconds":
-		result = c.second
+		result = c.Second
 	case "getUTCMilliseconds":
-		result = c.millisecond
+		result = c.Millisecond
 	default:
 		return nil, false
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -160,9 +161,9 @@ func (l locale) english() bool {
 }
 
 // weekRule is where weeks start in the language's country.
-func (l locale) weekRule() weekRule {
+func (l locale) weekRule() calendar.WeekRule {
 	week := l.data().Week
-	return weekRule{firstDay: week[0], minDays: week[1]}
+	return calendar.WeekRule{FirstDay: week[0], MinDays: week[1]}
 }
 
 // numberingZeros are the zeros of the numbering systems that can be asked for by name. The other digits follow them.

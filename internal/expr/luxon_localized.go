@@ -45,7 +45,7 @@ func (d dateTime) localizedField(field string) string {
 	f := formatterFor(d, d.loc)
 	switch field {
 	case "y", "yy":
-		year := d.civil.year
+		year := d.civil.Year
 		if year <= 0 { // there is no year 0 in the calendar of people
 			year = 1 - year
 		}
@@ -54,9 +54,9 @@ func (d dateTime) localizedField(field string) string {
 		}
 		return d.loc.number(year, 0)
 	case "K", "KK":
-		return d.loc.number(math.Mod(d.civil.hour, 12), len(field))
+		return d.loc.number(math.Mod(d.civil.Hour, 12), len(field))
 	case "k", "kk":
-		return d.loc.number(math.Mod(d.civil.hour+23, 24)+1, len(field))
+		return d.loc.number(math.Mod(d.civil.Hour+23, 24)+1, len(field))
 	case "z", "zzzz":
 		return d.localizedZone(field == "zzzz")
 	case "EEEEwithDate":

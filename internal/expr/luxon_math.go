@@ -4,15 +4,16 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 )
 
 // weekFields renames the fields of local weeks and says whose weeks are meant.
-func weekFields(u units, loc locale) (weekRule, error) {
+func weekFields(u units, loc locale) (calendar.WeekRule, error) {
 	if !u.has("localWeekday", "localWeekNumber", "localWeekYear") {
-		return isoWeeks(), nil
+		return calendar.IsoWeeks(), nil
 	}
 	if u.has("weekday", "weekNumber", "weekYear") {
-		return weekRule{}, js.ArgumentError("Cannot mix locale-based week fields with ISO-based week fields")
+		return calendar.WeekRule{}, js.ArgumentError("Cannot mix locale-based week fields with ISO-based week fields")
 	}
 	for from, to := range map[string]string{"localWeekday": "weekday", "localWeekNumber": "weekNumber", "localWeekYear": "weekYear"} {
 		if v, ok := u[from]; ok {
@@ -43,19 +44,19 @@ func (u units) pick(name string, v *float64) {
 }
 
 // time overwrites the time of day.
-func (u units) time(c civil) civil {
-	u.pick("hour", &c.hour)
-	u.pick("minute", &c.minute)
-	u.pick("second", &c.second)
-	u.pick("millisecond", &c.millisecond)
+func (u units) time(c calendar.Civil) calendar.Civil {
+	u.pick("hour", &c.Hour)
+	u.pick("minute", &c.Minute)
+	u.pick("second", &c.Second)
+	u.pick("millisecond", &c.Millisecond)
 	return c
 }
 
 // dayOfYear puts a day of a year into c, as a day of January that rolls over. There is no day before the first.
-func dayOfYear(c civil, year, ordinal float64) civil {
-	c.year, c.month, c.day = year, 1, ordinal
+func dayOfYear(c calendar.Civil, year, ordinal float64) calendar.Civil {
+	c.Year, c.Month, c.Day = year, 1, ordinal
 	if !(ordinal > 0) {
-		c.day = math.NaN()
+		c.Day = math.NaN()
 	}
 	return c
 }
@@ -75,23 +76,23 @@ func (d dateTime) set(u units) (dateTime, error) {
 	c := d.civil
 	switch {
 	case u.has("weekYear", "weekNumber", "weekday"):
-		w := rule.weekOf(c)
-		u.pick("weekYear", &w.year)
-		u.pick("weekNumber", &w.week)
-		u.pick("weekday", &w.weekday)
-		year, ordinal := rule.date(w)
+		w := rule.WeekOf(c)
+		u.pick("weekYear", &w.Year)
+		u.pick("weekNumber", &w.Week)
+		u.pick("weekday", &w.Weekday)
+		year, ordinal := rule.Date(w)
 		c = dayOfYear(c, year, ordinal)
 	case u.has("ordinal"):
-		year := c.year
+		year := c.Year
 		u.pick("year", &year)
 		c = dayOfYear(c, year, u["ordinal"])
 	default:
-		u.pick("year", &c.year)
-		u.pick("month", &c.month)
-		c.day = math.Min(daysInMonth(c.year, c.month), c.day)
-		u.pick("day", &c.day)
+		u.pick("year", &c.Year)
+		u.pick("month", &c.Month)
+		c.Day = math.Min(calendar.DaysInMonth(c.Year, c.Month), c.Day)
+		u.pick("day", &c.Day)
 	}
-	ms, _ := fixOffset(u.time(c).millis(), d.offset, d.zone)
+	ms, _ := fixOffset(u.time(c).Millis(), d.offset, d.zone)
 	return d.movedTo(ms), nil
 }
 
@@ -102,9 +103,9 @@ func (d dateTime) plus(dur duration) dateTime {
 	}
 	v := dur.get
 	c := d.civil
-	c.year += math.Trunc(v("years"))
-	c.month += math.Trunc(v("months")) + math.Trunc(v("quarters"))*3
-	c.day = math.Min(d.civil.day, daysInMonth(c.year, c.month)) + math.Trunc(v("days")) + math.Trunc(v("weeks"))*7
+	c.Year += math.Trunc(v("years"))
+	c.Month += math.Trunc(v("months")) + math.Trunc(v("quarters"))*3
+	c.Day = math.Min(d.civil.Day, calendar.DaysInMonth(c.Year, c.Month)) + math.Trunc(v("days")) + math.Trunc(v("weeks"))*7
 	rest := newDuration(units{}, d.loc)
 	for _, unit := range durationUnits() {
 		switch unit {
@@ -114,7 +115,7 @@ func (d dateTime) plus(dur duration) dateTime {
 			rest.values[unit] = v(unit)
 		}
 	}
-	ms, _ := fixOffset(c.millis(), d.offset, d.zone)
+	ms, _ := fixOffset(c.Millis(), d.offset, d.zone)
 	return d.movedTo(ms + rest.as("milliseconds"))
 }
 
@@ -130,13 +131,13 @@ func (d dateTime) startOf(unit string, localWeeks bool) (dateTime, error) {
 	case "years":
 		u["month"] = 1
 	case "quarters":
-		u["month"] = (math.Ceil(d.civil.month/3)-1)*3 + 1
+		u["month"] = (math.Ceil(d.civil.Month/3)-1)*3 + 1
 	case "weeks":
 		u["weekday"] = 1
 		if localWeeks {
-			first := d.loc.weekRule().firstDay
+			first := d.loc.weekRule().FirstDay
 			if d.weekday() < first {
-				u["weekNumber"] = d.week().week - 1
+				u["weekNumber"] = d.week().Week - 1
 			}
 			u["weekday"] = first
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -197,7 +198,7 @@ func (d *dateTime) counting(name string) call {
 	case "toUnixInteger":
 		return number(math.Floor(d.millis() / 1000))
 	case "toJSDate":
-		return func([]jsonata.Value) (jsonata.Value, error) { return &opaqueDate{clipTime(d.millis())}, nil }
+		return func([]jsonata.Value) (jsonata.Value, error) { return &opaqueDate{calendar.ClipTime(d.millis())}, nil }
 	}
 	return nil
 }

@@ -43,16 +43,16 @@ func (d dateTime) toISO(o isoOptions) string {
 // isoDate has six digits and a sign for years that do not fit into four.
 func (d dateTime) isoDate(basic bool) string {
 	text, width, dash := "", 4, "-"
-	if d.civil.year > 9999 || d.civil.year < 0 {
+	if d.civil.Year > 9999 || d.civil.Year < 0 {
 		width = 6
-		if d.civil.year >= 0 {
+		if d.civil.Year >= 0 {
 			text = "+"
 		}
 	}
 	if basic {
 		dash = ""
 	}
-	return text + padNumber(d.civil.year, width) + dash + padNumber(d.civil.month, 2) + dash + padNumber(d.civil.day, 2)
+	return text + padNumber(d.civil.Year, width) + dash + padNumber(d.civil.Month, 2) + dash + padNumber(d.civil.Day, 2)
 }
 
 func (d dateTime) isoTime(o isoOptions) string {
@@ -60,11 +60,11 @@ func (d dateTime) isoTime(o isoOptions) string {
 	if o.basic {
 		colon = ""
 	}
-	text := padNumber(c.hour, 2) + colon + padNumber(c.minute, 2)
-	if c.millisecond != 0 || c.second != 0 || !o.noSeconds {
-		text += colon + padNumber(c.second, 2)
-		if c.millisecond != 0 || !o.noMillis {
-			text += "." + padNumber(c.millisecond, 3)
+	text := padNumber(c.Hour, 2) + colon + padNumber(c.Minute, 2)
+	if c.Millisecond != 0 || c.Second != 0 || !o.noSeconds {
+		text += colon + padNumber(c.Second, 2)
+		if c.Millisecond != 0 || !o.noMillis {
+			text += "." + padNumber(c.Millisecond, 3)
 		}
 	}
 	if !o.noOffset {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -44,7 +45,7 @@ type dateTime struct {
 	zone    zone
 	loc     locale
 	offset  float64
-	civil   civil
+	civil   calendar.Civil
 	invalid *invalidity
 	lux     *luxon
 	now     clock
@@ -83,8 +84,8 @@ func (d dateTime) moved(ms, offset float64) dateTime {
 	if math.IsNaN(ms) {
 		return d.because(invalidInput())
 	}
-	d.ms, d.offset, d.civil = ms, offset, civilAt(ms+offset*msPerMinute)
-	if math.IsNaN(d.civil.year) {
+	d.ms, d.offset, d.civil = ms, offset, calendar.At(ms+offset*calendar.MsPerMinute)
+	if math.IsNaN(d.civil.Year) {
 		return d.because(invalidInput())
 	}
 	return d
@@ -104,17 +105,17 @@ func (d dateTime) millis() float64 {
 // fixOffset finds the time in UTC that local is in the zone, given a guess of the offset, which also decides between the two times a clock
 // shows when it is set back. A local time that a clock skips is taken as if it had not been set forward yet.
 func fixOffset(local, guess float64, z zone) (float64, float64) {
-	utc := local - guess*msPerMinute
+	utc := local - guess*calendar.MsPerMinute
 	second := z.offset(utc)
 	if second == guess {
 		return utc, guess
 	}
-	utc -= (second - guess) * msPerMinute
+	utc -= (second - guess) * calendar.MsPerMinute
 	third := z.offset(utc)
 	if second == third {
 		return utc, second
 	}
-	return local - math.Min(second, third)*msPerMinute, math.Max(second, third)
+	return local - math.Min(second, third)*calendar.MsPerMinute, math.Max(second, third)
 }
 
 // setZone is the same time seen in another zone, or with keepLocal the same time on the clock.
@@ -127,11 +128,11 @@ func (d dateTime) setZone(z zone, keepLocal bool) dateTime {
 	}
 	ms := d.ms
 	if keepLocal {
-		local := civil{math.NaN(), 0, 0, 0, 0, 0, 0}
+		local := calendar.Civil{Year: math.NaN()}
 		if d.valid() {
 			local = d.civil
 		}
-		ms, _ = fixOffset(local.millis(), z.offset(d.ms), z)
+		ms, _ = fixOffset(local.Millis(), z.offset(d.ms), z)
 	}
 	d.zone = z
 	return d.moved(ms, z.offset(ms))
@@ -150,23 +151,23 @@ func (d dateTime) orNaN(v float64) float64 {
 	return v
 }
 
-func (d dateTime) year() float64    { return d.orNaN(d.civil.year) }
-func (d dateTime) month() float64   { return d.orNaN(d.civil.month) }
-func (d dateTime) quarter() float64 { return d.orNaN(math.Ceil(d.civil.month / 3)) }
+func (d dateTime) year() float64    { return d.orNaN(d.civil.Year) }
+func (d dateTime) month() float64   { return d.orNaN(d.civil.Month) }
+func (d dateTime) quarter() float64 { return d.orNaN(math.Ceil(d.civil.Month / 3)) }
 
-func (d dateTime) week() weekDate {
+func (d dateTime) week() calendar.WeekDate {
 	if !d.valid() {
-		return weekDate{math.NaN(), math.NaN(), math.NaN()}
+		return calendar.WeekDate{Year: math.NaN(), Week: math.NaN(), Weekday: math.NaN()}
 	}
-	return isoWeeks().weekOf(d.civil)
+	return calendar.IsoWeeks().WeekOf(d.civil)
 }
 
 func (d dateTime) weekday() float64 {
-	return d.orNaN(weekdayOf(d.civil.year, d.civil.month, d.civil.day))
+	return d.orNaN(calendar.WeekdayOf(d.civil.Year, d.civil.Month, d.civil.Day))
 }
 
 func (d dateTime) ordinal() float64 {
-	return d.orNaN(ordinalOf(d.civil.year, d.civil.month, d.civil.day))
+	return d.orNaN(calendar.OrdinalOf(d.civil.Year, d.civil.Month, d.civil.Day))
 }
 
 // inDST compares the offset with those of January and May, as summer time is nowhere else to be seen.
@@ -176,11 +177,11 @@ func (d dateTime) inDST() bool {
 	}
 	offsetIn := func(month, day float64) float64 {
 		c := d.civil
-		c.month, c.day = month, math.Min(day, daysInMonth(c.year, month))
-		ms, _ := fixOffset(c.millis(), d.offset, d.zone)
+		c.Month, c.Day = month, math.Min(day, calendar.DaysInMonth(c.Year, month))
+		ms, _ := fixOffset(c.Millis(), d.offset, d.zone)
 		return d.zone.offset(ms)
 	}
-	return d.offset > offsetIn(1, 1) || d.offset > offsetIn(5, d.civil.day)
+	return d.offset > offsetIn(1, 1) || d.offset > offsetIn(5, d.civil.Day)
 }
 
 // equals is true for the same time in the same zone and language.

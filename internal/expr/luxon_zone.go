@@ -10,6 +10,7 @@ import (
 	_ "time/tzdata" // zones must work on machines without a zone database
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -81,7 +82,7 @@ func (z zone) offset(ms float64) float64 {
 	if z.kind != zoneIANA {
 		return z.fixed
 	}
-	if math.IsNaN(clipTime(ms)) {
+	if math.IsNaN(calendar.ClipTime(ms)) {
 		return math.NaN()
 	}
 	_, seconds := time.UnixMilli(int64(math.Floor(ms))).In(z.info.location).Zone()
@@ -112,9 +113,9 @@ func (z zone) isUTC() bool {
 
 // englishName picks the standard or the daylight name by comparing the offset with those of January and July.
 func (i *zoneInfo) englishName(ms, offset float64, long bool, z zone) string {
-	year := civilAt(ms).year
-	january := z.offset(civil{year: year, month: 1, day: 15}.millis())
-	july := z.offset(civil{year: year, month: 7, day: 15}.millis())
+	year := calendar.At(ms).Year
+	january := z.offset(calendar.Civil{Year: year, Month: 1, Day: 15}.Millis())
+	july := z.offset(calendar.Civil{Year: year, Month: 7, Day: 15}.Millis())
 	switch daylight := offset > math.Min(january, july); {
 	case daylight && long:
 		return i.daylight
