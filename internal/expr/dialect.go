@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/millrace/millrace/internal/dialect/luxon"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -21,7 +22,7 @@ func newLibrary() *jsonata.Library {
 		stringFunctions(),
 		urlFunctions(),
 		queryFunctions(),
-		datetimeFunctions(),
+		luxon.Functions(),
 		cryptoFunctions(),
 		sqlFunctions(),
 		csvFunctions(),

@@ -4,22 +4,23 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // sqlFunctions write conditions for query languages that look like SQL.
 func sqlFunctions() []jsonata.Func {
-	s := &sqlWriter{lux: &luxon{}}
+	s := &sqlWriter{lux: &luxon.Dates{}}
 	return js.Bounded(jsonata.Func{Name: "convertQueryToSql", Params: 1, Call: s.convert})
 }
 
 // sqlWriter keeps what calls share.
-type sqlWriter struct{ lux *luxon }
+type sqlWriter struct{ lux *luxon.Dates }
 
 // sqlQuery is one call of $convertQueryToSql(query, keys, mapping, types, operators, options).
 type sqlQuery struct {
 	call                               *jsonata.Call
-	lux                                *luxon
+	lux                                *luxon.Dates
 	query                              *jsonata.Object
 	mapping, types, operators, options jsonata.Value
 	statements                         []string
@@ -209,11 +210,11 @@ func (q *sqlQuery) typed(kind string, value jsonata.Value) (jsonata.Value, error
 	case kind == "string" && !q.option("noQuotes"):
 		return q.quoteText(value)
 	case kind == "dotnetdate":
-		return "DateTime(" + js.Text(q.lux.reformat(q.call, js.Text(value), "yyyy,MM,dd")) + ")", nil
+		return "DateTime(" + js.Text(q.lux.Reformat(q.call, js.Text(value), "yyyy,MM,dd")) + ")", nil
 	case strings.HasPrefix(kind, "date"):
 		_, format, _ := strings.Cut(kind, "|")
 		format, _, _ = strings.Cut(format, "|")
-		date := q.lux.reformat(q.call, js.Text(value), format)
+		date := q.lux.Reformat(q.call, js.Text(value), format)
 		if q.option("noQuotes") || q.option("noQuotesForDate") {
 			return date, nil
 		}

@@ -2,7 +2,9 @@ package expr
 
 import (
 	"fmt"
+	"time"
 
+	"github.com/millrace/millrace/internal/dialect/luxon"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -41,3 +43,7 @@ func EncodeJSON(v Value) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// NewDate makes a value of the scope that behaves like a JavaScript date: it serialises as ISO text in UTC with milliseconds, and has
+// methods such as toISOString() and getTime().
+func NewDate(t time.Time) Value { return luxon.NewDate(t) }

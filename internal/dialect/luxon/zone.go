@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	_ "embed"
@@ -18,7 +18,7 @@ import (
 // missing name means the offset itself ("GMT+5:30"). "name=zone" is an alias that the zone database of Go does not have. The names are
 // those of the Unicode CLDR.
 //
-//go:embed luxon_zones.txt
+//go:embed zones.txt
 var zoneNames string
 
 // fixedZone matches the names of zones with a constant offset.

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"math"
@@ -40,7 +40,7 @@ func fractionMillis(digits string) float64 {
 }
 
 // parseISO reads a date, a week date, a day of a year or a time of today.
-func (l *luxon) parseISO(text string) *instant {
+func (l *Dates) parseISO(text string) *instant {
 	if m := isoDate.FindStringSubmatch(text); m != nil {
 		u := units{"month": 1, "day": 1}
 		u.number("year", m[1])
@@ -68,7 +68,7 @@ func (l *luxon) parseISO(text string) *instant {
 }
 
 // isoTimeOf reads the groups of isoTimePart.
-func (l *luxon) isoTimeOf(u units, m []string) *instant {
+func (l *Dates) isoTimeOf(u units, m []string) *instant {
 	u["hour"], u["minute"], u["second"] = 0, 0, 0
 	u.number("hour", m[0])
 	u.number("minute", m[1])
@@ -89,7 +89,7 @@ func (l *luxon) isoTimeOf(u units, m []string) *instant {
 }
 
 // parseRFC2822 reads the date of a mail. The words of American zones mean fixed offsets.
-func (l *luxon) parseRFC2822(text string) *instant {
+func (l *Dates) parseRFC2822(text string) *instant {
 	text = rfcSpaces.ReplaceAllString(rfcComment.ReplaceAllString(text, " "), " ")
 	m := rfc2822.FindStringSubmatch(js.TrimSpace(text))
 	if m == nil {

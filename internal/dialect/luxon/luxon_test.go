@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"strings"
@@ -14,7 +14,7 @@ func fixedNow() time.Time { return time.Date(2024, 7, 10, 12, 34, 56, 789e6, tim
 // evalAt evaluates an expression with the clock of tests.
 func evalAt(t *testing.T, src string, data jsonata.Value) jsonata.Value {
 	t.Helper()
-	library, err := jsonata.NewLibrary(jsonata.Standard(), datetimeFunctions()...)
+	library, err := jsonata.NewLibrary(jsonata.Standard(), Functions()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func FuzzDates(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1])
 	}
-	l := &luxon{}
+	l := &Dates{}
 	now := func() float64 { return float64(fixedNow().UnixMilli()) }
 	f.Fuzz(func(t *testing.T, text, format string) {
 		if len(format) > maxFormat || len(text) > maxDateText {

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
@@ -178,7 +178,7 @@ func fieldArgument(v jsonata.Value) (units, error) {
 }
 
 // zoneArgument reads a zone: its name, its offset in minutes, or nothing for the zone of the server.
-func (l *luxon) zoneArgument(v jsonata.Value) zone {
+func (l *Dates) zoneArgument(v jsonata.Value) zone {
 	switch v := v.(type) {
 	case nil, jsonata.Null:
 		return systemZone()

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ type parsed struct {
 }
 
 // parseFormat reads a text by a format. It returns nil if the text does not fit.
-func (l *luxon) parseFormat(text, format string, loc locale) (*instant, error) {
+func (l *Dates) parseFormat(text, format string, loc locale) (*instant, error) {
 	loc.table = &l.locales
 	var pattern strings.Builder
 	var parts []parseUnit
@@ -121,7 +121,7 @@ func digitValue(r rune) float64 {
 }
 
 // instantOf turns the values of the letters into fields and a zone.
-func (l *luxon) instantOf(found map[byte]parsed, order []byte) *instant {
+func (l *Dates) instantOf(found map[byte]parsed, order []byte) *instant {
 	in := &instant{fields: units{}}
 	if v, ok := found['z']; ok {
 		z := l.zones.named(v.text)

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
@@ -11,9 +11,9 @@ const (
 	maxDateText = 10_000
 )
 
-// datetimeFunctions parse dates, which may depend on today. Their results are objects with the fields and methods of a Luxon date-time.
-func datetimeFunctions() []jsonata.Func {
-	l := &luxon{}
+// Functions parse dates, which may depend on today. Their results are objects with the fields and methods of a Luxon date-time.
+func Functions() []jsonata.Func {
+	l := &Dates{}
 	return js.Bounded(
 		jsonata.Func{Name: "dtFromIso", Params: 2, Call: l.fromISO, Volatile: true},
 		jsonata.Func{Name: "dtFromFormat", Params: 3, Call: l.fromFormat, Volatile: true},
@@ -21,7 +21,7 @@ func datetimeFunctions() []jsonata.Func {
 }
 
 // fromISO parses ISO 8601 in the zone of the server, and shows the time in the zone asked for.
-func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
+func (l *Dates) fromISO(c *jsonata.Call) (jsonata.Value, error) {
 	o := parseOptions{now: frozen(c), format: "ISO 8601", text: js.Text(c.Arg(0))}
 	if err := c.Step(len(o.text) / 8); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (l *luxon) fromISO(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // isoOf parses anything that has a text. Null and undefined have none.
-func (l *luxon) isoOf(v jsonata.Value, text string) *instant {
+func (l *Dates) isoOf(v jsonata.Value, text string) *instant {
 	if js.IsNullish(v) {
 		return nil
 	}
@@ -51,7 +51,7 @@ func frozen(c *jsonata.Call) clock {
 }
 
 // fromFormat parses a text by a format of tokens, or by one of the formats that have a name.
-func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
+func (l *Dates) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 	options := c.Arg(2)
 	if _, null := options.(jsonata.Null); null {
 		return nil, js.ArgumentError("Cannot read properties of null (reading 'locale')")
@@ -88,7 +88,7 @@ func (l *luxon) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // byTokens parses with a format of the caller.
-func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
+func (l *Dates) byTokens(c *jsonata.Call) (*instant, error) {
 	if c.Arg(0) == nil || c.Arg(1) == nil {
 		return nil, js.ArgumentError("fromFormat requires an input string and a format")
 	}
@@ -116,8 +116,8 @@ func (l *luxon) byTokens(c *jsonata.Call) (*instant, error) {
 	return l.parseFormat(text, format, loc)
 }
 
-// reformat shows an ISO text in a format of tokens; without a format it stays ISO.
-func (l *luxon) reformat(c *jsonata.Call, text, format string) jsonata.Value {
+// Reformat shows an ISO text in a format of tokens; without a format it stays ISO.
+func (l *Dates) Reformat(c *jsonata.Call, text, format string) jsonata.Value {
 	o := parseOptions{now: frozen(c), text: text}
 	d, err := l.resolve(l.parseISO(o.text), o)
 	switch {

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 // clock tells the time of the evaluation, in milliseconds.
 type clock func() float64
 
-// luxon is what all date-times of the process share.
-type luxon struct {
+// Dates is what all date-times of the process share.
+type Dates struct {
 	zones   zoneTable
 	locales localeTable
 }
@@ -47,12 +47,12 @@ type dateTime struct {
 	offset  float64
 	civil   calendar.Civil
 	invalid *invalidity
-	lux     *luxon
+	lux     *Dates
 	now     clock
 }
 
 // at makes a date-time.
-func (l *luxon) at(ms float64, z zone, loc locale, now clock) dateTime {
+func (l *Dates) at(ms float64, z zone, loc locale, now clock) dateTime {
 	loc.table = &l.locales
 	d := dateTime{ms: ms, zone: z, loc: loc, lux: l, now: now}
 	switch {
@@ -65,7 +65,7 @@ func (l *luxon) at(ms float64, z zone, loc locale, now clock) dateTime {
 }
 
 // invalid makes a date-time that is none.
-func (l *luxon) invalid(why *invalidity, now clock) dateTime {
+func (l *Dates) invalid(why *invalidity, now clock) dateTime {
 	return dateTime{ms: now(), zone: systemZone(), loc: locale{table: &l.locales}, invalid: why, lux: l, now: now}
 }
 

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	_ "embed"
@@ -17,7 +17,7 @@ import (
 // localeLines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns. The facts are
 // those of the Unicode CLDR 48.
 //
-//go:embed luxon_locales.txt
+//go:embed locales.txt
 var localeLines string
 
 // localeTag matches what browsers accept as the name of a language.

@@ -1,4 +1,4 @@
-package expr
+package luxon
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
@@ -24,7 +24,7 @@ type parseOptions struct {
 }
 
 // resolve turns what a parser found into a date-time. Nothing found is "unparsable".
-func (l *luxon) resolve(in *instant, o parseOptions) (dateTime, error) {
+func (l *Dates) resolve(in *instant, o parseOptions) (dateTime, error) {
 	if in == nil || len(in.fields) == 0 && in.zone == nil {
 		why := &invalidity{"unparsable", `the input "` + o.text + `" can't be parsed as ` + o.format}
 		return l.invalid(why, o.now), nil
@@ -41,7 +41,7 @@ func (l *luxon) resolve(in *instant, o parseOptions) (dateTime, error) {
 }
 
 // build makes a date-time of fields. What is larger than the largest field given is taken from now, what is smaller is the first.
-func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTime, error) {
+func (l *Dates) build(u units, z zone, offset *float64, o parseOptions) (dateTime, error) {
 	if !z.valid() {
 		return l.invalid(unsupportedZone(z), o.now), nil
 	}
@@ -78,7 +78,7 @@ func (l *luxon) build(u units, z zone, offset *float64, o parseOptions) (dateTim
 }
 
 // complete fills the gaps of the fields and checks their ranges.
-func (l *luxon) complete(u units, today calendar.Civil, rule calendar.WeekRule) (calendar.Civil, *invalidity) {
+func (l *Dates) complete(u units, today calendar.Civil, rule calendar.WeekRule) (calendar.Civil, *invalidity) {
 	useWeek := u["weekYear"] != 0 || u["weekNumber"] != 0 || u["weekday"] != 0 && !u.has("year", "month", "day")
 	now := units{
 		"year": today.Year, "month": today.Month, "day": today.Day, "hour": today.Hour, "minute": today.Minute, "second": today.Second,
