@@ -101,13 +101,3 @@ func unitArgument(v jsonata.Value) (string, error) {
 	}
 	return "", js.ArgumentError("unit.toLowerCase is not a function")
 }
-
-// roundTo rounds half up to a number of decimal places.
-func roundTo(n float64, places int) float64 {
-	factor := math.Pow10(places)
-	whole := math.Floor(n * factor)
-	if n*factor-whole >= 0.5 {
-		whole++
-	}
-	return whole / factor
-}

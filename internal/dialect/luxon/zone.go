@@ -161,16 +161,6 @@ func formatOffset(offset float64, style offsetStyle) string {
 	return sign + jsonata.FormatNumber(hours)
 }
 
-// padNumber writes a number with at least width characters; the sign does not count.
-func padNumber(n float64, width int) string {
-	sign := ""
-	if n < 0 {
-		sign, n = "-", -n
-	}
-	text := jsonata.FormatNumber(n)
-	return sign + strings.Repeat("0", max(0, width-len(text))) + text
-}
-
 // zoneTable finds zones by name, whatever the case. It is built when the first expression asks for a zone.
 type zoneTable struct {
 	once  sync.Once
