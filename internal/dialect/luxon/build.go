@@ -3,6 +3,7 @@ package luxon
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -17,7 +18,7 @@ type instant struct {
 type parseOptions struct {
 	zone   zone
 	keep   bool // stay in the zone that the text names
-	loc    locale
+	loc    locale.Locale
 	now    clock
 	format string // what the text should have been, for explanations
 	text   string
@@ -46,7 +47,7 @@ func (l *Dates) build(u units, z zone, offset *float64, o parseOptions) (dateTim
 		return l.invalid(unsupportedZone(z), o.now), nil
 	}
 	loc := o.loc
-	loc.table = &l.locales
+	loc.Table = &l.locales
 	rule, err := weekFields(u, loc)
 	if err != nil {
 		return dateTime{}, err

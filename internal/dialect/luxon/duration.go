@@ -5,18 +5,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // duration is a length of time in calendar units, none of which is converted until asked.
 type duration struct {
 	values   units
-	loc      locale
+	loc      locale.Locale
 	longterm bool // years of 365.2425 days instead of 365
 	invalid  *invalidity
 }
 
-func newDuration(values units, loc locale) duration { return duration{values: values, loc: loc} }
+func newDuration(values units, loc locale.Locale) duration { return duration{values: values, loc: loc} }
 
 func (d duration) valid() bool { return d.invalid == nil }
 
@@ -246,7 +247,7 @@ func (d duration) toISO() (string, bool) {
 		part(m, "M")
 	}
 	if s != 0 || ms != 0 {
-		part(roundTo(s+ms/1000, 3), "S")
+		part(locale.RoundTo(s+ms/1000, 3), "S")
 	}
 	if b.Len() == 1 {
 		b.WriteString("T0S")

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -154,10 +155,10 @@ func (v *durationValue) formatted(format string, options jsonata.Value) string {
 			n = math.Floor(n)
 		}
 		if wholeWidth {
-			size := math.Abs(roundTo(n, 3))
+			size := math.Abs(locale.RoundTo(n, 3))
 			width += len(jsonata.FormatNumber(size)) - len(jsonata.FormatNumber(math.Trunc(size)))
 		}
-		text += v.loc.number(n, width)
+		text += v.loc.Number(n, width)
 	}
 	return text
 }

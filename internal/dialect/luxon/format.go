@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -52,8 +53,8 @@ type formatter struct {
 }
 
 // formatterFor writes d in a language, but numbers its weeks as its own language does.
-func formatterFor(d dateTime, loc locale) formatter {
-	return formatter{d: d.inLocale(loc), weeks: d.loc.weekRule().WeekOf(d.civil)}
+func formatterFor(d dateTime, loc locale.Locale) formatter {
+	return formatter{d: d.inLocale(loc), weeks: d.loc.WeekRule().WeekOf(d.civil)}
 }
 
 // format fills in the tokens of a format. Letters that mean nothing stand for themselves.
@@ -75,9 +76,9 @@ func (f formatter) token(token string) string {
 	}
 	if n, width, ok := f.number(token); ok {
 		if f.simple {
-			return padNumber(n, width)
+			return locale.PadNumber(n, width)
 		}
-		return f.d.loc.number(n, width)
+		return f.d.loc.Number(n, width)
 	}
 	if key, ok := macroKey(token); ok {
 		return f.d.localized(key)
@@ -169,10 +170,10 @@ func (f formatter) name(token string) (string, bool) {
 	case "z":
 		return f.d.zone.name(), true
 	case "a":
-		if f.d.loc.english() {
+		if f.d.loc.English() {
 			return [2]string{"AM", "PM"}[boolIndex(c.Hour >= 12)], true
 		}
-		return f.d.loc.data().period(int(c.Hour)), true
+		return f.d.loc.Data().Period(int(c.Hour)), true
 	case "ccc", "cccc", "ccccc":
 		return f.d.weekdayName(lengthOf(token), true), true
 	case "EEE", "EEEE", "EEEEE":
@@ -201,21 +202,21 @@ func lengthOf(token string) string {
 
 // monthName is the name of the month, for use with a day or alone.
 func (d dateTime) monthName(length string, alone bool) string {
-	return namesOf(d.nameData().Months, length, alone)[int(d.civil.Month)-1]
+	return locale.NamesOf(d.nameData().Months, length, alone)[int(d.civil.Month)-1]
 }
 
 func (d dateTime) weekdayName(length string, alone bool) string {
-	return namesOf(d.nameData().Weekdays, length, alone)[int(d.weekday())-1]
+	return locale.NamesOf(d.nameData().Weekdays, length, alone)[int(d.weekday())-1]
 }
 
 func (d dateTime) era(length string) string {
-	current := d.civil.Year > 0 || d.loc.english() && d.civil.Year == 0 // the English names are off by one year
+	current := d.civil.Year > 0 || d.loc.English() && d.civil.Year == 0 // the English names are off by one year
 	return d.nameData().Eras[length][boolIndex(current)]
 }
 
-func (d dateTime) nameData() *localeData {
-	if d.loc.english() {
-		return d.loc.table.find("en-us")
+func (d dateTime) nameData() *locale.Data {
+	if d.loc.English() {
+		return d.loc.Table.Find("en-us")
 	}
-	return d.loc.data()
+	return d.loc.Data()
 }

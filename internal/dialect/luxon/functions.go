@@ -2,6 +2,7 @@ package luxon
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -56,7 +57,7 @@ func (l *Dates) fromFormat(c *jsonata.Call) (jsonata.Value, error) {
 	if _, null := options.(jsonata.Null); null {
 		return nil, js.ArgumentError("Cannot read properties of null (reading 'locale')")
 	}
-	loc, err := locale{table: &l.locales}.with(options)
+	loc, err := locale.Locale{Table: &l.locales}.With(options)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (l *Dates) byTokens(c *jsonata.Call) (*instant, error) {
 	if err := c.Step(len(format) + len(text)); err != nil {
 		return nil, err
 	}
-	loc, err := locale{table: &l.locales}.with(c.Arg(2))
+	loc, err := locale.Locale{Table: &l.locales}.With(c.Arg(2))
 	if err != nil {
 		return nil, err
 	}

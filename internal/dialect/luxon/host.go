@@ -3,6 +3,7 @@ package luxon
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -125,11 +126,11 @@ func (d *dateTime) text(name string) (jsonata.Value, bool) {
 	case "isOffsetFixed":
 		return d.zone.kind == zoneFixed, true
 	case "locale":
-		return d.loc.name(), true
+		return d.loc.Name(), true
 	case "numberingSystem":
-		return d.loc.numbering, true
+		return d.loc.Numbering, true
 	case "outputCalendar":
-		return d.loc.calendar, true
+		return d.loc.Calendar, true
 	}
 	return nil, false
 }
@@ -139,15 +140,15 @@ func durationArgument(v jsonata.Value) (duration, error) {
 	switch v := v.(type) {
 	case float64:
 		ms, err := unitValue(v)
-		return newDuration(units{"milliseconds": ms}, locale{}), err
+		return newDuration(units{"milliseconds": ms}, locale.Locale{}), err
 	case *jsonata.Object:
 		u, err := readUnits(v, durationUnit)
-		return newDuration(u, locale{}), err
+		return newDuration(u, locale.Locale{}), err
 	case *jsonata.Array:
 		if v.Len() > 0 {
 			return duration{}, invalidUnit("0")
 		}
-		return newDuration(units{}, locale{}), nil
+		return newDuration(units{}, locale.Locale{}), nil
 	case *dateTime:
 		return duration{}, invalidUnit("ts")
 	case *durationValue:

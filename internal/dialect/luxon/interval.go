@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -45,7 +46,7 @@ func (d *dateTime) intervalEnd(v jsonata.Value) (*dateTime, error) {
 	case float64, *opaqueDate, *date:
 		end := d.lux.invalid(invalidInput(), d.now)
 		if ms := js.Number(v); js.TypeOf(v) == "object" && !math.IsNaN(ms) {
-			end = d.lux.at(ms, systemZone(), locale{}, d.now)
+			end = d.lux.at(ms, systemZone(), locale.Locale{}, d.now)
 		}
 		return &end, nil
 	}

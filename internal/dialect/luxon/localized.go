@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -32,7 +33,7 @@ var fieldPattern = regexp.MustCompile(`\{(\w+)\}`)
 
 // localized writes the date-time in the format of its language. Browsers replace narrow spaces, but only where they know the zone.
 func (d dateTime) localized(key string) string {
-	text := fieldPattern.ReplaceAllStringFunc(d.loc.data().pattern(key), func(field string) string {
+	text := fieldPattern.ReplaceAllStringFunc(d.loc.Data().Pattern(key), func(field string) string {
 		return d.localizedField(field[1 : len(field)-1])
 	})
 	if !d.zone.substituted() {
@@ -50,13 +51,13 @@ func (d dateTime) localizedField(field string) string {
 			year = 1 - year
 		}
 		if field == "yy" {
-			return d.loc.number(lastTwo(year), 2)
+			return d.loc.Number(lastTwo(year), 2)
 		}
-		return d.loc.number(year, 0)
+		return d.loc.Number(year, 0)
 	case "K", "KK":
-		return d.loc.number(math.Mod(d.civil.Hour, 12), len(field))
+		return d.loc.Number(math.Mod(d.civil.Hour, 12), len(field))
 	case "k", "kk":
-		return d.loc.number(math.Mod(d.civil.Hour+23, 24)+1, len(field))
+		return d.loc.Number(math.Mod(d.civil.Hour+23, 24)+1, len(field))
 	case "z", "zzzz":
 		return d.localizedZone(field == "zzzz")
 	case "EEEEwithDate":
@@ -73,7 +74,7 @@ func (d dateTime) localizedZone(long bool) string {
 	case d.zone.substituted():
 		return d.zone.name()
 	}
-	return d.loc.data().gmtOffset(d.zone.fixed, long)
+	return d.loc.Data().GmtOffset(d.zone.fixed, long)
 }
 
 // substituted tells whether browsers have no zone for this one, so that its time is written as one of UTC.
@@ -83,7 +84,7 @@ func (z zone) substituted() bool {
 }
 
 // formatKey reads the options of a localized format.
-func formatKey(options jsonata.Value, l *localeData) (string, error) {
+func formatKey(options jsonata.Value, l *locale.Data) (string, error) {
 	var key strings.Builder
 	dateStyle, timeStyle := js.Field(options, "dateStyle"), js.Field(options, "timeStyle")
 	var dated, timed bool
@@ -120,7 +121,7 @@ func formatKey(options jsonata.Value, l *localeData) (string, error) {
 		return "y1M1d1", nil
 	}
 	if js.Field(options, "hour") != nil {
-		key.WriteString(l.hourCycle(options))
+		key.WriteString(l.HourCycle(options))
 	}
 	return key.String(), nil
 }
@@ -137,7 +138,7 @@ func (d dateTime) toLocaleString(options, language jsonata.Value) (string, error
 	if !d.valid() {
 		return "Invalid DateTime", nil
 	}
-	loc, err := d.loc.with(language)
+	loc, err := d.loc.With(language)
 	if err != nil {
 		return "", err
 	}
@@ -151,7 +152,7 @@ func (d dateTime) toLocaleString(options, language jsonata.Value) (string, error
 	if js.IsNullish(options) {
 		return d.inLocale(loc).localized("y1M1d1"), nil
 	}
-	key, err := formatKey(options, loc.data())
+	key, err := formatKey(options, loc.Data())
 	if err != nil {
 		return "", err
 	}

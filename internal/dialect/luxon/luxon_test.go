@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -109,7 +110,7 @@ func FuzzDates(f *testing.F) {
 			}
 			formatterFor(d, d.loc).format(format)
 		}
-		if in, err := l.parseFormat(text, format, locale{}); err == nil {
+		if in, err := l.parseFormat(text, format, locale.Locale{}); err == nil {
 			_, _ = l.resolve(in, o)
 		}
 	})

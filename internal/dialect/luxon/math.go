@@ -5,10 +5,11 @@ import (
 
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 )
 
 // weekFields renames the fields of local weeks and says whose weeks are meant.
-func weekFields(u units, loc locale) (calendar.WeekRule, error) {
+func weekFields(u units, loc locale.Locale) (calendar.WeekRule, error) {
 	if !u.has("localWeekday", "localWeekNumber", "localWeekYear") {
 		return calendar.IsoWeeks(), nil
 	}
@@ -21,7 +22,7 @@ func weekFields(u units, loc locale) (calendar.WeekRule, error) {
 			delete(u, from)
 		}
 	}
-	return loc.weekRule(), nil
+	return loc.WeekRule(), nil
 }
 
 // checkMix refuses fields of two calendars at once.
@@ -135,7 +136,7 @@ func (d dateTime) startOf(unit string, localWeeks bool) (dateTime, error) {
 	case "weeks":
 		u["weekday"] = 1
 		if localWeeks {
-			first := d.loc.weekRule().FirstDay
+			first := d.loc.WeekRule().FirstDay
 			if d.weekday() < first {
 				u["weekNumber"] = d.week().Week - 1
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -112,7 +113,7 @@ func (d *dateTime) bound(a []jsonata.Value, end bool) (jsonata.Value, error) {
 }
 
 func (d *dateTime) reconfigure(options jsonata.Value) (jsonata.Value, error) {
-	loc, err := d.loc.with(options)
+	loc, err := d.loc.With(options)
 	if !d.valid() { // which shows no names
 		err = nil
 	}
@@ -178,7 +179,7 @@ func (d *dateTime) toFormat(a []jsonata.Value) (jsonata.Value, error) {
 	if !ok {
 		return nil, js.ArgumentError("Cannot read properties of undefined (reading 'length')")
 	}
-	loc, err := d.loc.with(js.Arg(a, 1))
+	loc, err := d.loc.With(js.Arg(a, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +213,7 @@ func (d *dateTime) comparing(name string) call {
 		}
 	case "diffNow":
 		return func(a []jsonata.Value) (jsonata.Value, error) {
-			now := d.lux.at(d.now(), systemZone(), locale{}, d.now)
+			now := d.lux.at(d.now(), systemZone(), locale.Locale{}, d.now)
 			return d.difference(&now, js.Arg(a, 0), js.Arg(a, 1))
 		}
 	case "until":

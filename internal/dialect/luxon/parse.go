@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 )
 
 // parseUnit is how one token of a format reads its part of a text.
@@ -26,8 +27,8 @@ type parsed struct {
 }
 
 // parseFormat reads a text by a format. It returns nil if the text does not fit.
-func (l *Dates) parseFormat(text, format string, loc locale) (*instant, error) {
-	loc.table = &l.locales
+func (l *Dates) parseFormat(text, format string, loc locale.Locale) (*instant, error) {
+	loc.Table = &l.locales
 	var pattern strings.Builder
 	var parts []parseUnit
 	pattern.WriteString("(?i)^")
@@ -109,10 +110,10 @@ func digitValue(r rune) float64 {
 	if r >= '0' && r <= '9' {
 		return float64(r - '0')
 	}
-	if i := strings.IndexRune(chineseDigits, r); i >= 0 {
+	if i := strings.IndexRune(locale.ChineseDigits, r); i >= 0 {
 		return float64(i / len("〇"))
 	}
-	for _, zero := range numberingZeros() {
+	for _, zero := range locale.NumberingZeros() {
 		if r >= zero && r <= zero+9 {
 			return float64(r - zero)
 		}
@@ -163,7 +164,7 @@ func (l *Dates) instantOf(found map[byte]parsed, order []byte) *instant {
 }
 
 // unitFor says how a token reads. Letters that mean nothing here stand for themselves.
-func unitFor(token formatToken, loc locale) parseUnit {
+func unitFor(token formatToken, loc locale.Locale) parseUnit {
 	if token.literal {
 		return parseUnit{pattern: regexp.QuoteMeta(token.text)}
 	}
@@ -220,16 +221,16 @@ func digitCount(token string) (int, int, bool) {
 	return 0, 0, false
 }
 
-func digitPattern(loc locale, least, most int) string {
+func digitPattern(loc locale.Locale, least, most int) string {
 	class := `\d`
-	if digits, ok := numberingDigits(loc.numbering); ok {
+	if digits, ok := locale.NumberingDigits(loc.Numbering); ok {
 		class = "[" + digits + "]"
 	}
 	return fmt.Sprintf("%s{%d,%d}", class, least, most)
 }
 
 // unitNames are the names a token accepts, and the number of the first.
-func unitNames(token string, loc locale) ([]string, float64) {
+func unitNames(token string, loc locale.Locale) ([]string, float64) {
 	data := dateTime{loc: loc}.nameData()
 	switch token {
 	case "G":
@@ -237,23 +238,23 @@ func unitNames(token string, loc locale) ([]string, float64) {
 	case "GG":
 		return data.Eras["long"], 0
 	case "MMM", "MMMM":
-		return namesOf(data.Months, lengthOf(token), false), 1
+		return locale.NamesOf(data.Months, lengthOf(token), false), 1
 	case "LLL", "LLLL":
-		return namesOf(data.Months, lengthOf(token), true), 1
+		return locale.NamesOf(data.Months, lengthOf(token), true), 1
 	case "EEE", "EEEE": // Luxon reads these as standing alone, and those of c with a date
-		return namesOf(data.Weekdays, lengthOf(token), true), 1
+		return locale.NamesOf(data.Weekdays, lengthOf(token), true), 1
 	case "cccc":
 		if names := data.Weekdays["withDate"]; names != nil {
 			return names, 1
 		}
-		return namesOf(data.Weekdays, "long", false), 1
+		return locale.NamesOf(data.Weekdays, "long", false), 1
 	case "ccc":
-		return namesOf(data.Weekdays, "short", false), 1
+		return locale.NamesOf(data.Weekdays, "short", false), 1
 	case "a":
-		if loc.english() {
+		if loc.English() {
 			return []string{"AM", "PM"}, 0
 		}
-		return []string{data.period(9), data.period(19)}, 0
+		return []string{data.Period(9), data.Period(19)}, 0
 	}
 	return nil, 0
 }
@@ -269,7 +270,7 @@ func namesPattern(names []string) string {
 }
 
 // expandMacros replaces the tokens of localized formats by those of their fields.
-func expandMacros(tokens []formatToken, loc locale) []formatToken {
+func expandMacros(tokens []formatToken, loc locale.Locale) []formatToken {
 	var out []formatToken
 	for _, token := range tokens {
 		key, ok := macroKey(token.text)
@@ -277,7 +278,7 @@ func expandMacros(tokens []formatToken, loc locale) []formatToken {
 			out = append(out, token)
 			continue
 		}
-		pattern, rest := loc.data().pattern(key), 0
+		pattern, rest := loc.Data().Pattern(key), 0
 		for _, at := range fieldPattern.FindAllStringSubmatchIndex(pattern, -1) {
 			out = appendText(out, pattern[rest:at[0]])
 			out = append(out, formatToken{text: fieldToken(pattern[at[2]:at[3]], key)})

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -24,14 +25,14 @@ func (d dateTime) relative(base dateTime, o relativeOptions) (string, error) {
 			return "", err
 		}
 		if o.forced || math.Abs(count) >= 1 {
-			return d.loc.relative(o.round(count), unit, o.style, o.calendar)
+			return d.loc.Relative(o.round(count), unit, o.style, o.calendar)
 		}
 	}
 	zero := 0.0
 	if base.millis() > d.millis() {
 		zero = math.Copysign(0, -1)
 	}
-	return d.loc.relative(zero, o.units[len(o.units)-1], o.style, o.calendar)
+	return d.loc.Relative(zero, o.units[len(o.units)-1], o.style, o.calendar)
 }
 
 func (o relativeOptions) round(count float64) float64 {
@@ -67,7 +68,7 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 	}
 	base, ok := js.Field(options, "base").(*dateTime)
 	if !ok {
-		now := d.lux.at(d.now(), d.zone, locale{}, d.now)
+		now := d.lux.at(d.now(), d.zone, locale.Locale{}, d.now)
 		base = &now
 	}
 	o := relativeOptions{calendar: calendar, units: []string{"years", "months", "days"}}
@@ -98,7 +99,7 @@ func (d dateTime) toRelative(options jsonata.Value, calendar bool) (jsonata.Valu
 		}
 	}
 	var err error
-	if end.loc, err = end.loc.with(options); err != nil {
+	if end.loc, err = end.loc.With(options); err != nil {
 		return nil, err
 	}
 	return end.relative(*base, o)

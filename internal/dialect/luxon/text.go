@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/js"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -52,7 +53,7 @@ func (d dateTime) isoDate(basic bool) string {
 	if basic {
 		dash = ""
 	}
-	return text + padNumber(d.civil.Year, width) + dash + padNumber(d.civil.Month, 2) + dash + padNumber(d.civil.Day, 2)
+	return text + locale.PadNumber(d.civil.Year, width) + dash + locale.PadNumber(d.civil.Month, 2) + dash + locale.PadNumber(d.civil.Day, 2)
 }
 
 func (d dateTime) isoTime(o isoOptions) string {
@@ -60,11 +61,11 @@ func (d dateTime) isoTime(o isoOptions) string {
 	if o.basic {
 		colon = ""
 	}
-	text := padNumber(c.Hour, 2) + colon + padNumber(c.Minute, 2)
+	text := locale.PadNumber(c.Hour, 2) + colon + locale.PadNumber(c.Minute, 2)
 	if c.Millisecond != 0 || c.Second != 0 || !o.noSeconds {
-		text += colon + padNumber(c.Second, 2)
+		text += colon + locale.PadNumber(c.Second, 2)
 		if c.Millisecond != 0 || !o.noMillis {
-			text += "." + padNumber(c.Millisecond, 3)
+			text += "." + locale.PadNumber(c.Millisecond, 3)
 		}
 	}
 	if !o.noOffset {
@@ -84,7 +85,7 @@ func (d dateTime) isoOffset(o isoOptions) string {
 	if offset < 0 {
 		sign, offset = "-", -offset
 	}
-	return sign + padNumber(math.Trunc(offset/60), 2) + ":" + padNumber(math.Trunc(math.Mod(offset, 60)), 2)
+	return sign + locale.PadNumber(math.Trunc(offset/60), 2) + ":" + locale.PadNumber(math.Trunc(math.Mod(offset, 60)), 2)
 }
 
 // technical formats for machines: in English, whatever the locale, and with Z for UTC if allowed.
@@ -92,7 +93,7 @@ func (d dateTime) technical(format string, allowZ bool) jsonata.Value {
 	if !d.valid() {
 		return jsonata.Null{}
 	}
-	f := formatter{d: d.inLocale(locale{table: d.loc.table}), allowZ: allowZ, simple: true}
+	f := formatter{d: d.inLocale(locale.Locale{Table: d.loc.Table}), allowZ: allowZ, simple: true}
 	return f.format(format)
 }
 

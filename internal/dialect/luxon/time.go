@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -14,7 +15,7 @@ type clock func() float64
 // Dates is what all date-times of the process share.
 type Dates struct {
 	zones   zoneTable
-	locales localeTable
+	locales locale.Table
 }
 
 // invalidity says why a date-time, duration or interval is invalid. The words are part of results.
@@ -43,7 +44,7 @@ func outOfRange(unit string, value float64) *invalidity {
 type dateTime struct {
 	ms      float64
 	zone    zone
-	loc     locale
+	loc     locale.Locale
 	offset  float64
 	civil   calendar.Civil
 	invalid *invalidity
@@ -52,8 +53,8 @@ type dateTime struct {
 }
 
 // at makes a date-time.
-func (l *Dates) at(ms float64, z zone, loc locale, now clock) dateTime {
-	loc.table = &l.locales
+func (l *Dates) at(ms float64, z zone, loc locale.Locale, now clock) dateTime {
+	loc.Table = &l.locales
 	d := dateTime{ms: ms, zone: z, loc: loc, lux: l, now: now}
 	switch {
 	case math.IsNaN(ms):
@@ -66,7 +67,7 @@ func (l *Dates) at(ms float64, z zone, loc locale, now clock) dateTime {
 
 // invalid makes a date-time that is none.
 func (l *Dates) invalid(why *invalidity, now clock) dateTime {
-	return dateTime{ms: now(), zone: systemZone(), loc: locale{table: &l.locales}, invalid: why, lux: l, now: now}
+	return dateTime{ms: now(), zone: systemZone(), loc: locale.Locale{Table: &l.locales}, invalid: why, lux: l, now: now}
 }
 
 func (d dateTime) valid() bool { return d.invalid == nil }
@@ -138,7 +139,7 @@ func (d dateTime) setZone(z zone, keepLocal bool) dateTime {
 	return d.moved(ms, z.offset(ms))
 }
 
-func (d dateTime) inLocale(loc locale) dateTime {
+func (d dateTime) inLocale(loc locale.Locale) dateTime {
 	d.loc = loc
 	return d
 }
@@ -187,5 +188,5 @@ func (d dateTime) inDST() bool {
 // equals is true for the same time in the same zone and language.
 func (d dateTime) equals(o dateTime) bool {
 	return d.valid() && o.valid() && d.ms == o.ms && d.zone.equals(o.zone) &&
-		d.loc.name() == o.loc.name() && d.loc.numbering == o.loc.numbering && d.loc.calendar == o.loc.calendar
+		d.loc.Name() == o.loc.Name() && d.loc.Numbering == o.loc.Numbering && d.loc.Calendar == o.loc.Calendar
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/internal/dialect/luxon/calendar"
+	"github.com/millrace/millrace/internal/dialect/luxon/locale"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -90,21 +91,21 @@ func (z zone) offset(ms float64) float64 {
 }
 
 // offsetName is the name of the zone at a point in time, like "EST" or "Eastern Standard Time".
-func (z zone) offsetName(ms float64, long bool, loc locale) string {
+func (z zone) offsetName(ms float64, long bool, loc locale.Locale) string {
 	if z.kind == zoneFixed {
 		return z.name()
 	}
-	data := loc.data()
+	data := loc.Data()
 	if z.isUTC() {
 		return data.UTC[boolIndex(long)]
 	}
 	offset := z.offset(ms)
-	if data.english() && ms >= 0 { // zones have no names before 1970
+	if data.English() && ms >= 0 { // zones have no names before 1970
 		if name := z.info.englishName(ms, offset, long, z); name != "" {
 			return name
 		}
 	}
-	return data.gmtOffset(offset, long)
+	return data.GmtOffset(offset, long)
 }
 
 func (z zone) isUTC() bool {
@@ -150,9 +151,9 @@ func formatOffset(offset float64, style offsetStyle) string {
 	hours, minutes := math.Trunc(math.Abs(offset/60)), math.Trunc(math.Abs(math.Mod(offset, 60)))
 	switch style {
 	case offsetShort:
-		return sign + padNumber(hours, 2) + ":" + padNumber(minutes, 2)
+		return sign + locale.PadNumber(hours, 2) + ":" + locale.PadNumber(minutes, 2)
 	case offsetTechie:
-		return sign + padNumber(hours, 2) + padNumber(minutes, 2)
+		return sign + locale.PadNumber(hours, 2) + locale.PadNumber(minutes, 2)
 	case offsetNarrow:
 	}
 	if minutes > 0 {

@@ -1,4 +1,4 @@
-package luxon
+package locale
 
 import (
 	"encoding/json"
@@ -11,19 +11,19 @@ import (
 	"golang.org/x/text/language"
 )
 
-// relative is "in 2 days" or "2 days ago" in the language. The style is empty for long; in calendar terms it may be "tomorrow".
-func (l locale) relative(count float64, unit, style string, calendar bool) (string, error) {
-	if l.english() {
+// Relative is "in 2 days" or "2 days ago" in the language. The style is empty for long; in calendar terms it may be "tomorrow".
+func (l Locale) Relative(count float64, unit, style string, calendar bool) (string, error) {
+	if l.English() {
 		return englishRelative(count, unit, style, calendar)
 	}
-	forms := l.data().Relative[strings.TrimSuffix(unit, "s")]
+	forms := l.Data().Relative[strings.TrimSuffix(unit, "s")]
 	amount := math.Abs(count)
 	var word string
 	if calendar && relativeForm(forms, style, jsonata.FormatNumber(count), &word) {
 		return word, nil
 	}
 	var pair [2]string
-	if !relativeForm(forms, style, pluralForm(l.name(), amount), &pair) && !relativeForm(forms, style, "other", &pair) {
+	if !relativeForm(forms, style, pluralForm(l.Name(), amount), &pair) && !relativeForm(forms, style, "other", &pair) {
 		return "", js.ArgumentError("Invalid unit argument for format() '%s'", unit)
 	}
 	direction := pair[0]

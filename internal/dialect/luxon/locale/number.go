@@ -1,4 +1,4 @@
-package luxon
+package locale
 
 import (
 	"math"
@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// roundTo rounds half up to a number of decimal places.
-func roundTo(n float64, places int) float64 {
+// RoundTo rounds half up to a number of decimal places.
+func RoundTo(n float64, places int) float64 {
 	factor := math.Pow10(places)
 	whole := math.Floor(n * factor)
 	if n*factor-whole >= 0.5 {
@@ -17,8 +17,8 @@ func roundTo(n float64, places int) float64 {
 	return whole / factor
 }
 
-// padNumber writes a number with at least width characters; the sign does not count.
-func padNumber(n float64, width int) string {
+// PadNumber writes a number with at least width characters; the sign does not count.
+func PadNumber(n float64, width int) string {
 	sign := ""
 	if n < 0 {
 		sign, n = "-", -n

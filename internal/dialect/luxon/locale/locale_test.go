@@ -1,4 +1,4 @@
-package luxon
+package locale
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 
 func TestEveryLanguageDecodes(t *testing.T) {
 	t.Parallel()
-	table := &localeTable{}
+	table := &Table{}
 	for line := range strings.Lines(localeLines) {
 		tag, _, _ := strings.Cut(line, " ")
 		d := table.decode(tag)

@@ -1,4 +1,5 @@
-package luxon
+// Package locale knows how languages write dates, numbers and distances in time. The facts are those of the Unicode CLDR 48.
+package locale
 
 import (
 	_ "embed"
@@ -14,8 +15,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// localeLines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns. The facts are
-// those of the Unicode CLDR 48.
+// localeLines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns.
 //
 //go:embed locales.txt
 var localeLines string
@@ -23,8 +23,8 @@ var localeLines string
 // localeTag matches what browsers accept as the name of a language.
 var localeTag = regexp.MustCompile(`^(?:[A-Za-z]{2,3}|[A-Za-z]{5,8})(?:-[A-Za-z0-9]{1,8})*$`)
 
-// localeData is what is known about one language.
-type localeData struct {
+// Data is what is known about one language.
+type Data struct {
 	name     string
 	Digits   string                                `json:"digits"` // zero to nine, unless they are ASCII
 	Minus    string                                `json:"minus"`
@@ -41,10 +41,11 @@ type localeData struct {
 	Relative map[string]map[string]json.RawMessage `json:"relative"`
 }
 
-func (d *localeData) english() bool { return strings.HasPrefix(d.name, "en") }
+// English reports whether the language is a kind of English.
+func (d *Data) English() bool { return strings.HasPrefix(d.name, "en") }
 
-// gmtOffset writes an offset for people, like GMT+5:30.
-func (d *localeData) gmtOffset(offset float64, long bool) string {
+// GmtOffset writes an offset for people, like GMT+5:30.
+func (d *Data) GmtOffset(offset float64, long bool) string {
 	east, west := strings.TrimRight(d.GMT[0], "5\u200e"), strings.TrimRight(d.GMT[1], "5\u200e")
 	prefix := east
 	if offset < 0 {
@@ -67,30 +68,30 @@ func (d *localeData) gmtOffset(offset float64, long bool) string {
 	return prefix + text
 }
 
-// namesOf returns names for formatting, or for standing alone if alone is set.
-func namesOf(names map[string][]string, length string, alone bool) []string {
+// NamesOf returns names for formatting, or for standing alone if alone is set.
+func NamesOf(names map[string][]string, length string, alone bool) []string {
 	if alone && names[length+"Alone"] != nil {
 		return names[length+"Alone"]
 	}
 	return names[length]
 }
 
-// period is AM or PM in the language, for an hour.
-func (d *localeData) period(hour int) string {
+// Period is AM or PM in the language, for an hour.
+func (d *Data) Period(hour int) string {
 	if len(d.Periods) == 24 {
 		return d.Periods[hour]
 	}
 	return d.Periods[hour/12]
 }
 
-// localeTable finds and decodes languages. Each is decoded once, when it is first used.
-type localeTable struct {
+// Table finds and decodes languages. Each is decoded once, when it is first used.
+type Table struct {
 	mu    sync.Mutex
-	cache map[string]*localeData
+	cache map[string]*Data
 }
 
-// find returns the best data for a language tag: its own, that of the language without the region, or American English.
-func (t *localeTable) find(tag string) *localeData {
+// Find returns the best data for a language tag: its own, that of the language without the region, or American English.
+func (t *Table) Find(tag string) *Data {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key, _, _ := strings.Cut(strings.ToLower(tag), "-u-")
@@ -116,7 +117,7 @@ func (t *localeTable) find(tag string) *localeData {
 	}
 }
 
-func (t *localeTable) decode(key string) *localeData {
+func (t *Table) decode(key string) *Data {
 	if d, ok := t.cache[key]; ok {
 		return d
 	}
@@ -125,49 +126,50 @@ func (t *localeTable) decode(key string) *localeData {
 		return nil
 	}
 	line, _, _ = strings.Cut(line, "\n")
-	d := &localeData{name: key}
+	d := &Data{name: key}
 	if err := json.Unmarshal([]byte(line), d); err != nil {
 		return nil // a test decodes every line
 	}
 	if t.cache == nil {
-		t.cache = map[string]*localeData{}
+		t.cache = map[string]*Data{}
 	}
 	t.cache[key] = d
 	return d
 }
 
-// locale is how a date-time shows itself. The zero value is American English. It is comparable.
-type locale struct {
+// Locale is how a date-time shows itself. The zero value is American English. It is comparable.
+type Locale struct {
 	tag       string // as given; empty means the default
-	numbering string // a numbering system, if one was asked for
-	calendar  string // carried along, but only the Gregorian calendar is written
-	table     *localeTable
+	Numbering string // a numbering system, if one was asked for
+	Calendar  string // carried along, but only the Gregorian calendar is written
+	Table     *Table
 }
 
-// name is the locale field of a date-time.
-func (l locale) name() string {
+// Name is the locale field of a date-time.
+func (l Locale) Name() string {
 	if l.tag == "" {
 		return "en-US"
 	}
 	return l.tag
 }
 
-func (l locale) data() *localeData { return l.table.find(l.name()) }
+// Data is what is known about the language.
+func (l Locale) Data() *Data { return l.Table.Find(l.Name()) }
 
-// english reports whether names are the fixed English ones of the format tokens.
-func (l locale) english() bool {
-	lower := strings.ToLower(l.name())
-	return (lower == "en" || lower == "en-us") && (l.numbering == "" || l.numbering == "latn")
+// English reports whether names are the fixed English ones of the format tokens.
+func (l Locale) English() bool {
+	lower := strings.ToLower(l.Name())
+	return (lower == "en" || lower == "en-us") && (l.Numbering == "" || l.Numbering == "latn")
 }
 
-// weekRule is where weeks start in the language's country.
-func (l locale) weekRule() calendar.WeekRule {
-	week := l.data().Week
+// WeekRule is where weeks start in the language's country.
+func (l Locale) WeekRule() calendar.WeekRule {
+	week := l.Data().Week
 	return calendar.WeekRule{FirstDay: week[0], MinDays: week[1]}
 }
 
-// numberingZeros are the zeros of the numbering systems that can be asked for by name. The other digits follow them.
-func numberingZeros() map[string]rune {
+// NumberingZeros are the zeros of the numbering systems that can be asked for by name. The other digits follow them.
+func NumberingZeros() map[string]rune {
 	return map[string]rune{
 		"arab": 0x660, "arabext": 0x6f0, "bali": 0x1b50, "beng": 0x9e6, "deva": 0x966, "fullwide": 0xff10, "gujr": 0xae6,
 		"khmr": 0x17e0, "knda": 0xce6, "laoo": 0xed0, "limb": 0x1946, "mlym": 0xd66, "mong": 0x1810, "mymr": 0x1040, "orya": 0xb66,
@@ -175,15 +177,15 @@ func numberingZeros() map[string]rune {
 	}
 }
 
-// chineseDigits are the digits of the one system whose digits do not follow each other.
-const chineseDigits = "〇一二三四五六七八九"
+// ChineseDigits are the digits of the one system whose digits do not follow each other.
+const ChineseDigits = "〇一二三四五六七八九"
 
-// numberingDigits are the digits of a numbering system other than the ASCII ones.
-func numberingDigits(system string) (string, bool) {
+// NumberingDigits are the digits of a numbering system other than the ASCII ones.
+func NumberingDigits(system string) (string, bool) {
 	if system == "hanidec" {
-		return chineseDigits, true
+		return ChineseDigits, true
 	}
-	zero, ok := numberingZeros()[system]
+	zero, ok := NumberingZeros()[system]
 	if !ok {
 		return "", false
 	}
@@ -195,17 +197,17 @@ func numberingDigits(system string) (string, bool) {
 }
 
 // digits are the ten digits of the locale, empty for ASCII.
-func (l locale) digits() string {
-	if l.numbering != "" {
-		digits, _ := numberingDigits(l.numbering)
+func (l Locale) digits() string {
+	if l.Numbering != "" {
+		digits, _ := NumberingDigits(l.Numbering)
 		return digits
 	}
-	return l.data().Digits
+	return l.Data().Digits
 }
 
 // grouped writes a number with separators between thousands, as the language does.
-func (l locale) grouped(n float64) string {
-	group, text := l.data().Group, jsonata.FormatNumber(n)
+func (l Locale) grouped(n float64) string {
+	group, text := l.Data().Group, jsonata.FormatNumber(n)
 	whole, decimals, _ := strings.Cut(text, ".")
 	first, size := 3, int(js.ParseNumber(group[2]))
 	if len(whole) >= first+int(js.ParseNumber(group[1])) {
@@ -219,9 +221,9 @@ func (l locale) grouped(n float64) string {
 	return strings.ReplaceAll(l.localize(whole), "\x00", group[0])
 }
 
-// number writes n with at least width digits before the point and at most three after it.
-func (l locale) number(n float64, width int) string {
-	text := padNumber(roundTo(n, 3), width)
+// Number writes n with at least width digits before the point and at most three after it.
+func (l Locale) Number(n float64, width int) string {
+	text := PadNumber(RoundTo(n, 3), width)
 	if l.digits() == "" {
 		return text
 	}
@@ -229,8 +231,8 @@ func (l locale) number(n float64, width int) string {
 }
 
 // localize replaces the characters of a number by those of the language.
-func (l locale) localize(text string) string {
-	data, digits := l.data(), []rune(l.digits())
+func (l Locale) localize(text string) string {
+	data, digits := l.Data(), []rune(l.digits())
 	var b strings.Builder
 	for _, r := range text {
 		switch {
@@ -247,23 +249,23 @@ func (l locale) localize(text string) string {
 	return b.String()
 }
 
-// with applies the members locale, numberingSystem and outputCalendar of an options object.
-func (l locale) with(options jsonata.Value) (locale, error) {
+// With applies the members locale, numberingSystem and outputCalendar of an options object.
+func (l Locale) With(options jsonata.Value) (Locale, error) {
 	if v := js.Field(options, "locale"); js.IsTrue(v) {
 		l.tag = js.Text(v)
 	}
 	if v := js.Field(options, "numberingSystem"); js.IsTrue(v) {
-		l.numbering = js.Text(v)
+		l.Numbering = js.Text(v)
 	}
 	if v := js.Field(options, "outputCalendar"); js.IsTrue(v) {
-		l.calendar = js.Text(v)
+		l.Calendar = js.Text(v)
 	}
 	return l, l.check()
 }
 
 // check refuses what is not a language tag at all. A language nobody knows is fine: it shows as English.
-func (l locale) check() error {
-	if !localeTag.MatchString(l.name()) {
+func (l Locale) check() error {
+	if !localeTag.MatchString(l.Name()) {
 		return js.ArgumentError("Incorrect locale information provided")
 	}
 	return nil
