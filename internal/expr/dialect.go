@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/millrace/millrace/internal/dialect/luxon"
+	"github.com/millrace/millrace/internal/dialect/xmljs"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -26,7 +27,7 @@ func newLibrary() *jsonata.Library {
 		cryptoFunctions(),
 		sqlFunctions(),
 		csvFunctions(),
-		xmlFunctions(),
+		xmljs.Functions(),
 		textFunctions(),
 		currencyFunctions(),
 		blobFunctions(),

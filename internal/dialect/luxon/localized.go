@@ -74,7 +74,7 @@ func (d dateTime) localizedZone(long bool) string {
 	case d.zone.substituted():
 		return d.zone.name()
 	}
-	return d.loc.Data().GmtOffset(d.zone.fixed, long)
+	return d.loc.Data().GMTOffset(d.zone.fixed, long)
 }
 
 // substituted tells whether browsers have no zone for this one, so that its time is written as one of UTC.

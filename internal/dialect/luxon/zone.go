@@ -105,7 +105,7 @@ func (z zone) offsetName(ms float64, long bool, loc locale.Locale) string {
 			return name
 		}
 	}
-	return data.GmtOffset(offset, long)
+	return data.GMTOffset(offset, long)
 }
 
 func (z zone) isUTC() bool {

@@ -15,13 +15,13 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// localeLines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns.
+// lines has one line for each language: its name in lower case, a space, and a JSON object with names and patterns.
 //
 //go:embed locales.txt
-var localeLines string
+var lines string
 
-// localeTag matches what browsers accept as the name of a language.
-var localeTag = regexp.MustCompile(`^(?:[A-Za-z]{2,3}|[A-Za-z]{5,8})(?:-[A-Za-z0-9]{1,8})*$`)
+// tagPattern matches what browsers accept as the name of a language.
+var tagPattern = regexp.MustCompile(`^(?:[A-Za-z]{2,3}|[A-Za-z]{5,8})(?:-[A-Za-z0-9]{1,8})*$`)
 
 // Data is what is known about one language.
 type Data struct {
@@ -44,8 +44,8 @@ type Data struct {
 // English reports whether the language is a kind of English.
 func (d *Data) English() bool { return strings.HasPrefix(d.name, "en") }
 
-// GmtOffset writes an offset for people, like GMT+5:30.
-func (d *Data) GmtOffset(offset float64, long bool) string {
+// GMTOffset writes an offset for people, like GMT+5:30.
+func (d *Data) GMTOffset(offset float64, long bool) string {
 	east, west := strings.TrimRight(d.GMT[0], "5\u200e"), strings.TrimRight(d.GMT[1], "5\u200e")
 	prefix := east
 	if offset < 0 {
@@ -121,7 +121,7 @@ func (t *Table) decode(key string) *Data {
 	if d, ok := t.cache[key]; ok {
 		return d
 	}
-	_, line, found := strings.Cut("\n"+localeLines, "\n"+key+" ")
+	_, line, found := strings.Cut("\n"+lines, "\n"+key+" ")
 	if !found {
 		return nil
 	}
@@ -265,7 +265,7 @@ func (l Locale) With(options jsonata.Value) (Locale, error) {
 
 // check refuses what is not a language tag at all. A language nobody knows is fine: it shows as English.
 func (l Locale) check() error {
-	if !localeTag.MatchString(l.Name()) {
+	if !tagPattern.MatchString(l.Name()) {
 		return js.ArgumentError("Incorrect locale information provided")
 	}
 	return nil

@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"html"
@@ -20,10 +20,10 @@ const entityNames = " amp gt lt quot apos " +
 	"prod sum minus lowast radic prop infin ang and or cap cup int there4 sim cong asymp ne equiv le ge sub sup nsub sube " +
 	"supe oplus otimes perp sdot lceil rceil lfloor rfloor lang rang loz spades clubs hearts diams "
 
-// xmlEntity resolves an entity: a number or a name, whatever the case if there is none that fits exactly.
-func xmlEntity(name string) (string, bool) {
+// entity resolves an entity: a number or a name, whatever the case if there is none that fits exactly.
+func entity(name string) (string, bool) {
 	if number, ok := strings.CutPrefix(strings.ToLower(name), "#"); ok {
-		return xmlCharacter(number)
+		return character(number)
 	}
 	for _, spelling := range []string{name, strings.ToLower(name)} {
 		switch {

@@ -1,42 +1,42 @@
-package expr
+package xmljs
 
 import "github.com/millrace/millrace/jsonata"
 
 // The states of the parser inside tags and processing instructions.
 
-func (p *xmlParser) inInstruction(c rune) {
+func (p *parser) inInstruction(c rune) {
 	switch {
 	case c == '?':
-		p.state = (*xmlParser).endOfInstruction
-	case isXMLSpace(c):
-		p.state = (*xmlParser).inInstructionBody
+		p.state = (*parser).endOfInstruction
+	case isSpace(c):
+		p.state = (*parser).inInstructionBody
 	default:
 		p.name.WriteRune(c)
 	}
 }
 
-func (p *xmlParser) inInstructionBody(c rune) {
+func (p *parser) inInstructionBody(c rune) {
 	switch {
-	case p.buffer.Len() == 0 && isXMLSpace(c):
+	case p.buffer.Len() == 0 && isSpace(c):
 	case c == '?':
-		p.state = (*xmlParser).endOfInstruction
+		p.state = (*parser).endOfInstruction
 	default:
 		p.buffer.WriteRune(c)
 	}
 }
 
-func (p *xmlParser) endOfInstruction(c rune) {
+func (p *parser) endOfInstruction(c rune) {
 	if c != '>' {
 		p.buffer.WriteString("?" + string(c))
-		p.state = (*xmlParser).inInstructionBody
+		p.state = (*parser).inInstructionBody
 		return
 	}
 	p.flush()
 	p.report(p.out.instruction(p.name.String(), p.buffer.String()))
-	p.state = (*xmlParser).inText
+	p.state = (*parser).inText
 }
 
-func (p *xmlParser) inTag(c rune) {
+func (p *parser) inTag(c rune) {
 	if isNameBody(c) {
 		p.name.WriteRune(c)
 		return
@@ -47,29 +47,29 @@ func (p *xmlParser) inTag(c rune) {
 	case c == '>':
 		p.openTag()
 	case c == '/':
-		p.state = (*xmlParser).afterSlash
+		p.state = (*parser).afterSlash
 	default:
-		if !isXMLSpace(c) {
+		if !isSpace(c) {
 			p.fail("Invalid character in tag name")
 		}
-		p.state = (*xmlParser).betweenAttributes
+		p.state = (*parser).betweenAttributes
 	}
 }
 
-func (p *xmlParser) openTag() {
+func (p *parser) openTag() {
 	p.sawRoot = true
 	name := p.name.String()
 	p.tags = append(p.tags, name)
 	p.flush()
 	p.report(p.out.open(name, p.attributes))
 	p.name.Reset()
-	p.state = (*xmlParser).inText
+	p.state = (*parser).inText
 }
 
-func (p *xmlParser) afterSlash(c rune) {
+func (p *parser) afterSlash(c rune) {
 	if c != '>' {
 		p.fail("Forward-slash in opening tag not followed by >")
-		p.state = (*xmlParser).betweenAttributes
+		p.state = (*parser).betweenAttributes
 		return
 	}
 	name := p.name.String()
@@ -78,13 +78,13 @@ func (p *xmlParser) afterSlash(c rune) {
 	p.closeTag()
 }
 
-func (p *xmlParser) betweenAttributes(c rune) {
+func (p *parser) betweenAttributes(c rune) {
 	switch {
-	case isXMLSpace(c):
+	case isSpace(c):
 	case c == '>':
 		p.openTag()
 	case c == '/':
-		p.state = (*xmlParser).afterSlash
+		p.state = (*parser).afterSlash
 	case isNameStart(c):
 		p.startAttribute(c)
 	default:
@@ -92,15 +92,15 @@ func (p *xmlParser) betweenAttributes(c rune) {
 	}
 }
 
-func (p *xmlParser) startAttribute(c rune) {
+func (p *parser) startAttribute(c rune) {
 	p.attribute.Reset()
 	p.attribute.WriteRune(c)
 	p.buffer.Reset()
-	p.state = (*xmlParser).inAttributeName
+	p.state = (*parser).inAttributeName
 }
 
 // setAttribute keeps the first of several attributes of one name.
-func (p *xmlParser) setAttribute(value string) {
+func (p *parser) setAttribute(value string) {
 	name := p.attribute.String()
 	if _, again := p.attributes.Get(name); !again {
 		p.attributes.Set(name, value)
@@ -108,16 +108,16 @@ func (p *xmlParser) setAttribute(value string) {
 	p.buffer.Reset()
 }
 
-func (p *xmlParser) inAttributeName(c rune) {
+func (p *parser) inAttributeName(c rune) {
 	switch {
 	case c == '=':
-		p.state = (*xmlParser).beforeValue
+		p.state = (*parser).beforeValue
 	case c == '>':
 		p.fail("Attribute without value")
 		p.setAttribute(p.attribute.String())
 		p.openTag()
-	case isXMLSpace(c):
-		p.state = (*xmlParser).afterAttributeName
+	case isSpace(c):
+		p.state = (*parser).afterAttributeName
 	case isNameBody(c):
 		p.attribute.WriteRune(c)
 	default:
@@ -125,12 +125,12 @@ func (p *xmlParser) inAttributeName(c rune) {
 	}
 }
 
-func (p *xmlParser) afterAttributeName(c rune) {
+func (p *parser) afterAttributeName(c rune) {
 	switch {
 	case c == '=':
-		p.state = (*xmlParser).beforeValue
+		p.state = (*parser).beforeValue
 		return
-	case isXMLSpace(c):
+	case isSpace(c):
 		return
 	}
 	p.fail("Attribute without value")
@@ -141,56 +141,56 @@ func (p *xmlParser) afterAttributeName(c rune) {
 		p.startAttribute(c)
 	default:
 		p.fail("Invalid attribute name")
-		p.state = (*xmlParser).betweenAttributes
+		p.state = (*parser).betweenAttributes
 	}
 }
 
-func (p *xmlParser) beforeValue(c rune) {
+func (p *parser) beforeValue(c rune) {
 	switch {
-	case isXMLSpace(c):
+	case isSpace(c):
 	case c == '"' || c == '\'':
-		p.quote, p.state = c, (*xmlParser).inQuotedValue
+		p.quote, p.state = c, (*parser).inQuotedValue
 	default:
 		p.fail("Unquoted attribute value")
 		p.buffer.WriteRune(c)
-		p.quote, p.state = 0, (*xmlParser).inBareValue
+		p.quote, p.state = 0, (*parser).inBareValue
 	}
 }
 
-func (p *xmlParser) inQuotedValue(c rune) {
+func (p *parser) inQuotedValue(c rune) {
 	switch c {
 	case p.quote:
 		p.setAttribute(p.buffer.String())
-		p.quote, p.state = 0, (*xmlParser).afterValue
+		p.quote, p.state = 0, (*parser).afterValue
 	case '&':
-		p.back, p.state = (*xmlParser).inQuotedValue, (*xmlParser).inEntity
+		p.back, p.state = (*parser).inQuotedValue, (*parser).inEntity
 	default:
 		p.buffer.WriteRune(c)
 	}
 }
 
 // inBareValue reads a value without quotes, which is a mistake already.
-func (p *xmlParser) inBareValue(c rune) {
+func (p *parser) inBareValue(c rune) {
 	switch {
 	case c == '>':
 		p.setAttribute(p.buffer.String())
 		p.openTag()
-	case isXMLSpace(c):
+	case isSpace(c):
 		p.setAttribute(p.buffer.String())
-		p.state = (*xmlParser).betweenAttributes
+		p.state = (*parser).betweenAttributes
 	default:
 		p.buffer.WriteRune(c)
 	}
 }
 
-func (p *xmlParser) afterValue(c rune) {
+func (p *parser) afterValue(c rune) {
 	switch {
-	case isXMLSpace(c):
-		p.state = (*xmlParser).betweenAttributes
+	case isSpace(c):
+		p.state = (*parser).betweenAttributes
 	case c == '>':
 		p.openTag()
 	case c == '/':
-		p.state = (*xmlParser).afterSlash
+		p.state = (*parser).afterSlash
 	case isNameStart(c):
 		p.fail("No whitespace between attributes")
 		p.startAttribute(c)
@@ -199,9 +199,9 @@ func (p *xmlParser) afterValue(c rune) {
 	}
 }
 
-func (p *xmlParser) inCloseTag(c rune) {
+func (p *parser) inCloseTag(c rune) {
 	switch {
-	case p.name.Len() == 0 && isXMLSpace(c):
+	case p.name.Len() == 0 && isSpace(c):
 	case p.name.Len() == 0 && isNameStart(c):
 		p.startName(c)
 	case p.name.Len() == 0:
@@ -211,16 +211,16 @@ func (p *xmlParser) inCloseTag(c rune) {
 	case isNameBody(c):
 		p.name.WriteRune(c)
 	default:
-		if !isXMLSpace(c) {
+		if !isSpace(c) {
 			p.fail("Invalid tagname in closing tag")
 		}
-		p.state = (*xmlParser).afterCloseTag
+		p.state = (*parser).afterCloseTag
 	}
 }
 
-func (p *xmlParser) afterCloseTag(c rune) {
+func (p *parser) afterCloseTag(c rune) {
 	switch {
-	case isXMLSpace(c):
+	case isSpace(c):
 	case c == '>':
 		p.closeTag()
 	default:
@@ -229,10 +229,10 @@ func (p *xmlParser) afterCloseTag(c rune) {
 }
 
 // closeTag closes the element of that name and all that are still open inside it.
-func (p *xmlParser) closeTag() {
+func (p *parser) closeTag() {
 	name := p.name.String()
 	p.name.Reset()
-	p.state = (*xmlParser).inText
+	p.state = (*parser).inText
 	at := len(p.tags) - 1
 	for ; at >= 0 && p.tags[at] != name; at-- {
 		p.fail("Unexpected close tag")

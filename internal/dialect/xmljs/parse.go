@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"strconv"
@@ -8,13 +8,13 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// xmlParser reads XML one character at a time. It goes on after a mistake, because the message of the last one is the error of the call;
+// parser reads XML one character at a time. It goes on after a mistake, because the message of the last one is the error of the call;
 // errors name the place as sax-js does, from line 0.
-type xmlParser struct {
-	out  *xmlBuilder
+type parser struct {
+	out  *builder
 	step func(int) error
 
-	state  func(*xmlParser, rune)
+	state  func(*parser, rune)
 	c      rune
 	line   int
 	column int
@@ -32,13 +32,13 @@ type xmlParser struct {
 	sawDoctype           bool
 	sawRoot, closedRoot  bool
 	quote                rune
-	back                 func(*xmlParser, rune) // the state an entity returns to
-	wide                 int                    // characters since <
+	back                 func(*parser, rune) // the state an entity returns to
+	wide                 int                 // characters since <
 }
 
 // run parses a document.
-func (p *xmlParser) run(text string) error {
-	p.state = (*xmlParser).begin
+func (p *parser) run(text string) error {
+	p.state = (*parser).begin
 	text = strings.TrimPrefix(text, "\ufeff")
 	for i, r := range text {
 		p.c = r
@@ -65,13 +65,13 @@ func (p *xmlParser) run(text string) error {
 }
 
 // fail remembers a mistake.
-func (p *xmlParser) fail(message string) {
+func (p *parser) fail(message string) {
 	p.flush()
 	p.err = js.ArgumentError("%s\nLine: %d\nColumn: %d\nChar: %s", message, p.line, p.column, string(p.c))
 }
 
 // flush hands over the text so far.
-func (p *xmlParser) flush() {
+func (p *parser) flush() {
 	if p.text.Len() > 0 {
 		p.report(p.out.text(p.text.String()))
 		p.text.Reset()
@@ -79,13 +79,13 @@ func (p *xmlParser) flush() {
 }
 
 // report keeps an error of the builder, which ends the parse.
-func (p *xmlParser) report(err error) {
+func (p *parser) report(err error) {
 	if err != nil && p.fatal == nil {
 		p.fatal = err
 	}
 }
 
-func isXMLSpace(r rune) bool { return r == ' ' || r == '\n' || r == '\r' || r == '\t' }
+func isSpace(r rune) bool { return r == ' ' || r == '\n' || r == '\r' || r == '\t' }
 
 func isNameStart(r rune) bool {
 	switch {
@@ -109,68 +109,68 @@ func isNameBody(r rune) bool {
 	return isNameStart(r) || r >= '0' && r <= '9' || r == '-' || r == '.' || r == 0xb7 || r >= 0x300 && r <= 0x36f || r == 0x203f || r == 0x2040
 }
 
-func (p *xmlParser) begin(c rune) {
+func (p *parser) begin(c rune) {
 	switch {
 	case c == '<':
 		p.open()
-	case !isXMLSpace(c):
+	case !isSpace(c):
 		p.fail("Non-whitespace before first tag.")
 		p.text.WriteRune(c)
-		p.state = (*xmlParser).inText
+		p.state = (*parser).inText
 	}
 }
 
 // open begins what a < begins.
-func (p *xmlParser) open() {
-	p.state, p.wide = (*xmlParser).afterOpen, 0
+func (p *parser) open() {
+	p.state, p.wide = (*parser).afterOpen, 0
 }
 
-func (p *xmlParser) inText(c rune) {
+func (p *parser) inText(c rune) {
 	if c == '<' {
 		p.open()
 		return
 	}
-	if !isXMLSpace(c) && (!p.sawRoot || p.closedRoot) {
+	if !isSpace(c) && (!p.sawRoot || p.closedRoot) {
 		p.fail("Text data outside of root node.")
 	}
 	if c == '&' {
-		p.back, p.state = (*xmlParser).inText, (*xmlParser).inEntity
+		p.back, p.state = (*parser).inText, (*parser).inEntity
 		return
 	}
 	p.text.WriteRune(c)
 }
 
-func (p *xmlParser) afterOpen(c rune) {
+func (p *parser) afterOpen(c rune) {
 	switch {
 	case c == '!':
 		p.declaration.Reset()
-		p.state = (*xmlParser).inDeclaration
-	case isXMLSpace(c):
+		p.state = (*parser).inDeclaration
+	case isSpace(c):
 		p.wide++
 	case isNameStart(c):
 		p.startName(c)
-		p.state = (*xmlParser).inTag
+		p.state = (*parser).inTag
 	case c == '/':
 		p.name.Reset()
-		p.state = (*xmlParser).inCloseTag
+		p.state = (*parser).inCloseTag
 	case c == '?':
 		p.name.Reset()
 		p.buffer.Reset()
-		p.state = (*xmlParser).inInstruction
+		p.state = (*parser).inInstruction
 	default:
 		p.fail("Unencoded <")
 		p.text.WriteString("<" + strings.Repeat(" ", p.wide) + string(c))
-		p.state = (*xmlParser).inText
+		p.state = (*parser).inText
 	}
 }
 
-func (p *xmlParser) startName(c rune) {
+func (p *parser) startName(c rune) {
 	p.name.Reset()
 	p.name.WriteRune(c)
 }
 
 // inDeclaration reads what follows <! until it is clear what it is.
-func (p *xmlParser) inDeclaration(c rune) {
+func (p *parser) inDeclaration(c rune) {
 	so := ""
 	if p.declaration.Len() < len("[CDATA[") || p.inDoctype {
 		so = p.declaration.String() + string(c)
@@ -178,25 +178,25 @@ func (p *xmlParser) inDeclaration(c rune) {
 	switch {
 	case so == "--":
 		p.buffer.Reset()
-		p.state = (*xmlParser).inComment
+		p.state = (*parser).inComment
 	case p.inDoctype && p.declaration.Len() > 0:
 		p.doctype.WriteString("<!" + so)
-		p.state = (*xmlParser).inDTD
+		p.state = (*parser).inDTD
 	case strings.EqualFold(so, "[CDATA["):
 		p.flush()
 		p.buffer.Reset()
-		p.state = (*xmlParser).inCDATA
+		p.state = (*parser).inCDATA
 	case strings.EqualFold(so, "DOCTYPE"):
 		if p.sawDoctype || p.sawRoot {
 			p.fail("Inappropriately located doctype declaration")
 		}
 		p.doctype.Reset()
-		p.inDoctype, p.state = true, (*xmlParser).atDoctype
+		p.inDoctype, p.state = true, (*parser).atDoctype
 	case c == '>':
 		p.flush()
-		p.state = (*xmlParser).inText
+		p.state = (*parser).inText
 	case c == '"' || c == '\'': // sax-js never finds the end of these quotes, so that the rest of the document is lost
-		p.state = func(*xmlParser, rune) {}
+		p.state = func(*parser, rune) {}
 	default:
 		p.declaration.WriteRune(c)
 		return
@@ -204,9 +204,9 @@ func (p *xmlParser) inDeclaration(c rune) {
 	p.declaration.Reset()
 }
 
-func (p *xmlParser) atDoctype(c rune) {
+func (p *parser) atDoctype(c rune) {
 	if c == '>' {
-		p.state = (*xmlParser).inText
+		p.state = (*parser).inText
 		p.flush()
 		p.report(p.out.doctype(p.doctype.String()))
 		p.inDoctype, p.sawDoctype = false, true
@@ -215,14 +215,14 @@ func (p *xmlParser) atDoctype(c rune) {
 	p.doctype.WriteRune(c)
 	switch c {
 	case '[':
-		p.state = (*xmlParser).inDTD
+		p.state = (*parser).inDTD
 	case '"', '\'':
-		p.quoted(c, (*xmlParser).atDoctype)
+		p.quoted(c, (*parser).atDoctype)
 	}
 }
 
 // inDTD reads the brackets of a doctype.
-func (p *xmlParser) inDTD(c rune) {
+func (p *parser) inDTD(c rune) {
 	if c == '<' {
 		p.open()
 		return
@@ -230,16 +230,16 @@ func (p *xmlParser) inDTD(c rune) {
 	p.doctype.WriteRune(c)
 	switch c {
 	case ']':
-		p.state = (*xmlParser).atDoctype
+		p.state = (*parser).atDoctype
 	case '"', '\'':
-		p.quoted(c, (*xmlParser).inDTD)
+		p.quoted(c, (*parser).inDTD)
 	}
 }
 
 // quoted reads quoted text of a doctype.
-func (p *xmlParser) quoted(quote rune, back func(*xmlParser, rune)) {
+func (p *parser) quoted(quote rune, back func(*parser, rune)) {
 	p.quote, p.back = quote, back
-	p.state = func(p *xmlParser, c rune) {
+	p.state = func(p *parser, c rune) {
 		p.doctype.WriteRune(c)
 		if c == p.quote {
 			p.quote, p.state = 0, p.back
@@ -248,14 +248,14 @@ func (p *xmlParser) quoted(quote rune, back func(*xmlParser, rune)) {
 }
 
 // inEntity reads what follows &.
-func (p *xmlParser) inEntity(c rune) {
+func (p *parser) inEntity(c rune) {
 	target := &p.text
 	if p.quote != 0 {
 		target = &p.buffer
 	}
 	switch {
 	case c == ';':
-		value, ok := xmlEntity(p.entity.String())
+		value, ok := entity(p.entity.String())
 		if !ok {
 			p.fail("Invalid character entity")
 			value = "&" + p.entity.String() + ";"
@@ -272,8 +272,8 @@ func (p *xmlParser) inEntity(c rune) {
 	p.state = p.back
 }
 
-// xmlCharacter is the character of a number without anything that does not belong there.
-func xmlCharacter(number string) (string, bool) {
+// character is the character of a number without anything that does not belong there.
+func character(number string) (string, bool) {
 	digits, hexadecimal := strings.CutPrefix(number, "x")
 	base := 10
 	if hexadecimal {
@@ -287,7 +287,7 @@ func xmlCharacter(number string) (string, bool) {
 	return string(rune(n)), true
 }
 
-func (p *xmlParser) inComment(c rune) {
+func (p *parser) inComment(c rune) {
 	text, ended := strings.CutSuffix(p.buffer.String(), "-")
 	if c != '-' || !ended {
 		p.buffer.WriteRune(c)
@@ -298,24 +298,24 @@ func (p *xmlParser) inComment(c rune) {
 		p.report(p.out.comment(text))
 	}
 	p.buffer.Reset()
-	p.state = (*xmlParser).afterComment
+	p.state = (*parser).afterComment
 }
 
 // afterComment expects the end of a comment after its second hyphen.
-func (p *xmlParser) afterComment(c rune) {
+func (p *parser) afterComment(c rune) {
 	switch {
 	case c != '>':
 		p.fail("Malformed comment")
 		p.buffer.WriteString("--" + string(c))
-		p.state = (*xmlParser).inComment
+		p.state = (*parser).inComment
 	case p.inDoctype:
-		p.state = (*xmlParser).inDTD
+		p.state = (*parser).inDTD
 	default:
-		p.state = (*xmlParser).inText
+		p.state = (*parser).inText
 	}
 }
 
-func (p *xmlParser) inCDATA(c rune) {
+func (p *parser) inCDATA(c rune) {
 	if c != '>' || !strings.HasSuffix(p.buffer.String(), "]]") {
 		p.buffer.WriteRune(c)
 		return
@@ -325,5 +325,5 @@ func (p *xmlParser) inCDATA(c rune) {
 		p.report(p.out.cdata(text))
 	}
 	p.flush()
-	p.state = (*xmlParser).inText
+	p.state = (*parser).inText
 }

@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// xmlWriter writes one document. Nothing is escaped in comments, instructions and names: what goes in comes out.
-type xmlWriter struct {
-	o      xmlOptions
+// writer writes one document. Nothing is escaped in comments, instructions and names: what goes in comes out.
+type writer struct {
+	o      options
 	call   *jsonata.Call
 	spaces string
 	out    strings.Builder
@@ -20,7 +20,7 @@ type xmlWriter struct {
 
 // jsToXML implements $jsToXml(value, options).
 func jsToXML(c *jsonata.Call) (jsonata.Value, error) {
-	w := &xmlWriter{o: xmlOptionsOf(c.Arg(1)), call: c}
+	w := &writer{o: optionsOf(c.Arg(1)), call: c}
 	if err := w.setSpaces(); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func jsToXML(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // setSpaces reads the option for the indentation: a text, or a number of spaces.
-func (w *xmlWriter) setSpaces() error {
+func (w *writer) setSpaces() error {
 	switch v := js.Field(w.o.values, "spaces").(type) {
 	case string:
 		w.spaces = v
@@ -56,7 +56,7 @@ func (w *xmlWriter) setSpaces() error {
 }
 
 // write appends text, as long as the budget lasts.
-func (w *xmlWriter) write(parts ...string) {
+func (w *writer) write(parts ...string) {
 	for _, part := range parts {
 		if w.err != nil {
 			return
@@ -67,26 +67,26 @@ func (w *xmlWriter) write(parts ...string) {
 	}
 }
 
-func (w *xmlWriter) fail(err error) {
+func (w *writer) fail(err error) {
 	if w.err == nil {
 		w.err = err
 	}
 }
 
 // enter counts the levels of nesting and the work.
-func (w *xmlWriter) enter() bool {
+func (w *writer) enter() bool {
 	w.depth++
-	if w.depth > maxXMLDepth {
-		w.fail(js.FailedError("$jsToXml: elements nest more than %d deep", maxXMLDepth))
+	if w.depth > maxDepth {
+		w.fail(js.FailedError("$jsToXml: elements nest more than %d deep", maxDepth))
 	}
 	w.fail(w.call.Step(1))
 	return w.err == nil
 }
 
-func (w *xmlWriter) leave() { w.depth-- }
+func (w *writer) leave() { w.depth-- }
 
 // indent begins a line, unless it is the first of the document.
-func (w *xmlWriter) indent(depth int, first bool) {
+func (w *writer) indent(depth int, first bool) {
 	if !first && w.spaces != "" {
 		w.write("\n")
 	}
@@ -99,14 +99,14 @@ func (w *xmlWriter) indent(depth int, first bool) {
 }
 
 // indentIf is indent for the parts that are indented only on request.
-func (w *xmlWriter) indentIf(option string, depth int, first bool) {
+func (w *writer) indentIf(option string, depth int, first bool) {
 	if w.o.flag(option) {
 		w.indent(depth, first)
 	}
 }
 
 // members writes the compact form: every member is an element or one of the special parts, an array is several of them.
-func (w *xmlWriter) members(v jsonata.Value, depth int) {
+func (w *writer) members(v jsonata.Value, depth int) {
 	if !w.enter() {
 		return
 	}
@@ -125,7 +125,7 @@ func (w *xmlWriter) members(v jsonata.Value, depth int) {
 }
 
 // member reports whether it was a part of the document, even an empty one.
-func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool) bool {
+func (w *writer) member(key string, node jsonata.Value, depth int, first bool) bool {
 	switch key {
 	case w.o.key("declaration"):
 		w.declaration(node, depth)
@@ -156,7 +156,7 @@ func (w *xmlWriter) member(key string, node jsonata.Value, depth int, first bool
 	return true
 }
 
-func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
+func (w *writer) compactElement(name string, node jsonata.Value, depth int) {
 	switch {
 	case js.IsNullish(node) || node == "":
 		w.emptyElement(name)
@@ -188,7 +188,7 @@ func (w *xmlWriter) compactElement(name string, node jsonata.Value, depth int) {
 	w.write("</", name, ">")
 }
 
-func (w *xmlWriter) emptyElement(name string) {
+func (w *writer) emptyElement(name string) {
 	if w.o.flag("fullTagEmptyElement") {
 		w.write("<", name, "></", name, ">")
 		return
@@ -202,7 +202,7 @@ func preservesSpace(attributes jsonata.Value) bool {
 
 // hasContent reports whether a node of the compact form has anything but attributes: something that stands on a line of its own, or
 // anything at all.
-func (w *xmlWriter) hasContent(node jsonata.Value, anything bool) bool {
+func (w *writer) hasContent(node jsonata.Value, anything bool) bool {
 	for key := range js.Entries(node).All() {
 		switch key {
 		case w.o.key("attributes"):
@@ -228,7 +228,7 @@ func (w *xmlWriter) hasContent(node jsonata.Value, anything bool) bool {
 	return false
 }
 
-func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
+func (w *writer) attributes(v jsonata.Value, depth int) {
 	if w.o.flag("ignoreAttributes") {
 		return
 	}
@@ -254,7 +254,7 @@ func (w *xmlWriter) attributes(v jsonata.Value, depth int) {
 	}
 }
 
-func (w *xmlWriter) declaration(v jsonata.Value, depth int) {
+func (w *writer) declaration(v jsonata.Value, depth int) {
 	if js.IsNullish(v) {
 		w.fail(js.ArgumentError("Cannot read properties of %s (reading '%s')", js.Text(v), w.o.key("attributes")))
 	}
@@ -267,7 +267,7 @@ func (w *xmlWriter) declaration(v jsonata.Value, depth int) {
 }
 
 // instruction writes the first member: its name, and its attributes or its text.
-func (w *xmlWriter) instruction(o *jsonata.Object, depth int) {
+func (w *writer) instruction(o *jsonata.Object, depth int) {
 	if w.o.flag("ignoreInstruction") {
 		return
 	}
@@ -285,7 +285,7 @@ func (w *xmlWriter) instruction(o *jsonata.Object, depth int) {
 	w.write("<?undefined?>")
 }
 
-func (w *xmlWriter) text(v jsonata.Value) {
+func (w *writer) text(v jsonata.Value) {
 	if w.o.flag("ignoreText") {
 		return
 	}
@@ -293,7 +293,7 @@ func (w *xmlWriter) text(v jsonata.Value) {
 	w.write(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
 }
 
-func (w *xmlWriter) cdata(v jsonata.Value) {
+func (w *writer) cdata(v jsonata.Value) {
 	if w.o.flag("ignoreCdata") {
 		return
 	}
@@ -304,13 +304,13 @@ func (w *xmlWriter) cdata(v jsonata.Value) {
 	w.write("<![CDATA[", strings.Replace(text, "]]>", "]]]]><![CDATA[>", 1), "]]>")
 }
 
-func (w *xmlWriter) comment(v jsonata.Value) {
+func (w *writer) comment(v jsonata.Value) {
 	if !w.o.flag("ignoreComment") {
 		w.write("<!--", js.Text(v), "-->")
 	}
 }
 
-func (w *xmlWriter) doctype(v jsonata.Value) {
+func (w *writer) doctype(v jsonata.Value) {
 	if !w.o.flag("ignoreDoctype") {
 		w.write("<!DOCTYPE ", js.Text(v), ">")
 	}

@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func FuzzXML(f *testing.F) {
 		f.Add(seed, true)
 		f.Add(seed, false)
 	}
-	library, err := jsonata.NewLibrary(jsonata.Standard(), xmlFunctions()...)
+	library, err := jsonata.NewLibrary(jsonata.Standard(), Functions()...)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"math"
@@ -12,27 +12,27 @@ import (
 // instructionAttribute matches an attribute of a processing instruction.
 var instructionAttribute = regexp.MustCompile(`([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(\w+))\s*`)
 
-// xmlBuilder puts what the parser finds into objects.
-type xmlBuilder struct {
-	o      xmlOptions
+// builder puts what the parser finds into objects.
+type builder struct {
+	o      options
 	root   *jsonata.Object
 	opened []*jsonata.Object // the elements that are open, the document first
 }
 
-func newXMLBuilder(o xmlOptions) *xmlBuilder {
+func newBuilder(o options) *builder {
 	root := jsonata.NewObject(2)
-	return &xmlBuilder{o: o, root: root, opened: []*jsonata.Object{root}}
+	return &builder{o: o, root: root, opened: []*jsonata.Object{root}}
 }
 
-func (b *xmlBuilder) current() *jsonata.Object { return b.opened[len(b.opened)-1] }
+func (b *builder) current() *jsonata.Object { return b.opened[len(b.opened)-1] }
 
 // close ends the current element.
-func (b *xmlBuilder) close() { b.opened = b.opened[:len(b.opened)-1] }
+func (b *builder) close() { b.opened = b.opened[:len(b.opened)-1] }
 
 // open begins an element.
-func (b *xmlBuilder) open(name string, attributes *jsonata.Object) error {
-	if len(b.opened) > maxXMLDepth {
-		return js.FailedError("$xmlToJs: elements nest more than %d deep", maxXMLDepth)
+func (b *builder) open(name string, attributes *jsonata.Object) error {
+	if len(b.opened) > maxDepth {
+		return js.FailedError("$xmlToJs: elements nest more than %d deep", maxDepth)
 	}
 	attributes, err := b.convertAttributes(attributes)
 	if err != nil {
@@ -55,14 +55,14 @@ func (b *xmlBuilder) open(name string, attributes *jsonata.Object) error {
 	return nil
 }
 
-func (b *xmlBuilder) attach(element, attributes *jsonata.Object) {
+func (b *builder) attach(element, attributes *jsonata.Object) {
 	if !b.o.flag("ignoreAttributes") && attributes.Len() > 0 {
 		element.Set(b.o.key("attributes"), attributes)
 	}
 }
 
 // put adds a member of the compact form. A second one of the same name makes it an array.
-func (b *xmlBuilder) put(name string, v jsonata.Value, present func(jsonata.Value) bool) {
+func (b *builder) put(name string, v jsonata.Value, present func(jsonata.Value) bool) {
 	current := b.current()
 	existing := js.Get(current, name)
 	if !present(existing) && b.o.alwaysArray(name) {
@@ -81,7 +81,7 @@ func (b *xmlBuilder) put(name string, v jsonata.Value, present func(jsonata.Valu
 }
 
 // push adds an element of the other form.
-func (b *xmlBuilder) push(element *jsonata.Object) {
+func (b *builder) push(element *jsonata.Object) {
 	current, key := b.current(), b.o.key("elements")
 	list, ok := js.Get(current, key).(*jsonata.Array)
 	if !ok {
@@ -95,7 +95,7 @@ func (b *xmlBuilder) push(element *jsonata.Object) {
 }
 
 // add puts a part that is not an element.
-func (b *xmlBuilder) add(part string, v jsonata.Value) {
+func (b *builder) add(part string, v jsonata.Value) {
 	if b.o.compact {
 		b.put(b.o.key(part), v, js.IsTrue)
 		return
@@ -106,7 +106,7 @@ func (b *xmlBuilder) add(part string, v jsonata.Value) {
 	b.push(element)
 }
 
-func (b *xmlBuilder) text(text string) error {
+func (b *builder) text(text string) error {
 	if b.o.flag("ignoreText") || js.TrimSpace(text) == "" && !b.o.flag("captureSpacesBetweenElements") {
 		return nil
 	}
@@ -125,28 +125,28 @@ func (b *xmlBuilder) text(text string) error {
 	return nil
 }
 
-func (b *xmlBuilder) trimmed(text string) string {
+func (b *builder) trimmed(text string) string {
 	if b.o.flag("trim") {
 		return js.TrimSpace(text)
 	}
 	return text
 }
 
-func (b *xmlBuilder) comment(text string) error {
+func (b *builder) comment(text string) error {
 	if !b.o.flag("ignoreComment") {
 		b.add("comment", b.trimmed(text))
 	}
 	return nil
 }
 
-func (b *xmlBuilder) cdata(text string) error {
+func (b *builder) cdata(text string) error {
 	if !b.o.flag("ignoreCdata") {
 		b.add("cdata", b.trimmed(text))
 	}
 	return nil
 }
 
-func (b *xmlBuilder) doctype(text string) error {
+func (b *builder) doctype(text string) error {
 	if !b.o.flag("ignoreDoctype") {
 		b.add("doctype", b.trimmed(strings.TrimPrefix(text, " ")))
 	}
@@ -154,7 +154,7 @@ func (b *xmlBuilder) doctype(text string) error {
 }
 
 // instruction handles <?name body?>; the one named xml is the declaration.
-func (b *xmlBuilder) instruction(name, body string) error {
+func (b *builder) instruction(name, body string) error {
 	isXML, withAttributes := strings.EqualFold(name, "xml"), b.o.flag("instructionHasAttributes")
 	attributes := jsonata.NewObject(2)
 	if isXML || withAttributes {
@@ -183,7 +183,7 @@ func (b *xmlBuilder) instruction(name, body string) error {
 	return nil
 }
 
-func (b *xmlBuilder) addInstruction(name, body string, attributes *jsonata.Object, withAttributes bool) {
+func (b *builder) addInstruction(name, body string, attributes *jsonata.Object, withAttributes bool) {
 	var v jsonata.Value = body
 	if withAttributes && attributes.Len() > 0 {
 		wrapped := jsonata.NewObject(1)
@@ -209,7 +209,7 @@ func (b *xmlBuilder) addInstruction(name, body string, attributes *jsonata.Objec
 }
 
 // convertAttributes applies the options for the values of attributes.
-func (b *xmlBuilder) convertAttributes(attributes *jsonata.Object) (*jsonata.Object, error) {
+func (b *builder) convertAttributes(attributes *jsonata.Object) (*jsonata.Object, error) {
 	native := b.o.flag("nativeTypeAttributes")
 	if !native && !b.o.flag("trim") {
 		return attributes, nil

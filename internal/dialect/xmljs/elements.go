@@ -1,4 +1,4 @@
-package expr
+package xmljs
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
@@ -7,7 +7,7 @@ import (
 
 // The writer's half for documents that are lists of elements.
 
-func (w *xmlWriter) document(v jsonata.Value) {
+func (w *writer) document(v jsonata.Value) {
 	declaration := js.Field(v, w.o.key("declaration"))
 	if js.IsTrue(declaration) {
 		w.declaration(declaration, 0)
@@ -18,7 +18,7 @@ func (w *xmlWriter) document(v jsonata.Value) {
 }
 
 // elementsOf is the list of children, if there are any.
-func (w *xmlWriter) elementsOf(v jsonata.Value) (*jsonata.Array, bool) {
+func (w *writer) elementsOf(v jsonata.Value) (*jsonata.Array, bool) {
 	children := js.Field(v, w.o.key("elements"))
 	list, ok := children.(*jsonata.Array)
 	if s, isText := children.(string); isText && s != "" {
@@ -27,7 +27,7 @@ func (w *xmlWriter) elementsOf(v jsonata.Value) (*jsonata.Array, bool) {
 	return list, ok && list.Len() > 0
 }
 
-func (w *xmlWriter) elements(list *jsonata.Array, depth int, first bool) {
+func (w *writer) elements(list *jsonata.Array, depth int, first bool) {
 	if !w.enter() {
 		return
 	}
@@ -42,7 +42,7 @@ func (w *xmlWriter) elements(list *jsonata.Array, depth int, first bool) {
 }
 
 // element writes a child of any type. One of an unknown type is left out.
-func (w *xmlWriter) element(v jsonata.Value, depth int, first bool) {
+func (w *writer) element(v jsonata.Value, depth int, first bool) {
 	if js.IsNullish(v) {
 		w.fail(js.ArgumentError("Cannot read properties of %s (reading 'type')", js.Text(v)))
 		return
@@ -75,7 +75,7 @@ func (w *xmlWriter) element(v jsonata.Value, depth int, first bool) {
 	}
 }
 
-func (w *xmlWriter) namedElement(v jsonata.Value, depth int) {
+func (w *writer) namedElement(v jsonata.Value, depth int) {
 	name := js.Text(js.Field(v, "name"))
 	w.write("<", name)
 	attributes := js.Field(v, w.o.key("attributes"))
@@ -98,7 +98,7 @@ func (w *xmlWriter) namedElement(v jsonata.Value, depth int) {
 }
 
 // hasLines reports whether a child stands on a line of its own.
-func (w *xmlWriter) hasLines(v jsonata.Value) bool {
+func (w *writer) hasLines(v jsonata.Value) bool {
 	children, ok := js.Field(v, "elements").(*jsonata.Array)
 	if !ok {
 		return false

@@ -1,43 +1,43 @@
-package expr
+package xmljs
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// maxXMLDepth bounds how deep elements may nest.
-const maxXMLDepth = 1000
+// maxDepth bounds how deep elements may nest.
+const maxDepth = 1000
 
-// xmlFunctions convert between XML text and objects of the two forms of the npm package xml-js: compact ones, whose members are elements
+// Functions convert between XML text and objects of the two forms of the npm package xml-js: compact ones, whose members are elements
 // by name, and others with a list of elements, which keep their order.
-func xmlFunctions() []jsonata.Func {
+func Functions() []jsonata.Func {
 	return js.Bounded(
 		jsonata.Func{Name: "xmlToJs", Params: 2, Call: xmlToJS},
 		jsonata.Func{Name: "jsToXml", Params: 2, Call: jsToXML},
 	)
 }
 
-// xmlOptions are the options of one call. They replace the defaults as a whole.
-type xmlOptions struct {
+// options are the options of one call. They replace the defaults as a whole.
+type options struct {
 	values  jsonata.Value
 	compact bool
 }
 
-func xmlOptionsOf(v jsonata.Value) xmlOptions {
+func optionsOf(v jsonata.Value) options {
 	if v == nil {
 		defaults := jsonata.NewObject(2)
 		defaults.Set("compact", true)
 		defaults.Set("spaces", 4.0)
 		v = defaults
 	}
-	return xmlOptions{values: v, compact: js.Field(v, "compact") == true}
+	return options{values: v, compact: js.Field(v, "compact") == true}
 }
 
 // flag is a boolean option; other values count as false.
-func (o xmlOptions) flag(name string) bool { return js.Field(o.values, name) == true }
+func (o options) flag(name string) bool { return js.Field(o.values, name) == true }
 
 // key is the name of the member for some part of a document.
-func (o xmlOptions) key(part string) string {
+func (o options) key(part string) string {
 	if name, ok := js.Field(o.values, part+"Key").(string); ok {
 		return name
 	}
@@ -48,7 +48,7 @@ func (o xmlOptions) key(part string) string {
 }
 
 // alwaysArray tells whether a member is an array even with a single item.
-func (o xmlOptions) alwaysArray(name string) bool {
+func (o options) alwaysArray(name string) bool {
 	switch v := js.Field(o.values, "alwaysArray").(type) {
 	case bool:
 		return v
@@ -64,7 +64,7 @@ func (o xmlOptions) alwaysArray(name string) bool {
 
 // xmlToJS implements $xmlToJs(xml, options).
 func xmlToJS(c *jsonata.Call) (jsonata.Value, error) {
-	builder := newXMLBuilder(xmlOptionsOf(c.Arg(1)))
+	builder := newBuilder(optionsOf(c.Arg(1)))
 	if builder.o.flag("addParent") {
 		return nil, js.ArgumentError("$xmlToJs: the option addParent is not available, since a value cannot contain itself")
 	}
@@ -81,11 +81,11 @@ func xmlToJS(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // parse reads a whole document.
-func (b *xmlBuilder) parse(c *jsonata.Call, text string) (jsonata.Value, error) {
+func (b *builder) parse(c *jsonata.Call, text string) (jsonata.Value, error) {
 	if err := c.Grow(len(text)); err != nil {
 		return nil, err
 	}
-	p := &xmlParser{out: b, step: c.Step}
+	p := &parser{out: b, step: c.Step}
 	if err := p.run(text); err != nil {
 		return nil, err
 	}
