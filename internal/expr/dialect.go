@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/millrace/millrace/internal/dialect/luxon"
+	"github.com/millrace/millrace/internal/dialect/qs"
 	"github.com/millrace/millrace/internal/dialect/xmljs"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -22,7 +23,7 @@ func newLibrary() *jsonata.Library {
 		lodashFunctions(),
 		stringFunctions(),
 		urlFunctions(),
-		queryFunctions(),
+		qs.Functions(),
 		luxon.Functions(),
 		cryptoFunctions(),
 		sqlFunctions(),

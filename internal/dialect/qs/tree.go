@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"slices"
@@ -8,11 +8,11 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// queryNode is a part of the result of a query string: a plain value, a list that may have holes, or an object.
-type queryNode struct {
+// node is a part of the result of a query string: a plain value, a list that may have holes, or an object.
+type node struct {
 	kind    queryKind
 	plain   jsonata.Value
-	items   []*queryNode    // nil is a hole
+	items   []*node         // nil is a hole
 	members *jsonata.Object // each a *queryNode
 	highest int             // of an overgrown list: the highest index
 }
@@ -26,43 +26,43 @@ const (
 	overgrownNode // an object that began as a list and grew beyond the limit; what is appended gets the next index
 )
 
-func newQueryList(items ...*queryNode) *queryNode { return &queryNode{kind: listNode, items: items} }
+func newList(items ...*node) *node { return &node{kind: listNode, items: items} }
 
-func newQueryObject() *queryNode {
-	return &queryNode{kind: objectNode, members: jsonata.NewObject(0)}
+func newObject() *node {
+	return &node{kind: objectNode, members: jsonata.NewObject(0)}
 }
 
-// newQueryValue wraps a value; arrays and objects become nodes throughout, so that more can be merged into them.
-func newQueryValue(v jsonata.Value) *queryNode {
+// newValue wraps a value; arrays and objects become nodes throughout, so that more can be merged into them.
+func newValue(v jsonata.Value) *node {
 	switch v := v.(type) {
 	case *jsonata.Array:
-		n := newQueryList()
+		n := newList()
 		for _, item := range v.Items() {
-			n.items = append(n.items, newQueryValue(item))
+			n.items = append(n.items, newValue(item))
 		}
 		return n
 	case *jsonata.Object:
-		n := newQueryObject()
+		n := newObject()
 		for key, member := range v.All() {
-			n.members.Set(key, newQueryValue(member))
+			n.members.Set(key, newValue(member))
 		}
 		return n
 	}
-	return &queryNode{plain: v}
+	return &node{plain: v}
 }
 
 // isFalse reports whether the node is a plain value that is false in JavaScript's sense.
-func (n *queryNode) isFalse() bool { return n.kind == plainNode && !js.IsTrue(n.plain) }
+func (n *node) isFalse() bool { return n.kind == plainNode && !js.IsTrue(n.plain) }
 
-func (n *queryNode) member(key string) *queryNode {
+func (n *node) member(key string) *node {
 	v, _ := n.members.Get(key)
-	found, _ := v.(*queryNode)
+	found, _ := v.(*node)
 	return found
 }
 
 // toObject makes an object of a list.
-func (n *queryNode) toObject() *queryNode {
-	o := newQueryObject()
+func (n *node) toObject() *node {
+	o := newObject()
 	for i, item := range n.items {
 		if item != nil {
 			o.members.Set(strconv.Itoa(i), item)
@@ -72,21 +72,21 @@ func (n *queryNode) toObject() *queryNode {
 }
 
 // overgrown makes an overgrown list of a list.
-func (n *queryNode) overgrown() *queryNode {
+func (n *node) overgrown() *node {
 	o := n.toObject()
 	o.kind, o.highest = overgrownNode, len(n.items)-1
 	return o
 }
 
 // push appends to an overgrown list.
-func (n *queryNode) push(item *queryNode) *queryNode {
+func (n *node) push(item *node) *node {
 	n.highest++
 	n.members.Set(strconv.Itoa(n.highest), item)
 	return n
 }
 
 // value returns the finished value. Holes are closed unless they are to be kept.
-func (n *queryNode) value(keepHoles bool) jsonata.Value {
+func (n *node) value(keepHoles bool) jsonata.Value {
 	switch n.kind {
 	case plainNode:
 		return n.plain
@@ -96,14 +96,14 @@ func (n *queryNode) value(keepHoles bool) jsonata.Value {
 	}
 	o := jsonata.NewObject(n.members.Len())
 	for key, v := range n.members.All() {
-		if v := v.(*queryNode).value(keepHoles); v != nil {
+		if v := v.(*node).value(keepHoles); v != nil {
 			o.Set(key, v)
 		}
 	}
 	return o
 }
 
-func (n *queryNode) list(keepHoles bool) jsonata.Value {
+func (n *node) list(keepHoles bool) jsonata.Value {
 	items := make([]jsonata.Value, 0, len(n.items))
 	for _, item := range n.items {
 		var v jsonata.Value
@@ -118,12 +118,12 @@ func (n *queryNode) list(keepHoles bool) jsonata.Value {
 }
 
 // combine appends values given for the same name. It may change a.
-func (p *queryParser) combine(a, b *queryNode) *queryNode {
+func (p *parser) combine(a, b *node) *node {
 	if a.kind == overgrownNode {
 		return a.push(b)
 	}
 	if a.kind != listNode {
-		a = newQueryList(a)
+		a = newList(a)
 	}
 	a.items = append(a.items, spread(b)...)
 	if float64(len(a.items)) > p.arrayLimit {
@@ -133,15 +133,15 @@ func (p *queryParser) combine(a, b *queryNode) *queryNode {
 }
 
 // spread returns the items of a list, or the node itself as the only item.
-func spread(n *queryNode) []*queryNode {
+func spread(n *node) []*node {
 	if n.kind == listNode {
 		return slices.Clip(n.items)
 	}
-	return []*queryNode{n}
+	return []*node{n}
 }
 
 // merge merges source into target, which it may change, and returns the result.
-func (p *queryParser) merge(target, source *queryNode) *queryNode {
+func (p *parser) merge(target, source *node) *node {
 	switch {
 	case source.isFalse():
 		return target
@@ -162,7 +162,7 @@ func (p *queryParser) merge(target, source *queryNode) *queryNode {
 		target.kind, target.highest = overgrownNode, source.highest
 	}
 	for key, v := range source.members.All() {
-		member := v.(*queryNode)
+		member := v.(*node)
 		if old := target.member(key); old != nil {
 			member = p.merge(old, member)
 		}
@@ -174,7 +174,7 @@ func (p *queryParser) merge(target, source *queryNode) *queryNode {
 	return target
 }
 
-func (p *queryParser) mergePlain(target, source *queryNode) *queryNode {
+func (p *parser) mergePlain(target, source *node) *node {
 	switch target.kind {
 	case listNode:
 		target.items = append(target.items, source)
@@ -186,20 +186,20 @@ func (p *queryParser) mergePlain(target, source *queryNode) *queryNode {
 		return target.push(source)
 	case objectNode:
 		if p.strictMerge {
-			return newQueryList(target, source)
+			return newList(target, source)
 		}
 		if key := js.PropertyKey(source.plain); p.prototypes || !isInherited(key) {
-			target.members.Set(key, newQueryValue(true))
+			target.members.Set(key, newValue(true))
 		}
 		return target
 	case plainNode:
 	}
-	return newQueryList(target, source)
+	return newList(target, source)
 }
 
-func (p *queryParser) mergeIntoPlain(target, source *queryNode) *queryNode {
+func (p *parser) mergeIntoPlain(target, source *node) *node {
 	if source.kind == overgrownNode {
-		shifted := newQueryObject()
+		shifted := newObject()
 		shifted.kind, shifted.highest = overgrownNode, source.highest+1
 		shifted.members.Set("0", target)
 		for key, v := range source.members.All() {
@@ -208,19 +208,19 @@ func (p *queryParser) mergeIntoPlain(target, source *queryNode) *queryNode {
 		}
 		return shifted
 	}
-	joined := newQueryList(append([]*queryNode{target}, spread(source)...)...)
+	joined := newList(append([]*node{target}, spread(source)...)...)
 	if float64(len(joined.items)) > p.arrayLimit {
 		return joined.overgrown()
 	}
 	return joined
 }
 
-func (p *queryParser) mergeLists(target, source *queryNode) *queryNode {
+func (p *parser) mergeLists(target, source *node) *node {
 	for i, item := range source.items {
 		switch {
 		case item == nil:
 		case i >= len(target.items):
-			target.items = append(target.items, make([]*queryNode, i-len(target.items))...)
+			target.items = append(target.items, make([]*node, i-len(target.items))...)
 			target.items = append(target.items, item)
 		case target.items[i] == nil:
 			target.items[i] = item

@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 func FuzzQueryString(f *testing.F) {
 	f.Add("a[b][]=1&a[b][]=2&a[0]=%E2%98%83&&=x&a[[]=1", true, 20.0)
 	f.Add("a=1,2&a[]=3&a[c.d]=4&__proto__[x]=5", false, 1.0)
-	library, err := jsonata.NewLibrary(jsonata.Standard(), queryFunctions()...)
+	library, err := jsonata.NewLibrary(jsonata.Standard(), Functions()...)
 	if err != nil {
 		f.Fatal(err)
 	}

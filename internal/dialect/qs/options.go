@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"slices"
@@ -13,43 +13,43 @@ const (
 	latin1Sentinel = "utf8=%26%2310003%3B"
 )
 
-// queryOptions are the options of $parseQuery and $stringifyQuery.
-type queryOptions struct {
+// options are the options of $parseQuery and $stringifyQuery.
+type options struct {
 	members *jsonata.Object
 }
 
-func optionsOf(v jsonata.Value) queryOptions {
+func optionsOf(v jsonata.Value) options {
 	if o, ok := v.(*jsonata.Object); ok {
-		return queryOptions{o}
+		return options{o}
 	}
-	return queryOptions{jsonata.NewObject(0)}
+	return options{jsonata.NewObject(0)}
 }
 
-func (o queryOptions) get(name string) jsonata.Value { return js.Get(o.members, name) }
+func (o options) get(name string) jsonata.Value { return js.Get(o.members, name) }
 
 // flag returns a boolean option; other values count as not given.
-func (o queryOptions) flag(name string, fallback bool) bool {
+func (o options) flag(name string, fallback bool) bool {
 	if b, ok := o.get(name).(bool); ok {
 		return b
 	}
 	return fallback
 }
 
-func (o queryOptions) text(name, fallback string) string {
+func (o options) text(name, fallback string) string {
 	if v := o.get(name); v != nil {
 		return js.Text(v)
 	}
 	return fallback
 }
 
-func (o queryOptions) number(name string, fallback float64) float64 {
+func (o options) number(name string, fallback float64) float64 {
 	if f, ok := o.get(name).(float64); ok {
 		return f
 	}
 	return fallback
 }
 
-func (o queryOptions) mustBeBool(name string) error {
+func (o options) mustBeBool(name string) error {
 	switch o.get(name).(type) {
 	case nil, bool:
 		return nil
@@ -57,7 +57,7 @@ func (o queryOptions) mustBeBool(name string) error {
 	return js.ArgumentError("`%s` option can only be `true` or `false`, when provided", name)
 }
 
-func (o queryOptions) charset() (string, error) {
+func (o options) charset() (string, error) {
 	switch charset := o.get("charset"); charset {
 	case nil:
 		return "utf-8", nil
@@ -68,7 +68,7 @@ func (o queryOptions) charset() (string, error) {
 }
 
 // dots tells whether dots separate names. Encoding or decoding dots within names implies it.
-func (o queryOptions) dots(codeDots bool) bool {
+func (o options) dots(codeDots bool) bool {
 	if v := o.get("allowDots"); v != nil {
 		return js.IsTrue(v)
 	}
@@ -76,7 +76,7 @@ func (o queryOptions) dots(codeDots bool) bool {
 }
 
 // arrayFormat returns how arrays are written. indices: false is the old word for repeat.
-func (o queryOptions) arrayFormat() string {
+func (o options) arrayFormat() string {
 	format, _ := o.get("arrayFormat").(string)
 	if slices.Contains([]string{"indices", "brackets", "repeat", "comma"}, format) {
 		return format

@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"strings"
@@ -27,8 +27,8 @@ type queryWriter struct {
 	onlySet        bool
 }
 
-// stringifyQueryFunction implements $stringifyQuery(object, options).
-func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
+// stringifyFunction implements $stringifyQuery(object, options).
+func stringifyFunction(c *jsonata.Call) (jsonata.Value, error) {
 	if err := js.Visit(c, c.Arg(1)); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func stringifyQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // configure reads the options. They fail as in the library that defines them: only some are checked.
-func (w *queryWriter) configure(options queryOptions) error {
+func (w *queryWriter) configure(options options) error {
 	for _, name := range []string{"allowEmptyArrays", "encodeDotInKeys", "commaRoundTrip"} {
 		if err := options.mustBeBool(name); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (w *queryWriter) configure(options queryOptions) error {
 	return nil
 }
 
-func (w *queryWriter) prefix(options queryOptions) string {
+func (w *queryWriter) prefix(options options) string {
 	prefix := ""
 	if options.flag("addQueryPrefix", false) {
 		prefix = "?"

@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"slices"
@@ -10,7 +10,7 @@ import (
 
 // nest turns a parameter like a[b][]=c into the objects and lists that its name describes. A name that must not be used
 // gives nil.
-func (p *queryParser) nest(parameter parameter) (*queryNode, error) {
+func (p *parser) nest(parameter parameter) (*node, error) {
 	if parameter.name == "" {
 		return nil, nil
 	}
@@ -28,15 +28,15 @@ func (p *queryParser) nest(parameter parameter) (*queryNode, error) {
 }
 
 // enclose puts a value under one segment of a name.
-func (p *queryParser) enclose(segment string, leaf *queryNode) (*queryNode, error) {
+func (p *parser) enclose(segment string, leaf *node) (*node, error) {
 	if segment == "[]" && p.arrays {
 		switch {
 		case leaf.kind == overgrownNode:
 			return leaf, nil
 		case p.emptyArrays && leaf.kind == plainNode && (leaf.plain == "" || p.bareNulls && js.IsNullish(leaf.plain)):
-			return newQueryList(), nil
+			return newList(), nil
 		}
-		return p.combine(newQueryList(), leaf), nil
+		return p.combine(newList(), leaf), nil
 	}
 	key := segment
 	if strings.HasPrefix(key, "[") && strings.HasSuffix(key, "]") && len(key) > 1 {
@@ -47,14 +47,14 @@ func (p *queryParser) enclose(segment string, leaf *queryNode) (*queryNode, erro
 	}
 	index, isIndex := js.IndexOf(key)
 	isIndex = isIndex && p.arrays && key != segment
-	out := newQueryObject()
+	out := newObject()
 	switch {
 	case !p.arrays && key == "":
 		out.members.Set("0", leaf)
 	case isIndex && float64(index) < p.arrayLimit && index > js.MaxIndex:
 		return nil, js.FailedError("array index %d is too large", index)
 	case isIndex && float64(index) < p.arrayLimit:
-		return newQueryList(append(make([]*queryNode, index), leaf)...), nil
+		return newList(append(make([]*node, index), leaf)...), nil
 	case isIndex && p.strictLimits:
 		return nil, p.limitError()
 	case isIndex:
@@ -68,7 +68,7 @@ func (p *queryParser) enclose(segment string, leaf *queryNode) (*queryNode, erro
 
 // segments splits a name into what stands before the first bracket and the bracketed parts. Parts beyond the depth
 // stay together as one.
-func (p *queryParser) segments(name string) ([]string, error) {
+func (p *parser) segments(name string) ([]string, error) {
 	if p.dots {
 		name = dotName.ReplaceAllString(name, "[$1]")
 	}
@@ -125,7 +125,7 @@ func closing(name string, open int) int {
 
 // allowed returns segments unless the last name is one that objects inherit in JavaScript, where writing it would change
 // what the object can do.
-func (p *queryParser) allowed(segments []string, name string) []string {
+func (p *parser) allowed(segments []string, name string) []string {
 	if !p.prototypes && isInherited(name) {
 		return nil
 	}
@@ -143,10 +143,10 @@ func isInherited(name string) bool {
 }
 
 // readSource turns an object that is given instead of a query string into parameters.
-func (p *queryParser) readSource(source jsonata.Value) []parameter {
+func (p *parser) readSource(source jsonata.Value) []parameter {
 	var found []parameter
 	for key, v := range js.Entries(source).All() {
-		value := newQueryValue(v)
+		value := newValue(v)
 		if text, ok := v.(string); ok {
 			value = p.commaValue(text)
 		}
@@ -155,13 +155,13 @@ func (p *queryParser) readSource(source jsonata.Value) []parameter {
 	return found
 }
 
-func (p *queryParser) commaValue(text string) *queryNode {
+func (p *parser) commaValue(text string) *node {
 	if !p.comma || !strings.Contains(text, ",") {
-		return newQueryValue(text)
+		return newValue(text)
 	}
-	list := newQueryList()
+	list := newList()
 	for item := range strings.SplitSeq(text, ",") {
-		list.items = append(list.items, newQueryValue(item))
+		list.items = append(list.items, newValue(item))
 	}
 	return list
 }

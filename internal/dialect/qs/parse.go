@@ -1,4 +1,4 @@
-package expr
+package qs
 
 import (
 	"regexp"
@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// queryParser reads a query string into an object.
-type queryParser struct {
+// parser reads a query string into an object.
+type parser struct {
 	call           *jsonata.Call
 	delimiter      string
 	depth          float64 // how many brackets after a name are read; the rest is one key
@@ -37,8 +37,8 @@ type queryParser struct {
 // maxQueryDepth bounds the depth option, since nested values are walked recursively.
 const maxQueryDepth = 1000
 
-// parseQueryFunction implements $parseQuery(text, options).
-func parseQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
+// parseFunction implements $parseQuery(text, options).
+func parseFunction(c *jsonata.Call) (jsonata.Value, error) {
 	for _, arg := range c.Args {
 		if err := js.Visit(c, arg); err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func parseQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 	case *jsonata.Object, *jsonata.Array:
 		found = p.readSource(source)
 	}
-	root := newQueryObject()
+	root := newObject()
 	for _, parameter := range found {
 		if err := c.Step(1); err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func parseQueryFunction(c *jsonata.Call) (jsonata.Value, error) {
 	return root.value(p.sparse), nil
 }
 
-func newQueryParser(c *jsonata.Call, options queryOptions) (*queryParser, error) {
+func newQueryParser(c *jsonata.Call, options options) (*parser, error) {
 	for _, name := range []string{"allowEmptyArrays", "decodeDotInKeys", "throwOnLimitExceeded"} {
 		if err := options.mustBeBool(name); err != nil {
 			return nil, err
@@ -97,7 +97,7 @@ func newQueryParser(c *jsonata.Call, options queryOptions) (*queryParser, error)
 	}
 	depth = min(depth, maxQueryDepth)
 	decodeDots := options.flag("decodeDotInKeys", false)
-	return &queryParser{
+	return &parser{
 		call:           c,
 		delimiter:      delimiter,
 		depth:          depth,
@@ -125,7 +125,7 @@ func newQueryParser(c *jsonata.Call, options queryOptions) (*queryParser, error)
 // parameter is one name of a query string with the value, or values, given for it.
 type parameter struct {
 	name  string
-	value *queryNode
+	value *node
 }
 
 var (
@@ -136,7 +136,7 @@ var (
 )
 
 // split reads the parameters in order; those of the same name are combined.
-func (p *queryParser) split(s string) ([]parameter, error) {
+func (p *parser) split(s string) ([]parameter, error) {
 	if err := p.call.Step(len(s) / 16); err != nil {
 		return nil, err
 	}
@@ -163,19 +163,19 @@ func (p *queryParser) split(s string) ([]parameter, error) {
 		old, exists := found.Get(name)
 		switch {
 		case exists && (p.duplicates == "combine" || strings.Contains(part, "[]=")):
-			found.Set(name, p.combine(old.(*queryNode), value))
+			found.Set(name, p.combine(old.(*node), value))
 		case !exists || p.duplicates == "last":
 			found.Set(name, value)
 		}
 	}
 	parameters := make([]parameter, 0, found.Len())
 	for name, value := range found.All() {
-		parameters = append(parameters, parameter{name, value.(*queryNode)})
+		parameters = append(parameters, parameter{name, value.(*node)})
 	}
 	return parameters, nil
 }
 
-func (p *queryParser) limited(parts []string) ([]string, error) {
+func (p *parser) limited(parts []string) ([]string, error) {
 	if float64(len(parts)) <= p.parameterLimit {
 		return parts, nil
 	}
@@ -197,7 +197,7 @@ func plural(n float64) string {
 }
 
 // readSentinel looks for the parameter with which browsers say how the query string is encoded, and removes it.
-func (p *queryParser) readSentinel(parts []string) []string {
+func (p *parser) readSentinel(parts []string) []string {
 	for i, part := range parts {
 		if strings.HasPrefix(part, "utf8=") {
 			switch part {
@@ -214,16 +214,16 @@ func (p *queryParser) readSentinel(parts []string) []string {
 
 // readPart reads name=value. An equals sign after a bracket counts before one inside it. found are the parameters before
 // this one.
-func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *queryNode, error) {
+func (p *parser) readPart(part string, found *jsonata.Object) (string, *node, error) {
 	at := strings.IndexByte(part, '=')
 	if bracket := strings.Index(part, "]="); bracket >= 0 {
 		at = bracket + 1
 	}
 	if at < 0 {
 		if p.bareNulls {
-			return p.decode(part), newQueryValue(jsonata.Null{}), nil
+			return p.decode(part), newValue(jsonata.Null{}), nil
 		}
-		return p.decode(part), newQueryValue(""), nil
+		return p.decode(part), newValue(""), nil
 	}
 	name := p.decode(part[:at])
 	value := p.commaValue(part[at+1:])
@@ -231,13 +231,13 @@ func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *que
 		if p.strictLimits && float64(countItems(js.Get(found, name))) >= p.arrayLimit {
 			return "", nil, p.limitError()
 		}
-		return name, newQueryValue(p.entityText(p.decode(part[at+1:]))), nil
+		return name, newValue(p.entityText(p.decode(part[at+1:]))), nil
 	}
 	for _, item := range value.items {
 		item.plain = p.decode(js.Text(item.plain))
 	}
 	if strings.Contains(part, "[]=") {
-		value = newQueryList(value)
+		value = newList(value)
 	}
 	if float64(len(value.items)) > p.arrayLimit {
 		if p.strictLimits {
@@ -250,18 +250,18 @@ func (p *queryParser) readPart(part string, found *jsonata.Object) (string, *que
 
 // countItems returns the length of a list, and 0 for everything else.
 func countItems(v jsonata.Value) int {
-	if n, ok := v.(*queryNode); ok && n.kind == listNode {
+	if n, ok := v.(*node); ok && n.kind == listNode {
 		return len(n.items)
 	}
 	return 0
 }
 
-func (p *queryParser) limitError() error {
+func (p *parser) limitError() error {
 	return js.FailedError("Array limit exceeded. Only %s element%s allowed in an array.",
 		jsonata.FormatNumber(p.arrayLimit), plural(p.arrayLimit))
 }
 
-func (p *queryParser) entityText(s string) string {
+func (p *parser) entityText(s string) string {
 	if !p.entities || !p.latin1 {
 		return s
 	}
@@ -275,7 +275,7 @@ func (p *queryParser) entityText(s string) string {
 }
 
 // decode decodes plus signs and percent escapes. One bad escape leaves the others as they are too.
-func (p *queryParser) decode(s string) string {
+func (p *parser) decode(s string) string {
 	s = strings.ReplaceAll(s, "+", " ")
 	if !strings.Contains(s, "%") {
 		return s
