@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/millrace/millrace/internal/dialect/lodash"
 	"github.com/millrace/millrace/internal/dialect/luxon"
 	"github.com/millrace/millrace/internal/dialect/qs"
 	"github.com/millrace/millrace/internal/dialect/xmljs"
@@ -20,7 +21,7 @@ func dialectLibrary() *jsonata.Library { return library() }
 func newLibrary() *jsonata.Library {
 	lib, err := jsonata.NewLibrary(jsonata.Standard(), slices.Concat(
 		mappingFunctions(),
-		lodashFunctions(),
+		lodash.Functions(),
 		stringFunctions(),
 		urlFunctions(),
 		qs.Functions(),
