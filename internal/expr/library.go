@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/millrace/millrace/internal/dialect"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -11,7 +12,7 @@ import (
 var programs = sync.OnceValue(newProgramCache) //nolint:gochecknoglobals // bounded, shared by all callers
 
 // Dialect returns JSONata's functions together with those of the dialect, which replace some of them.
-func Dialect() *jsonata.Library { return dialectLibrary() }
+func Dialect() *jsonata.Library { return dialect.Library() }
 
 // Program is a compiled expression of the dialect. It may be evaluated by any number of goroutines.
 type Program struct {

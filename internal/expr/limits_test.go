@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect"
 	"github.com/millrace/millrace/internal/dialect/dialecttest"
-	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -70,8 +70,8 @@ func TestHugeIndexesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		var e *Error
-		if v, err := program.Eval(t.Context(), nil, LimitsCondition()); !errors.As(err, &e) || e.Code != js.CodeFailed {
-			t.Errorf("%s: got %v, error %v, want code %s", src, dialecttest.Plain(v), err, js.CodeFailed)
+		if v, err := program.Eval(t.Context(), nil, LimitsCondition()); !errors.As(err, &e) || e.Code != dialect.CodeFailed {
+			t.Errorf("%s: got %v, error %v, want code %s", src, dialecttest.Plain(v), err, dialect.CodeFailed)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func TestFunctionErrorHasPlaceAndCode(t *testing.T) {
 	}
 	_, err = program.Eval(t.Context(), nil, Limits{})
 	var e *Error
-	if !errors.As(err, &e) || e.Code != js.CodeFailed || e.Line != 1 || e.Column == 0 || e.Message != "Invalid URL" {
-		t.Errorf("got %+v, want code %s with a place", err, js.CodeFailed)
+	if !errors.As(err, &e) || e.Code != dialect.CodeFailed || e.Line != 1 || e.Column == 0 || e.Message != "Invalid URL" {
+		t.Errorf("got %+v, want code %s with a place", err, dialect.CodeFailed)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/millrace/millrace/internal/dialect/luxon"
+	"github.com/millrace/millrace/internal/dialect"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -46,4 +46,4 @@ func EncodeJSON(v Value) ([]byte, error) {
 
 // NewDate makes a value of the scope that behaves like a JavaScript date: it serialises as ISO text in UTC with milliseconds, and has
 // methods such as toISOString() and getTime().
-func NewDate(t time.Time) Value { return luxon.NewDate(t) }
+func NewDate(t time.Time) Value { return dialect.NewDate(t) }

@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	_ "embed" // carries the table of media types

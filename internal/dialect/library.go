@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	"slices"
@@ -14,8 +14,8 @@ import (
 // library belongs to the process: the functions are constants.
 var library = sync.OnceValue(newLibrary) //nolint:gochecknoglobals // built once, immutable
 
-// dialectLibrary returns JSONata's functions together with those of the dialect, which replace some of them.
-func dialectLibrary() *jsonata.Library { return library() }
+// Library returns JSONata's functions together with those of the dialect, which replace some of them.
+func Library() *jsonata.Library { return library() }
 
 // newLibrary panics if a function is declared wrongly, which the first test that compiles anything shows.
 func newLibrary() *jsonata.Library {

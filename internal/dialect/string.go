@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	"math"
@@ -13,7 +13,7 @@ func stringFunctions() []jsonata.Func {
 	mime := mimeLookup()
 	variable, err := jsonata.Compile("$v")
 	if err != nil {
-		panic("expr: " + err.Error())
+		panic("dialect: " + err.Error())
 	}
 	return []jsonata.Func{
 		{Name: "string", Signature: "<x-b?:s>", Params: 1, Call: func(c *jsonata.Call) (jsonata.Value, error) {

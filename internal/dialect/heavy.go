@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	"github.com/millrace/millrace/internal/dialect/js"

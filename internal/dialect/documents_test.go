@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	"crypto"
@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/internal/dialect/js"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -50,7 +49,7 @@ func TestRS256(t *testing.T) {
 // evaluate evaluates an expression. Steps and bytes must stop it, whatever time it takes on a machine that is busy.
 func evaluate(t *testing.T, src string, data jsonata.Value) (jsonata.Value, error) {
 	t.Helper()
-	program, err := dialectLibrary().Compile(src)
+	program, err := Library().Compile(src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +61,8 @@ func TestMissingFunctionsSaySo(t *testing.T) {
 	for _, f := range heavyFunctions() {
 		_, err := evaluate(t, "$"+f.Name+"(1)", nil)
 		var e *jsonata.Error
-		if !errors.As(err, &e) || e.Code != js.CodeUnsupported || !strings.Contains(e.Message, "$"+f.Name) {
-			t.Errorf("$%s: got error %v, want %s with the name", f.Name, err, js.CodeUnsupported)
+		if !errors.As(err, &e) || e.Code != CodeUnsupported || !strings.Contains(e.Message, "$"+f.Name) {
+			t.Errorf("$%s: got error %v, want %s with the name", f.Name, err, CodeUnsupported)
 		}
 	}
 }

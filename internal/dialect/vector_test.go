@@ -1,4 +1,4 @@
-package expr
+package dialect
 
 import (
 	"encoding/json"
@@ -101,7 +101,7 @@ func checkVectorError(t *testing.T, v vector, got jsonata.Value, err error) {
 
 func evalVector(t *testing.T, v vector) (jsonata.Value, error) {
 	t.Helper()
-	program, err := dialectLibrary().Compile(v.Expr)
+	program, err := Library().Compile(v.Expr)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func toText(v any) string {
 
 func evalSuiteCase(t *testing.T, c suiteCase) (jsonata.Value, error) {
 	t.Helper()
-	program, err := dialectLibrary().Compile(c.Expr)
+	program, err := Library().Compile(c.Expr)
 	if err != nil {
 		return nil, err
 	}
