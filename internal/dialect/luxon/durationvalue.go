@@ -31,21 +31,14 @@ func (v *durationValue) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
-func wrapDuration(d duration, err error) (jsonata.Value, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &durationValue{d}, nil
-}
-
 func (v *durationValue) method(name string) call {
 	switch name {
 	case "plus", "minus":
 		return func(a []jsonata.Value) (jsonata.Value, error) { return v.add(js.Arg(a, 0), name == "minus") }
 	case "negate":
-		return func([]jsonata.Value) (jsonata.Value, error) { return wrapDuration(v.negate(), nil) }
+		return func([]jsonata.Value) (jsonata.Value, error) { return &durationValue{v.negate()}, nil }
 	case "normalize":
-		return func([]jsonata.Value) (jsonata.Value, error) { return wrapDuration(v.normalize(), nil) }
+		return func([]jsonata.Value) (jsonata.Value, error) { return &durationValue{v.normalize()}, nil }
 	case "shiftTo":
 		return v.shiftToMethod
 	case "as", "get":
@@ -82,7 +75,7 @@ func (v *durationValue) add(other jsonata.Value, negative bool) (jsonata.Value, 
 	if negative {
 		d = d.negate()
 	}
-	return wrapDuration(v.plus(d), nil)
+	return &durationValue{v.plus(d)}, nil
 }
 
 func (v *durationValue) shiftToMethod(a []jsonata.Value) (jsonata.Value, error) {
@@ -97,7 +90,7 @@ func (v *durationValue) shiftToMethod(a []jsonata.Value) (jsonata.Value, error) 
 		}
 		wanted = append(wanted, unit)
 	}
-	return wrapDuration(v.shiftTo(wanted...), nil)
+	return &durationValue{v.shiftTo(wanted...)}, nil
 }
 
 // inUnit is one unit of the duration, or all of it converted.

@@ -65,7 +65,7 @@ func (d *dateTime) number(name string) (float64, bool) {
 	case "daysInYear":
 		return d.orNaN(calendar.DaysInYear(d.civil.Year)), true
 	case "weeksInWeekYear":
-		return d.orNaN(calendar.IsoWeeks().WeeksInYear(d.week().Year)), true
+		return d.orNaN(calendar.ISOWeeks().WeeksInYear(d.week().Year)), true
 	}
 	return 0, false
 }

@@ -89,8 +89,14 @@ func formatKey(options jsonata.Value, l *locale.Data) (string, error) {
 	dateStyle, timeStyle := js.Field(options, "dateStyle"), js.Field(options, "timeStyle")
 	var dated, timed bool
 	for _, f := range []struct{ name, letter, styles string }{
-		{"weekday", "E", "345"}, {"year", "y", "12"}, {"month", "M", "12345"}, {"day", "d", "12"},
-		{"hour", "h", "12"}, {"minute", "m", "12"}, {"second", "s", "12"}, {"timeZoneName", "z", "34"},
+		{"weekday", "E", "345"},
+		{"year", "y", "12"},
+		{"month", "M", "12345"},
+		{"day", "d", "12"},
+		{"hour", "h", "12"},
+		{"minute", "m", "12"},
+		{"second", "s", "12"},
+		{"timeZoneName", "z", "34"},
 	} {
 		v := js.Field(options, f.name)
 		if v == nil {
@@ -104,8 +110,8 @@ func formatKey(options jsonata.Value, l *locale.Data) (string, error) {
 		if style < 1 || !strings.Contains(f.styles, digit) {
 			return "", js.ArgumentError("Value %s out of range for Intl.DateTimeFormat options property %s", js.Text(v), f.name)
 		}
-		timed = timed || strings.Contains("hms", f.letter)
-		dated = dated || strings.Contains("EyMd", f.letter)
+		timed = timed || strings.ContainsAny(f.letter, "hms")
+		dated = dated || strings.ContainsAny(f.letter, "EyMd")
 		if f.letter == "z" && !dated && !timed {
 			key.WriteString("y1M1d1")
 		}

@@ -11,7 +11,7 @@ import (
 // weekFields renames the fields of local weeks and says whose weeks are meant.
 func weekFields(u units, loc locale.Locale) (calendar.WeekRule, error) {
 	if !u.has("localWeekday", "localWeekNumber", "localWeekYear") {
-		return calendar.IsoWeeks(), nil
+		return calendar.ISOWeeks(), nil
 	}
 	if u.has("weekday", "weekNumber", "weekYear") {
 		return calendar.WeekRule{}, js.ArgumentError("Cannot mix locale-based week fields with ISO-based week fields")

@@ -41,7 +41,7 @@ func outOfRange(unit string, value float64) *invalidity {
 
 // dateTime is a point in time as seen in a zone and a language, with the semantics of Luxon 3.5, whose date-times existing mappings are
 // written against. It is immutable. An invalid one answers every question with NaN or null instead of failing.
-type dateTime struct {
+type dateTime struct { //nolint:recvcheck // calculations work on copies; as a value of expressions it is a pointer, which has an identity
 	ms      float64
 	zone    zone
 	loc     locale.Locale
@@ -160,7 +160,7 @@ func (d dateTime) week() calendar.WeekDate {
 	if !d.valid() {
 		return calendar.WeekDate{Year: math.NaN(), Week: math.NaN(), Weekday: math.NaN()}
 	}
-	return calendar.IsoWeeks().WeekOf(d.civil)
+	return calendar.ISOWeeks().WeekOf(d.civil)
 }
 
 func (d dateTime) weekday() float64 {

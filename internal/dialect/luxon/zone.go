@@ -176,7 +176,7 @@ func (t *zoneTable) build() {
 	for line := range strings.Lines(zoneNames) {
 		labels, zones, _ := strings.Cut(strings.TrimSpace(line), "|")
 		l := strings.Split(labels, ";")
-		for _, name := range strings.Fields(zones) {
+		for name := range strings.FieldsSeq(zones) {
 			name, target, aliased := strings.Cut(name, "=")
 			if !aliased {
 				target = name

@@ -1,6 +1,7 @@
 package qs
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/millrace/millrace/jsonata"
@@ -22,7 +23,8 @@ func FuzzQueryString(f *testing.F) {
 		_, err := program.Eval(t.Context(), jsonata.Input{
 			Bindings: map[string]jsonata.Value{"q": text, "c": flag, "n": limit},
 		})
-		if e, ok := err.(*jsonata.Error); err != nil && (!ok || e.Code == "") {
+		var e *jsonata.Error
+		if err != nil && (!errors.As(err, &e) || e.Code == "") {
 			t.Errorf("got error %v, which has no code", err)
 		}
 	})

@@ -132,25 +132,22 @@ func (b *builder) trimmed(text string) string {
 	return text
 }
 
-func (b *builder) comment(text string) error {
+func (b *builder) comment(text string) {
 	if !b.o.flag("ignoreComment") {
 		b.add("comment", b.trimmed(text))
 	}
-	return nil
 }
 
-func (b *builder) cdata(text string) error {
+func (b *builder) cdata(text string) {
 	if !b.o.flag("ignoreCdata") {
 		b.add("cdata", b.trimmed(text))
 	}
-	return nil
 }
 
-func (b *builder) doctype(text string) error {
+func (b *builder) doctype(text string) {
 	if !b.o.flag("ignoreDoctype") {
 		b.add("doctype", b.trimmed(strings.TrimPrefix(text, " ")))
 	}
-	return nil
 }
 
 // instruction handles <?name body?>; the one named xml is the declaration.

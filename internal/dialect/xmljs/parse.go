@@ -95,7 +95,14 @@ func isNameStart(r rune) bool {
 		return false
 	}
 	for _, span := range [][2]rune{
-		{0xc0, 0x2ff}, {0x370, 0x37d}, {0x37f, 0x1fff}, {0x200c, 0x200d}, {0x2070, 0x218f}, {0x2c00, 0x2fef}, {0x3001, 0xd7ff}, {0xf900, 0xfdcf},
+		{0xc0, 0x2ff},
+		{0x370, 0x37d},
+		{0x37f, 0x1fff},
+		{0x200c, 0x200d},
+		{0x2070, 0x218f},
+		{0x2c00, 0x2fef},
+		{0x3001, 0xd7ff},
+		{0xf900, 0xfdcf},
 		{0xfdf0, 0xfffd},
 	} {
 		if r >= span[0] && r <= span[1] {
@@ -208,7 +215,7 @@ func (p *parser) atDoctype(c rune) {
 	if c == '>' {
 		p.state = (*parser).inText
 		p.flush()
-		p.report(p.out.doctype(p.doctype.String()))
+		p.out.doctype(p.doctype.String())
 		p.inDoctype, p.sawDoctype = false, true
 		return
 	}
@@ -295,7 +302,7 @@ func (p *parser) inComment(c rune) {
 	}
 	if text != "" {
 		p.flush()
-		p.report(p.out.comment(text))
+		p.out.comment(text)
 	}
 	p.buffer.Reset()
 	p.state = (*parser).afterComment
@@ -322,7 +329,7 @@ func (p *parser) inCDATA(c rune) {
 	}
 	if text := strings.TrimSuffix(p.buffer.String(), "]]"); text != "" {
 		p.flush()
-		p.report(p.out.cdata(text))
+		p.out.cdata(text)
 	}
 	p.flush()
 	p.state = (*parser).inText

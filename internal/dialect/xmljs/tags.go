@@ -43,10 +43,10 @@ func (p *parser) inTag(c rune) {
 	}
 	p.flush()
 	p.attributes = jsonata.NewObject(0)
-	switch {
-	case c == '>':
+	switch c {
+	case '>':
 		p.openTag()
-	case c == '/':
+	case '/':
 		p.state = (*parser).afterSlash
 	default:
 		if !isSpace(c) {

@@ -124,8 +124,8 @@ func OrdinalOf(year, month, day float64) float64 {
 // WeekRule says where weeks start and which week of a year is its first.
 type WeekRule struct{ MinDays, FirstDay float64 }
 
-// IsoWeeks is the rule of ISO 8601.
-func IsoWeeks() WeekRule { return WeekRule{MinDays: 4, FirstDay: 1} }
+// ISOWeeks is the rule of ISO 8601.
+func ISOWeeks() WeekRule { return WeekRule{MinDays: 4, FirstDay: 1} }
 
 // localWeekday numbers the days of a week from the first day of the rule.
 func (r WeekRule) localWeekday(isoDay float64) float64 {

@@ -191,7 +191,7 @@ func NumberingDigits(system string) (string, bool) {
 	}
 	digits := make([]rune, 10)
 	for i := range digits {
-		digits[i] = zero + rune(i) //nolint:gosec // i is a digit
+		digits[i] = zero + rune(i)
 	}
 	return string(digits), true
 }

@@ -48,8 +48,10 @@ func (l *Data) glue(longMonth bool) string {
 
 // plain strings the fields of a key together.
 func (l *Data) plain(key string) string {
-	letters := map[string]string{"y1": "{y}", "y2": "{yy}", "M1": "{M}", "M2": "{MM}", "M3": "{MMM}", "M4": "{MMMM}", "M5": "{MMMMM}", "d1": "{d}",
-		"d2": "{dd}", "E3": "{EEE}", "E4": "{EEEE}", "E5": "{EEEEE}", "h1": "{HH}", "h2": "{HH}", "m1": "{mm}", "m2": "{mm}", "s1": "{ss}", "s2": "{ss}"}
+	letters := map[string]string{
+		"y1": "{y}", "y2": "{yy}", "M1": "{M}", "M2": "{MM}", "M3": "{MMM}", "M4": "{MMMM}", "M5": "{MMMMM}", "d1": "{d}",
+		"d2": "{dd}", "E3": "{EEE}", "E4": "{EEEE}", "E5": "{EEEEE}", "h1": "{HH}", "h2": "{HH}", "m1": "{mm}", "m2": "{mm}", "s1": "{ss}", "s2": "{ss}",
+	}
 	var parts []string
 	for ; len(key) >= 2; key = key[2:] {
 		parts = append(parts, letters[key[:2]])

@@ -52,14 +52,18 @@ func pluralForm(tag string, amount float64) string {
 	}
 	form := cldr.Cardinal.MatchPlural(language.Make(tag), int(js.ParseNumber(whole)), len(decimals), len(decimals), int(js.ParseNumber(decimals)),
 		int(js.ParseNumber(decimals)))
-	return map[cldr.Form]string{cldr.Other: "other", cldr.Zero: "zero", cldr.One: "one", cldr.Two: "two", cldr.Few: "few",
-		cldr.Many: "many"}[form]
+	return map[cldr.Form]string{
+		cldr.Other: "other", cldr.Zero: "zero", cldr.One: "one", cldr.Two: "two", cldr.Few: "few",
+		cldr.Many: "many",
+	}[form]
 }
 
 // englishRelative has words of its own, which differ from those of the CLDR.
 func englishRelative(count float64, unit, style string, calendar bool) (string, error) {
-	short := map[string]string{"years": "yr.", "quarters": "qtr.", "months": "mo.", "weeks": "wk.", "days": "day", "hours": "hr.",
-		"minutes": "min.", "seconds": "sec."}
+	short := map[string]string{
+		"years": "yr.", "quarters": "qtr.", "months": "mo.", "weeks": "wk.", "days": "day", "hours": "hr.",
+		"minutes": "min.", "seconds": "sec.",
+	}
 	single := strings.TrimSuffix(unit, "s")
 	if calendar {
 		if word, ok := englishCalendarWord(count, unit); ok {
