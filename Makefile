@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test vet lint fmt fmt-check generate crash fuzz bench ci clean
+.PHONY: build demo test vet lint fmt fmt-check generate crash hostile fuzz bench ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -32,6 +32,9 @@ generate: ## docs/openapi.json and other golden files
 
 crash: ## kill -9 at random points, restart, check that nothing is lost
 	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -v -count=1 -timeout 20m ./internal/millracetest
+
+hostile: ## hostile expressions against time and memory, which the race detector would multiply
+	$(GO) test -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),20s)

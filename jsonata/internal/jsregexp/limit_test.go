@@ -130,8 +130,12 @@ func TestCompileLimits(t *testing.T) {
 
 func FuzzMatch(f *testing.F) {
 	for _, seed := range [][3]string{
-		{`(?<=(\d+)(\d+))$`, "", "1053"}, {`(z)((a+)?(b+)?(c))*`, "i", "zaacbbbcac"}, {`^(a+)+$`, "m", "aaaab"},
-		{`[^\w-é]{2,}?\1|(?<n>x)\k<n>`, "s", "😀é"}, {`(?:(?!(a))b\1|\B){0,3}`, "", "bb"}, {`\u0041\x41\cA\07[\b]`, "", "A"},
+		{`(?<=(\d+)(\d+))$`, "", "1053"},
+		{`(z)((a+)?(b+)?(c))*`, "i", "zaacbbbcac"},
+		{`^(a+)+$`, "m", "aaaab"},
+		{`[^\w-é]{2,}?\1|(?<n>x)\k<n>`, "s", "😀é"},
+		{`(?:(?!(a))b\1|\B){0,3}`, "", "bb"},
+		{`\u0041\x41\cA\07[\b]`, "", "A"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
