@@ -1,0 +1,159 @@
+package workflow_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/workflow"
+)
+
+const (
+	env     = millrace.EnvironmentID("00000000-0000-4000-8000-000000000001")
+	job     = millrace.SyncJobID("51b79ace-a7b4-4077-93ba-8048a06ece2b")
+	account = millrace.IntegratedAccountID("3f0c8a55-96c1-4f9f-9d0a-1c1f7f9b8e10")
+)
+
+type silent struct{}
+
+// EmitTx implements workflow.Emitter.
+func (silent) EmitTx(context.Context, *store.Tx, ...*millrace.Event) error { return nil }
+
+// ran stores a workflow with the steps and an event, runs it, and returns the run.
+func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millrace.WorkflowResult) {
+	t.Helper()
+	ctx := t.Context()
+	run := &millrace.WorkflowRun{EnvironmentID: env, WorkflowVersion: 1, Status: millrace.WorkflowRunCreated}
+	err := db.Update(ctx, func(tx *store.Tx) error {
+		w := &millrace.Workflow{EnvironmentID: env, TriggerName: millrace.EventAccountActive, Event: millrace.EventAccountActive}
+		if err := json.Unmarshal([]byte(`{"steps":`+steps+`}`), &w.Config); err != nil {
+			return err
+		}
+		e := &millrace.Event{EnvironmentID: env, Name: millrace.EventAccountActive, Payload: json.RawMessage(
+			`{"id":"` + string(account) + `","tenant_id":"acme","context":{"plan":"pro"},"integration":{"name":"zendesk"}}`)}
+		if err := tx.InsertWorkflow(ctx, w); err != nil {
+			return err
+		}
+		if _, err := tx.InsertEvent(ctx, e); err != nil {
+			return err
+		}
+		if _, err := tx.SyncJob(ctx, env, job); err != nil {
+			if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{ID: job, EnvironmentID: env}); err != nil {
+				return err
+			}
+			if err := tx.InsertIntegratedAccount(ctx, &millrace.IntegratedAccount{ID: account, EnvironmentID: env}); err != nil {
+				return err
+			}
+		}
+		run.WorkflowID, run.EventID = w.ID, e.ID
+		return tx.InsertWorkflowRun(ctx, run)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := workflow.NewRunner(db, silent{})
+	for range 2 { // a task may run again
+		if err := r.Run(ctx, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var result millrace.WorkflowResult
+	err = db.View(ctx, func(tx *store.Tx) error {
+		run, err = tx.WorkflowRun(ctx, env, run.ID)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(run.Result, &result); err != nil {
+		t.Fatalf("result %s: %v", run.Result, err)
+	}
+	return run, result
+}
+
+func step(config string) string {
+	return `[{"type":"run","action":"run_sync_job","config":` + config + `}]`
+}
+
+func TestStepsTakeEffectOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		run, result := ran(t, db, `[
+			{"type":"run","action":"run_sync_job","config":{"sync_job_id":"`+string(job)+`","integrated_account_id":"{{integrated_account_id}}"}},
+			{"type":"run","action":"run_sync_job","run_if":"context.plan = 'free'","config":"{}"},
+			{"type":"run","action":"run_sync_job","config":"{\"sync_job_id\":steps[0].sync_job_id,\"args\":{\"first\":steps[0].id,\"integrated_account_id\":integrated_account_id}}"},
+			{"type":"run","action":"run_sync_job","cron_expression":"0 */6 * * *","config":{"sync_job_id":"`+string(job)+`"}}]`)
+		if run.Status != millrace.WorkflowRunCompleted || !result.Success || len(result.Steps) != 4 || !result.Steps[1].Skipped {
+			t.Fatalf("got %s, %s", run.Status, run.Result)
+		}
+		err := db.View(t.Context(), func(tx *store.Tx) error {
+			runs, err := tx.ListSyncJobRuns(t.Context(), env, millrace.Query{Sort: []millrace.Sort{{Field: "created_at"}}})
+			if err != nil {
+				return err
+			}
+			if len(runs.Result) != 2 {
+				t.Fatalf("got %d sync job runs, want 2 although the task ran twice", len(runs.Result))
+			}
+			for _, r := range runs.Result {
+				if r.IntegratedAccountID != account || !strings.Contains(string(r.Args), string(account)) {
+					t.Errorf("account %q and args %s, want the account in both", r.IntegratedAccountID, r.Args)
+				}
+			}
+			triggers, err := tx.ListSyncJobCronTriggers(t.Context(), env, millrace.Query{})
+			if len(triggers.Result) != 1 || triggers.Result[0].NextRunAt == 0 {
+				t.Errorf("got schedules %+v, want one that is scheduled", triggers.Result)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestWrongStepsFailWithTheValueAndItsSource(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		steps string
+		want  []string
+	}{
+		"unmapped": {
+			step(`"( $id := $mapValues(integration.name, {\"calcom\": \"x\"}); {\"sync_job_id\": $id} )"`),
+			[]string{"config.steps[0].config.sync_job_id", `"zendesk" is not an id`, "$mapValues(integration.name"},
+		},
+		"unknown": {
+			step(`{"sync_job_id":"00000000-0000-4000-8000-00000000dead"}`),
+			[]string{"config.steps[0].config.sync_job_id", "00000000-0000-4000-8000-00000000dead", "does not exist in this environment"},
+		},
+		"several": {
+			step(`{"sync_job_id":"` + string(job) + `","webhook_id":"{{tenant_id}}","integrated_account_id":"nope"}`),
+			[]string{`"acme" is not an id`, `"nope" is not an id`},
+		},
+		"absent":     {step(`"{}"`), []string{"config.steps[0].config.sync_job_id", "is required"}},
+		"no object":  {step(`"[1]"`), []string{"config.steps[0].config", "must yield an object, yields [1]"}},
+		"nothing":    {step(`"no.where"`), []string{"must yield an object, yields nothing"}},
+		"expression": {step(`"$number(tenant_id)"`), []string{"config.steps[0].config", "acme"}},
+		"condition":  {`[{"type":"run","action":"run_sync_job","run_if":"$number(tenant_id) > 1","config":"{}"}]`, []string{"config.steps[0].run_if"}},
+		"action":     {`[{"type":"run","action":"fly","config":"{}"}]`, []string{"config.steps[0].action", `unknown action "fly"`}},
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for name, tc := range cases {
+			run, result := ran(t, db, strings.Replace(tc.steps, "}]", `},{"type":"run","action":"run_sync_job","config":"{}"}]`, 1))
+			if run.Status != millrace.WorkflowRunFailed || result.Success || result.Error == "" || len(run.Error) == 0 {
+				t.Errorf("%s: got %s, %s", name, run.Status, run.Result)
+			}
+			if len(result.Steps) != 1 {
+				t.Errorf("%s: got %d steps, want none after the one that failed", name, len(result.Steps))
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(result.Error, want) {
+					t.Errorf("%s: got %q, want it to contain %q", name, result.Error, want)
+				}
+			}
+		}
+	})
+}
