@@ -18,6 +18,11 @@ const maxTries = 8
 // shorter than the time after which a silent node is taken for dead.
 const idleInTransaction = "SET idle_in_transaction_session_timeout = '10s'"
 
+// begin bounds how long an update waits for locks. A node that is paused may have several updates waiting for the one of
+// its own that holds a lock; each would get it in turn and keep it for as long as idleInTransaction allows. A wait this
+// long is repeated like a deadlock. It is not set for the connection, because River's maintenance and migrations may wait.
+const begin = "BEGIN; SET LOCAL lock_timeout = '5s'"
+
 type postgresBackend struct{ pool *pgxpool.Pool }
 
 func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
@@ -64,7 +69,7 @@ func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
 	var err error
 	for range maxTries {
-		err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error { return fn(pgConn{tx, tx}) })
+		err = pgx.BeginTxFunc(ctx, b.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error { return fn(pgConn{tx, tx}) })
 		if !isPostgresRetryable(err) {
 			return err
 		}
@@ -101,7 +106,7 @@ func postgresCode(err error) string {
 
 func isPostgresRetryable(err error) bool {
 	switch postgresCode(err) {
-	case "40001", "40P01": // serialization failure, deadlock
+	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock timeout
 		return true
 	}
 	return false
