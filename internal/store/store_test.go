@@ -288,6 +288,43 @@ func TestRunProgressIsFenced(t *testing.T) {
 	})
 }
 
+func TestEndedWorkflowRunStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		env := millrace.NewID[millrace.EnvironmentID]()
+		run := &millrace.WorkflowRun{
+			EnvironmentID: env, WorkflowID: millrace.NewID[millrace.WorkflowID](), EventID: millrace.NewID[millrace.EventID](),
+			Status: millrace.WorkflowRunCreated,
+		}
+		var late millrace.WorkflowRun
+		err := db.Update(t.Context(), func(tx *store.Tx) error {
+			if err := tx.InsertWorkflowRun(t.Context(), run); err != nil {
+				return err
+			}
+			late = *run // what a process has read that is then paused
+			run.Status, run.Result = millrace.WorkflowRunCompleted, json.RawMessage(`{"success":true}`)
+			return tx.UpdateWorkflowRun(t.Context(), run)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		late.Status, late.RetryAttempt = millrace.WorkflowRunRunning, 1
+		err = db.Update(t.Context(), func(tx *store.Tx) error { return tx.UpdateWorkflowRun(t.Context(), &late) })
+		if millrace.KindOf(err) != millrace.KindNotFound {
+			t.Errorf("a late update: got %v, want KindNotFound", err)
+		}
+		var got *millrace.WorkflowRun
+		err = db.View(t.Context(), func(tx *store.Tx) error {
+			var err error
+			got, err = tx.WorkflowRun(t.Context(), env, run.ID)
+			return err
+		})
+		if err != nil || got.Status != millrace.WorkflowRunCompleted || string(got.Result) != `{"success":true}` || got.RetryAttempt != 0 {
+			t.Errorf("got %+v, %v, want the run as it ended", got, err)
+		}
+	})
+}
+
 func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -47,9 +47,14 @@ func (tx *Tx) ListWorkflowRuns(ctx context.Context, env millrace.EnvironmentID, 
 	return tx.db.tables.workflowRun.list(ctx, tx, env, q)
 }
 
-// UpdateWorkflowRun writes all of a workflow run, or returns an error of KindNotFound.
+// UpdateWorkflowRun writes how far a workflow run has come. It returns an error of KindNotFound when the run was deleted,
+// and also when it has ended: a process that was paused may come back long after another has done the rest.
 func (tx *Tx) UpdateWorkflowRun(ctx context.Context, v *millrace.WorkflowRun) error {
-	return mustUpdate(ctx, tx, tx.db.tables.workflowRun, v, string(v.ID))
+	v.UpdatedAt = tx.Now()
+	n, err := tx.exec(ctx, `UPDATE workflow_run SET status = $3, result = $4, error = $5, retry_attempt = $6, started_at = $7, finished_at = $8,
+updated_at = $9 WHERE id = $1 AND environment_id = $2 AND status IN ('created', 'running')`, string(v.ID), string(v.EnvironmentID), string(v.Status),
+		string(v.Result), string(v.Error), v.RetryAttempt, int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+	return changed(n, err, "workflow run", string(v.ID))
 }
 
 // DeleteWorkflowRun removes a workflow run, or returns an error of KindNotFound.

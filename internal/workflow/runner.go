@@ -65,12 +65,16 @@ func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
 	return r.end(ctx, p, fmt.Sprintf("gave up after %d attempts: an internal error", task.Attempt), nil)
 }
 
-// countRetry lets the run show that it is being tried again.
+// countRetry lets the run show that it is being tried again, unless another process has ended it meanwhile.
 func (r *Runner) countRetry(ctx context.Context, run *millrace.WorkflowRun, attempt int) error {
-	return r.db.Update(ctx, func(tx *store.Tx) error {
+	err := r.db.Update(ctx, func(tx *store.Tx) error {
 		run.RetryAttempt = int64(attempt)
 		return tx.UpdateWorkflowRun(ctx, run)
 	})
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return nil
+	}
+	return err
 }
 
 func (r *Runner) load(ctx context.Context, id millrace.WorkflowRunID) (*progress, error) {
