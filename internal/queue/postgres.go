@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -128,7 +129,7 @@ func (e *postgresEngine) heartbeat(ctx context.Context) {
 		}
 		err := e.beat(ctx)
 		if err == nil {
-			err = e.reap(ctx)
+			err = errors.Join(e.reap(ctx), e.missed(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			e.q.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "heartbeat", slog.String("err", err.Error()))
@@ -152,5 +153,14 @@ gone AS (DELETE FROM node WHERE seen_at < (SELECT at FROM now) - $1 RETURNING id
 UPDATE river_job SET state = 'available' WHERE state = 'running' AND id IN (SELECT id FROM river_job WHERE state = 'running'
 AND attempted_by[array_upper(attempted_by, 1)] NOT IN (SELECT id FROM node WHERE seen_at >= (SELECT at FROM now) - $1)
 AND attempted_at < now() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED)`, deadAfter.Microseconds(), deadAfter.Seconds())
+	return err
+}
+
+// missed makes tasks available that this node is said to run and does not: PostgreSQL gave them to it, and the answer was
+// lost with a connection or came after the deadline.
+func (e *postgresEngine) missed(ctx context.Context) error {
+	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running' AND id IN (SELECT id FROM river_job
+WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1 AND NOT id = ANY ($2)
+AND attempted_at < now() - make_interval(secs => $3) FOR UPDATE SKIP LOCKED)`, e.q.node, e.q.atWork.list(), deadAfter.Seconds())
 	return err
 }

@@ -46,6 +46,7 @@ type Queue struct {
 	cfg    Config
 	engine engine
 	node   string
+	atWork atWork
 }
 
 // engine is a River client for one kind of database.

@@ -252,6 +252,26 @@ func TestRunningTasksOfANodeThatIsKnownToBeDeadRunAgainAtOnce(t *testing.T) {
 	}
 }
 
+// A node that is given a task and does not learn of it, because the answer was lost, gets it again.
+func TestTaskThatItsNodeNeverSawRuns(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	ran := make(chan struct{}, 2)
+	db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+		millrace.TaskPump: func(context.Context, millrace.Task) error { ran <- struct{}{}; return nil },
+	})
+	enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "w"})
+	_, err := db.Postgres().Exec(t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '16 seconds',
+attempted_by = ARRAY[$1]`, q.Node())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ran, "the task")
+}
+
 func BenchmarkHop(b *testing.B) {
 	urls := map[string]func() string{"sqlite": func() string { return storetest.SQLite(b) }, "postgres": func() string { return storetest.Postgres(b) }}
 	for name, url := range urls {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -11,6 +14,35 @@ import (
 
 	"github.com/millrace/millrace"
 )
+
+// atWork knows the tasks that this process is working on.
+type atWork struct {
+	mu    sync.Mutex
+	tasks map[int64]int // how often: a task that was freed too early may run twice
+}
+
+func (a *atWork) add(id int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tasks == nil {
+		a.tasks = map[int64]int{}
+	}
+	a.tasks[id]++
+}
+
+func (a *atWork) remove(id int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tasks[id]--; a.tasks[id] == 0 {
+		delete(a.tasks, id)
+	}
+}
+
+func (a *atWork) list() []int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.AppendSeq([]int64{}, maps.Keys(a.tasks))
+}
 
 // worker hands River's jobs to the handlers of their kind.
 type worker struct {
@@ -28,6 +60,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	if handler == nil {
 		return river.JobCancel(errors.New("no handler for task kind " + job.Args.Task))
 	}
+	w.q.atWork.add(job.ID)
+	defer w.q.atWork.remove(job.ID)
 	began := time.Now() //nolint:forbidigo // a duration for the log
 	task := millrace.Task{Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt}
 	err := handler(context.WithValue(ctx, jobKey{}, job), task)
