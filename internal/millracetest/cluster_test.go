@@ -55,6 +55,16 @@ func (c *cluster) under(t *testing.T, act func()) time.Duration {
 	return time.Since(began)
 }
 
+// checkAlive fails the test when a node has ended by itself.
+func (c *cluster) checkAlive(t *testing.T) {
+	t.Helper()
+	for _, node := range c.nodes {
+		if node.Ended() {
+			t.Fatalf("the node %s has ended by itself", node.Base)
+		}
+	}
+}
+
 // One of two nodes is killed: the other finishes what it was working on.
 func TestTwoNodesOneKilled(t *testing.T) {
 	t.Parallel()
@@ -91,10 +101,12 @@ func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
 	paused := time.Now()
 	callers.Wait()
 	millracetest.Wait(t, takeover, func() (bool, any) {
+		c.checkAlive(t)
 		// By then, the other node has long finished what it had itself.
 		last := c.load.Last()
 		return last.Sub(paused) > 12*time.Second, last
 	})
+	c.checkAlive(t)
 	node.Resume(t)
 	t.Logf("node paused until its work was taken over %s later, with %d runs under way", time.Since(paused).Round(time.Millisecond), c.load.Underway())
 	time.Sleep(time.Second) // both at once

@@ -154,7 +154,7 @@ func logErrors(t *testing.T, nodes ...*millracetest.Node) {
 	t.Helper()
 	for _, node := range nodes {
 		for message, times := range node.Errors() {
-			t.Logf("logged as an error %d times: %s", times, message)
+			t.Logf("%s logged as an error %d times: %s", node.Base, times, message)
 		}
 	}
 }
