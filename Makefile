@@ -40,7 +40,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),20s)
 
 bench: ## ratios against floors on this machine
-	.ci/with-postgres $(GO) run ./bench
+	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench
 
 ci: ## what CI runs
 	.ci/run

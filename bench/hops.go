@@ -144,7 +144,12 @@ func (h *hops) matched(ctx context.Context) error {
 	})
 }
 
+// patience bounds how long a benchmark waits for what must come.
+const patience = 2 * time.Minute
+
 func until(ctx context.Context, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -213,8 +218,8 @@ func latency(ctx context.Context, o options, database string) error {
 			return err
 		}
 		took = append(took, (<-h.started).Sub(began))
-		runs := h.runs.Load()
-		if err := until(ctx, func() (bool, error) { return h.runs.Load() > runs || runs == int64(len(took)), nil }); err != nil {
+		// The server is idle again once the run has ended.
+		if err := until(ctx, func() (bool, error) { return h.runs.Load() >= int64(len(took)), nil }); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -25,6 +26,7 @@ type Accepter struct {
 	mu       sync.RWMutex // guards stopped and, with it, sends on requests
 	stopped  bool
 	done     sync.WaitGroup
+	waiting  atomic.Int64 // callers that have no answer yet
 }
 
 type request struct {
@@ -56,6 +58,8 @@ func (a *Accepter) Stop() {
 // Accept returns once the event is durable, with its id and time filled in. With an idempotency key that was used
 // before, the event becomes the earlier one. A caller that gives up cannot know whether the event was stored.
 func (a *Accepter) Accept(ctx context.Context, e *millrace.Event) error {
+	a.waiting.Add(1)
+	defer a.waiting.Add(-1)
 	r := &request{event: e, done: make(chan struct{})}
 	a.mu.RLock()
 	if a.stopped {
@@ -74,18 +78,18 @@ func (a *Accepter) Accept(ctx context.Context, e *millrace.Event) error {
 
 func (a *Accepter) run() {
 	for first := range a.requests {
-		a.commit(collect(first, a.requests))
+		a.commit(a.collect(first))
 	}
 }
 
-// collect adds what arrives within maxWait to the first request.
-func collect(first *request, more <-chan *request) []*request {
+// collect adds what arrives within maxWait to the first request. It waits no longer than until every caller is in.
+func (a *Accepter) collect(first *request) []*request {
 	batch := []*request{first}
 	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
-	for len(batch) < maxBatch {
+	for len(batch) < maxBatch && int64(len(batch)) < a.waiting.Load() {
 		select {
-		case r, ok := <-more:
+		case r, ok := <-a.requests:
 			if !ok {
 				return batch
 			}

@@ -64,7 +64,7 @@ func (tx *Tx) DeleteSyncJobCronTrigger(ctx context.Context, env millrace.Environ
 
 // CronTriggerOfStep returns the schedule that a workflow's step made for an account, or nil: a reconnect updates it.
 func (tx *Tx) CronTriggerOfStep(ctx context.Context, env millrace.EnvironmentID, workflow millrace.WorkflowID, step int64, account millrace.IntegratedAccountID) (*millrace.SyncJobCronTrigger, error) {
-	return tx.db.tables.cronTrigger.find(ctx, tx, "environment_id = $1 AND workflow_id = $2 AND step_index = $3 AND integrated_account_id = $4"+tx.db.dialect.forUpdate(),
+	return tx.db.tables.cronTrigger.find(ctx, tx, "environment_id = $1 AND workflow_id = $2 AND workflow_id <> '' AND step_index = $3 AND integrated_account_id = $4"+tx.db.dialect.forUpdate(),
 		string(env), string(workflow), step, string(account))
 }
 

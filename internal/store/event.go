@@ -47,7 +47,7 @@ func (tx *Tx) InsertBatch(ctx context.Context, id millrace.BatchID) error {
 // same idempotency key; v is then that event.
 func (tx *Tx) InsertEvent(ctx context.Context, v *millrace.Event) (bool, error) {
 	if v.IdempotencyKey != "" {
-		earlier, err := tx.db.tables.event.find(ctx, tx, "environment_id = $1 AND idempotency_key = $2", string(v.EnvironmentID), v.IdempotencyKey)
+		earlier, err := tx.db.tables.event.find(ctx, tx, "environment_id = $1 AND idempotency_key = $2 AND idempotency_key <> ''", string(v.EnvironmentID), v.IdempotencyKey)
 		if err != nil {
 			return false, err
 		}

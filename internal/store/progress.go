@@ -31,7 +31,7 @@ func (tx *Tx) UpdateSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) erro
 
 // SyncJobRunOfStep returns the run that a step of a workflow run started, or nil.
 func (tx *Tx) SyncJobRunOfStep(ctx context.Context, env millrace.EnvironmentID, run millrace.WorkflowRunID, step int64) (*millrace.SyncJobRun, error) {
-	return tx.db.tables.syncJobRun.find(ctx, tx, "environment_id = $1 AND workflow_run_id = $2 AND step_index = $3", string(env), string(run), step)
+	return tx.db.tables.syncJobRun.find(ctx, tx, "environment_id = $1 AND workflow_run_id = $2 AND workflow_run_id <> '' AND step_index = $3", string(env), string(run), step)
 }
 
 // LastCompletedRun returns the latest completed run of a job for an account, or nil.

@@ -250,7 +250,8 @@ func (t *table[T]) insertNew(ctx context.Context, tx *Tx, v *T) (bool, error) {
 	return n > 0, nil
 }
 
-// find returns the first row that meets the condition, or nil.
+// find returns the first row that meets the condition, or nil. A condition on a column with a partial index must
+// repeat the index's own condition: SQLite does not conclude it from a parameter.
 func (t *table[T]) find(ctx context.Context, tx *Tx, condition string, args ...any) (*T, error) {
 	v := new(T)
 	found, err := tx.one(ctx, fmt.Sprintf("SELECT %s FROM %s AS t WHERE %s", t.names(), t.name, condition), args, t.dests(v)...)
