@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,14 +192,7 @@ func (f field) suggest(got string, names []string, format string, args ...any) {
 
 // reportError reports an error of the expression language with its place.
 func (f field) reportError(err error) {
-	failure := millrace.Failure{Path: f.path, Message: err.Error()}
-	if e, ok := errors.AsType[*expr.Error](err); ok {
-		offset := e.Offset
-		failure = millrace.Failure{
-			Path: f.path, Message: e.Message, Code: e.Code, Line: e.Line, Column: e.Column, Offset: &offset,
-		}
-	}
-	f.found.list = append(f.found.list, failure)
+	f.found.list = append(f.found.list, expr.FailureOf(f.path, err))
 }
 
 // program compiles an expression, nil when the field is missing.

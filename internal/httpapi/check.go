@@ -143,7 +143,7 @@ func (c *checker) unknown(s *huma.Schema, v *value, m member, path string) {
 	}
 	slices.Sort(free)
 	f := c.fail(path, m.at, "unknown key %q", m.key)
-	if f.Suggestion = nearest(m.key, free); f.Suggestion != "" {
+	if f.Suggestion = millrace.Nearest(m.key, free); f.Suggestion != "" {
 		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
 	}
 }
@@ -198,7 +198,7 @@ func (c *checker) text(s *huma.Schema, v *value, path string) {
 			names[i] = fmt.Sprint(e)
 		}
 		f := c.fail(path, v.at, "must be one of %s, not %q", strings.Join(names, ", "), shorten(v.text))
-		f.Suggestion = nearest(v.text, names)
+		f.Suggestion = millrace.Nearest(v.text, names)
 	}
 }
 

@@ -211,8 +211,8 @@ func TestNearest(t *testing.T) {
 		"run_fi": "run_if", "runif": "run_if", "step": "steps", "confg": "config", "integrated_acount:actve": "integrated_account:active",
 		"zebra": "", "": "", "x": "",
 	} {
-		if n := nearest(got, names); n != want {
-			t.Errorf("nearest(%q): got %q, want %q", got, n, want)
+		if n := millrace.Nearest(got, names); n != want {
+			t.Errorf("Nearest(%q): got %q, want %q", got, n, want)
 		}
 	}
 }

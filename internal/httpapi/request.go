@@ -121,7 +121,7 @@ func (a *api) unrouted(fallback http.Handler, r *http.Request) *envelope {
 		return errMethod(r.Method, r.URL.Path, probe.Header().Get("Allow"), methodNotes(first))
 	}
 	e := newEnvelope(http.StatusNotFound, "there is no "+shorten(r.URL.Path))
-	if near := nearest(r.URL.Path, a.paths); near != "" {
+	if near := millrace.Nearest(r.URL.Path, a.paths); near != "" {
 		e.Text += fmt.Sprintf("; did you mean %s?", near)
 		e.Details = &details{Failures: []millrace.Failure{{Message: "unknown path", Suggestion: near}}}
 	}

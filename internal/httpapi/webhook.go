@@ -84,7 +84,7 @@ func checkEventTypes(names []string) []millrace.Failure {
 			continue
 		}
 		f := millrace.Failure{Path: fmt.Sprintf("event_types[%d]", i), Message: fmt.Sprintf("unknown event %q", shorten(name))}
-		if f.Suggestion = nearest(name, catalogue); f.Suggestion != "" {
+		if f.Suggestion = millrace.Nearest(name, catalogue); f.Suggestion != "" {
 			f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
 		}
 		out = append(out, f)

@@ -23,7 +23,7 @@ func checkTrigger(name string) []millrace.Failure {
 		f.Message += "; a custom event is custom: followed by up to 128 letters, digits, dots, dashes and underscores"
 		return []millrace.Failure{f}
 	}
-	if f.Suggestion = nearest(name, append(millrace.EventNames(), millrace.EventAccountConnected)); f.Suggestion != "" {
+	if f.Suggestion = millrace.Nearest(name, append(millrace.EventNames(), millrace.EventAccountConnected)); f.Suggestion != "" {
 		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
 	}
 	return []millrace.Failure{f}
@@ -98,7 +98,7 @@ func checkAction(path, action string) []millrace.Failure {
 	}
 	f := millrace.Failure{Path: path + ".action", Message: fmt.Sprintf("unknown action %q; known are %s",
 		shorten(action), strings.Join(millrace.StepActions(), ", "))}
-	f.Suggestion = nearest(action, millrace.StepActions())
+	f.Suggestion = millrace.Nearest(action, millrace.StepActions())
 	return []millrace.Failure{f}
 }
 
@@ -150,7 +150,7 @@ func checkInput(path string, root *value) []millrace.Failure {
 		}
 		if !slices.Contains(keys, m.key) {
 			f := millrace.Failure{Path: join(path, m.key), Message: fmt.Sprintf("run_sync_job has no input %q", shorten(m.key))}
-			if f.Suggestion = nearest(m.key, keys); f.Suggestion != "" {
+			if f.Suggestion = millrace.Nearest(m.key, keys); f.Suggestion != "" {
 				f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
 			}
 			out = append(out, f)

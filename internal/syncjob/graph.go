@@ -68,7 +68,7 @@ func (g *graph) linkParents(specs []*spec, nodes []*node, root *node, found *fin
 		switch parent := g.find(name, nodes); {
 		case parent == nil:
 			found.add(millrace.Failure{
-				Path: path, Message: "no node is called " + quote(name), Suggestion: closest(name, nodeNames(nodes)),
+				Path: path, Message: "no node is called " + quote(name), Suggestion: millrace.Nearest(name, nodeNames(nodes)),
 			})
 		case parent.kind == typeDestination:
 			found.at(path, "%s is a destination, which has no output", quote(name))
@@ -123,7 +123,7 @@ func (g *graph) linkSinks(specs []*spec, nodes []*node, found *findings) {
 			case name == "":
 			case source == nil:
 				found.add(millrace.Failure{
-					Path: path, Message: "no node is called " + quote(name), Suggestion: closest(name, nodeNames(nodes)),
+					Path: path, Message: "no node is called " + quote(name), Suggestion: millrace.Nearest(name, nodeNames(nodes)),
 				})
 			case source.kind == typeRequest || source.kind == typeTransform || source.kind == typeSpool:
 				source.sinks = append(source.sinks, n)

@@ -133,7 +133,7 @@ func readType(s *spec, found *findings) nodeType {
 	default:
 		found.add(millrace.Failure{
 			Path: s.at + ".type", Message: fmt.Sprintf("unknown node type %q", kind),
-			Suggestion: closest(string(kind), nodeTypes()),
+			Suggestion: millrace.Nearest(string(kind), nodeTypes()),
 		})
 	}
 	return kind

@@ -1,7 +1,7 @@
-package httpapi
+package millrace
 
-// nearest returns the name that was probably meant, "" when none is near.
-func nearest(got string, names []string) string {
+// Nearest returns the name that was probably meant by one that is not known, "" when none is near.
+func Nearest(got string, names []string) string {
 	best, distance := "", 1+len(got)/3
 	for _, name := range names {
 		if d := editDistance(got, name, distance); d <= distance && (best == "" || d < distance) {
