@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/server"
 )
 
@@ -68,6 +69,7 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Print a new API token, also while a server runs."`
+	Delete tokenDeleteCmd `cmd:"" help:"Delete an API token by its id, as GET /api-token lists it."`
 }
 
 type tokenCreateCmd struct {
@@ -83,5 +85,20 @@ func (c *tokenCreateCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	_, err = fmt.Fprintln(s.out, token)
+	return err
+}
+
+type tokenDeleteCmd struct {
+	databaseFlags
+	ID string `arg:"" name:"id" help:"Id of the token."`
+}
+
+// Run deletes a token and prints its id.
+func (c *tokenDeleteCmd) Run(ctx context.Context, s *streams) error {
+	err := server.DeleteToken(ctx, c.options(newLogger(s.err, "text", "warn")), millrace.APITokenID(c.ID))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, c.ID)
 	return err
 }

@@ -103,6 +103,9 @@ func (w *worker) log(ctx context.Context, task millrace.Task, began time.Time, e
 		}
 	case errors.Is(err, context.Canceled):
 		attrs = append(attrs, slog.String("err", err.Error())) // shutting down: the task runs again
+	case millrace.KindOf(err) == millrace.KindConflict:
+		level = slog.LevelWarn // taken over by another worker, which is what fencing is for
+		attrs = append(attrs, slog.String("err", err.Error()))
 	case err != nil:
 		level = slog.LevelError
 		attrs = append(attrs, slog.String("err", err.Error()))

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"os"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -24,10 +25,7 @@ func bootstrap(ctx context.Context, db *store.DB) (string, error) {
 		if err != nil || len(existing) > 0 {
 			return err
 		}
-		env := &millrace.Environment{
-			// The same id everywhere, so that of two nodes that start at once only one creates it.
-			ID: millrace.DeriveID[millrace.EnvironmentID]("environment", defaultEnvironment), Name: defaultEnvironment,
-		}
+		env := firstEnvironment()
 		if err := tx.InsertEnvironment(ctx, env); err != nil {
 			return err
 		}
@@ -40,6 +38,13 @@ func bootstrap(ctx context.Context, db *store.DB) (string, error) {
 	return token, err
 }
 
+// firstEnvironment has the same id everywhere, so that of two nodes that start at once only one creates it.
+func firstEnvironment() *millrace.Environment {
+	return &millrace.Environment{
+		ID: millrace.DeriveID[millrace.EnvironmentID]("environment", defaultEnvironment), Name: defaultEnvironment,
+	}
+}
+
 // insertToken stores the hash of a new random token and returns the token.
 func insertToken(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, name string) (string, error) {
 	random := make([]byte, 32)
@@ -50,26 +55,21 @@ func insertToken(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, 
 	return token, err
 }
 
-// CreateToken adds an API token to the environment of that name, also while a server runs on the same database.
+// CreateToken adds an API token to the environment of that name, also while a server runs on the same database, or
+// before one ever did.
 func CreateToken(ctx context.Context, opts Options, environment, name string) (string, error) {
-	url := opts.Database
-	if url == "" {
-		url = SQLitePath(opts.DataDir)
-	}
-	cipher, err := newCipher(ctx, opts)
-	if err != nil {
-		return "", err
-	}
-	db, err := store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock})
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = db.Close() }()
 	token := ""
-	err = db.Update(ctx, func(tx *store.Tx) error {
+	err := withStore(ctx, opts, func(tx *store.Tx) error {
 		environments, err := tx.Environments(ctx)
 		if err != nil {
 			return err
+		}
+		if len(environments) == 0 {
+			first := firstEnvironment()
+			if err := tx.InsertEnvironment(ctx, first); err != nil {
+				return err
+			}
+			environments = append(environments, *first)
 		}
 		for _, env := range environments {
 			if env.Name == environment {
@@ -83,4 +83,46 @@ func CreateToken(ctx context.Context, opts Options, environment, name string) (s
 		return "", fmt.Errorf("create token: %w", err)
 	}
 	return token, nil
+}
+
+// DeleteToken removes an API token. A server that runs notices within seconds.
+func DeleteToken(ctx context.Context, opts Options, id millrace.APITokenID) error {
+	err := withStore(ctx, opts, func(tx *store.Tx) error {
+		environments, err := tx.Environments(ctx)
+		if err != nil {
+			return err
+		}
+		for _, env := range environments {
+			err := tx.DeleteAPIToken(ctx, env.ID, id)
+			if millrace.KindOf(err) != millrace.KindNotFound || err == nil {
+				return err
+			}
+		}
+		return millrace.NotFound("API token", string(id))
+	})
+	if err != nil {
+		return fmt.Errorf("delete token: %w", err)
+	}
+	return nil
+}
+
+// withStore runs a transaction on the database of a server that may be running.
+func withStore(ctx context.Context, opts Options, fn func(*store.Tx) error) error {
+	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
+		return fmt.Errorf("create data directory: %w", err)
+	}
+	url := opts.Database
+	if url == "" {
+		url = SQLitePath(opts.DataDir)
+	}
+	cipher, err := newCipher(ctx, opts)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return db.Update(ctx, fn)
 }
