@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -127,16 +128,16 @@ func (b *sqliteBackend) group(first *sqliteUpdate) {
 		return
 	}
 	c := sqlConn{tx, tx, b.writes}
-	c.inSavepoint(first)
+	whole := c.inSavepoint(first)
 collect:
-	for len(group) < maxGroup {
+	for whole && len(group) < maxGroup {
 		select {
 		case next, ok := <-b.queue:
 			if !ok {
 				break collect
 			}
 			group = append(group, next)
-			c.inSavepoint(next)
+			whole = c.inSavepoint(next)
 		default:
 			break collect
 		}
@@ -155,24 +156,29 @@ collect:
 	b.writes.prepare(context.Background())
 }
 
-// inSavepoint runs one update so that its failure undoes nothing but itself.
-func (c sqlConn) inSavepoint(u *sqliteUpdate) {
+// inSavepoint runs one update so that its failure undoes nothing but itself. It reports whether the transaction is
+// still whole: when the disk is full, SQLite undoes all of it, and nothing must join what is left.
+func (c sqlConn) inSavepoint(u *sqliteUpdate) bool {
 	if u.err = context.Cause(u.ctx); u.err != nil {
-		return
+		return true
 	}
 	if _, u.err = c.exec(context.Background(), "SAVEPOINT unit"); u.err != nil {
-		return
+		return false
 	}
 	func() {
 		defer func() { u.oops = recover() }()
 		u.err = u.fn(c)
 	}()
 	if u.err != nil || u.oops != nil {
-		_, _ = c.exec(context.Background(), "ROLLBACK TO unit")
+		if _, err := c.exec(context.Background(), "ROLLBACK TO unit"); err != nil {
+			return false
+		}
 	}
-	if _, err := c.exec(context.Background(), "RELEASE unit"); err != nil && u.err == nil {
-		u.err = err
+	if _, err := c.exec(context.Background(), "RELEASE unit"); err != nil {
+		u.err = errors.Join(u.err, err)
+		return false
 	}
+	return true
 }
 
 // sqlConn runs statements on a pool or a transaction.

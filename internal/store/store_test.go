@@ -429,3 +429,47 @@ func TestTakenIDIsAConflict(t *testing.T) {
 		}
 	})
 }
+
+func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.SQLite(t))
+	ctx := t.Context()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	answered := map[string]bool{}
+	for i := range 60 {
+		group.Go(func() {
+			label := fmt.Sprint("job ", i)
+			err := db.Update(ctx, func(tx *store.Tx) error {
+				if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env, Label: label}); err != nil {
+					return err
+				}
+				if i%10 == 5 { // what SQLite does by itself when the disk is full
+					_, err := tx.SQL().ExecContext(ctx, "ROLLBACK")
+					return errors.Join(errors.New("disk full"), err)
+				}
+				return nil
+			})
+			mu.Lock()
+			answered[label] = err == nil
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	stored := map[string]bool{}
+	err := db.View(ctx, func(tx *store.Tx) error {
+		page, err := tx.ListSyncJobs(ctx, env, millrace.Query{})
+		for _, j := range page.Result {
+			stored[j.Label] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, ok := range answered {
+		if ok != stored[label] {
+			t.Errorf("%s: answered well %t, stored %t", label, ok, stored[label])
+		}
+	}
+}
