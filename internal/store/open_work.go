@@ -10,28 +10,24 @@ import (
 // maxOpenWork bounds how many rows of a kind one reconcile pass wakes; the next pass wakes the rest.
 const maxOpenWork = 10_000
 
+// openWork is one statement, so that it sees one moment: work that moves from one stage to the next while several
+// statements look would be seen by none of them.
+const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
+UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1) AS b
+UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') ORDER BY created_at LIMIT $1) AS c
+UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d`
+
 // OpenWork returns a task for every row that has work to do, whether or not such a task is live.
 func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
-	queries := []struct {
-		kind millrace.TaskKind
-		sql  string
-	}{
-		{millrace.TaskMatch, "SELECT id FROM event_batch ORDER BY created_at LIMIT $1"},
-		{millrace.TaskWorkflow, "SELECT id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1"},
-		{millrace.TaskSlice, "SELECT id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') ORDER BY created_at LIMIT $1"},
-		{millrace.TaskPump, "SELECT id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1"},
-	}
 	var out []millrace.Task
-	for _, q := range queries {
-		err := tx.each(ctx, q.sql, []any{maxOpenWork}, func(r rows) error {
-			t := millrace.Task{Kind: q.kind}
-			err := r.Scan(&t.Key)
-			out = append(out, t)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("find open %s work: %w", q.kind, err)
-		}
+	err := tx.each(ctx, openWork, []any{maxOpenWork}, func(r rows) error {
+		var t millrace.Task
+		err := r.Scan((*string)(&t.Kind), &t.Key)
+		out = append(out, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find open work: %w", err)
 	}
 	return out, nil
 }

@@ -473,3 +473,33 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		batch := millrace.NewID[millrace.BatchID]()
+		woken := &millrace.WorkflowRun{EnvironmentID: env, EventID: "e", WorkflowID: "w", Status: millrace.WorkflowRunCreated}
+		done := &millrace.WorkflowRun{EnvironmentID: env, EventID: "f", WorkflowID: "w", Status: millrace.WorkflowRunCompleted}
+		run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunRateLimited}
+		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, NextSequence: 2, SentSequence: 1}
+		update(t, db, func(tx *store.Tx) error {
+			return errors.Join(tx.InsertBatch(ctx, batch), tx.InsertWorkflowRun(ctx, woken), tx.InsertWorkflowRun(ctx, done),
+				tx.InsertSyncJobRun(ctx, run), tx.InsertWebhook(ctx, w))
+		})
+		want := []millrace.Task{
+			{Kind: millrace.TaskMatch, Key: string(batch)}, {Kind: millrace.TaskWorkflow, Key: string(woken.ID)},
+			{Kind: millrace.TaskSlice, Key: string(run.ID)}, {Kind: millrace.TaskPump, Key: string(w.ID)},
+		}
+		err := db.View(ctx, func(tx *store.Tx) error {
+			got, err := tx.OpenWork(ctx)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("open work (-want +got):\n%s", diff)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
