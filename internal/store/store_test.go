@@ -488,8 +488,10 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 				tx.InsertSyncJobRun(ctx, run), tx.InsertWebhook(ctx, w))
 		})
 		want := []millrace.Task{
-			{Kind: millrace.TaskMatch, Key: string(batch)}, {Kind: millrace.TaskWorkflow, Key: string(woken.ID)},
-			{Kind: millrace.TaskSlice, Key: string(run.ID)}, {Kind: millrace.TaskPump, Key: string(w.ID)},
+			{Kind: millrace.TaskMatch, Key: string(batch)},
+			{Kind: millrace.TaskWorkflow, Key: string(woken.ID)},
+			{Kind: millrace.TaskSlice, Key: string(run.ID)},
+			{Kind: millrace.TaskPump, Key: string(w.ID)},
 		}
 		err := db.View(ctx, func(tx *store.Tx) error {
 			got, err := tx.OpenWork(ctx)
