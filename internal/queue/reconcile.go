@@ -2,21 +2,30 @@ package queue
 
 import (
 	"context"
+	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 )
 
-func (q *Queue) openWork(ctx context.Context) ([]millrace.Task, error) {
+// wokenAtOnce bounds how many tasks one transaction of a reconcile pass inserts.
+const wokenAtOnce = 200
+
+// reconcile wakes every row that has work and no live task. Enqueue leaves alone what is live.
+func (q *Queue) reconcile(ctx context.Context, _ millrace.Task) error {
 	var work []millrace.Task
 	err := q.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
 		work, err = tx.OpenWork(ctx)
 		return err
 	})
-	return work, err
-}
-
-func (q *Queue) wake(ctx context.Context, tasks []millrace.Task) error {
-	return q.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, tasks...) })
+	if err != nil {
+		return err
+	}
+	for tasks := range slices.Chunk(work, wokenAtOnce) {
+		if err := q.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, tasks...) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -139,19 +139,3 @@ func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
 	}
 	return time.Now().Add(wait) //nolint:forbidigo // River compares it with the machine's clock
 }
-
-// reconcile wakes every row that has work and no live task. Enqueue leaves alone what is live.
-func (q *Queue) reconcile(ctx context.Context, _ millrace.Task) error {
-	work, err := q.openWork(ctx)
-	if err != nil {
-		return err
-	}
-	for len(work) > 0 {
-		n := min(len(work), 200)
-		if err := q.wake(ctx, work[:n]); err != nil {
-			return err
-		}
-		work = work[n:]
-	}
-	return nil
-}

@@ -41,11 +41,6 @@ func (tx *Tx) ListAPITokens(ctx context.Context, env millrace.EnvironmentID, q m
 	return tx.db.tables.apiToken.list(ctx, tx, env, q)
 }
 
-// UpdateAPIToken writes all of an API token, or returns an error of KindNotFound.
-func (tx *Tx) UpdateAPIToken(ctx context.Context, v *millrace.APIToken) error {
-	return mustUpdate(ctx, tx, tx.db.tables.apiToken, v, string(v.ID))
-}
-
 // DeleteAPIToken removes an API token, or returns an error of KindNotFound.
 func (tx *Tx) DeleteAPIToken(ctx context.Context, env millrace.EnvironmentID, id millrace.APITokenID) error {
 	return tx.db.tables.apiToken.remove(ctx, tx, env, string(id))

@@ -54,8 +54,3 @@ func (tx *Tx) UpdateIntegration(ctx context.Context, v *millrace.Integration) er
 func (tx *Tx) DeleteIntegration(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegrationID) error {
 	return tx.db.tables.integration.remove(ctx, tx, env, string(id))
 }
-
-// IntegrationByName returns the integration with this slug, or nil.
-func (tx *Tx) IntegrationByName(ctx context.Context, env millrace.EnvironmentID, name string) (*millrace.Integration, error) {
-	return tx.db.tables.integration.find(ctx, tx, "environment_id = $1 AND name = $2", string(env), name)
-}

@@ -61,8 +61,3 @@ func (tx *Tx) SyncJobRun(ctx context.Context, env millrace.EnvironmentID, id mil
 func (tx *Tx) ListSyncJobRuns(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.SyncJobRun], error) {
 	return tx.db.tables.syncJobRun.list(ctx, tx, env, q)
 }
-
-// DeleteSyncJobRun removes a sync job run, or returns an error of KindNotFound.
-func (tx *Tx) DeleteSyncJobRun(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) error {
-	return tx.db.tables.syncJobRun.remove(ctx, tx, env, string(id))
-}
