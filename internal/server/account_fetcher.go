@@ -15,7 +15,8 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// accountFetcher plugs fetch into sync job runs: it finds the account and the merged config of its integration.
+// accountFetcher makes every request to a third party: it finds the account and the merged config of its integration.
+// It plugs fetch into sync job runs; accountProxy plugs it into the API.
 type accountFetcher struct {
 	db       *store.DB
 	fetcher  *fetch.Fetcher
@@ -31,36 +32,45 @@ func newAccountFetcher(db *store.DB, fetcher *fetch.Fetcher, clock func() time.T
 
 // loadedAccount is an account ready for requests.
 type loadedAccount struct {
-	env    millrace.EnvironmentID
-	config *fetch.Config
-	full   map[string]any // its context with the credentials
+	row     *millrace.IntegratedAccount
+	install *millrace.EnvironmentIntegration
+	config  *fetch.Config
+	full    map[string]any // its context with the credentials
 }
 
 // Fetch makes one request on behalf of an account.
 func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (syncjob.FetchResult, error) {
-	account, err := f.accounts.get(req.AccountID, func() (*loadedAccount, error) {
-		return f.load(ctx, req.EnvironmentID, req.AccountID)
-	})
-	if err == nil && account.env != req.EnvironmentID {
-		err = millrace.NotFound("integrated account", string(req.AccountID))
-	}
+	account, err := f.account(ctx, req.EnvironmentID, req.AccountID)
 	if err != nil {
 		return rejected(err)
 	}
-	out := fetch.Request{
-		Integration: account.config, Resource: req.Resource, Method: req.Method, Context: account.full, ID: req.ID, Body: req.Body,
-	}
+	out := fetch.Request{Resource: req.Resource, Method: req.Method, ID: req.ID, Body: req.Body}
 	out.Query, _ = req.Query.(*jsonata.Object)
 	if len(req.Cursor) > 0 {
 		if err := json.Unmarshal(req.Cursor, &out.Cursor); err != nil {
 			return syncjob.FetchResult{}, fmt.Errorf("decode cursor: %w", err)
 		}
 	}
-	got, err := f.fetcher.Fetch(ctx, out)
+	got, err := f.call(ctx, account, out)
 	if err != nil {
 		return rejected(err)
 	}
 	return result(&got)
+}
+
+// account finds an account, or returns an error of KindNotFound when it is not of the environment.
+func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
+	account, err := f.accounts.get(id, func() (*loadedAccount, error) { return f.load(ctx, env, id) })
+	if err == nil && account.row.EnvironmentID != env {
+		err = millrace.NotFound("integrated account", string(id))
+	}
+	return account, err
+}
+
+// call makes one request on behalf of an account. Whatever asks a third party comes through here.
+func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	req.Integration, req.Context = account.config, account.full
+	return f.fetcher.Fetch(ctx, req)
 }
 
 func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
@@ -86,7 +96,7 @@ func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, i
 		return nil, err
 	}
 	full, err := account.FullContext()
-	return &loadedAccount{env, config, full}, err
+	return &loadedAccount{account, install, config, full}, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into a result: the run's author can mend it,
