@@ -44,9 +44,10 @@ var imports = map[string][]string{
 	"internal/demo":                   {"internal/server", "examples"},
 	"internal/store/storetest":        {"internal/store"},
 	"internal/millracetest":           {"*"},
-	"cmd/millrace":                    {"internal/server", "internal/demo", "internal/expr", "jsonata"},
+	"cmd/millrace":                    {"internal/server", "internal/demo", "internal/expr", "integrations", "jsonata"},
 	"bench":                           {"*"},
 	"examples":                        {},
+	"integrations":                    {},
 }
 
 // third lists who may import packages that are the business of one place.

@@ -1,0 +1,131 @@
+package integrations_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// contract is contract.yaml of an integration: what the third party answers, and what must come of it. README.md
+// describes the file.
+type contract struct {
+	Host        string            `json:"host"`        // to which requests must go
+	Credentials map[string]any    `json:"credentials"` // members of the account's context that must never be seen
+	Context     map[string]any    `json:"context"`     // its other members
+	Headers     map[string]string `json:"headers"`     // with every request
+	Cases       []oneCase         `json:"cases"`
+	Sync        *syncCase         `json:"sync"`
+}
+
+// oneCase is a call of a method, paged to its end.
+type oneCase struct {
+	Name      string     `json:"name"`
+	Call      call       `json:"call"`
+	Exchanges []exchange `json:"exchanges"`
+	Want      want       `json:"want"`
+}
+
+type call struct {
+	Resource string          `json:"resource"`
+	Method   string          `json:"method"`
+	ID       string          `json:"id"`
+	Query    json.RawMessage `json:"query"`
+	Body     json.RawMessage `json:"body"`
+	Limit    int             `json:"limit"`
+}
+
+// want is what must come of a call. Kind is ok when absent.
+type want struct {
+	Kind       string `json:"kind"`
+	ID         string `json:"id"` // path of what identifies a record; id when absent
+	IDs        []any  `json:"ids"`
+	RetryAfter int    `json:"retry_after"` // seconds
+	Message    string `json:"message"`     // part of it
+}
+
+// syncCase is two runs of the sync job on a whole server.
+type syncCase struct {
+	ID        string           `json:"id"`
+	Exchanges []exchange       `json:"exchanges"`
+	Want      map[string][]any `json:"want"` // ids by resource, in the order of their delivery
+	Again     *syncCase        `json:"again"`
+}
+
+type exchange struct {
+	Request  request  `json:"request"`
+	Response response `json:"response"`
+	Times    int      `json:"times"` // how often it happens; once when absent
+}
+
+// request is what must be asked. A text that begins with ~ is a regular expression for the rest of it.
+type request struct {
+	Method  string            `json:"method"` // GET when absent
+	Path    string            `json:"path"`
+	Query   map[string]any    `json:"query"` // exactly these
+	Headers map[string]string `json:"headers"`
+	Body    any               `json:"body"` // exactly this; for a form, an object of its fields
+}
+
+// response is what is answered. ${base} in it is the address of the API.
+type response struct {
+	Status  int               `json:"status"` // 200 when absent
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+}
+
+// readContract reads a contract strictly: a typing error must not make it check less.
+func readContract(t *testing.T, name string) *contract {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(name, "contract.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatalf("contract of %s: %v", name, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	c := &contract{}
+	if err := d.Decode(c); err != nil {
+		t.Fatalf("contract of %s: %v", name, err)
+	}
+	if len(c.Cases) == 0 || len(c.Credentials) == 0 {
+		t.Fatalf("contract of %s has no cases or no credentials", name)
+	}
+	return c
+}
+
+// account is the whole context of the contract's account.
+func (c *contract) account() map[string]any {
+	all := map[string]any{}
+	for key, v := range c.Context {
+		all[key] = v
+	}
+	for key, v := range c.Credentials {
+		all[key] = v
+	}
+	return all
+}
+
+// secrets are all texts in the credentials.
+func (c *contract) secrets() []string {
+	var found []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			found = append(found, v)
+		case map[string]any:
+			for _, member := range v {
+				walk(member)
+			}
+		}
+	}
+	walk(c.Credentials)
+	return found
+}

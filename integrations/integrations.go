@@ -1,0 +1,150 @@
+// Package integrations is the catalogue of ready integrations: a folder for each third-party API, with the bodies of the
+// requests that create it.
+//
+//	<name>/integration.yaml   the body of POST /integration
+//	<name>/sync-job.yaml      the body of POST /sync-job: a job that works as it is
+//	<name>/README.md          credentials, permissions, resources, limits
+//	<name>/contract.yaml      what the API answers, for the test
+//
+// All of it is data. To add an API, add a folder: the tests find it.
+package integrations
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/millrace/millrace"
+)
+
+//go:embed */integration.yaml */sync-job.yaml */README.md
+var files embed.FS
+
+// Integration is one entry of the catalogue.
+type Integration struct {
+	Name      string
+	Label     string
+	Category  string
+	Auth      []string // formats of its credentials, in the order of the file
+	Resources []string // in the order of the file
+
+	Body    json.RawMessage // of POST /integration
+	SyncJob json.RawMessage // of POST /sync-job
+	Readme  string
+}
+
+// Names returns the names of all integrations, in order.
+func Names() ([]string, error) {
+	found, err := fs.Glob(files, "*/integration.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for i, path := range found {
+		found[i], _, _ = strings.Cut(path, "/")
+	}
+	return found, nil
+}
+
+// All returns the whole catalogue, by name.
+func All() ([]*Integration, error) {
+	names, err := Names()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Integration, len(names))
+	for i, name := range names {
+		if all[i], err = read(name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Get returns an integration. For a name that the catalogue does not have, the error is of KindNotFound and names what
+// was probably meant.
+func Get(name string) (*Integration, error) {
+	names, err := Names()
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range names {
+		if known == name {
+			return read(name)
+		}
+	}
+	if meant := millrace.Nearest(name, names); meant != "" {
+		return nil, millrace.Errorf(millrace.KindNotFound, "there is no integration %q, did you mean %s?", name, meant)
+	}
+	return nil, millrace.Errorf(millrace.KindNotFound, "there is no integration %q; there are %s", name, strings.Join(names, ", "))
+}
+
+func read(name string) (*Integration, error) {
+	i := &Integration{Name: name}
+	var err error
+	if i.Body, err = readYAML(name + "/integration.yaml"); err != nil {
+		return nil, err
+	}
+	if i.SyncJob, err = readYAML(name + "/sync-job.yaml"); err != nil {
+		return nil, err
+	}
+	readme, err := files.ReadFile(name + "/README.md")
+	if err != nil {
+		return nil, err
+	}
+	i.Readme = string(readme)
+	return i, i.summarise()
+}
+
+// readYAML returns a file as JSON, its members in the order of the file.
+func readYAML(path string) (json.RawMessage, error) {
+	text, err := files.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	body, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return body, nil
+}
+
+// summarise reads what lists show out of the body.
+func (i *Integration) summarise() error {
+	var body struct {
+		Category string `json:"category"`
+		Config   struct {
+			Label       string          `json:"label"`
+			Credentials json.RawMessage `json:"credentials"`
+			Resources   json.RawMessage `json:"resources"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(i.Body, &body); err != nil {
+		return fmt.Errorf("%s/integration.yaml: %w", i.Name, err)
+	}
+	i.Category, i.Label = body.Category, body.Config.Label
+	var err error
+	if i.Auth, err = keys(body.Config.Credentials); err != nil {
+		return fmt.Errorf("%s/integration.yaml: credentials: %w", i.Name, err)
+	}
+	if i.Resources, err = keys(body.Config.Resources); err != nil {
+		return fmt.Errorf("%s/integration.yaml: resources: %w", i.Name, err)
+	}
+	return nil
+}
+
+// keys returns the names of an object's members in their order.
+func keys(object json.RawMessage) ([]string, error) {
+	var pairs yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(object, &pairs, yaml.UseOrderedMap()); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(pairs))
+	for i, pair := range pairs {
+		names[i] = fmt.Sprint(pair.Key)
+	}
+	return names, nil
+}
