@@ -66,7 +66,9 @@ func (c *call) render(ctx context.Context) (*outgoing, error) {
 		return nil, err
 	}
 	for key, v := range dropMissing(c.req.Query).All() {
-		out.query.Set(key, v)
+		if !c.m.inPath(key) {
+			out.query.Set(key, v)
+		}
 	}
 	headers, err := c.m.headers.object(c.scope)
 	if err != nil {

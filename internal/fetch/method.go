@@ -222,3 +222,9 @@ func (m *Method) reads(root string) bool {
 func (m *Method) hasBodyByDefault() bool {
 	return m.verb != http.MethodGet && m.verb != http.MethodHead
 }
+
+// inPath reports whether a parameter of the caller's query goes into the path, as in /repos/{{query.owner}}. It does not
+// go into the query then: strict APIs refuse what they do not know.
+func (m *Method) inPath(key string) bool {
+	return m.path.reads("query."+key) || m.paginationPath.reads("query."+key)
+}
