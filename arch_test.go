@@ -48,6 +48,7 @@ var imports = map[string][]string{
 	"bench":                           {"*"},
 	"examples":                        {},
 	"integrations":                    {},
+	"webhook":                         {},
 }
 
 // third lists who may import packages that are the business of one place.

@@ -14,6 +14,8 @@ type Webhook struct {
 	EventTypes        json.RawMessage `json:"event_types"` // array of names; null or ["all"]: all
 	Secret            string          `json:"-"`           // shown by create only; encrypted at rest
 	SignatureEncoding string          `json:"signature_encoding"`
+	PreviousSecret    string          `json:"-"`                          // signs beside Secret until it expires; encrypted at rest
+	PreviousExpiresAt Time            `json:"previous_secret_expires_at"` // null: no secret is on its way out
 	NextSequence      int64           `json:"-"` // of the last delivery that was queued
 	SentSequence      int64           `json:"-"` // of the last delivery that was finished
 	Epoch             int64           `json:"-"` // raised by every pump; progress is fenced by it
@@ -34,6 +36,21 @@ func (w *Webhook) Wants(event string) bool {
 		_ = json.Unmarshal(w.EventTypes, &types) // checked when saved
 	}
 	return len(types) == 0 || slices.Contains(types, event) || slices.Contains(types, "all") || slices.Contains(types, "*")
+}
+
+// Rotate makes secret the webhook's key. The key until now signs as well until the given time, so that receivers can
+// change theirs without missing a delivery; one that was on its way out before is dropped.
+func (w *Webhook) Rotate(secret string, until Time) {
+	w.PreviousSecret, w.PreviousExpiresAt = w.Secret, until
+	w.Secret = secret
+}
+
+// SigningSecrets returns the keys that sign a request at a time, the current one first.
+func (w *Webhook) SigningSecrets(at Time) []string {
+	if w.PreviousSecret == "" || at >= w.PreviousExpiresAt {
+		return []string{w.Secret}
+	}
+	return []string{w.Secret, w.PreviousSecret}
 }
 
 // DeliveryStatus says how far a delivery has come.

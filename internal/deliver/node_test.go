@@ -31,6 +31,9 @@ func TestNodeLibrariesVerify(t *testing.T) {
 		requestForNode("bare", millrace.Webhook{Secret: uuidSecret}),
 		requestForNode("whsec", millrace.Webhook{Secret: whsecSecret}),
 		requestForNode("hex", millrace.Webhook{Secret: uuidSecret, SignatureEncoding: EncodingHex}),
+		requestForNode("changing", millrace.Webhook{
+			Secret: uuidSecret, PreviousSecret: whsecSecret, PreviousExpiresAt: millrace.TimeOf(time.Now().Add(time.Hour)),
+		}),
 	}
 	input, err := json.Marshal(requests)
 	if err != nil {

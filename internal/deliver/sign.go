@@ -28,17 +28,22 @@ type signature struct {
 }
 
 // setHeaders sets the headers of both schemes. Every request carries both, so that a receiver that verifies with
-// either needs no setting.
+// either needs no setting. While a secret is on its way out, the standard header lists a signature for each key. The
+// compatible header has room for one, so the other gets a header of its own.
 func (s signature) setHeaders(h http.Header) {
-	sum := mac([]byte(s.webhook.Secret), s.body)
-	// Receivers take what follows the first "v=", so nothing before the signature may contain that.
-	h.Set("X-"+s.prefix+"-Signature", "format=sha256,v="+encode(sum, s.webhook.SignatureEncoding))
-
 	timestamp := strconv.FormatInt(s.at.Unix(), 10)
-	sum = mac(standardKey(s.webhook.Secret), []byte(s.id), []byte("."), []byte(timestamp), []byte("."), s.body)
+	compatible := "X-" + s.prefix + "-Signature"
+	var standard []string
+	for _, secret := range s.webhook.SigningSecrets(millrace.TimeOf(s.at)) {
+		// Receivers take what follows the first "v=", so nothing before the signature may contain that.
+		h.Set(compatible, "format=sha256,v="+encode(mac([]byte(secret), s.body), s.webhook.SignatureEncoding))
+		compatible += "-Previous"
+		sum := mac(standardKey(secret), []byte(s.id), []byte("."), []byte(timestamp), []byte("."), s.body)
+		standard = append(standard, "v1,"+base64.StdEncoding.EncodeToString(sum))
+	}
 	h.Set("Webhook-Id", string(s.id))
 	h.Set("Webhook-Timestamp", timestamp)
-	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(sum))
+	h.Set("Webhook-Signature", strings.Join(standard, " "))
 }
 
 func encode(sum []byte, encoding string) string {

@@ -74,6 +74,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 			return millrace.Errorf(millrace.KindConflict, "webhook %s was taken over", w.ID)
 		}
 		s.webhook.TargetURL, s.webhook.Secret, s.webhook.SignatureEncoding = w.TargetURL, w.Secret, w.SignatureEncoding
+		s.webhook.PreviousSecret, s.webhook.PreviousExpiresAt = w.PreviousSecret, w.PreviousExpiresAt
 		backlog, err := tx.Backlog(ctx, s.webhook.ID, commitSize)
 		if err != nil {
 			return err

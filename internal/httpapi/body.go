@@ -19,6 +19,7 @@ import (
 type bodyReader struct {
 	api     *api
 	schema  *huma.Schema // of the body
+	empty   bool         // no body is the same as an empty object
 	yamlToo bool         // a body that is not JSON but YAML is taken whatever its content type says
 }
 
@@ -102,6 +103,9 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // a byte order mark
 	if len(bytes.TrimSpace(raw)) == 0 {
+		if b.empty {
+			return &value{kind: kindObject}, nil
+		}
 		return nil, millrace.Invalid("", "the body is empty; send a JSON object")
 	}
 	// One that is absent or broken is empty here, and taken for JSON as every type but YAML is.

@@ -26,6 +26,9 @@ type option func(*doc)
 // yamlToo lets a route take YAML under any content type.
 func yamlToo(d *doc) { d.body.yamlToo = true }
 
+// emptyToo lets a route do without a body, which then is an empty object.
+func emptyToo(d *doc) { d.body.empty = true }
+
 // note adds sentences to a route's summary.
 func note(text string) option { return func(d *doc) { d.op.Description = text } }
 

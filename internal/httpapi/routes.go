@@ -52,6 +52,7 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "GET /webhook/{id}", "Get a webhook", webhooks.get)
 	handle(a, bearer, "PATCH /webhook/{id}", "Change a webhook", webhooks.patch)
 	handle(a, bearer, "DELETE /webhook/{id}", "Delete a webhook", webhooks.delete)
+	handle(a, bearer, "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.rotateSecret, emptyToo, note(rotateNote))
 
 	jobs := a.syncJobs()
 	handle(a, bearer, "GET /sync-job", "List sync jobs", jobs.list)

@@ -20,9 +20,14 @@ func (tx *Tx) UpdateWebhook(ctx context.Context, v *millrace.Webhook) error {
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, signature_encoding = $7, updated_at = $8
+	previous, err := seal(tx.db, []byte(v.PreviousSecret), []byte("webhook.previous_secret"))
+	if err != nil {
+		return err
+	}
+	n, err := tx.exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, previous_secret = $7,
+previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10
 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,
-		v.SignatureEncoding, int64(v.UpdatedAt))
+		previous, int64(v.PreviousExpiresAt), v.SignatureEncoding, int64(v.UpdatedAt))
 	return changed(n, err, "webhook", string(v.ID))
 }
 

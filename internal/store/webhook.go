@@ -18,6 +18,8 @@ func webhookTable(db *DB) *table[millrace.Webhook] {
 			flag("is_active", func(v *row) *bool { return &v.IsActive }),
 			document("event_types", func(v *row) *json.RawMessage { return &v.EventTypes }),
 			sealedText(db, "webhook", "secret", func(v *row) *string { return &v.Secret }),
+			sealedText(db, "webhook", "previous_secret", func(v *row) *string { return &v.PreviousSecret }),
+			stamp("previous_secret_expires_at", func(v *row) *millrace.Time { return &v.PreviousExpiresAt }),
 			text("signature_encoding", func(v *row) *string { return &v.SignatureEncoding }),
 			hidden(number("next_sequence", func(v *row) *int64 { return &v.NextSequence })),
 			hidden(number("sent_sequence", func(v *row) *int64 { return &v.SentSequence })),

@@ -1,0 +1,70 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+func (w *world) webhook(t *testing.T, id string) *millrace.Webhook {
+	t.Helper()
+	var out *millrace.Webhook
+	err := w.db.View(t.Context(), func(tx *store.Tx) error {
+		var err error
+		out, err = tx.Webhook(t.Context(), w.env, millrace.WebhookID(id))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestRotateSecret(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		v := w.create("/webhook", `{"target_url":"https://example.com/hook","secret":"first"}`)
+		path := "/webhook/" + v.id() + "/rotate-secret"
+
+		chosen := w.post(path, `{"secret":"second","overlap_seconds":60}`).ok()
+		if chosen.str("secret") != "second" || chosen.str("previous_secret_expires_at") == "" {
+			t.Errorf("a secret of one's own: got %v", chosen.m)
+		}
+		stored := w.webhook(t, v.id())
+		before, after := stored.PreviousExpiresAt-1, stored.PreviousExpiresAt
+		if got := strings.Join(stored.SigningSecrets(before), " "); got != "second first" {
+			t.Errorf("keys before the old one expires: got %q", got)
+		}
+		if got := strings.Join(stored.SigningSecrets(after), " "); got != "second" {
+			t.Errorf("keys when the old one has expired: got %q", got)
+		}
+
+		random := w.post(path, ``).ok()
+		if got := random.str("secret"); !millrace.IsID(got) {
+			t.Errorf("random secret in the place of a bare one: got %q", got)
+		}
+		stored = w.webhook(t, v.id())
+		if stored.PreviousSecret != "second" || stored.PreviousExpiresAt < stored.UpdatedAt.Add(24*time.Hour-time.Minute) {
+			t.Errorf("a second change: previous %q until %s", stored.PreviousSecret, stored.PreviousExpiresAt)
+		}
+		if got := w.get("/webhook/" + v.id()).ok(); got.m["secret"] != nil || strings.Contains(fmt.Sprint(got.m), random.str("secret")) {
+			t.Errorf("the secret is shown again: %v", got.m)
+		}
+
+		standard := w.create("/webhook", `{"target_url":"https://example.com/hook","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
+		if got := w.post("/webhook/"+standard.id()+"/rotate-secret", `{"overlap_seconds":0}`).ok().str("secret"); !strings.HasPrefix(got, "whsec_") {
+			t.Errorf("random secret in the place of a standard one: got %q", got)
+		}
+		if stored = w.webhook(t, standard.id()); len(stored.SigningSecrets(stored.UpdatedAt)) != 1 {
+			t.Error("without an overlap the old secret still signs")
+		}
+
+		w.post(path, `{"secret":"`+random.str("secret")+`"}`).refused(400, "secret")
+		w.post(path, `{"overlap_seconds":-1}`).refused(400, "overlap_seconds")
+		w.post(path, `{"overlap":1}`).ok() // unknown members are tolerated on resources
+		w.post("/webhook/00000000-0000-4000-8000-000000000000/rotate-secret", `{}`).refused(404)
+	})
+}
