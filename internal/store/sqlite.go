@@ -128,7 +128,13 @@ func (b *sqliteBackend) group(first *sqliteUpdate) {
 		return
 	}
 	c := sqlConn{tx, tx, b.writes}
-	whole := c.inSavepoint(first)
+	first.run(c) // nobody has joined yet, so that it needs no savepoint: if it fails, all is undone
+	whole := first.err == nil && first.oops == nil
+	if !whole {
+		_ = tx.Rollback()
+		close(first.done)
+		return
+	}
 collect:
 	for whole && len(group) < maxGroup {
 		select {
@@ -156,19 +162,21 @@ collect:
 	b.writes.prepare(context.Background())
 }
 
+// run runs the update unless its caller has given up.
+func (u *sqliteUpdate) run(c sqlConn) {
+	defer func() { u.oops = recover() }()
+	if u.err = context.Cause(u.ctx); u.err == nil {
+		u.err = u.fn(c)
+	}
+}
+
 // inSavepoint runs one update so that its failure undoes nothing but itself. It reports whether the transaction is
 // still whole: when the disk is full, SQLite undoes all of it, and nothing must join what is left.
 func (c sqlConn) inSavepoint(u *sqliteUpdate) bool {
-	if u.err = context.Cause(u.ctx); u.err != nil {
-		return true
-	}
 	if _, u.err = c.exec(context.Background(), "SAVEPOINT unit"); u.err != nil {
 		return false
 	}
-	func() {
-		defer func() { u.oops = recover() }()
-		u.err = u.fn(c)
-	}()
+	u.run(c)
 	if u.err != nil || u.oops != nil {
 		if _, err := c.exec(context.Background(), "ROLLBACK TO unit"); err != nil {
 			return false

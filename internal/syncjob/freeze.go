@@ -32,7 +32,8 @@ func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
 	return millrace.DeriveID[millrace.DeliveryID](string(run), strconv.FormatInt(sequence, 10))
 }
 
-// save runs a transaction even if the slice must end. What is behind is written with it.
+// save runs a transaction even if the slice must end. fn writes the run's row, which fences the whole of it; what is
+// behind is written with it.
 func (s *slice) save(ctx context.Context, fn write) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
@@ -58,7 +59,8 @@ func (s *slice) catchUp(ctx context.Context) error {
 	if s.behind == nil {
 		return nil
 	}
-	return s.save(ctx, func(context.Context, *store.Tx) error { return nil })
+	run := *s.run
+	return s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.SaveSyncJobRun(ctx, &run) })
 }
 
 // freeze makes what is to be sent, and the moved checkpoint, durable in one transaction. It returns errOver when the

@@ -78,7 +78,7 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 	done := *p
 	done.delivery.Status, done.delivery.DeliveredAt = millrace.DeliveryDelivered, s.r.now()
 	behind := func(ctx context.Context, tx *store.Tx) error {
-		if err := s.progress(ctx, tx, next, &done, res); err != nil {
+		if err := recordAttempts(ctx, tx, &done, res); err != nil {
 			return err
 		}
 		return tx.FinishFrozen(ctx, p.frozen.RunID, p.frozen.Sequence)
@@ -89,6 +89,9 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 		return nil
 	}
 	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := s.saveRun(ctx, tx, next); err != nil {
+			return err
+		}
 		if err := behind(ctx, tx); err != nil || !over {
 			return err
 		}
@@ -106,9 +109,23 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 
 // progress writes the run's row, fenced, and what was tried for a delivery.
 func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun, p *pending, res SendResult) error {
+	if err := s.saveRun(ctx, tx, next); err != nil {
+		return err
+	}
+	return recordAttempts(ctx, tx, p, res)
+}
+
+// saveRun writes the run's row, fenced. A transaction that was repeated starts from the same next again.
+func (s *slice) saveRun(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun) error {
 	if err := tx.SaveSyncJobRun(ctx, &next); err != nil {
 		return err
 	}
+	s.run = &next
+	return nil
+}
+
+// recordAttempts writes a delivery and what was tried for it.
+func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResult) error {
 	delivery := p.delivery
 	for _, a := range res.Attempts {
 		delivery.Attempts++
@@ -117,11 +134,7 @@ func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJo
 			return err
 		}
 	}
-	if err := tx.UpdateDelivery(ctx, &delivery); err != nil {
-		return err
-	}
-	s.run = &next
-	return nil
+	return tx.UpdateDelivery(ctx, &delivery)
 }
 
 // park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.
