@@ -15,7 +15,8 @@ type Event struct {
 	Name           string          `json:"event"` // noun:verb
 	Payload        json.RawMessage `json:"payload"`
 	IdempotencyKey string          `json:"idempotency_key,omitempty"`
-	Depth          int64           `json:"depth,omitempty"` // how many workflow runs led here; bounds loops
+	Depth          int64           `json:"depth,omitempty"`           // how many workflow runs led here; bounds loops
+	SyncJobRunID   SyncJobRunID    `json:"sync_job_run_id,omitempty"` // the run that caused it
 	CreatedAt      Time            `json:"created_at"`
 }
 
@@ -40,6 +41,17 @@ type Decision struct {
 	Error           json.RawMessage `json:"error,omitempty"` // a Failure with path, code and position
 	WorkflowRunID   WorkflowRunID   `json:"workflow_run_id,omitempty"`
 	CreatedAt       Time            `json:"created_at"`
+}
+
+// Cause is one link of the chain that led to an event: a sync job run caused it, which a workflow run had started, which
+// an earlier event had woken.
+type Cause struct {
+	SyncJobRunID  SyncJobRunID  `json:"sync_job_run_id"`
+	WorkflowRunID WorkflowRunID `json:"workflow_run_id"`
+	WorkflowID    WorkflowID    `json:"workflow_id"`
+	WorkflowLabel string        `json:"workflow_label,omitempty"`
+	EventID       EventID       `json:"event_id"`
+	Event         string        `json:"event"`
 }
 
 // The events that Millrace emits itself.
@@ -122,7 +134,7 @@ func NewEvent(env EnvironmentID, name string, about any) (*Event, error) {
 func RunEvent(name string, run *SyncJobRun) (*Event, error) {
 	e, err := NewEvent(run.EnvironmentID, name, run)
 	if err == nil {
-		e.Depth = run.Depth
+		e.Depth, e.SyncJobRunID = run.Depth, run.ID
 	}
 	return e, err
 }

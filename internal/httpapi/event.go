@@ -25,6 +25,7 @@ func (a *api) events() events {
 // decidedEventView is an event with what was decided about it.
 type decidedEventView struct {
 	millrace.Event
+	CausedBy  []millrace.Cause    `json:"caused_by" doc:"The chain that led to it, the nearest link first; empty when it came from outside."`
 	Decisions []millrace.Decision `json:"decisions" doc:"For each workflow with that trigger: whether the event woke it, and why not."`
 }
 
@@ -35,11 +36,12 @@ func (n events) getWithDecisions(ctx context.Context, in *getIn[millrace.EventID
 		if err != nil {
 			return err
 		}
-		decisions, err := tx.DecisionsOf(ctx, in.Environment, in.ID)
-		if decisions == nil {
-			decisions = []millrace.Decision{}
+		causes, err := tx.CausesOf(ctx, e)
+		if err != nil {
+			return err
 		}
-		out.Body = decidedEventView{*e, decisions}
+		decisions, err := tx.DecisionsOf(ctx, in.Environment, in.ID)
+		out.Body = decidedEventView{*e, causes, decisions}
 		return err
 	})
 	return out, err

@@ -19,6 +19,7 @@ func eventTable(db *DB) *table[millrace.Event] {
 			document("payload", func(v *row) *json.RawMessage { return &v.Payload }),
 			text("idempotency_key", func(v *row) *string { return &v.IdempotencyKey }),
 			number("depth", func(v *row) *int64 { return &v.Depth }),
+			text("sync_job_run_id", func(v *row) *millrace.SyncJobRunID { return &v.SyncJobRunID }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 		},
 		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt) },

@@ -203,7 +203,7 @@ func (s *slice) emit(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun
 	for i, name := range names {
 		events[i] = &millrace.Event{
 			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload, Depth: run.Depth,
-			CreatedAt: tx.Now(),
+			SyncJobRunID: run.ID, CreatedAt: tx.Now(),
 		}
 	}
 	return s.r.cfg.Emitter.EmitTx(ctx, tx, run.WebhookID, events...)

@@ -64,6 +64,7 @@ type load struct {
 	events    []millrace.Event
 	workflows map[listener][]millrace.Workflow
 	accounts  map[millrace.IntegratedAccountID]json.RawMessage
+	causes    map[millrace.EventID][]millrace.Cause // of events that are too deep
 	decoded   map[millrace.EventID]*expr.Occurrence
 }
 
@@ -71,6 +72,7 @@ func (m *Matcher) load(ctx context.Context, batch millrace.BatchID) (*load, erro
 	l := &load{
 		workflows: map[listener][]millrace.Workflow{},
 		accounts:  map[millrace.IntegratedAccountID]json.RawMessage{},
+		causes:    map[millrace.EventID][]millrace.Cause{},
 		decoded:   map[millrace.EventID]*expr.Occurrence{},
 	}
 	err := m.db.View(ctx, func(tx *store.Tx) error {
@@ -96,6 +98,12 @@ func (l *load) add(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
 			return err
 		}
 		l.workflows[key] = found
+	}
+	if e.Depth >= maxDepth {
+		var err error
+		if l.causes[e.ID], err = tx.CausesOf(ctx, e); err != nil {
+			return err
+		}
 	}
 	o, err := expr.NewOccurrence(e)
 	if err != nil {
@@ -129,7 +137,7 @@ func (l *load) decide(ctx context.Context, e *millrace.Event) ([]millrace.Decisi
 	for _, w := range l.workflows[listener{e.EnvironmentID, e.Name}] {
 		d := millrace.Decision{EventID: e.ID, EnvironmentID: e.EnvironmentID, WorkflowID: w.ID, WorkflowVersion: w.Version}
 		var failure *millrace.Failure
-		d.Outcome, failure = outcome(ctx, e, &w, scope)
+		d.Outcome, failure = l.outcome(ctx, e, &w, scope)
 		if err := context.Cause(ctx); err != nil {
 			return nil, err // we were stopped; that says nothing about the expression
 		}
@@ -147,11 +155,10 @@ func (l *load) decide(ctx context.Context, e *millrace.Event) ([]millrace.Decisi
 	return out, nil
 }
 
-func outcome(ctx context.Context, e *millrace.Event, w *millrace.Workflow, scope expr.Value) (millrace.Outcome, *millrace.Failure) {
+func (l *load) outcome(ctx context.Context, e *millrace.Event, w *millrace.Workflow, scope expr.Value) (millrace.Outcome, *millrace.Failure) {
 	if e.Depth >= maxDepth {
-		return millrace.OutcomeLimit, &millrace.Failure{
-			Message: fmt.Sprintf("%d workflow runs led to this event, one from the other; a workflow that causes its own trigger is stopped here", e.Depth),
-		}
+		failure := tooDeep(e, l.causes[e.ID])
+		return millrace.OutcomeLimit, &failure
 	}
 	if w.Config.RunIf == "" {
 		return millrace.OutcomeMatched, nil
