@@ -34,6 +34,12 @@ type Failure struct {
 	Suggestion string `json:"suggestion,omitempty"` // the name that was probably meant
 }
 
+// Codes of findings that are not those of an expression.
+const (
+	CodeMissing = "not_found"       // an id names nothing in the environment
+	CodeRefused = "args_validation" // a job's args_validation refused the arguments of a run
+)
+
 // Error is an error with a kind, a message for people, and findings with their places.
 type Error struct {
 	Kind     Kind

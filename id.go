@@ -35,6 +35,10 @@ type (
 	SyncJobID string
 	// SyncJobRunID names an execution of a sync job.
 	SyncJobRunID string
+	// StateEntryID names an entry of the state of sync job runs; clients name it by its key.
+	StateEntryID string
+	// SyncJobTemplateID names a sync job template.
+	SyncJobTemplateID string
 	// SyncJobCronTriggerID names a schedule of a sync job.
 	SyncJobCronTriggerID string
 )

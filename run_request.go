@@ -57,7 +57,7 @@ func ParseRunRequest(raw json.RawMessage, prefix string) (*RunRequest, error) {
 	if err := json.Unmarshal(clean, r); err != nil {
 		failures = append(failures, typeFailure(prefix, err))
 	} else {
-		failures = append(failures, r.settleArgs(at)...)
+		failures = append(failures, r.SettleArgs(prefix)...)
 		failures = append(failures, r.check(at, members)...)
 	}
 	return r, InvalidAll(failures)
@@ -98,8 +98,10 @@ func (r *RunRequest) check(at func(string) string, members map[string]json.RawMe
 	return failures
 }
 
-// settleArgs copies integrated_account_id and webhook_id between the request and its args.
-func (r *RunRequest) settleArgs(at func(string) string) []Failure {
+// SettleArgs copies integrated_account_id and webhook_id between the request and its args. What is wrong with those in args
+// is found at paths below prefix.
+func (r *RunRequest) SettleArgs(prefix string) []Failure {
+	at := func(name string) string { return strings.TrimPrefix(prefix+"."+name, ".") }
 	args := map[string]json.RawMessage{}
 	if len(r.Args) > 0 && string(r.Args) != "null" {
 		if err := json.Unmarshal(r.Args, &args); err != nil {

@@ -87,9 +87,11 @@ type SyncJobRun struct {
 	EventsToSend         json.RawMessage      `json:"events_to_send"`
 	Version              int64                `json:"version"` // runtime version
 	ResourceStats        json.RawMessage      `json:"resource_stats"`
-	MutexKey             string               `json:"mutex_key,omitempty"`
-	StateKey             string               `json:"state_key,omitempty"`
-	Error                json.RawMessage      `json:"error"` // RunError, or null
+	MutexKey             string               `json:"mutex_key,omitempty"`   // resolved
+	Force                bool                 `json:"force,omitempty"`       // takes no part in the line of its mutex_key
+	WaitingFor           SyncJobRunID         `json:"waiting_for,omitempty"` // the run with the same mutex_key in front of it
+	StateKey             string               `json:"state_key,omitempty"`   // resolved
+	Error                json.RawMessage      `json:"error"`                 // RunError, or null
 	RetryAt              Time                 `json:"retry_at"`
 	ParkedSince          Time                 `json:"parked_since"` // its webhook has not answered since
 	Depth                int64                `json:"-"`            // of the event that started it

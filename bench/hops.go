@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/trigger"
 	"github.com/millrace/millrace/internal/workflow"
 )
@@ -39,8 +40,8 @@ type hops struct {
 type emitter struct{}
 
 // EmitTx stores events in the caller's transaction.
-func (emitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return ingest.EmitTx(ctx, tx, events...)
+func (emitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
+	return ingest.EmitExceptTx(ctx, tx, except, events...)
 }
 
 // plain seals nothing: credentials are not what is measured.
@@ -61,7 +62,7 @@ func newHops(ctx context.Context, o options, database, name string) (*hops, erro
 	if h.db, err = store.Open(ctx, store.Config{URL: url, Cipher: plain{}}); err != nil {
 		return nil, err
 	}
-	runner := workflow.NewRunner(h.db, emitter{})
+	runner := workflow.NewRunner(h.db, syncjob.NewStarter(h.db, emitter{}))
 	h.queue, err = queue.New(ctx, queue.Config{DB: h.db, Logger: quiet(), Handlers: map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(h.db).Match,
 		millrace.TaskWorkflow: func(ctx context.Context, t millrace.Task) error {

@@ -32,12 +32,21 @@ type Tester interface {
 	Test(ctx context.Context, webhook *millrace.Webhook) (status int, message string, ok bool)
 }
 
+// Starter makes sync job runs.
+type Starter interface {
+	// Prepare checks a request and returns the run that it asks for; findings are at paths below prefix.
+	Prepare(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJobRun, error)
+	// StartTx stores a prepared run and returns it as it is stored.
+	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
+}
+
 // Config is what the API needs.
 type Config struct {
 	DB       *store.DB
 	Emitter  Emitter
 	Accepter Accepter
 	Tester   Tester
+	Starter  Starter
 
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
 	CheckResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure

@@ -296,7 +296,7 @@ func TestSyncJobRunLifecycle(t *testing.T) {
 				t.Errorf("got task %v", last)
 			}
 		}
-		bare := w.create("/sync-job-run", `{"sync_job_id":"`+job.id()+`","ignore_previous_run":true,"error_handling":"batch","resources":[]}`)
+		bare := w.create("/sync-job-run", `{"sync_job_id":"`+job.id()+`","ignore_previous_run":true,"error_handling":"batch","resources":[],"force":true}`)
 		if bare.m["webhook_id"] != nil || bare.m["integrated_account_id"] != nil || len(bare.at("args").(map[string]any)) != 0 || bare.str("error_handling") != "batch" {
 			t.Errorf("got %v", bare.m)
 		}

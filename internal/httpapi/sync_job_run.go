@@ -29,8 +29,8 @@ func (a *api) syncJobRuns() syncJobRuns {
 	}}
 }
 
-// syncJobRunBody is the body of a create. Members that clients send and that change nothing here, such as status and
-// force, are tolerated.
+// syncJobRunBody is the body of a create. Members that clients send and that change nothing here, such as status, are
+// tolerated.
 type syncJobRunBody struct {
 	Identity
 	SyncJobID           string                      `json:"sync_job_id" format:"uuid" doc:"The job to run."`
@@ -41,8 +41,9 @@ type syncJobRunBody struct {
 	IgnorePreviousRun   opt[bool]                   `json:"ignore_previous_run,omitzero" doc:"Read everything again."`
 	Resources           opt[array]                  `json:"resources,omitzero" doc:"Replaces the job's resources for this run."`
 	EventsToSend        opt[[]string]               `json:"events_to_send,omitzero" doc:"The events that the webhook gets; all when absent."`
-	MutexKey            opt[string]                 `json:"mutex_key,omitzero" maxLength:"1000"`
-	StateKey            opt[string]                 `json:"state_key,omitzero" maxLength:"1000"`
+	MutexKey            opt[string]                 `json:"mutex_key,omitzero" maxLength:"1000" doc:"A template; that of the job when absent. The run waits while another one has the same key."`
+	Force               opt[bool]                   `json:"force,omitzero" doc:"Start at once, whatever the mutex_key."`
+	StateKey            opt[string]                 `json:"state_key,omitzero" maxLength:"1000" doc:"A template; that of the job when absent. Names the state that the run reads and writes."`
 	DaemonGroupKey      opt[string]                 `json:"daemon_group_key,omitzero" doc:"Daemons are not available in this server."`
 
 	request *millrace.RunRequest
@@ -53,11 +54,10 @@ func (*syncJobRunBody) example() string {
 		`"integrated_account_id":"c7a4fe0b-6a9d-4a59-b53c-5d5a2c1e9d11","webhook_id":"9fda519d-148f-4cc5-bbac-4e373b16e5d4"}`
 }
 
-func (b *syncJobRunBody) validate(a *api, sent json.RawMessage) []millrace.Failure {
+func (b *syncJobRunBody) validate(_ *api, sent json.RawMessage) []millrace.Failure {
 	var err error
 	b.request, err = millrace.ParseRunRequest(sent, "")
-	out := append(failuresOf("", err), checkResources(a, b.Resources.Value.RawMessage, 0, nil)...)
-	out = append(out, checkDaemon(b.DaemonGroupKey.Value)...)
+	out := append(failuresOf("", err), checkDaemon(b.DaemonGroupKey.Value)...)
 	return append(out, checkKeys(b.MutexKey.Value, b.StateKey.Value)...)
 }
 
@@ -83,43 +83,38 @@ func (n syncJobRuns) create(ctx context.Context, in *createIn[syncJobRunBody]) (
 	if err := in.Data.own(in.Environment); err != nil {
 		return nil, err
 	}
-	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobRun, error) {
-		r := *in.Data.request
-		r.ID, r.SyncJobID = millrace.SyncJobRunID(in.Data.ID), millrace.SyncJobID(lower(in.Data.SyncJobID))
-		job, err := resolveRun(ctx, tx, in.Environment, &r)
-		if err != nil {
-			return nil, err
-		}
-		if r.MutexKey == "" {
-			r.MutexKey = job.MutexKey
-		}
-		if r.StateKey == "" {
-			r.StateKey = job.StateKey
-		}
-		v, err := tx.StartRun(ctx, job, &r, millrace.SyncJobRun{})
-		if err != nil {
-			return nil, err
-		}
-		if !isGraph(v) && v.IntegratedAccountID == "" {
-			return nil, millrace.Invalid("integrated_account_id", "is required: the resources of this job do not name an account")
-		}
-		e, err := millrace.RunEvent(millrace.EventRunCreated, v)
-		if err != nil {
-			return nil, err
-		}
-		return v, n.api.cfg.Emitter.EmitTx(ctx, tx, e)
-	})
+	r := *in.Data.request
+	r.ID, r.SyncJobID = millrace.SyncJobRunID(in.Data.ID), millrace.SyncJobID(lower(in.Data.SyncJobID))
+	run, err := n.api.cfg.Starter.Prepare(ctx, in.Environment, &r, "")
+	if err != nil {
+		return nil, notFoundOf(err)
+	}
+	if !isGraph(run) && run.IntegratedAccountID == "" {
+		return nil, millrace.Invalid("integrated_account_id", "is required: the resources of this job do not name an account")
+	}
+	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobRun, error) { return n.api.cfg.Starter.StartTx(ctx, tx, run) })
 }
 
 // resolveRun looks up what a request names. What the environment does not have is not found.
 func resolveRun(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, r *millrace.RunRequest) (*millrace.SyncJob, error) {
 	job, err := tx.ResolveRun(ctx, env, r, "")
-	if known, ok := asError(err); ok && known.Kind == millrace.KindInvalid {
-		missing := *known
-		missing.Kind = millrace.KindNotFound
-		return nil, &missing
+	return job, notFoundOf(err)
+}
+
+// notFoundOf makes an error that only lists what the request names and the environment does not have one of KindNotFound.
+func notFoundOf(err error) error {
+	known, ok := asError(err)
+	if !ok || known.Kind != millrace.KindInvalid || len(known.Failures) == 0 {
+		return err
 	}
-	return job, err
+	for _, f := range known.Failures {
+		if f.Code != millrace.CodeMissing || hasPrefixPath(f.Path, "args") {
+			return err
+		}
+	}
+	missing := *known
+	missing.Kind = millrace.KindNotFound
+	return &missing
 }
 
 // isGraph reports whether a run's resources are a graph of nodes, which name their accounts themselves, or empty.
@@ -151,6 +146,9 @@ func (n syncJobRuns) patch(ctx context.Context, in *patchIn[millrace.SyncJobRunI
 			return nil, err
 		}
 		if next := b.Status.or(v.Status); next != v.Status {
+			if v.WaitingFor != "" && !next.Finished() {
+				return nil, millrace.Invalid("status", "the run waits for %s, which has the same mutex_key; force starts a run at once", v.WaitingFor)
+			}
 			if !v.Status.Next(next) {
 				return nil, millrace.Invalid("status", "a run that is %s cannot become %s", v.Status, next)
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob"
 )
 
 // world is an API over a store with two environments and a token for each.
@@ -74,6 +75,13 @@ func (i inlet) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Eve
 	return nil
 }
 
+// runInlet stores events of runs.
+type runInlet struct{ inlet }
+
+func (i runInlet) EmitTx(ctx context.Context, tx *store.Tx, _ millrace.WebhookID, events ...*millrace.Event) error {
+	return i.inlet.EmitTx(ctx, tx, events...)
+}
+
 func (i inlet) Accept(ctx context.Context, e *millrace.Event) error {
 	return i.db.Update(ctx, func(tx *store.Tx) error { return i.EmitTx(ctx, tx, e) })
 }
@@ -119,7 +127,7 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *worl
 		t.Fatalf("prepare environments: %v", err)
 	}
 	cfg := httpapi.Config{
-		DB: db, Emitter: inlet{db}, Accepter: inlet{db}, Tester: w.tester,
+		DB: db, Emitter: inlet{db}, Accepter: inlet{db}, Tester: w.tester, Starter: syncjob.NewStarter(db, runInlet{inlet{db}}),
 		Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
 	}
 	for _, c := range change {

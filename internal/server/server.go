@@ -138,7 +138,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers, err := s.handlers(sender, fetcher)
+	starter := syncjob.NewStarter(s.db, exceptEmitter{})
+	handlers, err := s.handlers(sender, fetcher, starter)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.accepter = ingest.NewAccepter(s.db, committers)
 	s.http = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
-			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Logger: s.opts.Logger, Clock: s.opts.Clock,
+			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Starter: starter, Logger: s.opts.Logger, Clock: s.opts.Clock,
 			CheckResources:         syncjob.Check,
 			CheckIntegrationConfig: checkConfig,
 		}),
@@ -170,7 +171,7 @@ func (s *Server) assemble(ctx context.Context) error {
 }
 
 // handlers are the hops of the data, in order.
-func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher) (map[millrace.TaskKind]queue.Handler, error) {
+func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher, starter *syncjob.Starter) (map[millrace.TaskKind]queue.Handler, error) {
 	pump, err := deliver.NewPump(deliver.PumpConfig{DB: s.db, Sender: sender, Logger: s.opts.Logger})
 	if err != nil {
 		return nil, err
@@ -185,10 +186,10 @@ func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher) (map[m
 	}
 	return map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch:    trigger.NewMatcher(s.db).Match,
-		millrace.TaskWorkflow: workflow.NewRunner(s.db, emitter{}).Run,
+		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
-		millrace.TaskTick:     trigger.NewTicker(s.db, emitter{}).Tick,
+		millrace.TaskTick:     trigger.NewTicker(s.db, emitter{}, starter).Tick,
 	}, nil
 }
 

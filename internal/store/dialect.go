@@ -14,6 +14,7 @@ type dialect interface {
 	member(column string, path []string) string // text of a member of a document
 	like(expr, placeholder string) string       // pattern match, letters of either case
 	text(expr string) string                    // expr as text
+	lockText() string                           // statement that locks a text until the transaction ends; empty: nothing to do
 }
 
 type sqliteDialect struct{}
@@ -23,6 +24,7 @@ func (sqliteDialect) isUnique(err error) bool { return isSQLiteUnique(err) }
 
 // forUpdate is empty: the one writer is the lock.
 func (sqliteDialect) forUpdate() string       { return "" }
+func (sqliteDialect) lockText() string        { return "" }
 func (sqliteDialect) text(expr string) string { return "CAST(" + expr + " AS TEXT)" }
 
 func (sqliteDialect) like(expr, placeholder string) string {
@@ -44,6 +46,9 @@ type postgresDialect struct{}
 func (postgresDialect) name() string            { return "postgres" }
 func (postgresDialect) isUnique(err error) bool { return isPostgresUnique(err) }
 func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
+func (postgresDialect) lockText() string {
+	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+}
 func (postgresDialect) text(expr string) string { return expr + "::text" }
 
 func (postgresDialect) like(expr, placeholder string) string {

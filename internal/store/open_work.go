@@ -14,7 +14,7 @@ const maxOpenWork = 10_000
 // statements look would be seen by none of them.
 const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
 UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1) AS b
-UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') ORDER BY created_at LIMIT $1) AS c
+UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
 UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d`
 
 // OpenWork returns a task for every row that has work to do, whether or not such a task is live.

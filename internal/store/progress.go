@@ -16,17 +16,34 @@ func errFenced(what, id string) error {
 	return millrace.Errorf(millrace.KindConflict, "%s %s was taken over or ended meanwhile", what, id)
 }
 
-// LockSyncJobRun returns a run and keeps others from changing it until the transaction ends.
+// LockSyncJobRun returns a run and keeps others from changing it, and the line that it stands in, until the transaction
+// ends.
 func (tx *Tx) LockSyncJobRun(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
+	seen, err := tx.SyncJobRun(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.LockMutex(ctx, seen); err != nil {
+		return nil, err
+	}
 	return tx.db.tables.syncJobRun.get(ctx, tx, env, string(id), tx.db.dialect.forUpdate())
 }
 
-// UpdateSyncJobRun writes status, times and error of a run that was locked in the same transaction.
+// UpdateSyncJobRun writes status, times and error of a run that was locked in the same transaction. When it has ended,
+// the run that waits for it moves up.
 func (tx *Tx) UpdateSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error {
 	v.UpdatedAt = tx.Now()
-	n, err := tx.exec(ctx, "UPDATE sync_job_run SET status = $3, error = $4, started_at = $5, finished_at = $6, retry_at = $7, updated_at = $8 WHERE id = $1 AND environment_id = $2",
-		string(v.ID), string(v.EnvironmentID), string(v.Status), string(v.Error), int64(v.StartedAt), int64(v.FinishedAt), int64(v.RetryAt), int64(v.UpdatedAt))
-	return changed(n, err, "sync job run", string(v.ID))
+	ahead := v.WaitingFor
+	if v.Status.Finished() {
+		v.WaitingFor = ""
+	}
+	n, err := tx.exec(ctx, `UPDATE sync_job_run SET status = $3, error = $4, started_at = $5, finished_at = $6, retry_at = $7, waiting_for = $8,
+updated_at = $9 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), string(v.Status), string(v.Error), int64(v.StartedAt),
+		int64(v.FinishedAt), int64(v.RetryAt), string(v.WaitingFor), int64(v.UpdatedAt))
+	if err := changed(n, err, "sync job run", string(v.ID)); err != nil {
+		return err
+	}
+	return tx.leaveLine(ctx, v, ahead)
 }
 
 // SyncJobRunOfStep returns the run that a step of a workflow run started, or nil.
@@ -62,8 +79,8 @@ func (tx *Tx) ClaimSyncJobRun(ctx context.Context, id millrace.SyncJobRunID) (*m
 	return v, nil
 }
 
-// SaveSyncJobRun writes the progress of a claimed run. It returns an error of KindConflict when another slice has
-// claimed it since or when it was finished meanwhile.
+// SaveSyncJobRun writes the progress of a claimed run. When it has ended with it, the run that waits for it starts. It
+// returns an error of KindConflict when another slice has claimed it since or when it was finished meanwhile.
 func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error {
 	v.UpdatedAt = tx.Now()
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET status = $3, resource_stats = $4, error = $5, retry_at = $6, parked_since = $7,
@@ -77,7 +94,7 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 	if n == 0 {
 		return errFenced("sync job run", string(v.ID))
 	}
-	return nil
+	return tx.leaveLine(ctx, v, "")
 }
 
 // FreezeDeliveries makes deliveries of a run durable before the first of them is sent.

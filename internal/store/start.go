@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/millrace/millrace"
 )
@@ -22,7 +21,9 @@ func (m *missing) check(name, what, id string, err error) {
 		if m.prefix != "" {
 			path = m.prefix + "." + name
 		}
-		m.failures = append(m.failures, millrace.Failure{Path: path, Message: what + " \"" + id + "\" does not exist in this environment"})
+		m.failures = append(m.failures, millrace.Failure{
+			Path: path, Code: millrace.CodeMissing, Message: what + " \"" + id + "\" does not exist in this environment",
+		})
 	default:
 		m.err = err
 	}
@@ -61,27 +62,14 @@ func (tx *Tx) ResolveRun(ctx context.Context, env millrace.EnvironmentID, r *mil
 	return job, m.result()
 }
 
-// StartRun stores a run of a sync job and the task that starts it. The request must have been resolved in the same
-// transaction. from carries what is not part of a request: where the run comes from.
-func (tx *Tx) StartRun(ctx context.Context, job *millrace.SyncJob, r *millrace.RunRequest, from millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
-	run := from
-	run.ID, run.EnvironmentID, run.SyncJobID = r.ID, job.EnvironmentID, job.ID
-	run.IntegratedAccountID, run.WebhookID, run.Args = r.IntegratedAccountID, r.WebhookID, r.Args
-	run.Status, run.IgnorePreviousRun, run.EventsToSend = millrace.RunCreated, r.IgnorePreviousRun, r.EventsToSend
-	run.Version, run.MutexKey, run.StateKey = job.DefaultRuntimeVersion, r.MutexKey, r.StateKey
-	run.Resources = job.Resources
-	if len(r.Resources) > 0 && string(r.Resources) != "null" {
-		run.Resources = r.Resources
+// StartRun stores a new run and the task that starts it. A run whose mutex_key another one holds stands in line and gets
+// its task when its turn comes.
+func (tx *Tx) StartRun(ctx context.Context, run *millrace.SyncJobRun) error {
+	if err := tx.joinLine(ctx, run); err != nil {
+		return err
 	}
-	run.ResourceStats = json.RawMessage("{}")
-	run.ErrorHandling = millrace.ErrorIgnore
-	for _, h := range []millrace.ErrorHandling{job.ErrorHandling, r.ErrorHandling} {
-		if h != "" {
-			run.ErrorHandling = h
-		}
+	if err := tx.InsertSyncJobRun(ctx, run); err != nil || run.WaitingFor != "" {
+		return err
 	}
-	if err := tx.InsertSyncJobRun(ctx, &run); err != nil {
-		return nil, err
-	}
-	return &run, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID)})
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID)})
 }

@@ -29,6 +29,8 @@ func syncJobRunTable(db *DB) *table[millrace.SyncJobRun] {
 			number("version", func(v *row) *int64 { return &v.Version }),
 			document("resource_stats", func(v *row) *json.RawMessage { return &v.ResourceStats }),
 			text("mutex_key", func(v *row) *string { return &v.MutexKey }),
+			flag("force", func(v *row) *bool { return &v.Force }),
+			text("waiting_for", func(v *row) *millrace.SyncJobRunID { return &v.WaitingFor }),
 			text("state_key", func(v *row) *string { return &v.StateKey }),
 			document("error", func(v *row) *json.RawMessage { return &v.Error }),
 			stamp("retry_at", func(v *row) *millrace.Time { return &v.RetryAt }),

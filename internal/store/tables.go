@@ -21,6 +21,8 @@ type tables struct {
 	workflowRun            *table[millrace.WorkflowRun]
 	syncJob                *table[millrace.SyncJob]
 	syncJobRun             *table[millrace.SyncJobRun]
+	syncJobRunState        *table[millrace.StateEntry]
+	syncJobTemplate        *table[millrace.SyncJobTemplate]
 	cronTrigger            *table[millrace.SyncJobCronTrigger]
 }
 
@@ -38,6 +40,8 @@ func newTables(db *DB) tables {
 		workflowRun:            workflowRunTable(db),
 		syncJob:                syncJobTable(db),
 		syncJobRun:             syncJobRunTable(db),
+		syncJobRunState:        syncJobRunStateTable(db),
+		syncJobTemplate:        syncJobTemplateTable(db),
 		cronTrigger:            cronTriggerTable(db),
 	}
 }

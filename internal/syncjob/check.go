@@ -11,8 +11,7 @@ import (
 // version is the job's default_runtime_version; 0 decides by the shape of resources.
 func Check(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
 	_, failures := buildGraph(resources, version)
-	if _, err := readArgsSchema(argsSchema); err != nil {
-		failures = append(failures, millrace.Failure{Path: "args_schema", Message: err.Error()})
-	}
-	return failures
+	found := &findings{failures: failures}
+	readArgsSchema(argsSchema, found)
+	return found.failures
 }

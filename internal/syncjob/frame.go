@@ -14,7 +14,6 @@ import (
 type checkpoint struct {
 	Started   bool                 `json:"started,omitempty"` // the stack was set up
 	Stack     []*frame             `json:"stack,omitempty"`   // from the root to what is being done
-	Args      json.RawMessage      `json:"args,omitempty"`    // with defaults, if there are any
 	Previous  string               `json:"previous_run_date,omitempty"`
 	NotBefore millrace.Time        `json:"not_before,omitempty"` // no fetch before
 	Attempt   int64                `json:"attempt,omitempty"`    // how often the request on top has failed

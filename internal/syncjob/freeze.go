@@ -33,11 +33,16 @@ func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
 }
 
 // save runs a transaction even if the slice must end. fn writes the run's row, which fences the whole of it; what is
-// behind is written with it.
+// behind is written with it. One that may end the run holds the line of its mutex_key, so that the next run starts with it.
 func (s *slice) save(ctx context.Context, fn write) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
 	err := s.r.db.Update(ctx, func(tx *store.Tx) error {
+		if s.point.Final != nil {
+			if err := tx.LockMutex(ctx, s.run); err != nil {
+				return err
+			}
+		}
 		if s.behind != nil {
 			if err := s.behind(ctx, tx); err != nil {
 				return err

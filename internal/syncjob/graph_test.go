@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/jsonata"
 )
 
 func TestCheckFindsEverythingAtOnce(t *testing.T) {
@@ -124,14 +125,19 @@ func TestVersionDecidesTheShape(t *testing.T) {
 func TestWithDefaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, schema, want string }{
-		{``, ``, ``},
+		{`{}`, ``, `{}`},
 		{`{"a":1}`, `{"a":{"default":2}}`, `{"a":1}`},
-		{``, `{"a":{"default":2},"b":{"type":"string"}}`, `{"a":2}`},
-		{`{"b":null}`, `{"type":"object","properties":{"a":{"default":[1]},"b":{"default":1}}}`, `{"a":[1],"b":null}`},
+		{`{}`, `{"a":{"default":2},"b":{"type":"string"}}`, `{"a":2}`},
+		{`{"b":null}`, `{"type":"object","properties":{"a":{"default":[1]},"b":{"default":1}}}`, `{"b":null,"a":[1]}`},
 	} {
-		got, err := withDefaults(json.RawMessage(c.args), json.RawMessage(c.schema))
-		if err != nil || string(got) != c.want {
-			t.Errorf("withDefaults(%s, %s) = %s, %v; want %s", c.args, c.schema, got, err, c.want)
+		args, err := jsonata.FromJSON([]byte(c.args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := &findings{}
+		got := withDefaults(args.(*jsonata.Object), readArgsSchema(json.RawMessage(c.schema), found))
+		if text := jsonOf(got); text != c.want || len(found.failures) > 0 {
+			t.Errorf("withDefaults(%s, %s) = %s, %v; want %s", c.args, c.schema, text, found.failures, c.want)
 		}
 	}
 }

@@ -23,9 +23,6 @@ func (s *slice) load(ctx context.Context) error {
 	if err := s.r.db.View(ctx, func(tx *store.Tx) error { return s.read(ctx, tx) }); err != nil {
 		return fmt.Errorf("load sync job run: %w", err)
 	}
-	if len(s.point.Args) > 0 {
-		s.run.Args = s.point.Args
-	}
 	s.graph, s.plan = buildGraph(s.run.Resources, s.run.Version)
 	if s.point.Started {
 		s.setBase()
@@ -54,19 +51,6 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 	}
 	if err := s.readPending(ctx, tx); err != nil || s.point.Started {
 		return err
-	}
-	job, err := optional(tx.SyncJob(ctx, env, s.run.SyncJobID))
-	if err != nil {
-		return err
-	}
-	if job != nil {
-		args, err := withDefaults(s.run.Args, job.ArgsSchema)
-		if err != nil {
-			return err
-		}
-		if string(args) != string(s.run.Args) {
-			s.point.Args = args
-		}
 	}
 	return s.readPrevious(ctx, tx)
 }

@@ -172,7 +172,7 @@ func scenarios() []scenario {
 			  {"name":"tickets","type":"request","resource":"tickets","method":"list"},
 			  {"name":"at-start","type":"event","config":{"name":"start"}},
 			  {"name":"hello","type":"request","resource":"hello","method":"create","depends_on":"at-start"}
-			]`, schema: `{"n":{"type":"number","default":7}}`},
+			]`, args: `{"n":7}`},
 			api:    pages(`[{"id":1}]`),
 			asked:  []string{"create hello", "list tickets", "create bye"},
 			script: []string{"started", "completed"},

@@ -88,6 +88,9 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 			}
 			return tx.Finish(ctx)
 		}
+		if run.WaitingFor != "" {
+			return tx.Finish(ctx) // it gets a task of its own when its turn comes
+		}
 		s = &slice{r: r, run: run}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/trigger"
 )
 
@@ -139,6 +140,14 @@ func (l *listener) EmitTx(_ context.Context, tx *store.Tx, events ...*millrace.E
 	return nil
 }
 
+// runListener collects what is emitted about runs.
+type runListener struct{ *listener }
+
+// EmitTx implements syncjob.Emitter.
+func (l runListener) EmitTx(ctx context.Context, tx *store.Tx, _ millrace.WebhookID, events ...*millrace.Event) error {
+	return l.listener.EmitTx(ctx, tx, events...)
+}
+
 func TestSchedulesFireOnceForAnInstant(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -159,7 +168,7 @@ func TestSchedulesFireOnceForAnInstant(t *testing.T) {
 			return tx.InsertSyncJobCronTrigger(ctx, c)
 		})
 		heard := &listener{}
-		ticker := trigger.NewTicker(db, heard)
+		ticker := trigger.NewTicker(db, heard, syncjob.NewStarter(db, runListener{heard}))
 		fires := func(want ...millrace.FireOutcome) {
 			t.Helper()
 			for range 3 { // ticks come more often than instants

@@ -23,19 +23,22 @@ import (
 // maxRetries is how often a run is tried again after a failure that is not its own.
 const maxRetries = 3
 
-// Emitter stores events in a transaction.
-type Emitter interface {
-	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
+// Starter makes sync job runs.
+type Starter interface {
+	// Prepare checks a request and returns the run that it asks for; findings are at paths below prefix.
+	Prepare(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJobRun, error)
+	// StartTx stores a prepared run and returns it as it is stored.
+	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
 }
 
 // Runner runs workflow runs.
 type Runner struct {
-	db   *store.DB
-	emit Emitter
+	db      *store.DB
+	starter Starter
 }
 
 // NewRunner returns a runner over a store.
-func NewRunner(db *store.DB, emit Emitter) *Runner { return &Runner{db: db, emit: emit} }
+func NewRunner(db *store.DB, starter Starter) *Runner { return &Runner{db: db, starter: starter} }
 
 // progress is a run with all that its steps need.
 type progress struct {
@@ -143,7 +146,14 @@ func (r *Runner) steps(ctx context.Context, p *progress) error {
 		if failure != nil {
 			return r.fail(ctx, p, i, failure)
 		}
-		if err := r.effect(ctx, p, i, input, skip); err != nil {
+		var what *prepared
+		if !skip {
+			what, err = r.prepare(ctx, p, i, input)
+		}
+		if err == nil {
+			err = r.effect(ctx, p, i, what)
+		}
+		if err != nil {
 			if f := failureOf(err); f != nil {
 				return r.fail(ctx, p, i, f)
 			}
@@ -170,15 +180,16 @@ func (p *progress) scope() (expr.Value, error) {
 	return p.occurrence.Scope(steps...), nil
 }
 
-// effect does what a step says and stores its result; with the last step, the run ends.
-func (r *Runner) effect(ctx context.Context, p *progress, index int, input json.RawMessage, skip bool) error {
+// effect does what a step says and stores its result; with the last step, the run ends. A step that is skipped has nothing
+// prepared.
+func (r *Runner) effect(ctx context.Context, p *progress, index int, what *prepared) error {
 	step := &p.workflow.Config.Steps[index]
-	result := millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: skip}
+	result := millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: what == nil}
 	last := index == len(p.workflow.Config.Steps)-1
 	err := r.db.Update(ctx, func(tx *store.Tx) error {
-		if !skip {
+		if what != nil {
 			var err error
-			if result.Result, err = r.act(ctx, tx, p, index, input); err != nil {
+			if result.Result, err = r.act(ctx, tx, p, index, what); err != nil {
 				return err
 			}
 		}

@@ -12,8 +12,15 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// act does what the step's action says, in the transaction of its result, and returns that result.
-func (r *Runner) act(ctx context.Context, tx *store.Tx, p *progress, index int, input json.RawMessage) (json.RawMessage, error) {
+// prepared is what a step's action will store, computed before the transaction of its result: a run, or the request that a
+// schedule keeps.
+type prepared struct {
+	run     *millrace.SyncJobRun
+	request *millrace.RunRequest
+}
+
+// prepare checks the input of the step's action.
+func (r *Runner) prepare(ctx context.Context, p *progress, index int, input json.RawMessage) (*prepared, error) {
 	step := &p.workflow.Config.Steps[index]
 	if step.Action != millrace.ActionRunSyncJob {
 		return nil, millrace.Invalid(fmt.Sprintf("config.steps[%d].action", index), "unknown action %q", step.Action)
@@ -23,26 +30,44 @@ func (r *Runner) act(ctx context.Context, tx *store.Tx, p *progress, index int, 
 	if err != nil {
 		return nil, explain(err, step)
 	}
-	job, err := tx.ResolveRun(ctx, p.run.EnvironmentID, request, path)
+	if step.CronExpression != "" {
+		return &prepared{request: request}, nil
+	}
+	run, err := r.starter.Prepare(ctx, p.run.EnvironmentID, request, path)
 	if err != nil {
 		return nil, explain(err, step)
 	}
-	var result any
-	if step.CronExpression == "" {
-		result, err = r.start(ctx, tx, p, index, job, request)
-	} else {
-		result, err = schedule(ctx, tx, p, index, request)
+	run.WorkflowRunID, run.StepIndex, run.Depth = p.run.ID, int64(index), p.event.Depth+1
+	if request.ID == "" {
+		run.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index))
 	}
+	return &prepared{run: run}, nil
+}
+
+// act does what the step's action says, in the transaction of its result, and returns that result.
+func (r *Runner) act(ctx context.Context, tx *store.Tx, p *progress, index int, what *prepared) (json.RawMessage, error) {
+	if what.run != nil {
+		run, err := r.start(ctx, tx, p, index, what.run)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(run)
+	}
+	step := &p.workflow.Config.Steps[index]
+	if _, err := tx.ResolveRun(ctx, p.run.EnvironmentID, what.request, fmt.Sprintf("config.steps[%d].config", index)); err != nil {
+		return nil, explain(err, step)
+	}
+	c, err := schedule(ctx, tx, p, index, what.request)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(result)
+	return json.Marshal(c)
 }
 
-// explain adds the expression that a wrong value came from.
+// explain adds the expression that a wrong value came from. What a job itself says about its arguments is left alone.
 func explain(err error, step *millrace.Step) error {
 	f := failureOf(err)
-	if f == nil {
+	if f == nil || f.Code == millrace.CodeRefused {
 		return err
 	}
 	source := strings.Join(strings.Fields(string(step.Config)), " ")
@@ -55,25 +80,12 @@ func explain(err error, step *millrace.Step) error {
 }
 
 // start makes the sync job run. Workflow run and step index are its key.
-func (r *Runner) start(ctx context.Context, tx *store.Tx, p *progress, index int, job *millrace.SyncJob, request *millrace.RunRequest) (*millrace.SyncJobRun, error) {
+func (r *Runner) start(ctx context.Context, tx *store.Tx, p *progress, index int, run *millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
 	earlier, err := tx.SyncJobRunOfStep(ctx, p.run.EnvironmentID, p.run.ID, int64(index))
 	if err != nil || earlier != nil {
 		return earlier, err
 	}
-	if request.ID == "" {
-		request.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index))
-	}
-	run, err := tx.StartRun(ctx, job, request, millrace.SyncJobRun{
-		WorkflowRunID: p.run.ID, StepIndex: int64(index), Depth: p.event.Depth + 1,
-	})
-	if err != nil {
-		return nil, err
-	}
-	e, err := millrace.RunEvent(millrace.EventRunCreated, run)
-	if err != nil {
-		return nil, err
-	}
-	return run, r.emit.EmitTx(ctx, tx, e)
+	return r.starter.StartTx(ctx, tx, run)
 }
 
 // schedule makes the schedule of the step, or updates the one it made before: workflow, step and account are its key,

@@ -1,7 +1,6 @@
 package workflow_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/workflow"
 )
 
@@ -17,11 +17,6 @@ const (
 	job     = millrace.SyncJobID("51b79ace-a7b4-4077-93ba-8048a06ece2b")
 	account = millrace.IntegratedAccountID("3f0c8a55-96c1-4f9f-9d0a-1c1f7f9b8e10")
 )
-
-type silent struct{}
-
-// EmitTx implements workflow.Emitter.
-func (silent) EmitTx(context.Context, *store.Tx, ...*millrace.Event) error { return nil }
 
 // ran stores a workflow with the steps and an event, runs it, and returns the run.
 func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millrace.WorkflowResult) {
@@ -55,7 +50,7 @@ func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millr
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := workflow.NewRunner(db, silent{})
+	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil))
 	for range 2 { // a task may run again
 		if err := r.Run(ctx, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
 			t.Fatal(err)
