@@ -18,8 +18,8 @@ AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = r.id AND w
 
 func inLine(run *millrace.SyncJobRun) bool { return run.MutexKey != "" && !run.Force }
 
-// LockMutex keeps the line of a run's mutex_key as it is until the transaction ends. Whoever ends a run takes it before
-// the lock of the run's row: those who pass the lock on go the other way round.
+// LockMutex keeps the line of a run's mutex_key as it is until the transaction ends. Whoever ends a run takes it before it
+// touches the run's row: the one in front takes the line first, too, and then the row of the one behind it.
 func (tx *Tx) LockMutex(ctx context.Context, run *millrace.SyncJobRun) error {
 	lock := tx.db.dialect.lockText()
 	if lock == "" || !inLine(run) {
