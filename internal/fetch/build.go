@@ -100,8 +100,12 @@ func (c *call) renderURL() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
+	below := suffix == "" && c.req.Path != ""
+	if below {
+		suffix = c.req.Path
+	}
 	full := suffix
-	if !hasScheme(suffix) {
+	if below || !hasScheme(suffix) {
 		base, err := c.baseURL()
 		if err != nil {
 			return nil, err
@@ -112,22 +116,43 @@ func (c *call) renderURL() (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, millrace.Invalid(path.path, "base URL and path do not make a URL of http or https")
 	}
-	if slices.ContainsFunc(strings.Split(u.Path, "/"), isDotSegment) {
+	if slices.ContainsFunc(strings.FieldsFunc(u.Path, isSlash), isDotSegment) {
 		return nil, millrace.Invalid(path.path, "the path must not contain . or .. as a segment")
 	}
 	if u.User != nil {
 		return nil, millrace.Invalid(path.path, "the URL must not contain credentials; authorization is the place for them")
 	}
 	u.Fragment = ""
-	return u, nil
+	return u, c.confine(path.path, u)
 }
+
+// isSlash counts the backslash, which some servers take for one.
+func isSlash(r rune) bool { return r == '/' || r == '\\' }
 
 func isDotSegment(s string) bool { return s == "." || s == ".." }
 
-func (c *call) baseURL() (string, error) {
-	t := c.m.baseURL
+// confine keeps a call that a caller made up on the host of the config's base URL: it carries the account's
+// credentials.
+func (c *call) confine(path string, u *url.URL) error {
+	if !c.m.confined {
+		return nil
+	}
+	text, err := c.baseURLOf(c.cfg.inherited.baseURL, rootPath)
+	if err != nil {
+		return err
+	}
+	base, err := url.Parse(text)
+	if err != nil || !sameHost(base, u) || base.Scheme == "https" && u.Scheme != "https" {
+		return millrace.Invalid(path, "leads away from the host of the integration's base URL")
+	}
+	return nil
+}
+
+func (c *call) baseURL() (string, error) { return c.baseURLOf(c.m.baseURL, c.m.origin) }
+
+func (c *call) baseURLOf(t *template, origin string) (string, error) {
 	if t == nil {
-		return "", millrace.Invalid(c.m.origin+".base_url", "Required string is missing")
+		return "", millrace.Invalid(origin+".base_url", "Required string is missing")
 	}
 	if t.startsWithPlaceholder() {
 		return t.text(c.scope)
@@ -151,6 +176,9 @@ func (c *call) httpRequest(ctx context.Context, out *outgoing) (*http.Request, e
 		var err error
 		if body, contentType, err = c.m.body.encode(out.body, c.m.arrayFormat); err != nil {
 			return nil, err
+		}
+		if c.m.body.format == "json" && len(c.req.RawBody) > 0 && out.body == c.req.Body {
+			body = c.req.RawBody // numbers keep their digits
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, out.verb, out.fullURL().String(), bytes.NewReader(body))

@@ -101,6 +101,9 @@ func (c *call) buildScope() error {
 	for key, v := range o.All() {
 		c.scope.Set(key, v)
 	}
+	for key, v := range orEmpty(c.req.Scope).All() {
+		c.scope.Set(key, v)
+	}
 	variables, err := c.environment(o)
 	if err != nil {
 		return err

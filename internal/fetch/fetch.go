@@ -62,6 +62,7 @@ type Request struct {
 	Resource    string
 	Method      string
 	Custom      *Method // instead of Resource and Method
+	Path        string  // escaped, below the base URL: instead of the path of Custom, which then has none
 
 	Context              map[string]any // the account's, with its credentials
 	EnvironmentVariables map[string]any // over those of the config
@@ -69,13 +70,16 @@ type Request struct {
 	ID      string
 	Query   *expr.Object // forwarded to the third party
 	Body    expr.Value
-	Headers http.Header // over those of the config; credentials win over them
-	Cursor  string      // NextCursor or PrevCursor of an earlier outcome; empty: the first page
-	Limit   int         // page size; 0: what the config or the API prefers
+	RawBody []byte       // Body as JSON; sent as it is when the config leaves the body alone
+	Scope   *expr.Object // further roots of placeholders, over the members of the context
+	Headers http.Header  // over those of the config; credentials win over them
+	Cursor  string       // NextCursor or PrevCursor of an earlier outcome; empty: the first page
+	Limit   int          // page size; 0: what the config or the API prefers
 }
 
 // Fetch makes one request. It returns an error when we failed: of KindInvalid when the config, the account's context or
-// the request is at fault, and the context's error when ctx ended. What the third party answers is an outcome.
+// the request is at fault, and the context's error when ctx ended. What the third party answers is an outcome. With an
+// error, the outcome has a request line if the request may have reached the third party.
 func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 	c, err := f.newCall(req)
 	if err != nil {
@@ -85,22 +89,22 @@ func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, c.clean(err)
 	}
-	started := f.clock()
-	outcome, err := c.send(ctx, out)
+	sent, err := c.httpRequest(ctx, out)
 	if err != nil {
 		return Outcome{}, c.clean(err)
 	}
+	started := f.clock()
+	outcome, err := c.send(ctx, out, sent)
 	outcome.RequestLine = c.requestLine(out)
 	outcome.Duration = f.clock().Sub(started)
+	if err != nil {
+		return Outcome{RequestLine: outcome.RequestLine, Duration: outcome.Duration}, c.clean(err)
+	}
 	return outcome, nil
 }
 
 // send makes the request and reads the answer.
-func (c *call) send(ctx context.Context, out *outgoing) (Outcome, error) {
-	req, err := c.httpRequest(ctx, out)
-	if err != nil {
-		return Outcome{}, err
-	}
+func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outcome, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, c.fetcher.timeout, errTimeout)
 	defer cancel()
 	in, err := c.exchange(req.WithContext(limited), out)
@@ -153,7 +157,7 @@ func (c *call) exchange(req *http.Request, out *outgoing) (*incoming, error) {
 
 // remote returns an error that becomes a remote_error outcome.
 func (c *call) remote(format string, args ...any) error {
-	return &remoteError{message: fmt.Sprintf(format, args...)}
+	return &remoteError{message: fmt.Sprintf(format, args...), class: "unusable"}
 }
 
 func (c *call) unusable(in *incoming, err *remoteError) Outcome {

@@ -22,6 +22,7 @@ type incoming struct {
 	body   expr.Value // decoded
 	data   expr.Value // at response_path
 	count  int        // records of the page
+	isJSON bool
 }
 
 // metadata looks up a path of the pagination: below pagination_path first, then in the whole body.
@@ -64,6 +65,7 @@ func (in *incoming) decode(m *Method) error {
 		in.body = string(bytes.ToValidUTF8(in.raw, []byte("\ufffd")))
 	case "json":
 		in.body, err = expr.ParseJSON(bytes.TrimPrefix(in.raw, []byte("\xef\xbb\xbf")))
+		in.isJSON = err == nil
 	default: // binary, blob, stream, and whatever other names configs have for it
 		in.body = &Blob{Data: in.raw, ContentType: in.header.Get("Content-Type"), Name: fileName(in.header)}
 	}

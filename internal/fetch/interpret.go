@@ -40,6 +40,7 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 	case problem != nil:
 		return c.failed(o, problem), nil
 	case unreadable != nil:
+		o.ErrorClass = "unreadable"
 		return c.failed(o, &problemFound{message: unreadable.Error()}), nil //nolint:nilerr // what a third party answers is an outcome
 	}
 	return c.page(ctx, o, out, in)
@@ -48,7 +49,10 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 // outcome is what all outcomes of an answer have in common.
 func (c *call) outcome(kind Kind, in *incoming) Outcome {
 	raw := in.raw[:min(len(in.raw), maxRaw)]
-	o := Outcome{Kind: kind, Status: in.status, Headers: http.Header{}, Raw: []byte(c.secrets.Scrub(string(raw)))}
+	o := Outcome{
+		Kind: kind, Status: in.status, Headers: http.Header{}, Raw: []byte(c.secrets.Scrub(string(raw))), Body: in.raw,
+		Foreign: c.m.foreignAuth,
+	}
 	for name, values := range in.header {
 		if name == "Set-Cookie" {
 			continue
@@ -122,7 +126,7 @@ func describe(v expr.Value, in *incoming) *problemFound {
 	case *expr.Object:
 		p.message = clip(textOf(memberOf(v, "message")), maxMessage)
 		for _, key := range []string{"status", "status_code", "statusCode"} {
-			if n, ok := number(memberOf(v, key)); ok {
+			if n, ok := number(memberOf(v, key)); ok && n >= http.StatusBadRequest && n < 600 {
 				p.status = int(n)
 			}
 		}
@@ -135,6 +139,9 @@ func describe(v expr.Value, in *incoming) *problemFound {
 
 func (c *call) failed(o Outcome, p *problemFound) Outcome {
 	o.Kind, o.Message = KindRemoteError, c.secrets.Scrub(p.message)
+	if p.status != 0 {
+		o.Status = p.status
+	}
 	if p.status == http.StatusUnauthorized {
 		o.Kind = KindUnauthorized
 	}
@@ -144,6 +151,7 @@ func (c *call) failed(o Outcome, p *problemFound) Outcome {
 // page completes the outcome of a page.
 func (c *call) page(ctx context.Context, o Outcome, out *outgoing, in *incoming) (Outcome, error) {
 	o.Data, o.Records, o.Note = in.data, in.records(), in.note(c.m)
+	o.Exact = in.isJSON && c.m.responsePath == ""
 	if c.m.pagination == nil {
 		return o, nil
 	}

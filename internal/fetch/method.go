@@ -27,6 +27,8 @@ type Method struct {
 	responseFormat string
 	strictParsing  bool // text that should be JSON is an error
 	keepOnRedirect bool // credentials follow a redirect to another host
+	confined       bool // requests must stay on the host of the config's base URL
+	foreignAuth    bool // requests say nothing about the account's credentials
 
 	addQueryToBody         bool
 	ignoreBodyInPagination bool
@@ -142,11 +144,7 @@ func orEmpty(o *expr.Object) *expr.Object {
 // parseMethod reads a method object.
 func parseMethod(f field, name string, inherited settings) *Method {
 	f.object()
-	f.known("path", "method", "base_url", "headers", "query", "query_array_format", "authorization", "pagination",
-		"error_expression", "body", "body_format", "body_format_config", "response_path", "pagination_path",
-		"add_query_to_body", "ignore_body_in_pagination", "ignore_body", "set_body_to_null", "no_auth",
-		"ignore_credentials_on_redirect", "api_response_format", "throw_error_on_parse_error", "query_schema",
-		"body_schema", "response_schema", "description", "api_documentation_url", "scopes", "examples")
+	f.known(methodKeys()...)
 	// The pagination at the top is for lists. Asking for page 1 of a single record makes no sense to most APIs.
 	if name != "list" {
 		inherited.pagination = nil
@@ -183,7 +181,17 @@ func parseMethod(f field, name string, inherited settings) *Method {
 	if f.get("no_auth").boolean() {
 		m.auth = &authorization{format: authNone}
 	}
+	m.foreignAuth = f.get("no_auth").boolean() || f.get("authorization").isNull()
 	return m
+}
+
+// methodKeys are the documented members of a method object.
+func methodKeys() []string {
+	return []string{"path", "method", "base_url", "headers", "query", "query_array_format", "authorization", "pagination",
+		"error_expression", "body", "body_format", "body_format_config", "response_path", "pagination_path",
+		"add_query_to_body", "ignore_body_in_pagination", "ignore_body", "set_body_to_null", "no_auth",
+		"ignore_credentials_on_redirect", "api_response_format", "throw_error_on_parse_error", "query_schema",
+		"body_schema", "response_schema", "description", "api_documentation_url", "scopes", "examples"}
 }
 
 // parsePaginationPath tells the two uses of the field apart: a path of a URL for later pages, or the dotted path of
@@ -197,20 +205,53 @@ func (m *Method) parsePaginationPath(f field) {
 	m.metadataPath = s
 }
 
-// ParseMethod checks and compiles a method object that is not part of the config but uses it, as in a call of the
-// custom API. name is "list" for a method that shall page like the lists of the config.
-func (c *Config) ParseMethod(name string, raw json.RawMessage) (*Method, error) {
-	v, err := expr.ParseJSON(raw)
+// methodPath is how the paths of findings about the method of a custom call begin, after its name in the request.
+const methodPath = "methodConfig"
+
+// CustomMethod returns the method of a call of the custom API: with the verb and the path ([Request].Path) of the call
+// unless config, which may be empty, has its own. Its requests cannot leave the host of the base URL. paged says that
+// it pages like the lists of the integration; a pagination in config says more.
+func (c *Config) CustomMethod(verb string, paged bool, config json.RawMessage) (*Method, error) {
+	if len(config) == 0 {
+		config = json.RawMessage("{}")
+	}
+	v, err := expr.ParseJSON(config)
 	if err != nil {
-		return nil, millrace.Invalid("methodConfig", "%v", err)
+		return nil, millrace.Invalid(methodPath, "%v", err)
+	}
+	o, ok := v.(*expr.Object)
+	if !ok {
+		return nil, millrace.Invalid(methodPath, "must be an object")
 	}
 	found := &findings{}
-	m := parseMethod(field{found: found, path: "methodConfig", value: v}, name, c.inherited)
+	f := field{found: found, path: methodPath, value: o}
+	f.known(methodKeys()...) // before the path is there, which a misspelt key may mean
 	if err := millrace.InvalidAll(found.list); err != nil {
 		return nil, err
 	}
+	for key, own := range map[string]string{"path": "", "method": verb} {
+		if _, has := o.Get(key); !has {
+			o.Set(key, own)
+		}
+	}
+	name := ""
+	if paged {
+		name = "list"
+	}
+	m := parseMethod(f, name, c.inherited)
+	if err := millrace.InvalidAll(found.list); err != nil {
+		return nil, err
+	}
+	m.confined, m.keepOnRedirect = true, false
+	m.foreignAuth = m.foreignAuth || f.get("authorization").present() || f.get("headers").present()
 	return m, nil
 }
+
+// Verb is the HTTP method of the requests, in upper case.
+func (m *Method) Verb() string { return m.verb }
+
+// Pages reports whether the method gives a list page by page.
+func (m *Method) Pages() bool { return m.pagination != nil }
 
 // reads reports whether a template of the method reads a path below the given root.
 func (m *Method) reads(root string) bool {

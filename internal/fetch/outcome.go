@@ -19,11 +19,11 @@ const (
 	KindNetworkError Kind = "network_error" // there is no whole answer; see ErrorClass
 )
 
-// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets. Records and data are
-// what the third party sent.
+// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets. Records, data and
+// body are what the third party sent.
 type Outcome struct {
 	Kind    Kind
-	Status  int         // 0 when there was no answer
+	Status  int         // 0 when there was no answer; of an error, the one that the config's error expression names
 	Headers http.Header // of the answer
 
 	Data       expr.Value  // the value at response_path
@@ -31,14 +31,18 @@ type Outcome struct {
 	NextCursor string      // empty on the last page
 	PrevCursor string
 	Note       string // why a page may be emptier than expected
+	Exact      bool   // Body is Data as JSON, with numbers of any precision
+
+	Foreign bool // the request was not made with the account's credentials, so Kind says nothing about them
 
 	RetryAfter time.Duration // set when Kind is rate_limited, and then never zero
 	RateLimit  RateLimit
 
 	RequestLine string // method and URL
 	Message     string // what went wrong, for people
-	ErrorClass  string // of a network error: timeout, dns, refused, reset, tls, blocked, redirect, other; also too_large
+	ErrorClass  string // of a network error: timeout, dns, refused, reset, tls, blocked, redirect, other; of an answer: too_large, unreadable, unusable
 	Raw         []byte // the beginning of the answer's body
+	Body        []byte // all of it, as it came: unlike the rest it is not scrubbed
 	Duration    time.Duration
 }
 

@@ -59,11 +59,11 @@ func (p *linkPager) turn(_ context.Context, c *call, out *outgoing, in *incoming
 func linkCursor(format string, out *outgoing, link string) (*cursor, error) {
 	u, err := url.Parse(link)
 	if err != nil {
-		return nil, &remoteError{message: "the link to the next page is not a URL"}
+		return nil, &remoteError{message: "the link to the next page is not a URL", class: "unusable"}
 	}
 	u = out.url.ResolveReference(u)
 	if !sameHost(u, out.url) {
-		return nil, &remoteError{message: "the link to the next page leads to another host, " + u.Host}
+		return nil, &remoteError{message: "the link to the next page leads to another host, " + u.Host, class: "unusable"}
 	}
 	return &cursor{Format: format, Link: u.RequestURI()}, nil
 }

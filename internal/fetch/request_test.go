@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -216,22 +215,5 @@ func TestBlobPassesThrough(t *testing.T) {
 	r, body := u.last(t)
 	if body != string(data) || r.Header.Get("Content-Type") != "image/png" {
 		t.Errorf("got %q of type %s", body, r.Header.Get("Content-Type"))
-	}
-}
-
-func TestCustomMethodObject(t *testing.T) {
-	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"data":[{"id":1}],"next":"n"}`))
-	cfg := parse(t, `{"base_url":"`+u.URL+`","pagination":{"format":"cursor","config":{"cursor_path":"next"}}}`)
-	m, err := cfg.ParseMethod("list", json.RawMessage(`{"path":"/any","response_path":"data"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := newFetcher(t).Fetch(t.Context(), Request{Integration: cfg, Custom: m})
-	if err != nil || o.Kind != KindOK || o.NextCursor == "" {
-		t.Errorf("got %v %s, want a page and a cursor", err, o.Kind)
-	}
-	if _, err := cfg.ParseMethod("list", json.RawMessage(`{"method":"nope"}`)); millrace.KindOf(err) != millrace.KindInvalid {
-		t.Errorf("got %v, want a finding", err)
 	}
 }
