@@ -9,16 +9,6 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// recordMeta says where the records of a delivery come from.
-type recordMeta struct {
-	SyncJobRunID        millrace.SyncJobRunID        `json:"sync_job_run_id"`
-	SyncJobID           millrace.SyncJobID           `json:"sync_job_id"`
-	IntegratedAccountID millrace.IntegratedAccountID `json:"integrated_account_id"`
-	Node                string                       `json:"node"`
-	Method              string                       `json:"method"`
-	Sequence            int64                        `json:"sequence"`
-}
-
 // body writes the envelope of a delivery. It is millrace.Envelope, written by hand so that the records, which are
 // nearly all of it, are encoded once and not checked and copied again.
 func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
@@ -31,7 +21,7 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
 			return nil, fmt.Errorf("encode records: %w", err)
 		}
 		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
-		w.raw(`,"meta":`).value(recordMeta{
+		w.raw(`,"meta":`).value(millrace.RecordMeta{
 			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.account,
 			Node: out.node.name, Method: out.method, Sequence: p.frozen.Sequence,
 		}).raw(`}`)
@@ -70,7 +60,7 @@ func (w *writer) value(v any) *writer {
 	return w.bytes(raw)
 }
 
-// runPayload is the payload of the events of a run: its row, and sums for clients that read nothing else.
+// runPayload returns the payload of the events of a run.
 func (s *slice) runPayload(run *millrace.SyncJobRun) (json.RawMessage, error) {
 	shown := *run
 	for _, document := range []*json.RawMessage{&shown.Args, &shown.Resources, &shown.EventsToSend, &shown.ResourceStats, &shown.Error} {
@@ -78,12 +68,7 @@ func (s *slice) runPayload(run *millrace.SyncJobRun) (json.RawMessage, error) {
 			*document = nil
 		}
 	}
-	payload := struct {
-		*millrace.SyncJobRun
-		RecordsSynced int64 `json:"records_synced"`
-		DurationMS    int64 `json:"duration_ms,omitempty"`
-		RetryAfter    int64 `json:"retry_after,omitempty"` // seconds
-	}{SyncJobRun: &shown, RecordsSynced: s.stats.records()}
+	payload := millrace.RunPayload{SyncJobRun: &shown, RecordsSynced: s.stats.records()}
 	if shown.FinishedAt != 0 && shown.StartedAt != 0 {
 		payload.DurationMS = int64(shown.FinishedAt-shown.StartedAt) / 1000
 	}

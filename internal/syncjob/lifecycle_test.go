@@ -491,7 +491,7 @@ func TestSeveralAccounts(t *testing.T) {
 		t.Errorf("got requests %+v, want one for %s, then one for %s", w.api.calls, w.account.ID, other)
 	}
 	for i, want := range []millrace.IntegratedAccountID{w.account.ID, other} {
-		var payload struct{ Meta recordMeta }
+		var payload struct{ Meta millrace.RecordMeta }
 		if err := json.Unmarshal(w.sink.answered[1+i].envelope.Payload, &payload); err != nil || payload.Meta.IntegratedAccountID != want {
 			t.Errorf("delivery %d: got account %s, %v; want %s", i+2, payload.Meta.IntegratedAccountID, err, want)
 		}

@@ -69,36 +69,17 @@ func cancelled(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (!errors.As(err, &e) || e.IsLimit())
 }
 
-// wireProblem is a problem as record_error carries it.
-type wireProblem struct {
-	millrace.RunError
-	Method string          `json:"method,omitempty"`
-	Status int             `json:"status,omitempty"`
-	Body   json.RawMessage `json:"body,omitempty"`
+// wire is the problem as record_error carries it.
+func (p *problem) wire() millrace.RecordError {
+	return millrace.RecordError{RunError: p.RunError, Method: p.method, Status: p.status, Body: p.body}
 }
 
-func (p *problem) wire() wireProblem {
-	return wireProblem{RunError: p.RunError, Method: p.method, Status: p.status, Body: p.body}
-}
-
-// errorPayload is the payload of sync_job_run:record_error: one error, or a list of them with error_handling batch.
-type errorPayload struct {
-	Resource            string                       `json:"resource,omitempty"`
-	Method              string                       `json:"method,omitempty"`
-	Error               *wireProblem                 `json:"error,omitempty"`
-	Errors              []json.RawMessage            `json:"errors,omitempty"`
-	SyncJobRunID        millrace.SyncJobRunID        `json:"sync_job_run_id"`
-	SyncJobID           millrace.SyncJobID           `json:"sync_job_id"`
-	IntegratedAccountID millrace.IntegratedAccountID `json:"integrated_account_id"`
-	Args                json.RawMessage              `json:"args"`
-}
-
-func newErrorPayload(run *millrace.SyncJobRun) errorPayload {
+func newErrorPayload(run *millrace.SyncJobRun) millrace.RecordErrorPayload {
 	args := run.Args
 	if len(args) == 0 {
 		args = json.RawMessage("null")
 	}
-	return errorPayload{
+	return millrace.RecordErrorPayload{
 		SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: run.IntegratedAccountID, Args: args,
 	}
 }

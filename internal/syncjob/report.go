@@ -66,7 +66,7 @@ func (e *evaluation) flushErrors() error {
 	return e.errorOutput(payload, "", "")
 }
 
-func (e *evaluation) errorOutput(payload errorPayload, resource, method string) error {
+func (e *evaluation) errorOutput(payload millrace.RecordErrorPayload, resource, method string) error {
 	raw, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encode record error: %w", err)

@@ -172,10 +172,7 @@ func (t *Ticker) fail(ctx context.Context, tx *store.Tx, c *millrace.SyncJobCron
 	if err := tx.UpdateSyncJobCronTrigger(ctx, c); err != nil || !fresh {
 		return err
 	}
-	e, err := millrace.NewEvent(c.EnvironmentID, millrace.EventCronFailed, struct {
-		*millrace.SyncJobCronTrigger
-		Error string `json:"error"`
-	}{c, cause.Error()})
+	e, err := millrace.NewEvent(c.EnvironmentID, millrace.EventCronFailed, millrace.CronFailedPayload{SyncJobCronTrigger: c, Error: cause.Error()})
 	if err != nil {
 		return err
 	}
