@@ -47,9 +47,9 @@ func EventScope(in ScopeInput) Value {
 }
 
 // accountID returns the account that an event is about: the payload itself is the account in events of accounts, and
-// names it in all others.
+// names it in all others, records of sync job runs in their meta.
 func accountID(envelope, payload *jsonata.Object) Value {
-	named := js.Get(payload, "integrated_account_id")
+	named := firstPresent(js.Get(payload, "integrated_account_id"), js.Get(objectMember(payload, "meta"), "integrated_account_id"))
 	name, _ := js.Get(envelope, "event").(string)
 	if !strings.HasPrefix(name, "integrated_account:") {
 		return named

@@ -84,6 +84,9 @@ func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, t trigger) (bo
 }
 
 func (b *batch) deliver(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
+	if e.Name == millrace.EventRunRecord || e.Name == millrace.EventRunRecordError {
+		return nil // records go to the webhooks that their run names, in its own sequence
+	}
 	webhooks, known := b.webhooks[e.EnvironmentID]
 	if !known {
 		var err error

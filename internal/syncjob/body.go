@@ -9,16 +9,17 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// body writes the envelope of a delivery. It is millrace.Envelope, written by hand so that the records, which are
-// nearly all of it, are encoded once and not checked and copied again.
-func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
+// body writes the envelope of a delivery, and returns it and the payload in it. It is millrace.Envelope, written by
+// hand so that the records, which are nearly all of it, are encoded once and not checked and copied again.
+func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, error) {
 	var b bytes.Buffer
 	w := writer{b: &b}
 	w.raw(`{"id":`).value(p.delivery.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
+	from := b.Len()
 	if out.event == millrace.EventRunRecord {
 		records, err := jsonata.ToJSON(jsonata.NewArray(out.records...))
 		if err != nil {
-			return nil, fmt.Errorf("encode records: %w", err)
+			return nil, nil, fmt.Errorf("encode records: %w", err)
 		}
 		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
 		w.raw(`,"meta":`).value(millrace.RecordMeta{
@@ -28,12 +29,13 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, error) {
 	} else {
 		w.bytes(out.payload)
 	}
+	to := b.Len()
 	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.frozen.CreatedAt)
 	w.raw(`,"webhook_id":`).value(out.webhook).raw(`}`)
 	if w.err != nil {
-		return nil, fmt.Errorf("encode delivery: %w", w.err)
+		return nil, nil, fmt.Errorf("encode delivery: %w", w.err)
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), b.Bytes()[from:to], nil
 }
 
 // writer appends JSON and remembers the first error.

@@ -93,7 +93,7 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 		if err := tx.SaveSyncJobRun(ctx, &saved); err != nil {
 			return err
 		}
-		if err := insertFrozen(ctx, tx, frozen); err != nil {
+		if err := s.insertFrozen(ctx, tx, frozen); err != nil {
 			return err
 		}
 		if err := s.emit(ctx, tx, &saved, ch.emit); err != nil {
@@ -115,11 +115,18 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 	return nil
 }
 
-func insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
+func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
 	bodies := make([]millrace.FrozenDelivery, len(frozen))
 	for i, p := range frozen {
 		bodies[i] = p.frozen
 		if err := tx.InsertDelivery(ctx, &p.delivery); err != nil {
+			return err
+		}
+		if p.event == nil {
+			continue
+		}
+		event := *p.event // the transaction may run more than once
+		if err := s.r.cfg.Emitter.EmitTx(ctx, tx, "", &event); err != nil {
 			return err
 		}
 	}
@@ -156,9 +163,16 @@ func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, e
 				SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
 			},
 		}
-		var err error
-		if p.frozen.Body, err = body(next, p, out); err != nil {
+		whole, payload, err := body(next, p, out)
+		if err != nil {
 			return nil, err
+		}
+		p.frozen.Body = whole
+		if s.heard[out.event] {
+			p.event = &millrace.Event{
+				ID: millrace.NewID[millrace.EventID](), EnvironmentID: next.EnvironmentID, Name: out.event, Payload: payload,
+				Depth: next.Depth, SyncJobRunID: next.ID, CreatedAt: now,
+			}
 		}
 		frozen = append(frozen, p)
 	}

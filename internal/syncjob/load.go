@@ -49,10 +49,26 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
+	if err := s.readHeard(ctx, tx); err != nil {
+		return err
+	}
 	if err := s.readPending(ctx, tx); err != nil || s.point.Started {
 		return err
 	}
 	return s.readPrevious(ctx, tx)
+}
+
+// readHeard finds out whether workflows listen to records. They are stored as events only then: most runs would store
+// every record twice for nothing.
+func (s *slice) readHeard(ctx context.Context, tx *store.Tx) error {
+	s.heard = map[string]bool{}
+	for _, event := range []string{millrace.EventRunRecord, millrace.EventRunRecordError} {
+		var err error
+		if s.heard[event], err = tx.HasWorkflow(ctx, s.run.EnvironmentID, event); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // optional turns a missing row into nil: a run goes on without what was deleted meanwhile, as far as it gets.

@@ -24,6 +24,7 @@ type slice struct {
 	behind  write      // of the last answer, not written yet; the run is ahead of its row by it
 	account *millrace.IntegratedAccount
 	events  map[string]bool // events_to_send; nil: all
+	heard   map[string]bool // the events of records that workflows listen to
 	graph   *graph
 	plan    []millrace.Failure // what is wrong with the graph
 	base    scope
@@ -34,6 +35,7 @@ type slice struct {
 type pending struct {
 	frozen   millrace.FrozenDelivery
 	delivery millrace.Delivery
+	event    *millrace.Event // of records, for workflows that listen to them; nil: none does
 }
 
 // Slice works on the run named by the task's key until its time is over, the run must wait, or it has ended. It
