@@ -68,7 +68,8 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 	op := &d.op
 	first, rest, _ := strings.Cut(strings.TrimPrefix(op.Path, "/"), "/")
 	op.Tags = []string{first}
-	op.OperationID = operationID(op.Method, first, rest, in == typeOf[listIn]())
+	_, isList := in.FieldByName("List")
+	op.OperationID = operationID(op.Method, first, rest, isList)
 	op.Responses = map[string]*huma.Response{"default": {
 		Description: "The refusal of a request.",
 		Content: map[string]*huma.MediaType{"application/json": {
@@ -78,7 +79,7 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 	if who == bearer {
 		op.Security = []map[string][]string{{"token": {}}}
 	}
-	if in == typeOf[listIn]() {
+	if isList {
 		op.Parameters = listParameters()
 		op.Description = strings.TrimSpace(op.Description + " Any field filters: field=value, field[gt]=value, " +
 			"field[in]=a,b, member.field=value; the operators are eq, ne, gt, gte, lt, lte, in, nin and like.")

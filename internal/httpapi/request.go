@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -63,14 +64,20 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.route(rec, r, req)
 }
 
-// tidy gives the request a clean path: some clients double slashes, because their base URL ends in one.
+// tidy gives the request a clean path: some clients double slashes, because their base URL ends in one. What is
+// percent-encoded stays as it is, since the key of an entry may have slashes.
 func tidy(r *http.Request) *http.Request {
-	clean := path.Clean("/" + r.URL.Path)
-	if clean == r.URL.Path && r.URL.RawPath == "" {
+	escaped := r.URL.EscapedPath()
+	clean := path.Clean("/" + escaped)
+	if clean == escaped {
+		return r
+	}
+	plain, err := url.PathUnescape(clean)
+	if err != nil {
 		return r
 	}
 	u := *r.URL
-	u.Path, u.RawPath = clean, ""
+	u.Path, u.RawPath = plain, clean
 	r.URL = &u // r is a copy already
 	return r
 }

@@ -68,6 +68,20 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "PATCH /sync-job-run/{id}", "Move a sync job run on", runs.patch)
 	handle(a, bearer, "DELETE /sync-job-run/{id}", "Stop a sync job run", runs.stop)
 
+	state := runState{a}
+	handle(a, bearer, "GET /sync-job-run-state", "List the state of sync job runs", state.list, note(stateNote))
+	handle(a, bearer, "POST /sync-job-run-state", "Create or update an entry of the state of runs", state.set, note(stateNote))
+	handle(a, bearer, "GET /sync-job-run-state/{id}", "Get an entry of the state of runs", state.get, note(stateNote))
+	handle(a, bearer, "PATCH /sync-job-run-state/{id}", "Change an entry of the state of runs", state.patch, note(stateNote))
+	handle(a, bearer, "DELETE /sync-job-run-state/{id}", "Delete an entry of the state of runs", state.delete, note(stateNote))
+
+	templates := a.syncJobTemplates()
+	handle(a, bearer, "GET /sync-job-template", "List sync job templates", templates.list)
+	handle(a, bearer, "POST /sync-job-template", "Create a sync job template", templates.create)
+	handle(a, bearer, "GET /sync-job-template/{id}", "Get a sync job template", templates.get)
+	handle(a, bearer, "PATCH /sync-job-template/{id}", "Change a sync job template", templates.patch)
+	handle(a, bearer, "DELETE /sync-job-template/{id}", "Delete a sync job template", templates.delete)
+
 	triggers := a.syncJobCronTriggers()
 	handle(a, bearer, "GET /sync-job-cron-trigger", "List schedules", triggers.list)
 	handle(a, bearer, "POST /sync-job-cron-trigger", "Create a schedule", triggers.create)

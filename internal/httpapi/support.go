@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -49,6 +50,9 @@ func at(path string, err error) error {
 func hasPrefixPath(path, parent string) bool {
 	return strings.HasPrefix(path, parent+".") || strings.HasPrefix(path, parent+"[")
 }
+
+// isText reports whether a text can be stored.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func lower(id string) string { return strings.ToLower(id) }
 

@@ -12,13 +12,13 @@ import (
 
 // evaluation returns an empty evaluation for what comes of a request's records.
 func (s *slice) evaluation(owner *callFrame) *evaluation {
-	return &evaluation{run: s.run, point: s.point, owner: owner, limit: s.r.cfg.MaxSpool, counts: stats{}}
+	return &evaluation{run: s.run, point: s.point, owner: owner, limit: s.r.cfg.MaxSpool, counts: stats{}, readState: s.readState}
 }
 
 // advance walks the graph until there is something to send or a page was fetched, and freezes it.
 func (s *slice) advance(ctx context.Context) error {
 	e := s.evaluation(nil)
-	for len(e.out) == 0 {
+	for len(e.out) == 0 && len(s.changed) < maxStateChanges {
 		if len(s.point.Stack) == 0 {
 			return s.end(ctx, e)
 		}
@@ -64,7 +64,8 @@ func (s *slice) settle(ctx context.Context, e *evaluation, err error) error {
 	return s.freeze(ctx, change{out: e.out, counts: e.counts})
 }
 
-// visit takes one step in a walk over records: entering a record, making one of its requests, or going to the next.
+// visit takes one step in a walk over records: entering a record, making one of its requests or changes of the state, or
+// going to the next.
 func (s *slice) visit(ctx context.Context, e *evaluation, w *walkFrame) error {
 	if w.done() {
 		s.point.pop()
@@ -111,10 +112,14 @@ func (s *slice) pushParts(e *evaluation) {
 	}
 }
 
-// call starts a request for the record that is being visited, which is one of n. A request for its own records is a
+// call changes the state or starts a request for the record that is being visited, which is one of n. A request for its own records is a
 // recursion; it stays at the loop element it came from.
 func (s *slice) call(ctx context.Context, e *evaluation, c call, n *node) error {
 	target := s.graph.byName[c.Node]
+	if target != nil && target.acts() {
+		w := s.point.top().Walk
+		return s.setState(ctx, e, target, w.Parts[w.Part].Records.items[w.Record])
+	}
 	if target == nil || target.request == nil {
 		return fmt.Errorf("the checkpoint names %q, which is no request", c.Node)
 	}

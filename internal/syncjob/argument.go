@@ -26,6 +26,7 @@ type argument struct {
 	template *expr.Template
 	first    *expr.Template // without the members that need a previous run
 	program  *expr.Program
+	constant jsonata.Value // that is no template: a number, a boolean or null
 }
 
 // templateArgument compiles a value whose texts are templates. Numbers count as their text.
@@ -47,6 +48,15 @@ func templateArgument(v jsonata.Value, path string, found *findings) *argument {
 		}
 	}
 	return a
+}
+
+// anyArgument compiles a value of any type whose texts are templates.
+func anyArgument(v jsonata.Value, path string, found *findings) *argument {
+	switch v.(type) {
+	case float64, bool, jsonata.Null:
+		return &argument{path: path, constant: v}
+	}
+	return templateArgument(v, path, found)
 }
 
 // valueArgument compiles a query or body: objects are templates, text is JSONata unless it is one placeholder.
@@ -74,6 +84,9 @@ func parseTemplate(v jsonata.Value, path string, found *findings) *expr.Template
 func (a *argument) eval(ctx context.Context, scope jsonata.Value, hasPrevious bool) (jsonata.Value, error) {
 	if a == nil {
 		return nil, nil
+	}
+	if a.constant != nil {
+		return a.constant, nil
 	}
 	if a.program != nil {
 		return a.program.Eval(ctx, scope, expr.LimitsTransform())

@@ -28,7 +28,9 @@ func (s *spec) compile(found *findings) *node {
 		n.destination = s.compileDestination(found)
 	case typeEvent:
 		n.moment = s.compileMoment(found)
-	case typeSpool, typeGetState, typeUpdateState, typeDeleteState, typeRoot:
+	case typeGetState, typeUpdateState, typeDeleteState:
+		n.state = s.compileState(found)
+	case typeSpool, typeRoot:
 	}
 	return n
 }

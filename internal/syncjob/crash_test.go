@@ -132,7 +132,7 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		rapid.Check(t, func(rt *rapid.T) {
-			p := plot{resources: drawGraph(rt), args: `{"loop":["l1","l2"]}`}
+			p := plot{resources: drawGraph(rt), args: `{"loop":["l1","l2"]}`, edit: func(run *millrace.SyncJobRun) { run.StateKey = millrace.NewID[string]() }}
 			calm := newWorld(t, db, p)
 			calm.api.answer = growing
 			calm.finish()
@@ -159,6 +159,9 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 			}
 			if got, most := len(w.api.calls), len(calm.api.calls)+f.crashes; got > most {
 				rt.Errorf("got %d requests with %d crashes, want at most %d: one page for each crash", got, f.crashes, most)
+			}
+			if diff := cmp.Diff(calm.state(), w.state()); diff != "" {
+				rt.Errorf("%s\nstate, without (-) and with (+) crashes:\n%s", p.resources, diff)
 			}
 			if got, want := string(w.row().ResourceStats), string(calm.row().ResourceStats); got != want {
 				rt.Errorf("resource_stats: got %s, want %s", got, want)
@@ -231,7 +234,7 @@ func drawGraph(rt *rapid.T) string {
 		if parent.name != "" {
 			n["depends_on"] = parent.name
 		}
-		switch kind := rapid.SampledFrom([]string{"request", "request", "transform", "spool", "add_context"}).Draw(rt, "type"); {
+		switch kind := rapid.SampledFrom([]string{"request", "request", "transform", "spool", "add_context", "count", "forget"}).Draw(rt, "type"); {
 		case kind == "request" || parent.name == "":
 			drawRequest(rt, n, self.name, parent.up)
 		case kind == "transform":
@@ -242,10 +245,20 @@ func drawGraph(rt *rapid.T) string {
 		case kind == "add_context":
 			n["type"], n["config"] = kind, map[string]any{"expression": `{"seen": "c` + self.name + `" & resources.` + parent.up + `.id}`}
 			self.up = parent.up
+		case kind == "count":
+			// Two nodes: one reads an entry and the other adds to it, so an effect that is lost or doubled shows.
+			out = append(out, map[string]any{"name": self.name + "s", "type": "get_state", "depends_on": parent.name, "config": map[string]any{"key": "k", "default": 0}})
+			n["type"], n["depends_on"] = "update_state", self.name+"s"
+			n["config"] = map[string]any{"key": "k", "value_expression": "resources." + self.name + "s.value * 3 + 1"}
+			self.up = parent.up
+		case kind == "forget":
+			n["type"], n["run_if"] = "delete_state", `$contains(resources.`+parent.up+`.id & "", "0.1")`
+			n["config"] = map[string]any{"key": "k{{resources." + self.name + ".nothing?:}}"}
+			self.up = parent.up
 		default:
 			n["type"] = kind
 		}
-		if n["type"] != "add_context" {
+		if self.up == self.name {
 			sinks = append(sinks, self.name)
 		}
 		nodes = append(nodes, self)

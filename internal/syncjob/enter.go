@@ -3,13 +3,14 @@ package syncjob
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// enter prepares the visit of one record of n, which is at its place in sc: what the add_context nodes below return,
-// what is made of that right away, and which requests are to be made.
+// enter prepares the visit of one record of n, which is at its place in sc: what the add_context and get_state nodes below
+// add, what is made of that right away, and which requests and changes of the state are to be made, in their order.
 func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, sc scope) (*jsonata.Object, []call, error) {
 	added, active, err := e.contexts(ctx, n, sc)
 	if err != nil {
@@ -17,11 +18,11 @@ func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, s
 	}
 	sc = sc.withContext(added)
 	var single []jsonata.Value
-	if !n.virtual() {
+	if !n.bare() {
 		single = []jsonata.Value{record}
 	}
 	for _, a := range active {
-		if a == n && !n.virtual() {
+		if a == n && !n.virtual() && !n.acts() {
 			continue // its batch was handled when the page came
 		}
 		for _, child := range a.batch {
@@ -41,14 +42,14 @@ func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, s
 	return added, append(calls, *again), nil
 }
 
-// contexts evaluates the add_context nodes below n, those below others after them. It returns what they add together,
-// and n with those of them whose run_if holds.
+// contexts evaluates the add_context and get_state nodes below n, those below others after them. It returns what they add
+// together, and n with those of them whose run_if holds.
 func (e *evaluation) contexts(ctx context.Context, n *node, sc scope) (*jsonata.Object, []*node, error) {
 	active := []*node{n}
 	var added *jsonata.Object
 	for i := 0; i < len(active); i++ {
 		for _, child := range active[i].record {
-			if child.kind != typeAddContext {
+			if rank(child) != 0 {
 				continue
 			}
 			inner := sc.withContext(added)
@@ -58,18 +59,36 @@ func (e *evaluation) contexts(ctx context.Context, n *node, sc scope) (*jsonata.
 				}
 				continue
 			}
-			v, err := child.program.Eval(ctx, inner.root, expr.LimitsTransform())
+			more, ok, err := e.add(ctx, child, added, inner)
 			if err != nil {
-				if err := e.failed(ctx, child, ".config.expression", err); err != nil {
-					return nil, nil, err
-				}
-				continue
+				return nil, nil, err
 			}
-			added = mergeContext(added, v)
-			active = append(active, child)
+			if ok {
+				added = more
+				active = append(active, child)
+			}
 		}
 	}
 	return added, active, nil
+}
+
+// add evaluates an add_context or get_state node. It returns what is added with it, and whether it went well.
+func (e *evaluation) add(ctx context.Context, n *node, added *jsonata.Object, sc scope) (*jsonata.Object, bool, error) {
+	if n.kind == typeGetState {
+		out, err := e.getState(ctx, n, sc)
+		if err != nil {
+			return nil, false, err
+		}
+		if added == nil {
+			added = jsonata.NewObject(1)
+		}
+		return setPath(added, out, "resources", n.name), true, nil
+	}
+	v, err := n.program.Eval(ctx, sc.root, expr.LimitsTransform())
+	if err != nil {
+		return nil, false, e.failed(ctx, n, ".config.expression", err)
+	}
+	return mergeContext(added, v), true, nil
 }
 
 // mergeContext adds the members of an object, or of each object of an array.
@@ -84,18 +103,20 @@ func mergeContext(added *jsonata.Object, v jsonata.Value) *jsonata.Object {
 			added = jsonata.NewObject(v.Len())
 		}
 		for key, member := range v.All() {
-			added.Set(key, member)
+			if !slices.Contains(reserved(), key) {
+				added.Set(key, member)
+			}
 		}
 	}
 	return added
 }
 
-// calls returns the requests below the nodes whose run_if holds for the record in scope.
+// calls returns the requests and changes of the state below the nodes whose run_if holds for the record in scope.
 func (e *evaluation) calls(ctx context.Context, parents []*node, sc scope) ([]call, error) {
 	var calls []call
 	for _, parent := range parents {
 		for _, child := range parent.record {
-			if child.kind != typeRequest {
+			if child.kind != typeRequest && !child.acts() {
 				continue
 			}
 			ok, err := e.holds(ctx, child, sc)

@@ -10,7 +10,7 @@ import (
 )
 
 // evaluation is what comes of records: bodies to be sent, in order, and batches whose records have requests of their
-// own. It calls nobody and can be thrown away as long as nothing of it is frozen.
+// own. It calls nobody but the database, for the state of runs, and can be thrown away as long as nothing of it is frozen.
 type evaluation struct {
 	run    *millrace.SyncJobRun
 	point  *checkpoint
@@ -20,6 +20,8 @@ type evaluation struct {
 	parts  []part
 	counts stats
 	fatal  *problem
+
+	readState func(ctx context.Context, key string) (jsonata.Value, error)
 
 	limited bool // the third party limits the rate
 }
@@ -65,7 +67,7 @@ func (e *evaluation) preview(ctx context.Context, n *node, records []jsonata.Val
 	if len(records) != 1 {
 		return sc
 	}
-	quiet := &evaluation{run: e.run, point: &checkpoint{}, counts: stats{}}
+	quiet := &evaluation{run: e.run, point: &checkpoint{}, counts: stats{}, readState: e.readState}
 	one := sc.withOutput(n, records[0])
 	added, _, err := quiet.contexts(ctx, n, one)
 	if err != nil {

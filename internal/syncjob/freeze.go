@@ -96,6 +96,9 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 		if err := s.insertFrozen(ctx, tx, frozen); err != nil {
 			return err
 		}
+		if err := s.saveState(ctx, tx); err != nil {
+			return err
+		}
 		if err := s.emit(ctx, tx, &saved, ch.emit); err != nil {
 			return err
 		}
@@ -108,6 +111,7 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 	if err != nil {
 		return fmt.Errorf("freeze: %w", err)
 	}
+	s.changed = nil
 	s.pending = append(s.pending, frozen...)
 	if over {
 		return errOver

@@ -161,9 +161,9 @@ func (g *graph) order(nodes []*node, root *node) {
 	g.errors = moments(nodes, momentError)
 }
 
-// rank puts add_context nodes before all others.
+// rank puts the nodes that add to the scope before all others.
 func rank(n *node) int {
-	if n.kind == typeAddContext {
+	if n.kind == typeAddContext || n.kind == typeGetState {
 		return 0
 	}
 	return 1

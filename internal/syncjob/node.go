@@ -16,9 +16,9 @@ const (
 	typeAddContext  nodeType = "add_context"  // adds names to the scope of a record
 	typeDestination nodeType = "destination"  // sends batches
 	typeEvent       nodeType = "event"        // a moment of the run that other nodes depend on
-	typeGetState    nodeType = "get_state"    // known, not available
-	typeUpdateState nodeType = "update_state" // known, not available
-	typeDeleteState nodeType = "delete_state" // known, not available
+	typeGetState    nodeType = "get_state"    // reads an entry of the state of runs
+	typeUpdateState nodeType = "update_state" // writes one
+	typeDeleteState nodeType = "delete_state" // deletes one
 
 	// typeRoot is above the nodes that depend on nothing. It is never written in a job.
 	typeRoot nodeType = ""
@@ -28,7 +28,7 @@ const (
 func nodeTypes() []string {
 	return []string{
 		string(typeRequest), string(typeTransform), string(typeSpool), string(typeAddContext), string(typeDestination),
-		string(typeEvent),
+		string(typeEvent), string(typeGetState), string(typeUpdateState), string(typeDeleteState),
 	}
 }
 
@@ -50,11 +50,12 @@ type node struct {
 	program     *expr.Program    // transform, add_context
 	moment      string           // event
 	destination *destinationPlan // destination
+	state       *statePlan       // get_state, update_state, delete_state
 
 	parent *node
 	origin *node   // the request whose records flow here: itself, or the nearest one above
 	batch  []*node // children that take a whole batch: transforms and spools
-	record []*node // children that run once for each record: add_context first, so that requests see what it adds
+	record []*node // children that run once for each record: add_context and get_state first, so that requests see what they add
 	sinks  []*node // destinations of its output
 	spools []*node // of a request: the spools that collect its batches, upper ones first
 }
@@ -91,6 +92,17 @@ func (n *node) walked() bool {
 
 // virtual reports whether n stands for a moment of the run and has no records.
 func (n *node) virtual() bool { return n.kind == typeRoot || n.kind == typeEvent }
+
+// acts reports whether n changes the state and lets the record that it runs for through to what is below it.
+func (n *node) acts() bool { return n.kind == typeUpdateState || n.kind == typeDeleteState }
+
+// bare reports whether n runs for a moment of the run and not for a record.
+func (n *node) bare() bool {
+	for n.kind == typeAddContext || n.kind == typeGetState || n.acts() {
+		n = n.parent
+	}
+	return n.virtual()
+}
 
 // resource returns the resource that records at n come from, for payloads and counters.
 func (n *node) resource() string {

@@ -22,6 +22,8 @@ const (
 	codeRecursion   = "recursion_limit"
 	codeSpoolLimit  = "spool_limit"
 	codePlan        = "invalid_resources"
+	codeStateKey    = "invalid_state_key"
+	codeStateLimit  = "state_limit"
 )
 
 // problem is something that went wrong in a run because of its plan, its data or a third party. It is handled as the

@@ -17,10 +17,15 @@ var errStop = errors.New("syncjob: the run must fail")
 
 // failed handles an error of an expression or template of a node.
 func (e *evaluation) failed(ctx context.Context, n *node, member string, err error) error {
+	return e.failedAt(ctx, n, n.at+member, err)
+}
+
+// failedAt is failed for an expression at a path.
+func (e *evaluation) failedAt(ctx context.Context, n *node, path string, err error) error {
 	if cancelled(ctx, err) {
 		return context.Cause(ctx)
 	}
-	return e.report(expressionProblem(n, n.at+member, err))
+	return e.report(expressionProblem(n, path, err))
 }
 
 // report handles a problem as the run's error_handling says. It returns errStop when the run must fail.

@@ -3,7 +3,6 @@ package syncjob
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
@@ -90,7 +89,7 @@ func mergeJSON(o *jsonata.Object, raw json.RawMessage) error {
 // withOutput adds what a node puts out, one record or a batch of them: under the node's name and at the path of the
 // resource the records come from.
 func (s scope) withOutput(n *node, v jsonata.Value) scope {
-	if n.virtual() {
+	if n.virtual() || n.acts() {
 		return s
 	}
 	root := setPath(s.root, v, "resources", n.name)
@@ -108,15 +107,20 @@ func (s scope) withElement(l *loopPath, element jsonata.Value) scope {
 // reserved are the names that no add_context can replace.
 func reserved() []string { return []string{"args", "resources", "sync_job_run", "tenant_id"} }
 
-// withContext adds the names that add_context nodes returned.
+// withContext adds the names that add_context nodes returned, and below resources what get_state nodes have read.
 func (s scope) withContext(added *jsonata.Object) scope {
 	if added == nil || added.Len() == 0 {
 		return s
 	}
 	root := copyObject(s.root, added.Len())
 	for key, v := range added.All() {
-		if !slices.Contains(reserved(), key) {
+		read, ok := v.(*jsonata.Object)
+		if key != "resources" || !ok {
 			root.Set(key, v)
+			continue
+		}
+		for name, out := range read.All() {
+			root = setPath(root, out, key, name)
 		}
 	}
 	return scope{root: root}

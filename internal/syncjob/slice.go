@@ -20,8 +20,9 @@ type slice struct {
 	run     *millrace.SyncJobRun // as it is stored
 	point   *checkpoint          // ahead of the stored one until the next freeze
 	stats   stats
-	pending []*pending // frozen and not answered, in order
-	behind  write      // of the last answer, not written yet; the run is ahead of its row by it
+	pending []*pending             // frozen and not answered, in order
+	changed map[string]stateChange // of the state, not stored yet
+	behind  write                  // of the last answer, not written yet; the run is ahead of its row by it
 	account *millrace.IntegratedAccount
 	events  map[string]bool // events_to_send; nil: all
 	heard   map[string]bool // the events of records that workflows listen to

@@ -122,9 +122,7 @@ func readGraph(specs []*spec, found *findings) {
 func readType(s *spec, found *findings) nodeType {
 	kind := nodeType(s.text("type"))
 	switch kind {
-	case typeRequest, typeTransform, typeSpool, typeAddContext, typeDestination, typeEvent:
-	case typeGetState, typeUpdateState, typeDeleteState:
-		found.at(s.at+".type", "node type %s is not available", kind)
+	case typeRequest, typeTransform, typeSpool, typeAddContext, typeDestination, typeEvent, typeGetState, typeUpdateState, typeDeleteState:
 	case typeRoot:
 		if s.text("resource") != "" {
 			return typeRequest

@@ -131,6 +131,22 @@ func (w *world) row() *millrace.SyncJobRun {
 	return run
 }
 
+// state returns the state of the run: its values as JSON, by key.
+func (w *world) state() map[string]string {
+	w.t.Helper()
+	out := map[string]string{}
+	w.update(func(ctx context.Context, tx *store.Tx) error {
+		page, err := tx.ListState(ctx, env, millrace.Query{
+			Filters: []millrace.Filter{{Field: "state_key", Op: millrace.OpEq, Values: []string{w.run.StateKey}}},
+		})
+		for _, entry := range page.Result {
+			out[entry.Key] = string(entry.Value)
+		}
+		return err
+	})
+	return out
+}
+
 // script describes the deliveries that were answered, one line each: the event, and for records their resource and
 // ids.
 func (w *world) script() []string {
