@@ -34,7 +34,9 @@ type Integration struct {
 
 	Body    json.RawMessage // of POST /integration
 	SyncJob json.RawMessage // of POST /sync-job
-	Readme  string
+
+	BodyYAML, SyncJobYAML string // the same as they stand in the files, with their comments
+	Readme                string
 }
 
 // Names returns the names of all integrations, in order.
@@ -84,30 +86,30 @@ func Get(name string) (*Integration, error) {
 
 func read(name string) (*Integration, error) {
 	i := &Integration{Name: name}
+	for file, text := range map[string]*string{
+		"integration.yaml": &i.BodyYAML, "sync-job.yaml": &i.SyncJobYAML, "README.md": &i.Readme,
+	} {
+		raw, err := files.ReadFile(name + "/" + file)
+		if err != nil {
+			return nil, err
+		}
+		*text = string(raw)
+	}
 	var err error
-	if i.Body, err = readYAML(name + "/integration.yaml"); err != nil {
+	if i.Body, err = toJSON(name, i.BodyYAML); err != nil {
 		return nil, err
 	}
-	if i.SyncJob, err = readYAML(name + "/sync-job.yaml"); err != nil {
+	if i.SyncJob, err = toJSON(name, i.SyncJobYAML); err != nil {
 		return nil, err
 	}
-	readme, err := files.ReadFile(name + "/README.md")
-	if err != nil {
-		return nil, err
-	}
-	i.Readme = string(readme)
 	return i, i.summarise()
 }
 
-// readYAML returns a file as JSON, its members in the order of the file.
-func readYAML(path string) (json.RawMessage, error) {
-	text, err := files.ReadFile(path)
+// toJSON returns YAML as JSON, its members in their order.
+func toJSON(name, text string) (json.RawMessage, error) {
+	body, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
-		return nil, err
-	}
-	body, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("integration %s: %w", name, err)
 	}
 	return body, nil
 }
@@ -123,15 +125,15 @@ func (i *Integration) summarise() error {
 		} `json:"config"`
 	}
 	if err := json.Unmarshal(i.Body, &body); err != nil {
-		return fmt.Errorf("%s/integration.yaml: %w", i.Name, err)
+		return fmt.Errorf("integration %s: %w", i.Name, err)
 	}
 	i.Category, i.Label = body.Category, body.Config.Label
 	var err error
 	if i.Auth, err = keys(body.Config.Credentials); err != nil {
-		return fmt.Errorf("%s/integration.yaml: credentials: %w", i.Name, err)
+		return fmt.Errorf("credentials of integration %s: %w", i.Name, err)
 	}
 	if i.Resources, err = keys(body.Config.Resources); err != nil {
-		return fmt.Errorf("%s/integration.yaml: resources: %w", i.Name, err)
+		return fmt.Errorf("resources of integration %s: %w", i.Name, err)
 	}
 	return nil
 }

@@ -56,6 +56,9 @@ func TestEveryIntegrationIsSound(t *testing.T) {
 			t.Errorf("got sync job %q for %q, label %q, category %q, auth %q", job.Label, job.IntegrationName, i.Label, i.Category, i.Auth)
 		}
 		checkRequests(t, cfg, job.Resources)
+		if strings.Contains(string(i.Body), ": null") || strings.Contains(string(i.Body), ":null") {
+			t.Error("the integration has a null, which an update by PATCH cannot bring about")
+		}
 		for _, text := range []string{"millrace integration install " + i.Name, "Rate limit", "Pagination", "Permissions"} {
 			if !strings.Contains(i.Readme, text) {
 				t.Errorf("the README does not say %q", text)

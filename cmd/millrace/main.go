@@ -19,11 +19,12 @@ import (
 type cli struct {
 	Config configFile `help:"Configuration file (YAML with the names of the flags). Without it ./millrace.yaml and /etc/millrace/millrace.yaml are read if they exist." type:"path" env:"MILLRACE_CONFIG" placeholder:"FILE"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Demo    demoCmd    `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
-	Token   tokenCmd   `cmd:"" help:"Manage API tokens."`
-	Jsonata jsonataCmd `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Demo        demoCmd        `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
+	Token       tokenCmd       `cmd:"" help:"Manage API tokens."`
+	Integration integrationCmd `cmd:"" help:"List, show and install ready integrations."`
+	Jsonata     jsonataCmd     `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // streams are the process's inputs and outputs, so that commands can be tested.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT2", freePort(t))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"http": httpCmd, "mode": modeCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"http": httpCmd, "mode": modeCmd, "word": wordCmd},
 	})
 }
 
@@ -105,4 +106,18 @@ func modeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
+}
+
+// wordCmd sets a variable to a word of a file, counted from 0: word NAME FILE N.
+func wordCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: word NAME FILE N")
+	}
+	words := strings.Fields(ts.ReadFile(args[1]))
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	if n < 0 || n >= len(words) {
+		ts.Fatalf("%s has %d words", args[1], len(words))
+	}
+	ts.Setenv(args[0], words[n])
 }
