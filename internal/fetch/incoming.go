@@ -23,6 +23,7 @@ type incoming struct {
 	data   expr.Value // at response_path
 	count  int        // records of the page
 	isJSON bool
+	isText bool // body is the text of the answer, not a value in it
 }
 
 // metadata looks up a path of the pagination: below pagination_path first, then in the whole body.
@@ -62,6 +63,7 @@ func (in *incoming) decode(m *Method) error {
 	case "xml":
 		in.body, err = decodeXML(in.raw)
 	case "text":
+		in.isText = true
 		in.body = string(bytes.ToValidUTF8(in.raw, []byte("\ufffd")))
 	case "json":
 		in.body, err = expr.ParseJSON(bytes.TrimPrefix(in.raw, []byte("\xef\xbb\xbf")))
@@ -72,7 +74,7 @@ func (in *incoming) decode(m *Method) error {
 	if err == nil {
 		return nil
 	}
-	in.body = string(bytes.ToValidUTF8(in.raw, []byte("\ufffd")))
+	in.body, in.isText = string(bytes.ToValidUTF8(in.raw, []byte("\ufffd"))), true
 	if m.strictParsing {
 		return fmt.Errorf("the answer is not valid %s: %w", strings.ToUpper(format), err)
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -40,8 +41,10 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 	case problem != nil:
 		return c.failed(o, problem), nil
 	case unreadable != nil:
-		o.ErrorClass = "unreadable"
-		return c.failed(o, &problemFound{message: unreadable.Error()}), nil //nolint:nilerr // what a third party answers is an outcome
+		return c.unusable(in, &remoteError{message: unreadable.Error(), class: classUnreadable}), nil //nolint:nilerr // what a third party answers is an outcome
+	}
+	if reason := c.noPage(in); reason != "" {
+		return c.unusable(in, &remoteError{message: reason, class: classUnreadable}), nil
 	}
 	return c.page(ctx, o, out, in)
 }
@@ -83,6 +86,28 @@ func (c *call) rateLimited(ctx context.Context, o Outcome, in *incoming) (Outcom
 func (c *call) isEndOfRange(in *incoming) bool {
 	_, isRange := c.m.pagination.(*rangePager)
 	return isRange && in.status == http.StatusRequestedRangeNotSatisfiable
+}
+
+// noPage says why an answer of success cannot be a page of what was asked for, or "". Such an answer must not pass for
+// an empty page, which would end a list and lose the rest of it. An empty answer to the first request is an empty list.
+func (c *call) noPage(in *incoming) string {
+	structured := c.m.responsePath != "" || c.m.pagination != nil
+	if !structured || c.m.responseFormat != "" || !c.m.strictParsing || in.status == http.StatusNoContent {
+		return ""
+	}
+	switch in.body.(type) {
+	case nil:
+		if c.at != nil && len(bytes.TrimSpace(in.raw)) == 0 {
+			return "the answer is empty, and it is not the first page"
+		}
+	case string:
+		if in.isText {
+			return "the answer is text and not JSON: " + clip(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage/2)
+		}
+	case *Blob:
+		return "the answer is " + clip(in.header.Get("Content-Type"), maxMessage/2) + " and not JSON"
+	}
+	return ""
 }
 
 // problemFound is an error that an answer reports.

@@ -46,6 +46,10 @@ type Outcome struct {
 	Duration    time.Duration
 }
 
+// classUnreadable is the class of an answer of success that is not what the config describes: most often a page for people,
+// from something in front of the API.
+const classUnreadable = "unreadable"
+
 // maxRaw is how much of an answer is kept as it came.
 const maxRaw = 16 << 10
 
@@ -58,7 +62,7 @@ func (o *Outcome) Temporary() bool {
 		return o.ErrorClass != "blocked" && o.ErrorClass != "redirect"
 	case KindRemoteError:
 		return o.Status >= http.StatusInternalServerError && o.Status != http.StatusNotImplemented ||
-			o.Status == http.StatusRequestTimeout || o.Status == http.StatusTooEarly
+			o.Status == http.StatusRequestTimeout || o.Status == http.StatusTooEarly || o.ErrorClass == classUnreadable
 	case KindOK, KindUnauthorized:
 	}
 	return false

@@ -86,15 +86,18 @@ func (r *rateLimit) check(ctx context.Context, c *call, in *incoming) (bool, err
 	return expr.Truthy(v), err
 }
 
-// rateInput is the scope of these expressions, with the variables that other clients' configs use.
+// rateInput is the scope of these expressions, with the variables that other clients' configs use. The body is there
+// because some third parties say only in it that they limit, or for how long.
 func rateInput(in *incoming) expr.Input {
 	headers := headersObject(in.header)
-	response := jsonata.NewObject(2)
+	response := jsonata.NewObject(3)
 	response.Set("status", float64(in.status))
 	response.Set("headers", headers)
-	scope := jsonata.NewObject(3)
+	response.Set("body", in.body)
+	scope := jsonata.NewObject(4)
 	scope.Set("headers", headers)
 	scope.Set("status", float64(in.status))
+	scope.Set("body", in.body)
 	scope.Set("response", response)
 	return expr.Input{Data: scope, Bindings: map[string]expr.Value{
 		"headers": headers, "header": headers, "status": float64(in.status), "response": response,
