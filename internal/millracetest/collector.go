@@ -196,13 +196,13 @@ func (c *Collector) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-// Received returns the requests for a webhook, in order.
-func (c *Collector) Received(name string) []Received {
+// Received returns the requests for some webhooks, in order.
+func (c *Collector) Received(names ...string) []Received {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []Received
 	for _, r := range c.received {
-		if r.Webhook == name {
+		if slices.Contains(names, r.Webhook) {
 			out = append(out, r)
 		}
 	}

@@ -40,6 +40,7 @@ type Node struct {
 	errors  map[string]int // lines of the log at level ERROR, without what differs
 	cmd     *exec.Cmd
 	done    chan error
+	env     []string // for the process, besides this one's
 }
 
 // NewNode returns a node that is not started, with a data directory and an address of its own. The URL of the database is
@@ -76,7 +77,7 @@ func (n *Node) Start(t testing.TB) {
 	// Without the test's context: how the process ends is the test's business.
 	n.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), n.binary, args...)
 	n.cmd.Dir = n.options.DataDir
-	n.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	n.cmd.Env = append(append(os.Environ(), "GOTRACEBACK=all"), n.env...)
 	stderr, err := n.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,192 @@
+package millracetest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// asked is a page that the model has read.
+type asked struct {
+	node *node
+	key  string
+	page int
+}
+
+// padding is what a huge record carries.
+var padding = strings.Repeat("0123456789abcdef", 16<<10)
+
+// drawList makes up a list the first time that the model reads it. Its pages are those that whoever follows the
+// pagination must read, an empty one at the end included.
+func (t *Trial) drawList(n *node, key string, depth int) []Page {
+	res := t.Provider.Resources[resourceOf(n)]
+	if pages, ok := res.Lists[key]; ok {
+		return pages
+	}
+	deep := 0
+	for up := n.up; up != nil; up = up.up {
+		if up.kind == kindRequest {
+			deep++
+		}
+	}
+	count := t.random.IntN(max(3, 4-deep))
+	var pages []Page
+	serial := 0
+	for range count {
+		var p Page
+		for range t.random.IntN(max(3, 5-deep)) {
+			p = append(p, t.drawRecord(n, key, serial, depth))
+			serial++
+		}
+		pages = append(pages, p)
+	}
+	pages = res.fit(pages)
+	if res.Pagination == PageCursor && t.one(4) && len(pages) > 1 && len(pages[0]) > 0 {
+		// A record was added before the next page was asked for: the last one of this page comes again.
+		pages[1] = append(Page{pages[0][len(pages[0])-1]}, pages[1]...)
+	}
+	if n.up == nil && !n.loops && !n.recurses && !t.loops && isCursor(res.Pagination) && t.one(15) {
+		t.loops = true
+		res.LoopTo[key] = t.random.IntN(len(pages))
+	}
+	res.Lists[key] = pages
+	return pages
+}
+
+func (t *Trial) drawRecord(n *node, key string, serial, depth int) map[string]any {
+	r := map[string]any{
+		"id": fmt.Sprintf("%s.%x.%d", n.name, hashOf(key), serial), "n": float64(t.random.IntN(10)), "v": fmt.Sprint(t.random.IntN(10)),
+	}
+	if n.recurses {
+		r["more"] = depth < 2 && t.one(3)
+	}
+	if t.one(12) {
+		r["v"] = "bad"
+	}
+	if t.one(40) {
+		r["pad"] = padding
+	}
+	if t.one(10) {
+		r["odd"] = map[string]any{"ünï": []any{nil, true, "\u2028<&>", 1.5, map[string]any{}}, "": ""}
+	}
+	return r
+}
+
+func hashOf(s string) uint32 {
+	h := uint32(2166136261)
+	for _, b := range []byte(s) {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return h
+}
+
+// fit makes pages possible in the resource's pagination.
+func (res *Resource) fit(pages []Page) []Page {
+	switch {
+	case res.Pagination == PageNumber, res.Pagination == PageOffset, res.Pagination == PageRange:
+		all := flat(pages)
+		pages = res.chunks(all)
+		if full := len(all)%res.PageSize == 0; full && res.Pagination != PageRange {
+			pages = append(pages, Page{}) // only an empty page says that the full one was the last
+		}
+	case res.Pagination == PageTotal, res.Pagination == PageMore:
+		var some []Page
+		for _, p := range pages {
+			if p = p[:min(len(p), res.PageSize)]; len(p) > 0 {
+				some = append(some, p)
+			}
+		}
+		pages = some
+	case res.Pagination == "":
+		pages = []Page{flat(pages)}
+	}
+	if len(pages) == 0 {
+		pages = []Page{{}}
+	}
+	return pages
+}
+
+func flat(pages []Page) Page {
+	var all Page
+	for _, p := range pages {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// permanent says how a fault is reported when it stays.
+var permanent = []struct {
+	fault Fault
+	code  string
+}{
+	{Fault{Status: http.StatusInternalServerError}, "http_500"},
+	{Fault{Status: http.StatusBadGateway}, "http_502"},
+	{Fault{Status: http.StatusNotFound}, "http_404"},
+	{Fault{Status: http.StatusNotFound}, "http_404"},
+	{Fault{Status: http.StatusForbidden}, "http_403"},
+	{Fault{Status: http.StatusUnprocessableEntity}, "http_422"},
+	{Fault{Break: BreakReset}, "reset"},
+	{Fault{Break: BreakHalf}, "reset"},
+	{Fault{Break: BreakHTML}, "unreadable"},
+	{Fault{Break: BreakTorn}, "unreadable"},
+}
+
+// codeOf returns how a fault that stays is reported.
+func codeOf(f *Fault) string {
+	for _, p := range permanent {
+		if p.fault.Status == f.Status && p.fault.Break == f.Break {
+			return p.code
+		}
+	}
+	return "?"
+}
+
+// drawFaults makes some of the pages fail that the model has read: for a while, as often as is overcome, or for good.
+func (t *Trial) drawFaults(pages []asked, patient bool) {
+	seen := map[string]bool{}
+	for _, a := range pages {
+		id := fmt.Sprint(a.node.name, a.key, a.page)
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		res := t.Provider.Resources[resourceOf(a.node)]
+		if t.one(10) {
+			for range 1 + t.random.IntN(3) {
+				res.Faults = append(res.Faults, t.drawTemporary(a, patient))
+			}
+		}
+		if t.one(40) {
+			f := permanent[t.random.IntN(len(permanent))].fault
+			f.List, f.Page = a.key, a.page
+			res.Faults = append(res.Faults, &f)
+		}
+	}
+	if t.one(20) && !t.loops {
+		t.Provider.ExpireAfter = 1 + t.random.IntN(len(seen))
+	}
+	t.limits = t.limits || t.one(3)
+}
+
+// drawTemporary draws a fault that is overcome. Two in three do not need a second.
+func (t *Trial) drawTemporary(a asked, patient bool) *Fault {
+	f := &Fault{List: a.key, Page: a.page, Times: 1}
+	switch {
+	case t.one(3):
+		kinds := []string{LimitSeconds, LimitDate, LimitReset, LimitEpoch, LimitBusy, LimitBody, LimitRefused}
+		if patient && t.one(4) {
+			kinds = []string{LimitSilent}
+		}
+		f.Limit = kinds[t.random.IntN(len(kinds))]
+		t.limits = t.limits || f.Limit == LimitBody || f.Limit == LimitRefused
+	case t.one(2):
+		f.Status = []int{500, 502, 503, 504, 408}[t.random.IntN(5)]
+	default:
+		kinds := []string{BreakReset, BreakHalf, BreakSlow, BreakHTML, BreakTorn, BreakEmpty}
+		f.Break = kinds[t.random.IntN(len(kinds))]
+		if f.Break == BreakEmpty && a.page == 0 {
+			f.Break = BreakHTML // an empty answer to the first request is an empty list
+		}
+	}
+	return f
+}
