@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test vet lint fmt fmt-check generate crash hostile fuzz bench ci clean
+.PHONY: build demo test vet lint fmt fmt-check generate crash runs hostile fuzz bench ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -36,6 +36,9 @@ generate: ## docs/openapi.json and other golden files
 
 crash: ## kill -9 at random points, restart, check that nothing is lost
 	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -v -count=1 -timeout 20m ./internal/millracetest
+
+runs: ## 500 random sync job runs on each database, with faults and kills, against a model
+	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
 
 hostile: ## hostile expressions against time and memory, which the race detector would multiply
 	$(GO) test -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...

@@ -214,6 +214,7 @@ func TestNetworkErrors(t *testing.T) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "short")
 	})
+	silent := newUpstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	loop := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
 	scheme := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://a.test/", http.StatusFound) })
 	dialing := func(err error) *http.Client {
@@ -227,7 +228,8 @@ func TestNetworkErrors(t *testing.T) {
 	}{
 		{"refused", closed.URL, &http.Client{}, "refused", true},
 		{"certificate", tlsServer.URL, &http.Client{}, "tls", true},
-		{"body cut off", broken.URL, &http.Client{}, "other", true},
+		{"body cut off", broken.URL, &http.Client{}, "reset", true},
+		{"no answer", silent.URL, &http.Client{}, "reset", true},
 		{"redirects for ever", loop.URL, &http.Client{}, "redirect", false},
 		{"redirect to another scheme", scheme.URL, &http.Client{}, "redirect", false},
 		{"blocked", "https://a.test", dialing(blockedError{}), "blocked", false},

@@ -3,6 +3,7 @@ package millracetest_test
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -18,9 +19,9 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	quickRuns = 24  // on each database, when nobody says how many
-	atOnce    = 100 // runs that are started together
-	perKill   = 6   // runs for each kill
+	quickRuns = 24 // on each database, when nobody says how many
+	atOnce    = 50 // runs that are started together
+	perKill   = 6  // runs for each kill
 )
 
 // Random jobs read from third parties that misbehave and deliver to webhooks that misbehave, in a server that is killed
@@ -48,18 +49,23 @@ func runs(t *testing.T, url string) {
 		}
 		patient = true
 	}
-	w := newTrials(t, url)
-	began := time.Now()
-	for first := 0; first < n; first += atOnce {
-		var some []*millracetest.Trial
-		for i := first; i < min(first+atOnce, n); i++ {
-			some = append(some, millracetest.NewTrial(seed+uint64(i), patient))
-		}
-		w.try(t, random, some)
+	w, began := newTrials(t, url), time.Now()
+	var all []*millracetest.Trial
+	for i := range n {
+		all = append(all, millracetest.NewTrial(seed+uint64(i), patient))
 	}
+	w.configure(t, all)
+	configured := time.Since(began)
+	for some := range slices.Chunk(all, atOnce) {
+		w.start(t, random, some)
+	}
+	killed := time.Since(began) - configured
+	settled := millracetest.Settle(t, millracetest.OpenStore(t, url), 4*time.Minute)
+	w.check(t, all)
 	total, repeated := w.collector.Total()
-	t.Logf("%d runs with %d kills in %s: %d deliveries, %d of them repetitions with the same id and the same bytes",
-		n, w.kills, time.Since(began).Round(time.Millisecond), total, repeated)
+	t.Logf("%d runs with %d kills: %d deliveries, %d of them repetitions with the same id and the same bytes", n, w.kills, total, repeated)
+	t.Logf("configured in %s, killed for %s, at rest after %s more", configured.Round(time.Millisecond), killed.Round(time.Millisecond),
+		settled.Round(time.Millisecond))
 	w.node.Stop(t)
 	logErrors(t, w.node)
 }
@@ -86,20 +92,24 @@ func newTrials(t *testing.T, url string) *trials {
 	return w
 }
 
-// try executes trials together and checks each.
-func (w *trials) try(t *testing.T, random *rand.Rand, some []*millracetest.Trial) {
+// configure creates what the trials need, while the server lives.
+func (w *trials) configure(t *testing.T, all []*millracetest.Trial) {
 	t.Helper()
-	ctx := t.Context()
-	for _, trial := range some {
+	for _, trial := range all {
 		w.providers.Add(trial.Name, trial.Provider)
-		if err := trial.Configure(ctx, w.client, w.apis, w.hooks, w.collector); err != nil {
+		if err := trial.Configure(t.Context(), w.client, w.apis, w.hooks, w.collector); err != nil {
 			t.Fatalf("MILLRACE_SEED=%d: %v", trial.Seed, err)
 		}
 	}
+}
+
+// start starts the runs of trials and kills the server meanwhile.
+func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Trial) {
+	t.Helper()
 	var callers sync.WaitGroup
 	callers.Go(func() {
 		for _, trial := range some {
-			if err := trial.Start(ctx, w.client); err != nil {
+			if err := trial.Start(t.Context(), w.client); err != nil {
 				t.Errorf("MILLRACE_SEED=%d: %v", trial.Seed, err)
 			}
 		}
@@ -116,9 +126,12 @@ func (w *trials) try(t *testing.T, random *rand.Rand, some []*millracetest.Trial
 	}
 	w.node.WaitReady(t, time.Minute)
 	callers.Wait()
-	millracetest.Settle(t, millracetest.OpenStore(t, w.url), 2*time.Minute)
-	for _, trial := range some {
-		if wrong := trial.Check(ctx, w.client, w.collector); wrong != "" {
+}
+
+func (w *trials) check(t *testing.T, all []*millracetest.Trial) {
+	t.Helper()
+	for _, trial := range all {
+		if wrong := trial.Check(t.Context(), w.client, w.collector); wrong != "" {
 			t.Error(wrong)
 		}
 	}

@@ -28,7 +28,7 @@ func (t *Trial) Check(ctx context.Context, c *Client, collector *Collector) stri
 	if err := c.Get(ctx, "/sync-job-run/"+string(t.RunID()), &row); err != nil {
 		return err.Error()
 	}
-	want := t.expect(len(got))
+	want := t.expect(row.Stats)
 	if diff := cmp.Diff(want.sent, got); diff != "" {
 		wrong = append(wrong, "deliveries (-want +got):\n"+diff)
 	}
@@ -51,38 +51,23 @@ func (t *Trial) Check(ctx context.Context, c *Client, collector *Collector) stri
 	if len(wrong) == 0 {
 		return ""
 	}
-	job, _ := json.MarshalIndent(t.job(), "", " ")
-	return fmt.Sprintf("MILLRACE_SEED=%d, error_handling %s\n%s\n%s", t.Seed, t.Handling, strings.Join(wrong, "\n"), job)
+	return fmt.Sprintf("MILLRACE_SEED=%d, error_handling %s\n%s\n%s", t.Seed, t.Handling, strings.Join(wrong, "\n"), t.story())
 }
 
-// expect runs the model. How soon a list in circles is noticed is not promised, only that it is: the count of what
-// came tells.
-func (t *Trial) expect(received int) *model {
+// expect runs the model. How soon a list in circles is noticed is not promised, only that it is, after all of its pages:
+// the count of pages says when.
+func (t *Trial) expect(stats map[string]map[string]counts) *model {
 	m := newModel(t)
-	m.run()
-	if !t.loops {
-		return m
-	}
-	for most := 1; most < 40; most++ {
-		guess := newModel(t)
-		guess.most = most
-		guess.run()
-		if len(guess.sent) >= received && most > len(m.asked) || len(guess.sent) == received && most > t.longest() {
-			return guess
-		}
-	}
-	return m
-}
-
-// longest returns how many pages the longest list has.
-func (t *Trial) longest() int {
-	n := 0
-	for _, res := range t.Provider.Resources {
+	for name, res := range t.Provider.Resources {
 		for key := range res.LoopTo {
-			n = max(n, len(res.Lists[key]))
+			m.most = max(stats[name]["list"].Pages, len(res.Lists[key]))
+			if m.most > 4*len(res.Lists[key])+4 {
+				m.most = 0 // it was not noticed
+			}
 		}
 	}
-	return n
+	m.run()
+	return m
 }
 
 // received returns what the run's webhooks got, without repetitions and without what depends on the time, and what is
@@ -149,4 +134,24 @@ func (t *Trial) read(r *Received) (sent, int, error) {
 		}
 	}
 	return s, p.Meta.Sequence, nil
+}
+
+// story describes what a trial is made of, for whoever has to find out what went wrong.
+func (t *Trial) story() string {
+	job, _ := json.MarshalIndent(t.job(), "", " ")
+	out := "job " + string(job)
+	for name, res := range t.Provider.Resources {
+		out += fmt.Sprintf("\n%s: %q, page size %d, loops to %v", name, res.Pagination, res.PageSize, res.LoopTo)
+		for _, f := range res.Faults {
+			out += fmt.Sprintf("\n  fault %+v", *f)
+		}
+		for key, pages := range res.Lists {
+			sizes := make([]int, len(pages))
+			for i, p := range pages {
+				sizes[i] = len(p)
+			}
+			out += fmt.Sprintf("\n  list %s: pages of %v", key, sizes)
+		}
+	}
+	return out + fmt.Sprintf("\nthe key expires after %d pages; rate limits described: %t", t.Provider.ExpireAfter, t.limits)
 }

@@ -29,12 +29,12 @@ func (t *Trial) drawList(n *node, key string, depth int) []Page {
 			deep++
 		}
 	}
-	count := t.random.IntN(max(3, 4-deep))
+	count := t.random.IntN(max(3, 6-2*deep))
 	var pages []Page
 	serial := 0
 	for range count {
 		var p Page
-		for range t.random.IntN(max(3, 5-deep)) {
+		for range t.random.IntN(max(3, 6-deep)) {
 			p = append(p, t.drawRecord(n, key, serial, depth))
 			serial++
 		}
@@ -141,7 +141,8 @@ func codeOf(f *Fault) string {
 	return "?"
 }
 
-// drawFaults makes some of the pages fail that the model has read: for a while, as often as is overcome, or for good.
+// drawFaults makes some of the pages fail that the model has read: for a while, as often as is overcome, or for
+// good.
 func (t *Trial) drawFaults(pages []asked, patient bool) {
 	seen := map[string]bool{}
 	for _, a := range pages {
@@ -151,12 +152,12 @@ func (t *Trial) drawFaults(pages []asked, patient bool) {
 		}
 		seen[id] = true
 		res := t.Provider.Resources[resourceOf(a.node)]
-		if t.one(10) {
+		switch draw := t.random.IntN(40); {
+		case draw < 4:
 			for range 1 + t.random.IntN(3) {
 				res.Faults = append(res.Faults, t.drawTemporary(a, patient))
 			}
-		}
-		if t.one(40) {
+		case draw == 4:
 			f := permanent[t.random.IntN(len(permanent))].fault
 			f.List, f.Page = a.key, a.page
 			res.Faults = append(res.Faults, &f)
