@@ -133,15 +133,8 @@ func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	return o
 }
 
-// Test sends the event of a test button, once.
-func (s *Sender) Test(ctx context.Context, w *millrace.Webhook) Outcome {
-	event := &millrace.Event{
-		ID:            millrace.NewID[millrace.EventID](),
-		EnvironmentID: w.EnvironmentID,
-		Name:          millrace.EventTest,
-		Payload:       []byte(`{"foo":"bar"}`),
-		CreatedAt:     millrace.TimeOf(s.clock()),
-	}
+// Test sends the event of a test button, once. The event is stored nowhere.
+func (s *Sender) Test(ctx context.Context, w *millrace.Webhook, event *millrace.Event) Outcome {
 	return s.Send(ctx, Message{
 		ID:      millrace.DeriveID[millrace.DeliveryID](string(event.ID), string(w.ID)),
 		Webhook: w, Body: render(event, w.ID), Event: event.Name, Attempt: 1,

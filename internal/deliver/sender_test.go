@@ -295,8 +295,9 @@ func TestTestEvent(t *testing.T) {
 	var body []byte
 	url := receiver(t, func(_ http.ResponseWriter, r *http.Request) { body, _ = io.ReadAll(r.Body) })
 	w := messageTo(url).Webhook
+	event := &millrace.Event{ID: "ev1", EnvironmentID: "e1", Name: millrace.EventTest, Payload: []byte(`{"foo":"bar"}`)}
 	w.IsActive = false // the button works on an inactive webhook: that is how one finds out whether to activate it
-	if o := newSender(t, Config{}).Test(t.Context(), w); o.Kind != Delivered {
+	if o := newSender(t, Config{}).Test(t.Context(), w, event); o.Kind != Delivered {
 		t.Fatalf("%+v", o)
 	}
 	for _, want := range []string{`"event":"test"`, `"payload":{"foo":"bar"}`, `"environment_id":"e1"`, `"webhook_id":"w1"`} {

@@ -27,9 +27,9 @@ type Accepter interface {
 	Accept(ctx context.Context, event *millrace.Event) error
 }
 
-// Tester sends a test event to a webhook and says how the endpoint answered.
+// Tester sends an event that did not happen to a webhook and says how the endpoint answered.
 type Tester interface {
-	Test(ctx context.Context, webhook *millrace.Webhook) (status int, message string, ok bool)
+	Test(ctx context.Context, webhook *millrace.Webhook, event *millrace.Event) (status int, message string, ok bool)
 }
 
 // Starter makes sync job runs.

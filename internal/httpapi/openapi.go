@@ -32,6 +32,9 @@ func emptyToo(d *doc) { d.body.empty = true }
 // note adds sentences to a route's summary.
 func note(text string) option { return func(d *doc) { d.op.Description = text } }
 
+// operation names a route whose name does not follow from its path.
+func operation(id string) option { return func(d *doc) { d.op.OperationID = id } }
+
 // wireTime documents millrace.Time, which the root package cannot do because it knows nothing of HTTP.
 type wireTime struct{}
 
@@ -57,7 +60,7 @@ func newHuma(mux *http.ServeMux) huma.API {
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	name = strings.TrimSuffix(name, "View")
-	if name == "Envelope" {
+	if t == typeOf[envelope]() {
 		return "Error"
 	}
 	return name
@@ -69,7 +72,9 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(op.Path, "/"), "/")
 	op.Tags = []string{first}
 	_, isList := in.FieldByName("List")
-	op.OperationID = operationID(op.Method, first, rest, isList)
+	if op.OperationID == "" {
+		op.OperationID = operationID(op.Method, first, rest, isList)
+	}
 	op.Responses = map[string]*huma.Response{"default": {
 		Description: "The refusal of a request.",
 		Content: map[string]*huma.MediaType{"application/json": {

@@ -238,6 +238,15 @@ func TestWebhookLifecycle(t *testing.T) {
 		if d := w.post("/webhook/test", `{"id":"`+v.id()+`"}`).ok(); d.m["success"] != true {
 			t.Errorf("test: got %v", d.m)
 		}
+		if got := w.tester.sent; got.Name != "test" || string(got.Payload) != `{"foo":"bar"}` || got.ID == "" || got.CreatedAt == 0 {
+			t.Errorf("test event: got %+v", got)
+		}
+		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"integrated_account:active"}`).ok()
+		if got := w.tester.sent; got.Name != "integrated_account:active" || !strings.Contains(string(got.Payload), `"name":"calcom"`) {
+			t.Errorf("test of another event: got %+v", got)
+		}
+		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"integrated_acount:active"}`).refused(400, "event_type")
+		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"batch_job:failed"}`).refused(400, "event_type")
 		w.delete(path).ok()
 		w.get(path).refused(404)
 	})

@@ -83,13 +83,17 @@ func checkEventTypes(names []string) []millrace.Failure {
 		if known[name] || millrace.IsCustomEvent(name) {
 			continue
 		}
-		f := millrace.Failure{Path: fmt.Sprintf("event_types[%d]", i), Message: fmt.Sprintf("unknown event %q", shorten(name))}
-		if f.Suggestion = millrace.Nearest(name, catalogue); f.Suggestion != "" {
-			f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-		}
-		out = append(out, f)
+		out = append(out, unknownEvent(fmt.Sprintf("event_types[%d]", i), name, catalogue))
 	}
 	return out
+}
+
+func unknownEvent(path, name string, catalogue []string) millrace.Failure {
+	f := millrace.Failure{Path: path, Message: fmt.Sprintf("unknown event %q", shorten(name))}
+	if f.Suggestion = millrace.Nearest(name, catalogue); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+	return f
 }
 
 func encodeEventTypes(names []string) json.RawMessage {
@@ -166,7 +170,26 @@ func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, web
 
 // testBody is the body of a test.
 type testBody struct {
-	ID string `json:"id" format:"uuid" doc:"The webhook to test."`
+	ID        string `json:"id" format:"uuid" doc:"The webhook to test."`
+	EventType string `json:"event_type,omitempty" doc:"The event to send, with its example as payload; test when absent." example:"sync_job_run:completed"`
+}
+
+func (b *testBody) validate(*api, json.RawMessage) []millrace.Failure {
+	t, known := findEventType(b.event())
+	switch {
+	case !known:
+		return []millrace.Failure{unknownEvent("event_type", b.EventType, millrace.EventNames())}
+	case t.example == nil:
+		return []millrace.Failure{{Path: "event_type", Message: fmt.Sprintf("this server does not emit %s and has no example of it", b.EventType)}}
+	}
+	return nil
+}
+
+func (b *testBody) event() string {
+	if b.EventType == "" {
+		return millrace.EventTest
+	}
+	return b.EventType
 }
 
 func (n webhooks) test(ctx context.Context, in *createIn[testBody]) (*reply[success], error) {
@@ -179,7 +202,13 @@ func (n webhooks) test(ctx context.Context, in *createIn[testBody]) (*reply[succ
 	if err != nil {
 		return nil, at("id", err)
 	}
-	status, message, ok := n.api.cfg.Tester.Test(ctx, v)
+	t, _ := findEventType(in.Data.event()) // known: validate has looked
+	event, err := millrace.NewEvent(in.Environment, in.Data.event(), t.example)
+	if err != nil {
+		return nil, err
+	}
+	event.ID, event.CreatedAt = millrace.NewID[millrace.EventID](), n.api.now()
+	status, message, ok := n.api.cfg.Tester.Test(ctx, v, event)
 	if ok {
 		return succeeded(), nil
 	}

@@ -90,9 +90,11 @@ func (i inlet) Accept(ctx context.Context, e *millrace.Event) error {
 type tester struct {
 	status  int
 	message string
+	sent    millrace.Event // the last one
 }
 
-func (p *tester) Test(context.Context, *millrace.Webhook) (int, string, bool) {
+func (p *tester) Test(_ context.Context, _ *millrace.Webhook, e *millrace.Event) (int, string, bool) {
+	p.sent = *e
 	return p.status, p.message, p.status == http.StatusOK
 }
 

@@ -34,8 +34,8 @@ func (exceptEmitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.W
 type tester struct{ sender *deliver.Sender }
 
 // Test sends the test event once and says how the endpoint answered.
-func (t tester) Test(ctx context.Context, w *millrace.Webhook) (int, string, bool) {
-	o := t.sender.Test(ctx, w)
+func (t tester) Test(ctx context.Context, w *millrace.Webhook, e *millrace.Event) (int, string, bool) {
+	o := t.sender.Test(ctx, w, e)
 	switch {
 	case o.Kind == deliver.Delivered:
 		return o.Status, "", true

@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"encoding/json"
+
+	"github.com/millrace/millrace"
+)
+
+// customName stands for all events that clients send.
+const customName = "custom:*"
+
+// The id and the time in examples.
+const (
+	exampleID   = "3f1a6a1e-7c0d-4b7e-9d55-0b7a3d1c2e4f"
+	exampleTime = millrace.Time(1_732_530_000_000_000)
+)
+
+// eventTypes is the catalogue, in the order of millrace.EventNames and with custom events at the end. An example has
+// the type that is emitted.
+func eventTypes() []eventType {
+	out := append(accountEventTypes(), installEventTypes()...)
+	out = append(out, runEventTypes()...)
+	return append(out, otherEventTypes()...)
+}
+
+func accountEventTypes() []eventType {
+	gone := deleted{ID: exampleID}
+	return []eventType{
+		{name: millrace.EventAccountCreated, about: "An account's credentials were saved. Not when it reconnects.", example: exampleAccount(millrace.AccountConnecting)},
+		{name: millrace.EventAccountUpdated, about: "An account was changed, or has reconnected.", example: exampleAccount(millrace.AccountActive)},
+		{name: millrace.EventAccountDeleted, about: "An account was deleted.", example: gone},
+		{name: millrace.EventAccountActive, about: "An account is ready to use; also after every reconnect. integrated_account:connected is the same as a trigger.", example: exampleAccount(millrace.AccountActive)},
+		{name: "integrated_account:post_connect_form_submitted", about: "A form after the connection was submitted."},
+		{name: "integrated_account:post_install_error", about: "The steps after an installation failed."},
+		{name: "integrated_account:validation_error", about: "The steps that validate an account failed."},
+		{name: "integrated_account:authentication_error", about: "The third party refuses an account's credentials."},
+		{name: "integrated_account:forbidden_error", about: "The third party forbids an account a request."},
+		{name: "integrated_account:reactivated", about: "Credentials that had been refused work again."},
+		{name: "link_token:connection_error", about: "An attempt to connect failed."},
+	}
+}
+
+func installEventTypes() []eventType {
+	return []eventType{
+		{name: "environment_integration:created", about: "An integration was installed.", example: exampleInstall()},
+		{name: "environment_integration:updated", about: "An installation was changed.", example: exampleInstall()},
+		{name: "environment_integration:deleted", about: "An integration was uninstalled.", example: deleted{ID: exampleID}},
+		{name: "environment_unified_model:created", about: "A unified model was installed."},
+		{name: "environment_unified_model:updated", about: "An installed unified model was changed."},
+		{name: "environment_unified_model:deleted", about: "A unified model was uninstalled."},
+		{name: "api_token:created", about: "An API token was created."},
+		{name: "api_token:deleted", about: "An API token was deleted."},
+	}
+}
+
+func runEventTypes() []eventType {
+	return []eventType{
+		{name: millrace.EventRunCreated, about: "A sync job run was made and waits for a worker.", example: exampleRun(millrace.RunCreated)},
+		{name: millrace.EventRunUpdated, about: "A sync job run was stopped.", example: exampleRun(millrace.RunStopped)},
+		{name: millrace.EventRunStarted, about: "A sync job run begins. A webhook that answers 400 stops it.", example: exampleRun(millrace.RunRunning)},
+		{name: millrace.EventRunCompleted, about: "A sync job run has delivered everything.", example: exampleRun(millrace.RunCompleted)},
+		{name: millrace.EventRunFailed, about: "A sync job run has failed; error says why and where.", example: exampleRun(millrace.RunFailed)},
+		{name: millrace.EventRunDeleted, about: "A sync job run was deleted."},
+		{name: millrace.EventRunRecord, about: "Records of a sync job run, in order. Sent to the webhooks that the run names; stored as an event while a workflow listens.", example: exampleRecords()},
+		{name: millrace.EventRunRecordError, about: "A request or an expression of a sync job run failed, and the run goes on.", example: exampleRecordError()},
+		{name: millrace.EventRunRateLimited, about: "A third party limits a sync job run; it goes on by itself at retry_at.", example: exampleRun(millrace.RunRateLimited)},
+	}
+}
+
+func otherEventTypes() []eventType {
+	return []eventType{
+		{name: "record:created", about: "A third party told that a record was created."},
+		{name: "record:updated", about: "A third party told that a record was changed."},
+		{name: "record:deleted", about: "A third party told that a record was deleted."},
+		{name: "record:meta", about: "A third party told something that is about no record."},
+		{name: millrace.EventCronFailed, about: "A schedule was due and no run could be made.", example: exampleCronFailure()},
+		{name: "batch_job:dry_run_completed", about: "The trial of a batch job has ended."},
+		{name: "batch_job:completed", about: "A batch job has ended."},
+		{name: "batch_job:dry_run_failed", about: "The trial of a batch job failed."},
+		{name: "batch_job:failed", about: "A batch job failed."},
+		{name: millrace.EventTest, about: "Somebody tests a webhook.", example: map[string]any{"foo": "bar"}, open: true},
+		{name: customName, about: "An event of your own, sent with POST /event.", example: map[string]any{"invoice": "A-17", "total": 1200}, open: true},
+	}
+}
+
+func exampleIdentity() *integrationIdentity {
+	return &integrationIdentity{
+		ID: exampleID, Name: "calcom", Category: "calendar", Sharing: "deny", Config: integrationLabel{Label: "Cal.com"},
+		CreatedAt: exampleTime, UpdatedAt: exampleTime,
+	}
+}
+
+func exampleInstall() installView {
+	return installView{EnvironmentIntegration: millrace.EnvironmentIntegration{
+		ID: exampleID, EnvironmentID: exampleID, IntegrationID: exampleID, ShowInCatalog: true, IsEnabled: true,
+		Override: json.RawMessage("{}"), CreatedAt: exampleTime, UpdatedAt: exampleTime,
+	}, Integration: exampleIdentity()}
+}
+
+func exampleAccount(status millrace.AccountStatus) accountView {
+	install := exampleInstall()
+	return accountView{
+		IntegratedAccount: millrace.IntegratedAccount{
+			ID: exampleID, EnvironmentID: exampleID, TenantID: "acme", EnvironmentIntegrationID: exampleID,
+			AuthenticationMethod: "api_key", Status: status, Region: "wnam", Context: json.RawMessage(`{"plan":"pro"}`),
+			Features: json.RawMessage("{}"), CreatedAt: exampleTime, UpdatedAt: exampleTime,
+		},
+		Integration: install.Integration, EnvironmentIntegration: &install.EnvironmentIntegration,
+	}
+}
+
+func exampleRun(status millrace.RunStatus) millrace.RunPayload {
+	run := &millrace.SyncJobRun{
+		ID: exampleID, EnvironmentID: exampleID, SyncJobID: exampleID, IntegratedAccountID: exampleID, WebhookID: exampleID,
+		Status: status, Args: json.RawMessage(`{"integrated_account_id":"` + exampleID + `"}`), Resources: json.RawMessage("[]"),
+		ErrorHandling: millrace.ErrorIgnore, Version: 4, CreatedAt: exampleTime, UpdatedAt: exampleTime,
+		ResourceStats: json.RawMessage(`{"bookings":{"list":{"pages":14,"fetched":342,"persisted":342,"failed":0}}}`),
+	}
+	payload := millrace.RunPayload{SyncJobRun: run}
+	switch status {
+	case millrace.RunCreated:
+		run.ResourceStats = json.RawMessage("{}")
+		return payload
+	case millrace.RunFailed:
+		run.Error = json.RawMessage(`{"code":"http_404","message":"the third party answered 404","node":"bookings","resource":"bookings"}`)
+	case millrace.RunRateLimited:
+		run.RetryAt, payload.RetryAfter = exampleTime+60_000_000, 60
+	case millrace.RunRunning, millrace.RunCompleted, millrace.RunStopped:
+	}
+	run.StartedAt = exampleTime
+	if status.Finished() {
+		run.FinishedAt, payload.RecordsSynced, payload.DurationMS = exampleTime+2_400_000, 342, 2400
+	}
+	return payload
+}
+
+func exampleRecords() millrace.RecordPayload {
+	return millrace.RecordPayload{
+		Resource: "bookings", Records: []json.RawMessage{json.RawMessage(`{"id":17,"title":"Intro call"}`)},
+		Meta: millrace.RecordMeta{
+			SyncJobRunID: exampleID, SyncJobID: exampleID, IntegratedAccountID: exampleID, Node: "bookings", Method: "list", Sequence: 2,
+		},
+	}
+}
+
+func exampleRecordError() millrace.RecordErrorPayload {
+	return millrace.RecordErrorPayload{
+		Resource: "bookings", Method: "get", SyncJobRunID: exampleID, SyncJobID: exampleID, IntegratedAccountID: exampleID,
+		Args: json.RawMessage("{}"),
+		Error: &millrace.RecordError{
+			RunError: millrace.RunError{
+				Code: "http_404", Message: "the third party answered 404", Node: "bookings", Resource: "bookings",
+				Request: "GET https://api.example.com/v2/bookings/17",
+			},
+			Method: "get", Status: 404, Body: json.RawMessage(`{"error":"not found"}`),
+		},
+	}
+}
+
+func exampleCronFailure() millrace.CronFailedPayload {
+	return millrace.CronFailedPayload{
+		SyncJobCronTrigger: &millrace.SyncJobCronTrigger{
+			ID: exampleID, EnvironmentID: exampleID, SyncJobID: exampleID, IntegratedAccountID: exampleID, WebhookID: exampleID,
+			CronExpression: "0 */6 * * *", Args: json.RawMessage("{}"), Meta: json.RawMessage("null"), EventsToSend: json.RawMessage("null"),
+			NextRunAt: exampleTime, CreatedAt: exampleTime, UpdatedAt: exampleTime,
+		},
+		Error: "sync_job_id: the sync job does not exist in this environment",
+	}
+}
