@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,7 +147,11 @@ func formOf(body []byte) any {
 
 func differsInQuery(want map[string]any, got url.Values) string {
 	for name, value := range want {
-		if s := fmt.Sprint(value); !fits(s, strings.Join(got[name], ",")) || !got.Has(name) {
+		s := fmt.Sprint(value)
+		if n, ok := value.(float64); ok {
+			s = strconv.FormatFloat(n, 'f', -1, 64)
+		}
+		if !fits(s, strings.Join(got[name], ",")) || !got.Has(name) {
 			return fmt.Sprintf("query %s=%s, not %q", name, s, got[name])
 		}
 	}
