@@ -100,16 +100,30 @@ func readContract(t *testing.T, name string) *contract {
 	return c
 }
 
-// account is the whole context of the contract's account.
-func (c *contract) account() map[string]any {
+// account is the whole context of the contract's account at an API with that address.
+func (c *contract) account(base string) map[string]any {
 	all := map[string]any{}
-	for key, v := range c.Context {
-		all[key] = v
-	}
-	for key, v := range c.Credentials {
-		all[key] = v
-	}
+	overlay(all, c.Context)
+	overlay(all, c.Credentials)
+	raw, _ := json.Marshal(all) // came from JSON
+	_ = json.Unmarshal(bytes.ReplaceAll(raw, []byte("${base}"), []byte(base)), &all)
 	return all
+}
+
+func overlay(into, from map[string]any) {
+	for key, v := range from {
+		member, isObject := v.(map[string]any)
+		if !isObject {
+			into[key] = v
+			continue
+		}
+		below, _ := into[key].(map[string]any)
+		if below == nil {
+			below = map[string]any{}
+			into[key] = below
+		}
+		overlay(below, member)
+	}
 }
 
 // secrets are all texts in the credentials.

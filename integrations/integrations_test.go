@@ -138,7 +138,7 @@ func pages(t *testing.T, c *contract, cfg *fetch.Config, via http.RoundTripper, 
 		t.Fatal(err)
 	}
 	req := fetch.Request{
-		Integration: cfg, Resource: call.Resource, Method: call.Method, ID: call.ID, Limit: call.Limit, Context: c.account(),
+		Integration: cfg, Resource: call.Resource, Method: call.Method, ID: call.ID, Limit: call.Limit, Context: c.account("https://" + c.Host),
 	}
 	req.Query, _ = parsed(t, call.Query).(*expr.Object)
 	req.Body = parsed(t, call.Body)

@@ -48,6 +48,7 @@ type created struct {
 func (w *world) sync(t *testing.T, i *integrations.Integration, c *contract) {
 	t.Helper()
 	p := &provider{t: t, headers: c.Headers, anyHost: true}
+	url := millracetest.Listen(t, p)
 	var integration, install, webhook, job, account created
 	w.send(t, "/integration", i.Body, &integration)
 	w.post(t, "/environment-integration", map[string]any{"integration_id": integration.ID}, &install)
@@ -55,8 +56,8 @@ func (w *world) sync(t *testing.T, i *integrations.Integration, c *contract) {
 	w.hooks.SetSecret(i.Name, webhook.Secret)
 	w.send(t, "/sync-job", i.SyncJob, &job)
 	w.post(t, "/integrated-account", map[string]any{
-		"tenant_id": i.Name, "environment_integration_id": install.ID, "authentication_method": i.Auth[0], "context": c.account(),
-		"integration_override": map[string]any{"base_url": millracetest.Listen(t, p)},
+		"tenant_id": i.Name, "environment_integration_id": install.ID, "authentication_method": i.Auth[0], "context": c.account(url),
+		"integration_override": map[string]any{"base_url": url},
 	}, &account)
 	run := map[string]any{"sync_job_id": job.ID, "integrated_account_id": account.ID, "webhook_id": webhook.ID}
 	seen := 0
