@@ -149,9 +149,14 @@ func (h *hops) matched(ctx context.Context) error {
 const patience = 2 * time.Minute
 
 func until(ctx context.Context, done func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	return within(ctx, patience, 5*time.Millisecond, done)
+}
+
+// within asks again and again whether something is done, and gives up after some time.
+func within(ctx context.Context, most, every time.Duration, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	ticker := time.NewTicker(5 * time.Millisecond)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		ok, err := done()

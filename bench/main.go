@@ -29,11 +29,15 @@ func main() { os.Exit(command()) }
 func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
-	flag.StringVar(&o.only, "only", "", "run one benchmark: events, records, runs, latency, deliveries")
+	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, fairness, memory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	work := run
+	if raw := os.Getenv(memoryEnv); raw != "" {
+		work = func(ctx context.Context, _ options) error { return serve(ctx, raw) }
+	}
+	if err := work(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
@@ -57,7 +61,7 @@ func run(ctx context.Context, o options) error {
 	benchmarks := []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}}
+	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"fairness", fairness}, {"memory", memory}}
 	for _, b := range benchmarks {
 		if o.only != "" && o.only != b.name {
 			continue

@@ -26,19 +26,24 @@ type provider struct{ pages [][]byte }
 func newProvider(records int) *provider {
 	p := &provider{}
 	for from := 0; from < records; from += pageSize {
-		var page []map[string]any
-		for i := from; i < min(from+pageSize, records); i++ {
-			page = append(page, map[string]any{
-				"id": i, "uid": fmt.Sprintf("booking-%07d", i), "title": "Intro call between Ada and Grace", "status": "accepted",
-				"start": "2026-11-23T10:00:00Z", "end": "2026-11-23T10:30:00Z", "hosts": []any{map[string]any{"id": 1, "email": "ada@acme.example"}},
-				"attendees": []any{map[string]any{"name": "Grace", "email": "grace@globex.example", "timeZone": "Europe/Berlin"}},
-			})
-		}
-		body, _ := json.Marshal(map[string]any{"status": "success", "data": page})
-		p.pages = append(p.pages, body)
+		p.pages = append(p.pages, bookings(from, min(from+pageSize, records)))
 	}
-	p.pages = append(p.pages, []byte(`{"status":"success","data":[]}`))
+	p.pages = append(p.pages, bookings(records, records))
 	return p
+}
+
+// bookings is a page of made-up bookings.
+func bookings(from, to int) []byte {
+	page := []map[string]any{}
+	for i := from; i < to; i++ {
+		page = append(page, map[string]any{
+			"id": i, "uid": fmt.Sprintf("booking-%07d", i), "title": "Intro call between Ada and Grace", "status": "accepted",
+			"start": "2026-11-23T10:00:00Z", "end": "2026-11-23T10:30:00Z", "hosts": []any{map[string]any{"id": 1, "email": "ada@acme.example"}},
+			"attendees": []any{map[string]any{"name": "Grace", "email": "grace@globex.example", "timeZone": "Europe/Berlin"}},
+		})
+	}
+	body, _ := json.Marshal(map[string]any{"status": "success", "data": page})
+	return body
 }
 
 // ServeHTTP implements http.Handler.
@@ -112,15 +117,21 @@ type api struct {
 }
 
 func newAPI(ctx context.Context, o options, database, name string) (*api, error) {
-	a := &api{}
-	opts := server.Options{
-		Addr: "127.0.0.1:0", DataDir: filepath.Join(o.dir, name+"-"+database), Dev: true, Logger: quiet(), OnToken: func(t string) { a.token = t },
-	}
+	url := ""
 	if database == "postgres" {
 		var err error
-		if opts.Database, err = o.newDatabase(ctx, database, name); err != nil {
+		if url, err = o.newDatabase(ctx, database, name); err != nil {
 			return nil, err
 		}
+	}
+	return startAPI(ctx, filepath.Join(o.dir, name+"-"+database), url)
+}
+
+// startAPI starts a server on a database; empty: SQLite in dir.
+func startAPI(ctx context.Context, dir, url string) (*api, error) {
+	a := &api{}
+	opts := server.Options{
+		Addr: "127.0.0.1:0", DataDir: dir, Database: url, Dev: true, Logger: quiet(), OnToken: func(t string) { a.token = t },
 	}
 	var err error
 	if a.server, err = server.New(ctx, opts); err != nil {
