@@ -34,6 +34,9 @@ func Compile(src string) (*Program, error) {
 // String returns the source.
 func (p *Program) String() string { return p.program.String() }
 
+// Analyze tells what the program reads and what its result looks like, as far as that can be known without running it.
+func (p *Program) Analyze() *jsonata.Analysis { return jsonata.Analyze(p.program) }
+
 // Eval evaluates the program with scope as its document. An error is an [*Error] with the place in the source; its
 // IsLimit method tells whether a limit or the context stopped the evaluation.
 func (p *Program) Eval(ctx context.Context, scope Value, limits Limits) (Value, error) {

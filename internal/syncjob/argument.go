@@ -39,12 +39,12 @@ func templateArgument(v jsonata.Value, path string, found *findings) *argument {
 	case bool:
 		v = strconv.FormatBool(typed)
 	}
-	a := &argument{path: path, template: parseTemplate(v, path, found)}
+	a := &argument{path: path, template: found.parse(v, path)}
 	a.first = a.template
 	if stripped, changed := withoutPrevious(v); changed {
 		a.first = nil
 		if stripped != nil {
-			a.first = parseTemplate(stripped, path, found)
+			a.first = found.parse(stripped, path)
 		}
 	}
 	return a
@@ -65,19 +65,17 @@ func valueArgument(v jsonata.Value, path string, found *findings) *argument {
 	if !ok || wholePlaceholder.MatchString(text) {
 		return templateArgument(v, path, found)
 	}
-	program, err := expr.Compile(text)
-	if err != nil {
-		found.expression(path, err)
-	}
-	return &argument{path: path, program: program}
+	return &argument{path: path, program: found.compile(text, path)}
 }
 
-func parseTemplate(v jsonata.Value, path string, found *findings) *expr.Template {
-	t, err := expr.ParseTemplate(v)
-	if err != nil {
-		found.expression(path, err)
+// textArgument compiles a template whose result is text: an id.
+func textArgument(v jsonata.Value, path string, found *findings) *argument {
+	switch v.(type) {
+	case string, float64:
+		return templateArgument(v, path, found)
 	}
-	return t
+	found.at(path, "must be text, with or without placeholders")
+	return nil
 }
 
 // eval computes the argument; hasPrevious tells whether there is a previous run. A nil argument is undefined.
@@ -183,7 +181,7 @@ func parseLoop(v jsonata.Value, path string, found *findings) *loopPath {
 		found.at(path, "must be the path of an array, such as args.user_ids")
 		return nil
 	}
-	return &loopPath{template: parseTemplate("{{"+text+":any:undefined}}", path, found), first: names[0], rest: names[1:]}
+	return &loopPath{template: found.parse("{{"+text+":any:undefined}}", path), first: names[0], rest: names[1:]}
 }
 
 // elements returns what the loop runs over. Anything but an array is its only element; nothing is no element.

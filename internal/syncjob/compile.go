@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/expr"
@@ -9,7 +10,7 @@ import (
 
 // compile turns a spec into a node without its relations.
 func (s *spec) compile(found *findings) *node {
-	n := &node{name: s.name, at: s.at, kind: s.kind}
+	n := &node{name: s.name, at: s.at, kind: s.kind, debug: s.flag("debug", found)}
 	if v, path := s.either("run_if"); v != nil {
 		n.runIf = compileText(v, path, found)
 	}
@@ -41,26 +42,19 @@ func compileText(v jsonata.Value, path string, found *findings) *expr.Program {
 		found.at(path, "must be a JSONata expression")
 		return nil
 	}
-	program, err := expr.Compile(text)
-	if err != nil {
-		found.expression(path, err)
-		return nil
-	}
-	return program
+	return found.compile(text, path)
 }
 
 func (s *spec) compileRequest(found *findings) *requestPlan {
 	plan := &requestPlan{resource: s.requiredText("resource", found), method: s.requiredText("method", found)}
 	plan.path = resourcePath(plan.resource)
 	if v, path := s.either("integrated_account_id"); v != nil {
-		plan.account = templateArgument(v, path, found)
+		plan.account = textArgument(v, path, found)
 	}
 	if v, path := s.either("id"); v != nil {
-		plan.id = templateArgument(v, path, found)
+		plan.id = textArgument(v, path, found)
 	}
-	if v, path := s.either("query"); v != nil {
-		plan.query = valueArgument(v, path, found)
-	}
+	plan.query = s.compileQuery(found)
 	if v, path := s.either("body"); v != nil {
 		plan.body = valueArgument(v, path, found)
 	}
@@ -71,6 +65,19 @@ func (s *spec) compileRequest(found *findings) *requestPlan {
 		plan.recurse = compileRecursion(v, path, found)
 	}
 	return plan
+}
+
+// compileQuery compiles a query, which must be able to become an object.
+func (s *spec) compileQuery(found *findings) *argument {
+	v, path := s.either("query")
+	switch v.(type) {
+	case nil:
+		return nil
+	case string, *jsonata.Object:
+		return valueArgument(v, path, found)
+	}
+	found.at(path, "must be an object, or JSONata that returns one")
+	return nil
 }
 
 func (s *spec) requiredText(key string, found *findings) string {
@@ -91,10 +98,10 @@ func compileRecursion(v jsonata.Value, path string, found *findings) *recursion 
 	}
 	condition, ok := present(object, "if").(string)
 	if !ok || strings.TrimSpace(condition) == "" {
-		found.at(path+".if", "is required")
+		found.at(path+".if", "is required: a template such as {{resources.folders.has_children:bool}}")
 		return nil
 	}
-	r := &recursion{condition: parseTemplate(condition, path+".if", found)}
+	r := &recursion{condition: found.parse(condition, path+".if")}
 	switch config := present(object, "config").(type) {
 	case nil:
 	case *jsonata.Object:
@@ -111,35 +118,46 @@ func (s *spec) compileDestination(found *findings) *destinationPlan {
 	switch kind {
 	case "webhook":
 	case nil:
-		found.at(path, "is required; one of webhook")
+		found.at(path, "is required: webhook")
+	case "datastore", "superquery", "super_query":
+		found.at(path, "destinations of type %s are not available in this server; send the records to a webhook", kind)
 	default:
-		found.at(path, "destination type %v is not available", kind)
+		found.at(path, "unknown destination type %s; the one available is webhook", quote(s.text("destination_type")))
 	}
 	if v, path := s.inConfig("id"); v != nil {
-		plan.webhook = templateArgument(v, path, found)
+		plan.webhook = textArgument(v, path, found)
 	}
+	plan.names = s.sources(found)
+	return plan
+}
+
+// sources returns the names of the nodes whose records a destination sends, each once.
+func (s *spec) sources(found *findings) []string {
 	v, path := s.top("resources_to_persist")
+	if v == nil && s.dependsOn != "" {
+		return []string{s.dependsOn}
+	}
+	var names []string
 	switch v := v.(type) {
-	case nil:
-		if s.dependsOn == "" {
-			found.at(path, "is required: the names of the nodes whose records are sent")
-		}
-		plan.names = []string{s.dependsOn}
 	case string:
-		plan.names = []string{v}
+		names = append(names, strings.TrimSpace(v))
 	case *jsonata.Array:
 		for _, item := range v.Items() {
-			name, ok := item.(string)
-			if !ok {
+			name, _ := item.(string)
+			if name = strings.TrimSpace(name); name == "" {
 				found.at(path, "must be a list of node names")
-				break
+				return nil
 			}
-			plan.names = append(plan.names, name)
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
-	default:
-		found.at(path, "must be a list of node names")
 	}
-	return plan
+	if len(names) == 0 || names[0] == "" {
+		found.at(path, "is required: the names of the nodes whose records are sent")
+		return nil
+	}
+	return names
 }
 
 func (s *spec) compileMoment(found *findings) string {

@@ -12,6 +12,11 @@ import (
 // enter prepares the visit of one record of n, which is at its place in sc: what the add_context and get_state nodes below
 // add, what is made of that right away, and which requests and changes of the state are to be made, in their order.
 func (e *evaluation) enter(ctx context.Context, n *node, record jsonata.Value, sc scope) (*jsonata.Object, []call, error) {
+	if n.kind == typeEvent {
+		if ok, err := e.holds(ctx, n, sc); err != nil || !ok {
+			return nil, nil, err
+		}
+	}
 	added, active, err := e.contexts(ctx, n, sc)
 	if err != nil {
 		return nil, nil, err

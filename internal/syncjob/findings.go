@@ -5,11 +5,23 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
 )
 
-// findings collects everything that is wrong with a job, so that one answer shows it all.
+// findings collects everything that is wrong with a job, so that one answer shows it all, and what its expressions and
+// templates are, so that what they read can be looked at.
 type findings struct {
 	failures []millrace.Failure
+	uses     []use
+	owner    int // index of the element that is being compiled
+}
+
+// use is an expression or a template of an element.
+type use struct {
+	owner    int
+	path     string
+	program  *expr.Program
+	template *expr.Template
 }
 
 func (f *findings) add(failure millrace.Failure) { f.failures = append(f.failures, failure) }
@@ -18,5 +30,37 @@ func (f *findings) at(path, format string, args ...any) {
 	f.add(millrace.Failure{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// expression adds what is wrong with an expression or template at path.
-func (f *findings) expression(path string, err error) { f.add(expr.FailureOf(path, err)) }
+// unknown adds that a name at path is not one of those that are known.
+func (f *findings) unknown(path, message, name string, known []string) {
+	f.add(unknownName(path, message, name, known))
+}
+
+func unknownName(path, message, name string, known []string) millrace.Failure {
+	out := millrace.Failure{Path: path, Message: message, Suggestion: millrace.Nearest(name, known)}
+	if out.Suggestion != "" {
+		out.Message += fmt.Sprintf("; did you mean %q?", out.Suggestion)
+	}
+	return out
+}
+
+// compile compiles JSONata at path, or adds what is wrong with it.
+func (f *findings) compile(text, path string) *expr.Program {
+	program, err := expr.Compile(text)
+	if err != nil {
+		f.add(expr.FailureOf(path, err))
+		return nil
+	}
+	f.uses = append(f.uses, use{owner: f.owner, path: path, program: program})
+	return program
+}
+
+// parse compiles a template at path, or adds what is wrong with it.
+func (f *findings) parse(v jsonata.Value, path string) *expr.Template {
+	template, err := expr.ParseTemplate(v)
+	if err != nil {
+		f.add(expr.FailureOf(path, err))
+		return nil
+	}
+	f.uses = append(f.uses, use{owner: f.owner, path: path, template: template})
+	return template
+}

@@ -18,11 +18,18 @@ type graph struct {
 // buildGraph compiles resources. The graph is usable only if there are no failures.
 func buildGraph(resources json.RawMessage, version int64) (*graph, []millrace.Failure) {
 	found := &findings{}
+	g, _, _ := buildInto(resources, version, found)
+	return g, found.failures
+}
+
+// buildInto compiles resources into a graph, and also returns its nodes as they were written and in their order.
+func buildInto(resources json.RawMessage, version int64, found *findings) (*graph, []*spec, []*node) {
 	specs := readSpecs(resources, version, found)
 	root := &node{kind: typeRoot}
 	g := &graph{byName: map[string]*node{"": root}}
 	nodes := make([]*node, len(specs))
 	for i, s := range specs {
+		found.owner = i
 		nodes[i] = s.compile(found)
 		if _, taken := g.byName[s.name]; taken && s.name != "" {
 			found.at(s.at+".name", "another node is called %q, too", s.name)
@@ -37,7 +44,7 @@ func buildGraph(resources json.RawMessage, version int64) (*graph, []millrace.Fa
 		g.linkSinks(specs, nodes, found)
 		g.order(nodes, root)
 	}
-	return g, found.failures
+	return g, specs, nodes
 }
 
 // find returns the node of a name, or else the first request of a resource: legacy lists refer to either.
@@ -56,60 +63,57 @@ func (g *graph) find(name string, nodes []*node) *node {
 func (g *graph) linkParents(specs []*spec, nodes []*node, root *node, found *findings) {
 	for i, n := range nodes {
 		n.parent = root
+		name, path := specs[i].dependsOn, specs[i].at+".depends_on"
+		if name != "" {
+			switch parent := g.find(name, nodes); {
+			case parent == nil:
+				found.unknown(path, "no node is called "+quote(name), name, nodeNames(nodes))
+			case parent.kind == typeDestination:
+				found.at(path, "%s is a destination, which has no output", quote(name))
+			default:
+				n.parent = parent
+			}
+		}
 		if n.kind == typeEvent || n.kind == typeDestination {
-			n.parent = nil
-			continue
-		}
-		name := specs[i].dependsOn
-		if name == "" {
-			continue
-		}
-		path := specs[i].at + ".depends_on"
-		switch parent := g.find(name, nodes); {
-		case parent == nil:
-			found.add(millrace.Failure{
-				Path: path, Message: "no node is called " + quote(name), Suggestion: millrace.Nearest(name, nodeNames(nodes)),
-			})
-		case parent.kind == typeDestination:
-			found.at(path, "%s is a destination, which has no output", quote(name))
-		default:
-			n.parent = parent
+			n.parent = nil // they run when their moment comes, and for the batches of resources_to_persist
 		}
 	}
 }
 
 // findCycles reports each cycle once and whether there are any.
 func findCycles(specs []*spec, nodes []*node, found *findings) bool {
-	reported := map[*node]bool{}
+	walk := make(map[*node]int, len(nodes)) // in which walk upwards a node was met
+	cyclic := false
 	for i, n := range nodes {
-		seen := []*node{n}
-		for p := n.parent; p != nil && !reported[p]; p = p.parent {
-			if p == n {
-				for _, member := range seen {
-					reported[member] = true
-				}
-				found.at(specs[i].at+".depends_on", "depends on itself: %s", cycleText(seen))
-				break
+		for p := n; p != nil; p = p.parent {
+			if walk[p] == i+1 {
+				cyclic = true
+				at := slices.Index(nodes, p)
+				found.at(specs[at].at+".depends_on", "depends on itself: %s", cycleText(p))
 			}
-			if slices.Contains(seen, p) {
-				break // a cycle further up, reported at one of its own nodes
+			if walk[p] != 0 {
+				break // met before: the way up from here is known
 			}
-			seen = append(seen, p)
+			walk[p] = i + 1
 		}
 	}
-	return len(reported) > 0
+	return cyclic
 }
 
-func cycleText(members []*node) string {
-	names := nodeNames(members)
-	return strings.Join(append(names, names[0]), " -> ")
+// cycleText names the members of the cycle that n is in.
+func cycleText(n *node) string {
+	names := []string{n.name}
+	for p := n.parent; p != n; p = p.parent {
+		names = append(names, p.name)
+	}
+	return strings.Join(append(names, n.name), " -> ")
 }
 
 // linkSinks attaches destinations to the nodes whose records they send.
 func (g *graph) linkSinks(specs []*spec, nodes []*node, found *findings) {
 	own := &node{name: "webhook", kind: typeDestination, destination: &destinationPlan{}}
 	for i, n := range nodes {
-		if specs[i].persist && n.kind != typeDestination {
+		if specs[i].persist && n.hasRecords() {
 			n.sinks = append(n.sinks, own)
 		}
 	}
@@ -120,12 +124,12 @@ func (g *graph) linkSinks(specs []*spec, nodes []*node, found *findings) {
 		path := specs[i].at + ".resources_to_persist"
 		for _, name := range n.destination.names {
 			switch source := g.find(name, nodes); {
-			case name == "":
 			case source == nil:
-				found.add(millrace.Failure{
-					Path: path, Message: "no node is called " + quote(name), Suggestion: millrace.Nearest(name, nodeNames(nodes)),
-				})
-			case source.kind == typeRequest || source.kind == typeTransform || source.kind == typeSpool:
+				if v, _ := specs[i].top("resources_to_persist"); v == nil {
+					break // it is that of depends_on, which was found already
+				}
+				found.unknown(path, "no node is called "+quote(name), name, nodeNames(nodes))
+			case source.hasRecords():
 				source.sinks = append(source.sinks, n)
 			default:
 				found.at(path, "%s is of type %s, which has no records", quote(name), source.kind)

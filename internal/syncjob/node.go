@@ -45,6 +45,7 @@ type node struct {
 	at    string // resources[2], for the position of errors
 	kind  nodeType
 	runIf *expr.Program
+	debug bool // what its expression gets and returns goes to the log
 
 	request     *requestPlan     // request
 	program     *expr.Program    // transform, add_context
@@ -88,6 +89,11 @@ type destinationPlan struct {
 // walked reports whether the records of a batch at n must be visited one by one.
 func (n *node) walked() bool {
 	return len(n.record) > 0 || (n.request != nil && n.request.recurse != nil)
+}
+
+// hasRecords reports whether n puts out records, which can be sent.
+func (n *node) hasRecords() bool {
+	return n.kind == typeRequest || n.kind == typeTransform || n.kind == typeSpool
 }
 
 // virtual reports whether n stands for a moment of the run and has no records.

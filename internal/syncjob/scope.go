@@ -3,6 +3,8 @@ package syncjob
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
@@ -133,20 +135,32 @@ func (s scope) with(key string, v jsonata.Value) scope {
 	return scope{root: root}
 }
 
-// setPath returns o with v at the path of head and rest. Objects on the way are copied, anything else on the way is
-// replaced.
+// setPath returns o with v at the path of head and rest. Objects and arrays on the way are copied, anything else on the
+// way is replaced.
 func setPath(o *jsonata.Object, v jsonata.Value, head string, rest ...string) *jsonata.Object {
 	out := copyObject(o, 1)
-	if len(rest) > 0 {
-		child, _ := o.Get(head)
-		next, ok := child.(*jsonata.Object)
-		if !ok {
-			next = jsonata.NewObject(1)
-		}
-		v = setPath(next, v, rest[0], rest[1:]...)
-	}
-	out.Set(head, v)
+	child, _ := o.Get(head)
+	out.Set(head, setBelow(child, v, rest))
 	return out
+}
+
+// setBelow returns child with v at a path in it. A number leads into an array.
+func setBelow(child, v jsonata.Value, path []string) jsonata.Value {
+	if len(path) == 0 {
+		return v
+	}
+	if list, ok := child.(*jsonata.Array); ok {
+		if i, err := strconv.Atoi(path[0]); err == nil && i >= 0 && i < list.Len() {
+			items := slices.Clone(list.Items())
+			items[i] = setBelow(items[i], v, path[1:])
+			return jsonata.NewArray(items...)
+		}
+	}
+	next, ok := child.(*jsonata.Object)
+	if !ok {
+		next = jsonata.NewObject(1)
+	}
+	return setPath(next, v, path[0], path[1:]...)
 }
 
 func copyObject(o *jsonata.Object, room int) *jsonata.Object {

@@ -13,6 +13,9 @@ import (
 // firstGraphVersion is the runtime version from which resources are a node graph. Below it they are a list.
 const firstGraphVersion = 4
 
+// maxNodes bounds the elements of a job, so that checking one stays quick.
+const maxNodes = 1000
+
 // spec is one element of resources in the words of the node graph, before it is compiled.
 type spec struct {
 	at        string // resources[2]
@@ -52,6 +55,16 @@ func (s *spec) text(key string) string {
 	return strings.TrimSpace(t)
 }
 
+// flag returns a member of the element that is true or false.
+func (s *spec) flag(key string, found *findings) bool {
+	v, path := s.top(key)
+	set, ok := v.(bool)
+	if v != nil && !ok {
+		found.at(path, "must be true or false")
+	}
+	return set
+}
+
 func present(o *jsonata.Object, key string) jsonata.Value {
 	v, _ := o.Get(key)
 	if _, null := v.(jsonata.Null); null {
@@ -75,6 +88,10 @@ func readSpecs(resources json.RawMessage, version int64, found *findings) []*spe
 		found.add(millrace.Failure{Path: "resources", Message: "must be an array"})
 		return nil
 	}
+	if list.Len() > maxNodes {
+		found.at("resources", "has %d elements; at most %d are possible", list.Len(), maxNodes)
+		return nil
+	}
 	specs := make([]*spec, 0, list.Len())
 	for i, item := range list.Items() {
 		at := fmt.Sprintf("resources[%d]", i)
@@ -83,8 +100,11 @@ func readSpecs(resources json.RawMessage, version int64, found *findings) []*spe
 			found.add(millrace.Failure{Path: at, Message: "must be an object"})
 			continue
 		}
-		config, _ := present(object, "config").(*jsonata.Object)
-		if config == nil {
+		config, ok := present(object, "config").(*jsonata.Object)
+		if !ok {
+			if present(object, "config") != nil {
+				found.at(at+".config", "must be an object")
+			}
 			config = jsonata.NewObject(0)
 		}
 		specs = append(specs, &spec{at: at, object: object, config: config})
@@ -114,7 +134,7 @@ func readGraph(specs []*spec, found *findings) {
 			found.at(s.at+".name", "is required: other nodes refer to it")
 		}
 		s.readCommon(found)
-		s.persist, _ = present(s.object, "persist").(bool)
+		s.persist = s.flag("persist", found)
 	}
 }
 
@@ -129,10 +149,7 @@ func readType(s *spec, found *findings) nodeType {
 		}
 		found.at(s.at+".type", "is required; one of %s", strings.Join(nodeTypes(), ", "))
 	default:
-		found.add(millrace.Failure{
-			Path: s.at + ".type", Message: fmt.Sprintf("unknown node type %q", kind),
-			Suggestion: millrace.Nearest(string(kind), nodeTypes()),
-		})
+		found.unknown(s.at+".type", fmt.Sprintf("unknown node type %q", kind), string(kind), nodeTypes())
 	}
 	return kind
 }

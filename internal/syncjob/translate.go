@@ -24,11 +24,7 @@ func translateList(specs []*spec, found *findings) {
 			taken[s.name] = true
 		}
 		s.readCommon(found)
-		persist, given := present(s.object, "persist").(bool)
-		s.persist = persist
-		if s.kind == typeRequest && (!given || !persist) {
-			s.persist = strings.Contains(s.text("resource"), "/")
-		}
+		s.persist = s.flag("persist", found) || s.kind == typeRequest && strings.Contains(s.text("resource"), "/")
 	}
 }
 
