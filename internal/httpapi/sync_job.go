@@ -13,15 +13,34 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
+// syncJobView is a sync job on the wire.
+type syncJobView struct {
+	millrace.SyncJob
+	Warnings []millrace.Failure `json:"warnings,omitempty" doc:"What is not wrong but probably not meant. Not in lists."`
+}
+
 type syncJobs struct {
-	*noun[millrace.SyncJobID, millrace.SyncJob, millrace.SyncJob]
+	*noun[millrace.SyncJobID, millrace.SyncJob, syncJobView]
 }
 
 func (a *api) syncJobs() syncJobs {
-	return syncJobs{&noun[millrace.SyncJobID, millrace.SyncJob, millrace.SyncJob]{
+	return syncJobs{&noun[millrace.SyncJobID, millrace.SyncJob, syncJobView]{
 		api: a, one: (*store.Tx).SyncJob, many: (*store.Tx).ListSyncJobs, drop: dropSyncJob,
-		show: asStored[millrace.SyncJob],
+		show: each(func(v *millrace.SyncJob) syncJobView { return syncJobView{SyncJob: *v} }),
 	}}
+}
+
+// warned adds the warnings to an answer.
+func (n syncJobs) warned(out *reply[syncJobView], err error) (*reply[syncJobView], error) {
+	if err == nil && n.api.cfg.WarnResources != nil {
+		v := out.Body.SyncJob
+		out.Body.Warnings = n.api.cfg.WarnResources(v.Resources, v.DefaultRuntimeVersion, v.ArgsSchema)
+	}
+	return out, err
+}
+
+func (n syncJobs) get(ctx context.Context, in *getIn[millrace.SyncJobID]) (*reply[syncJobView], error) {
+	return n.warned(n.noun.get(ctx, in))
 }
 
 // dropSyncJob deletes a job and its schedules. Its runs go on: they have their own copy of the job.
@@ -136,7 +155,7 @@ func (*syncJobBody) example() string {
 		`"resources_to_persist":["bookings"]}]}`
 }
 
-func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply[millrace.SyncJob], error) {
+func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply[syncJobView], error) {
 	b := in.Data
 	if err := b.own(in.Environment); err != nil {
 		return nil, err
@@ -146,21 +165,36 @@ func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply
 		ArgsSchema: json.RawMessage("{}"), Resources: json.RawMessage("[]"),
 	}
 	b.apply(v)
-	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) { return v, tx.InsertSyncJob(ctx, v) })
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) { return v, tx.InsertSyncJob(ctx, v) }))
 }
 
 // syncJobPatch is the body of a change.
 type syncJobPatch struct{ SyncJobFields }
 
-func (b *syncJobPatch) validate(a *api, _ json.RawMessage) []millrace.Failure { return b.check(a) }
+// whole reports whether the body says all that decides how resources are read. Otherwise the rest of that is stored.
+func (b *syncJobPatch) whole() bool { return b.Resources.Sent && b.DefaultRuntimeVersion.Sent }
 
-func (n syncJobs) patch(ctx context.Context, in *patchIn[millrace.SyncJobID, syncJobPatch]) (*reply[millrace.SyncJob], error) {
-	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
+func (b *syncJobPatch) validate(a *api, _ json.RawMessage) []millrace.Failure {
+	fields := b.SyncJobFields
+	if !b.whole() {
+		fields.Resources = opt[array]{}
+	}
+	return fields.check(a)
+}
+
+func (n syncJobs) patch(ctx context.Context, in *patchIn[millrace.SyncJobID, syncJobPatch]) (*reply[syncJobView], error) {
+	b := in.Data
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
 		v, err := tx.SyncJob(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		in.Data.apply(v)
+		b.apply(v)
+		if !b.whole() && (b.Resources.Sent || b.DefaultRuntimeVersion.Sent) {
+			if failures := checkResources(n.api, v.Resources, v.DefaultRuntimeVersion, v.ArgsSchema); len(failures) > 0 {
+				return nil, millrace.InvalidAll(failures)
+			}
+		}
 		return v, tx.UpdateSyncJob(ctx, v)
-	})
+	}))
 }

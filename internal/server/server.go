@@ -162,6 +162,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		Handler: httpapi.New(httpapi.Config{
 			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Starter: starter, Logger: s.opts.Logger, Clock: s.opts.Clock,
 			CheckResources:         syncjob.Check,
+			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,

@@ -269,7 +269,7 @@ func (p *preparation) resolveKey(path, key string, sc scope) string {
 	text, err := expr.RenderString(key, sc.root)
 	switch left := leftOver.FindString(text); {
 	case err != nil:
-		p.found.expression(path, err)
+		p.found.add(expr.FailureOf(path, err))
 	case left != "":
 		p.found.at(path, "%s finds nothing in the run", left)
 	case len(text) > maxKey:

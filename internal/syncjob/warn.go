@@ -15,8 +15,8 @@ import (
 func Warn(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
 	found := &findings{}
 	_, specs, nodes := buildInto(resources, version, found)
-	schema, err := readArgsSchema(argsSchema)
-	if err != nil || len(found.failures) > 0 {
+	schema := readArgsSchema(argsSchema, found)
+	if len(found.failures) > 0 {
 		return nil
 	}
 	w := &warnings{specs: specs, nodes: nodes}
@@ -144,19 +144,18 @@ func (u use) reads() [][]string {
 }
 
 // arg warns of an argument that the schema does not declare. Without a schema, arguments are not declared at all.
-func (w *warnings) arg(u use, path []string, schema map[string]argSchema) {
+func (w *warnings) arg(u use, path []string, schema []argSchema) {
 	if len(path) < 2 || path[0] != "args" || len(schema) == 0 || strings.Contains(path[1], "*") {
 		return
 	}
 	name := path[1]
-	if _, declared := schema[name]; declared || name == "integrated_account_id" || name == "webhook_id" {
-		return // the last two are always there: a run puts its own into args
+	known := []string{"integrated_account_id", "webhook_id"} // always there: a run puts its own into args
+	for _, a := range schema {
+		known = append(known, a.name)
 	}
-	known := make([]string, 0, len(schema))
-	for name := range schema {
-		known = append(known, name)
+	if slices.Contains(known, name) {
+		return
 	}
-	slices.Sort(known)
 	w.add(unknownName(u.path, fmt.Sprintf("args_schema does not declare args.%s", name), name, known))
 }
 
