@@ -197,6 +197,9 @@ func fitsValue(want, got any) bool {
 		}
 		return true
 	case string:
+		if n, ok := got.(float64); ok && strings.HasPrefix(want, "~") {
+			got = strconv.FormatFloat(n, 'f', -1, 64)
+		}
 		s, ok := got.(string)
 		return ok && fits(want, s)
 	}
