@@ -19,6 +19,7 @@ const (
 	KindConflict     Kind = "conflict"     // exists already, or changed meanwhile
 	KindTooLarge     Kind = "too_large"    // body over its limit
 	KindUnsupported  Kind = "unsupported"  // media type or method that we do not speak
+	KindReadOnly     Kind = "read_only"    // the object takes no changes
 	KindRateLimited  Kind = "rate_limited" // try later
 	KindUnavailable  Kind = "unavailable"  // a dependency does not answer
 )

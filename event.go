@@ -56,11 +56,13 @@ type Cause struct {
 
 // The events that Millrace emits itself.
 const (
-	EventAccountCreated   = "integrated_account:created"
-	EventAccountUpdated   = "integrated_account:updated"
-	EventAccountActive    = "integrated_account:active"
-	EventAccountDeleted   = "integrated_account:deleted"
-	EventAccountConnected = "integrated_account:connected" // alias of active, only as a trigger
+	EventAccountCreated     = "integrated_account:created"
+	EventAccountUpdated     = "integrated_account:updated"
+	EventAccountActive      = "integrated_account:active"
+	EventAccountDeleted     = "integrated_account:deleted"
+	EventAccountAuthError   = "integrated_account:authentication_error"
+	EventAccountReactivated = "integrated_account:reactivated"
+	EventAccountConnected   = "integrated_account:connected" // alias of active, only as a trigger
 
 	EventRunCreated     = "sync_job_run:created"
 	EventRunUpdated     = "sync_job_run:updated"
@@ -81,8 +83,8 @@ func EventNames() []string {
 	return []string{
 		EventAccountCreated, EventAccountUpdated, EventAccountDeleted, EventAccountActive,
 		"integrated_account:post_connect_form_submitted", "integrated_account:post_install_error",
-		"integrated_account:validation_error", "integrated_account:authentication_error",
-		"integrated_account:forbidden_error", "integrated_account:reactivated", "link_token:connection_error",
+		"integrated_account:validation_error", EventAccountAuthError,
+		"integrated_account:forbidden_error", EventAccountReactivated, "link_token:connection_error",
 		"environment_integration:created", "environment_integration:updated", "environment_integration:deleted",
 		"environment_unified_model:created", "environment_unified_model:updated", "environment_unified_model:deleted",
 		"api_token:created", "api_token:deleted",

@@ -12,12 +12,13 @@ const (
 	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = WebhookID: send the backlog of a webhook, in order
 	TaskTick      TaskKind = "tick"      // Key = "": fire the schedules that are due
+	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
 )
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskTick, TaskReconcile}
+	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskTick, TaskPrune, TaskReconcile}
 }
 
 // Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;

@@ -16,11 +16,11 @@ type Webhook struct {
 	SignatureEncoding string          `json:"signature_encoding"`
 	PreviousSecret    string          `json:"-"`                          // signs beside Secret until it expires; encrypted at rest
 	PreviousExpiresAt Time            `json:"previous_secret_expires_at"` // null: no secret is on its way out
-	NextSequence      int64           `json:"-"` // of the last delivery that was queued
-	SentSequence      int64           `json:"-"` // of the last delivery that was finished
-	Epoch             int64           `json:"-"` // raised by every pump; progress is fenced by it
-	Attempt           int64           `json:"-"` // failed attempts of the delivery at the head of the backlog
-	NotBefore         Time            `json:"-"` // the pump waits until then
+	NextSequence      int64           `json:"-"`                          // of the last delivery that was queued
+	SentSequence      int64           `json:"-"`                          // of the last delivery that was finished
+	Epoch             int64           `json:"-"`                          // raised by every pump; progress is fenced by it
+	Attempt           int64           `json:"-"`                          // failed attempts of the delivery at the head of the backlog
+	NotBefore         Time            `json:"-"`                          // the pump waits until then
 	FailingSince      Time            `json:"failing_since"`
 	CreatedAt         Time            `json:"created_at"`
 	UpdatedAt         Time            `json:"updated_at"`

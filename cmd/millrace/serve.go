@@ -29,6 +29,8 @@ type serveCmd struct {
 	AllowNetwork []string `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
 	HeaderPrefix string   `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
 	UserAgent    string   `help:"User-Agent of deliveries." default:"truto"`
+	TokenLimit   int      `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
+	AccountLimit int      `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
 	LogFormat    string   `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
 }
@@ -38,6 +40,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
+	opts.TokenLimit, opts.AccountLimit = c.TokenLimit, c.AccountLimit
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

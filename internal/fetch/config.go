@@ -29,11 +29,13 @@ type Credential struct {
 	Config expr.Value
 }
 
-// ActionStep is one step of an action. Method is set for steps that make a request.
+// ActionStep is one step of an action. Method is set for steps that make a request, Expression for those that compute.
 type ActionStep struct {
-	Type   string
-	Config expr.Value
-	Method *Method
+	Type       string
+	Config     expr.Value
+	RunIf      *expr.Program // nil: always
+	Method     *Method
+	Expression *expr.Program
 }
 
 // rootPath is how the paths of findings begin: the config is the member config of an integration.
@@ -148,17 +150,17 @@ func parseAction(f field, inherited settings) []ActionStep {
 	for _, step := range steps {
 		step.known("type", "config", "run_if", "name")
 		config := step.get("config")
-		s := ActionStep{Type: step.get("type").need(), Config: config.value}
+		s := ActionStep{Type: step.get("type").need(), Config: config.value, RunIf: step.get("run_if").program()}
 		switch s.Type {
 		case "request":
 			s.Method = parseMethod(config, "", inherited)
 		case "update_context", "set_context":
-			_ = config.get("expression").program()
+			s.Expression = config.get("expression").program()
 		case "transform":
 			if _, ok := config.value.(string); ok {
-				_ = config.program()
+				s.Expression = config.program()
 			} else {
-				_ = config.get("expression").program()
+				s.Expression = config.get("expression").program()
 			}
 		}
 		out = append(out, s)

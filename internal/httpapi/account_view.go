@@ -38,6 +38,11 @@ func showAccounts(ctx context.Context, tx *store.Tx, rows []millrace.IntegratedA
 	return out, nil
 }
 
+// AccountEvent makes an event about an account for those who change accounts outside the API.
+func AccountEvent(ctx context.Context, tx *store.Tx, name string, v *millrace.IntegratedAccount) (*millrace.Event, error) {
+	return accountEvent(ctx, tx, name, v)
+}
+
 // accountEvent makes an event about an account. Its payload has no environment variables: they may be secret to those
 // who get the event.
 func accountEvent(ctx context.Context, tx *store.Tx, name string, v *millrace.IntegratedAccount) (*millrace.Event, error) {
@@ -95,10 +100,10 @@ func withoutMember(doc json.RawMessage, key string) json.RawMessage {
 	return root.json()
 }
 
-// mergeContext merges what a client sent into an account's context: members of the top level are replaced, those that
+// MergeContext merges what a client sent into an account's context: members of the top level are replaced, those that
 // were not sent stay, and with them the credentials, which no client can send back because none is shown. Of oauth,
 // members of any depth are replaced.
-func mergeContext(v *millrace.IntegratedAccount, sent json.RawMessage) error {
+func MergeContext(v *millrace.IntegratedAccount, sent json.RawMessage) error {
 	full, err := v.FullContext()
 	if err != nil {
 		return err

@@ -48,6 +48,14 @@ type Config struct {
 	Tester   Tester
 	Starter  Starter
 
+	// ThirdParty serves the proxy API and the custom API. Nil: they are not available.
+	ThirdParty ThirdParty
+	// MergeConfig merges overrides over an integration's config. Nil: overrides are not looked at.
+	MergeConfig func(config json.RawMessage, overrides ...json.RawMessage) json.RawMessage
+	// TokenLimit and AccountLimit bound the requests in 10 seconds for each API token and, of the proxy API and the
+	// custom API, for each account. 0: no limit.
+	TokenLimit, AccountLimit int
+
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
 	CheckResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
 	// WarnResources finds what is probably not meant in resources that are not wrong. Nil: nothing.
@@ -69,10 +77,12 @@ type api struct {
 	huma     huma.API
 	registry huma.Registry
 	tokens   *tokens
-	access   map[string]access // by route
-	paths    []string
-	openJSON []byte
-	openYAML []byte
+
+	tokenLimit, accountLimit *limit
+	access                   map[string]access // by route
+	paths                    []string
+	openJSON                 []byte
+	openYAML                 []byte
 }
 
 // New returns the handler of the API.
@@ -90,6 +100,8 @@ func New(cfg Config) http.Handler {
 	a.huma = newHuma(a.mux)
 	a.registry = a.huma.OpenAPI().Components.Schemas
 	a.tokens = &tokens{db: cfg.DB, clock: cfg.Clock, known: map[string]knownToken{}}
+	a.tokenLimit = newLimit("API token", cfg.TokenLimit, cfg.Clock)
+	a.accountLimit = newLimit("integrated account", cfg.AccountLimit, cfg.Clock)
 	a.routes()
 	if err := a.publish(); err != nil {
 		panic("httpapi: " + err.Error()) // the routes are constants, so any test shows it

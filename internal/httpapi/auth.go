@@ -41,25 +41,25 @@ type knownToken struct {
 	until time.Time
 }
 
-// environment returns the environment of the token in an Authorization header. Its errors are of KindUnauthorized.
-func (t *tokens) environment(ctx context.Context, header string) (millrace.EnvironmentID, error) {
+// read returns the token in an Authorization header. Its errors are of KindUnauthorized.
+func (t *tokens) read(ctx context.Context, header string) (*millrace.APIToken, error) {
 	scheme, secret, _ := strings.Cut(strings.TrimSpace(header), " ")
 	secret = strings.TrimSpace(secret)
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return "", millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
+		return nil, millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
 	}
 	sum := sha256.Sum256([]byte(secret))
 	token, err := t.find(ctx, hex.EncodeToString(sum[:]))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if token == nil {
-		return "", millrace.Errorf(millrace.KindUnauthorized, "the token is not valid")
+		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token is not valid")
 	}
 	if token.ExpiresAt != 0 && token.ExpiresAt <= millrace.TimeOf(t.clock()) {
-		return "", millrace.Errorf(millrace.KindUnauthorized, "the token has expired")
+		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token has expired")
 	}
-	return token.EnvironmentID, nil
+	return token, nil
 }
 
 // find returns the token with a hash, or nil.

@@ -49,6 +49,8 @@ func statusOf(kind millrace.Kind) int {
 		return http.StatusRequestEntityTooLarge
 	case millrace.KindUnsupported:
 		return http.StatusUnsupportedMediaType
+	case millrace.KindReadOnly:
+		return http.StatusMethodNotAllowed
 	case millrace.KindRateLimited:
 		return http.StatusTooManyRequests
 	case millrace.KindUnavailable:
@@ -83,7 +85,7 @@ func envelopeOf(err error, requestID string) *envelope {
 	case millrace.KindUnavailable:
 		e.header = http.Header{"Retry-After": {"1"}}
 	case millrace.KindInvalid, millrace.KindForbidden, millrace.KindNotFound, millrace.KindConflict,
-		millrace.KindTooLarge, millrace.KindUnsupported:
+		millrace.KindTooLarge, millrace.KindUnsupported, millrace.KindReadOnly:
 	}
 	if len(known.Failures) > 0 {
 		e.Details = &details{Failures: known.Failures}

@@ -57,7 +57,7 @@ func (b *accountBody) row(env millrace.EnvironmentID) (*millrace.IntegratedAccou
 	if v.Region == "" {
 		v.Region = "wnam"
 	}
-	return v, mergeContext(v, b.Context.RawMessage)
+	return v, MergeContext(v, b.Context.RawMessage)
 }
 
 func (n accounts) create(ctx context.Context, in *createIn[accountBody]) (*reply[accountView], error) {
@@ -121,7 +121,7 @@ func (n accounts) patch(ctx context.Context, in *patchIn[millrace.IntegratedAcco
 		v.AuthenticationMethod = b.AuthenticationMethod.or(v.AuthenticationMethod)
 		v.UnifiedModelOverride = sentRaw(b.UnifiedModelOverride, v.UnifiedModelOverride, "{}")
 		v.IntegrationOverride = sentRaw(b.IntegrationOverride, v.IntegrationOverride, "{}")
-		if err := mergeContext(v, b.Context.Value.RawMessage); err != nil {
+		if err := MergeContext(v, b.Context.Value.RawMessage); err != nil {
 			return nil, err
 		}
 		becomesActive := before != millrace.AccountActive && v.Status == millrace.AccountActive
@@ -178,7 +178,7 @@ func (n accounts) reconnect(ctx context.Context, in *patchIn[millrace.Integrated
 			if sent == nil {
 				continue
 			}
-			if err := mergeContext(v, sent.RawMessage); err != nil {
+			if err := MergeContext(v, sent.RawMessage); err != nil {
 				return nil, err
 			}
 		}

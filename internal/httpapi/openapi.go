@@ -106,7 +106,7 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 // body itself.
 func (a *api) attachBody(d *doc) {
 	item := a.huma.OpenAPI().Paths[d.op.Path]
-	for _, op := range []*huma.Operation{item.Get, item.Post, item.Patch, item.Delete} {
+	for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 		if op != nil && op.Method == d.op.Method {
 			op.RequestBody = d.request
 		}
@@ -158,6 +158,9 @@ func (a *api) publish() error {
 		describeDocuments(s)
 	}
 	components["Step"].Properties["config"] = components["SentStep"].Properties["config"]
+	paths := a.huma.OpenAPI().Paths
+	paths["/custom/{path}"] = paths["/custom/{path...}"] // net/http's way to say that it has slashes
+	delete(paths, "/custom/{path...}")
 	raw, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("encode openapi: %w", err)

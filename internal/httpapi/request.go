@@ -21,6 +21,7 @@ type request struct {
 	id          string
 	http        *http.Request
 	environment millrace.EnvironmentID // of the token
+	sent        string                 // the path as it was sent, escaped
 	cause       error                  // of an internal error, for the log line
 }
 
@@ -44,6 +45,7 @@ func (r *request) refuse(err error) *envelope {
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.cfg.Clock()
 	req := &request{id: millrace.NewID[string]()}
+	req.sent = r.URL.EscapedPath()
 	rec := &recorder{ResponseWriter: w}
 	rec.Header().Set("X-Request-Id", req.id)
 	ctx := context.WithValue(r.Context(), requestKey{}, req)
@@ -62,6 +64,14 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.log(ctx, req, rec, a.cfg.Clock().Sub(start).Milliseconds())
 	}()
 	a.route(rec, r, req)
+}
+
+// sentPath returns the path of a request as it was sent, escaped.
+func sentPath(ctx context.Context) string {
+	if r := requestOf(ctx); r != nil {
+		return r.sent
+	}
+	return ""
 }
 
 // tidy gives the request a clean path: some clients double slashes, because their base URL ends in one. What is
@@ -109,12 +119,15 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, req *request) {
 		return
 	}
 	if a.access[pattern] == bearer {
-		environment, err := a.tokens.environment(r.Context(), r.Header.Get("Authorization"))
+		token, err := a.tokens.read(r.Context(), r.Header.Get("Authorization"))
+		if err == nil {
+			req.environment = token.EnvironmentID
+			err = a.tokenLimit.take(string(token.ID))
+		}
 		if err != nil {
 			writeEnvelope(w, req.refuse(err))
 			return
 		}
-		req.environment = environment
 	}
 	a.mux.ServeHTTP(w, r)
 }

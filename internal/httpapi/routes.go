@@ -9,6 +9,7 @@ func (a *api) routes() {
 	handle(a, public, "GET /openapi.json", "Get this document", a.openapiJSON)
 	handle(a, public, "GET /openapi.yaml", "Get this document as YAML", a.openapiYAML)
 	a.connectionRoutes()
+	a.thirdPartyRoutes()
 	a.workRoutes()
 }
 
@@ -24,7 +25,7 @@ func (a *api) connectionRoutes() {
 	integrations := a.integrations()
 	handle(a, bearer, "GET /integration", "List integrations", integrations.list)
 	handle(a, bearer, "POST /integration", "Create an integration", integrations.create)
-	handle(a, bearer, "GET /integration/{id}", "Get an integration", integrations.get)
+	handle(a, bearer, "GET /integration/{id}", "Get an integration", a.getIntegration)
 	handle(a, bearer, "PATCH /integration/{id}", "Change an integration", integrations.patch, note(patchIntegrationNote))
 	handle(a, bearer, "DELETE /integration/{id}", "Delete an integration", integrations.delete)
 
@@ -42,6 +43,21 @@ func (a *api) connectionRoutes() {
 	handle(a, bearer, "PATCH /integrated-account/{id}", "Change an integrated account", accounts.patch, note(contextNote))
 	handle(a, bearer, "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.reconnect, note(reconnectNote))
 	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account", accounts.delete)
+}
+
+func (a *api) thirdPartyRoutes() {
+	handle(a, bearer, "GET /proxy/{resource}", "List records of a third party", a.third(proxyMethod("list")), third("list-proxy"))
+	handle(a, bearer, "GET /proxy/{resource}/{id}", "Get a record of a third party", a.third(proxyMethod("get")), third("get-proxy"))
+	handle(a, bearer, "POST /proxy/{resource}", "Create a record at a third party", a.third(proxyMethod("create")), third("create-proxy"))
+	handle(a, bearer, "PATCH /proxy/{resource}/{id}", "Change a record at a third party", a.third(proxyMethod("update")), third("update-proxy"))
+	handle(a, bearer, "DELETE /proxy/{resource}/{id}", "Delete a record at a third party", a.third(proxyMethod("delete")), third("delete-proxy"))
+	handle(a, bearer, "POST /proxy/{resource}/{method}", "Call a method of the integration's own", a.third(proxyMethod("")), third("call-proxy"))
+	handle(a, bearer, "POST /proxy/_/{action}", "Run an action of the integration", a.third(proxyAction), third("act-proxy"))
+	for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		handle(a, bearer, verb+" /custom/{path...}", verb+" any path of a third party", a.third(customPath), note(customNote), third(lower(verb)+"-custom"))
+	}
+	handle(a, bearer, "GET /integration/{id}/capabilities", "Get what an integration can do", a.integrationCapabilities)
+	handle(a, bearer, "GET /integrated-account/{id}/capabilities", "Get what an account can do", a.accountCapabilities)
 }
 
 func (a *api) workRoutes() {

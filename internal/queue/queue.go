@@ -36,6 +36,7 @@ const (
 	rescueAfter  = 35 * time.Second
 	tickEvery    = time.Second
 	reconcilePer = time.Minute
+	pruneEvery   = time.Hour
 	keepDone     = 5 * time.Minute
 	keepFailed   = 24 * time.Hour
 	maxAttempts  = 1000 // ends are decided by the rows; a task is only given up for good by millrace.Permanent
@@ -209,7 +210,7 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 16
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64
-	case millrace.TaskTick, millrace.TaskReconcile:
+	case millrace.TaskTick, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1
 }
@@ -225,6 +226,9 @@ func (q *Queue) periodic() []*river.PeriodicJob {
 	jobs := []*river.PeriodicJob{every(millrace.TaskReconcile, reconcilePer)}
 	if q.cfg.Handlers[millrace.TaskTick] != nil {
 		jobs = append(jobs, every(millrace.TaskTick, tickEvery))
+	}
+	if q.cfg.Handlers[millrace.TaskPrune] != nil {
+		jobs = append(jobs, every(millrace.TaskPrune, pruneEvery))
 	}
 	return jobs
 }

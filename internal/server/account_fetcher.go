@@ -70,7 +70,11 @@ func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID
 // call makes one request on behalf of an account. Whatever asks a third party comes through here.
 func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
 	req.Integration, req.Context = account.config, account.full
-	return f.fetcher.Fetch(ctx, req)
+	o, err := f.fetcher.Fetch(ctx, req)
+	if err != nil {
+		return o, err
+	}
+	return o, f.judge(ctx, account, &o)
 }
 
 func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {

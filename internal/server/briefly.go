@@ -28,6 +28,13 @@ func newBriefly[K comparable, V any](clock func() time.Time) *briefly[K, V] {
 	return &briefly[K, V]{clock: clock, known: map[K]remembered[V]{}}
 }
 
+// forget drops the value of a key that has changed.
+func (b *briefly[K, V]) forget(key K) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.known, key)
+}
+
 // get returns the value of a key, loading it when it is not known or not fresh. Errors are not remembered.
 func (b *briefly[K, V]) get(key K, load func() (V, error)) (V, error) {
 	now := b.clock()

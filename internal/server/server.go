@@ -42,6 +42,8 @@ type Options struct {
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
 	OnToken       func(string)     // called with the token that the first start creates
+	TokenLimit    int              // requests in 10 s for each API token; 0: any number
+	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 }
@@ -139,7 +141,8 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	starter := syncjob.NewStarter(s.db, exceptEmitter{})
-	handlers, err := s.handlers(sender, fetcher, starter)
+	accounts := newAccountFetcher(s.db, fetcher, s.opts.Clock)
+	handlers, err := s.handlers(sender, accounts, starter)
 	if err != nil {
 		return err
 	}
@@ -164,6 +167,8 @@ func (s *Server) assemble(ctx context.Context) error {
 			CheckResources:         syncjob.Check,
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
+			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
+			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
@@ -172,14 +177,14 @@ func (s *Server) assemble(ctx context.Context) error {
 }
 
 // handlers are the hops of the data, in order.
-func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher, starter *syncjob.Starter) (map[millrace.TaskKind]queue.Handler, error) {
+func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter) (map[millrace.TaskKind]queue.Handler, error) {
 	pump, err := deliver.NewPump(deliver.PumpConfig{DB: s.db, Sender: sender, Logger: s.opts.Logger})
 	if err != nil {
 		return nil, err
 	}
 	runs, err := syncjob.New(syncjob.Config{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
-		Fetcher: newAccountFetcher(s.db, fetcher, s.opts.Clock), Sender: newWebhookSender(s.db, sender, s.opts.Clock),
+		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 	})
 	if err != nil {
@@ -190,6 +195,7 @@ func (s *Server) handlers(sender *deliver.Sender, fetcher *fetch.Fetcher, starte
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
+		millrace.TaskPrune:    pruner{s.db}.prune,
 		millrace.TaskTick:     trigger.NewTicker(s.db, emitter{}, starter).Tick,
 	}, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/millrace/millrace"
 )
@@ -57,6 +58,14 @@ func (tx *Tx) ListIntegratedAccounts(ctx context.Context, env millrace.Environme
 // UpdateIntegratedAccount writes all of an integrated account, or returns an error of KindNotFound.
 func (tx *Tx) UpdateIntegratedAccount(ctx context.Context, v *millrace.IntegratedAccount) error {
 	return mustUpdate(ctx, tx, tx.db.tables.integratedAccount, v, string(v.ID))
+}
+
+// MoveIntegratedAccount writes all of an integrated account if it still has the status and the time of its last change
+// that it had when it was read, and reports whether it did.
+func (tx *Tx) MoveIntegratedAccount(ctx context.Context, v *millrace.IntegratedAccount, from millrace.AccountStatus, since millrace.Time) (bool, error) {
+	t := tx.db.tables.integratedAccount
+	n := len(t.columns)
+	return t.update(ctx, tx, v, fmt.Sprintf("status = $%d AND updated_at = $%d", n+1, n+2), string(from), int64(since))
 }
 
 // DeleteIntegratedAccount removes an integrated account, or returns an error of KindNotFound.

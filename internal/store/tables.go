@@ -24,6 +24,7 @@ type tables struct {
 	syncJobRunState        *table[millrace.StateEntry]
 	syncJobTemplate        *table[millrace.SyncJobTemplate]
 	cronTrigger            *table[millrace.SyncJobCronTrigger]
+	idempotentCall         *table[millrace.IdempotentCall]
 }
 
 func newTables(db *DB) tables {
@@ -43,6 +44,7 @@ func newTables(db *DB) tables {
 		syncJobRunState:        syncJobRunStateTable(db),
 		syncJobTemplate:        syncJobTemplateTable(db),
 		cronTrigger:            cronTriggerTable(db),
+		idempotentCall:         idempotentCallTable(db),
 	}
 }
 
