@@ -138,6 +138,9 @@ type syncJobRunPatch struct {
 	FinishedAt opt[millrace.Time]      `json:"finished_at,omitzero"`
 }
 
+// failedByClient is the error of a run that a client has made fail.
+const failedByClient = `{"code":"failed_by_client","message":"a client set the status to failed"}`
+
 func (n syncJobRuns) patch(ctx context.Context, in *patchIn[millrace.SyncJobRunID, syncJobRunPatch]) (*reply[syncJobRunView], error) {
 	b := in.Data
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobRun, error) {
@@ -155,6 +158,9 @@ func (n syncJobRuns) patch(ctx context.Context, in *patchIn[millrace.SyncJobRunI
 			v.Status = next
 			if next.Finished() && v.FinishedAt == 0 {
 				v.FinishedAt = tx.Now()
+			}
+			if next == millrace.RunFailed {
+				v.Error = json.RawMessage(failedByClient)
 			}
 		}
 		v.StartedAt, v.FinishedAt = b.StartedAt.or(v.StartedAt), b.FinishedAt.or(v.FinishedAt)

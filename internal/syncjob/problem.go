@@ -21,6 +21,7 @@ const (
 	codePageLimit   = "page_limit"
 	codeRecursion   = "recursion_limit"
 	codeSpoolLimit  = "spool_limit"
+	codeRefused     = "refused_by_webhook"
 	codePlan        = "invalid_resources"
 	codeStateKey    = "invalid_state_key"
 	codeStateLimit  = "state_limit"

@@ -164,10 +164,16 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 
 // cancel stops a run whose webhook does not want it.
 func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
+	reason, err := json.Marshal(millrace.RunError{
+		Code: codeRefused, Message: fmt.Sprintf("the webhook %s answered 400 to %s: it does not want the run", p.frozen.WebhookID, p.frozen.Event),
+	})
+	if err != nil {
+		return fmt.Errorf("encode run error: %w", err)
+	}
 	next := *s.run
-	s.point.Final = &final{Status: millrace.RunStopped, FinishedAt: s.r.now()}
+	s.point.Final = &final{Status: millrace.RunStopped, FinishedAt: s.r.now(), Error: reason}
 	s.applyFinal(&next)
-	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := s.progress(ctx, tx, next, p, res); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -160,10 +161,24 @@ func (s *slice) proceed(ctx context.Context) error {
 	case !s.point.Started:
 		return s.begin(ctx)
 	case len(s.plan) > 0 && s.point.Failing == nil:
-		failure := s.plan[0]
-		return s.fail(ctx, s.evaluation(nil), millrace.RunError{Code: codePlan, Message: millrace.InvalidAll(s.plan).Error(), Position: &failure})
+		return s.fail(ctx, s.evaluation(nil), s.planError())
 	}
 	return s.advance(ctx)
+}
+
+// planError says why the plan of the run cannot be followed, and at which node.
+func (s *slice) planError() millrace.RunError {
+	failure := s.plan[0]
+	reason := millrace.RunError{Code: codePlan, Message: millrace.InvalidAll(s.plan).Error(), Position: &failure}
+	for name, n := range s.graph.byName {
+		if n.at != "" && strings.HasPrefix(failure.Path+".", n.at+".") {
+			reason.Node = name
+			if n.request != nil {
+				reason.Resource = n.request.resource
+			}
+		}
+	}
+	return reason
 }
 
 // conclude turns what ended the work into what the queue shall do.

@@ -100,11 +100,11 @@ func (p *preparation) findings() error {
 
 // load reads the job and checks the request and its arguments against it and against the environment.
 func (p *preparation) load(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID) error {
-	var err error
-	p.job, err = tx.ResolveRun(ctx, env, &p.request, "")
+	job, err := tx.ResolveRun(ctx, env, &p.request, "")
 	if err := p.find(err); err != nil {
 		return err
 	}
+	p.job = job
 	if p.job == nil {
 		return p.findings()
 	}
@@ -117,9 +117,10 @@ func (p *preparation) load(ctx context.Context, tx *store.Tx, env millrace.Envir
 	if err := p.checkIDs(ctx, tx, schema, named); err != nil {
 		return err
 	}
-	if p.request.IntegratedAccountID != "" && p.mutexKey()+p.stateKey() != "" {
-		p.account, err = optional(tx.IntegratedAccount(ctx, env, p.request.IntegratedAccountID))
+	if p.request.IntegratedAccountID == "" || p.mutexKey()+p.stateKey() == "" {
+		return nil
 	}
+	p.account, err = optional(tx.IntegratedAccount(ctx, env, p.request.IntegratedAccountID))
 	return err
 }
 
