@@ -19,6 +19,19 @@
 //     cannot write any more. A run that was stopped meanwhile looks the same and is left alone.
 //   - No network call happens inside a transaction, and no slice sleeps: whoever must wait gives its worker back.
 //
+// # The state of runs
+//
+// get_state nodes read with the record's context, before its requests. update_state and delete_state nodes are entries of the
+// same list as the requests of a record, in the order of the graph, so that a cursor written behind a request moves when that
+// request is done. What they change is kept beside the checkpoint, where the run itself sees it, and is stored by the
+// next freeze together with the checkpoint that has passed the node.
+//
+// # How a run is made
+//
+// [Starter.Prepare] checks the request, its arguments and the job's args_validation outside of any transaction, because
+// expressions may take their time, and resolves mutex_key and state_key. [Starter.StartTx] stores the run in the
+// transaction of its caller. A run that has to wait for another gets no task; the transaction that ends the other makes it.
+//
 // # What a crash costs
 //
 // A crash repeats at most one fetched page, if it was not frozen yet, and at most one delivery, if its 200 was not
