@@ -19,7 +19,7 @@ type Place struct {
 // The name * stands for any member, and ** for anything below.
 type Read struct {
 	Path  []string
-	Place Place
+	Place Place // where the path begins
 }
 
 // String returns the path with dots. The whole input is $.
@@ -210,7 +210,11 @@ func (a *analyzer) navigate(v *known, name string, pos int) *known {
 			out.refs = append(out.refs, r)
 			continue
 		}
-		out.refs = append(out.refs, ref{append(slices.Clip(r.path), name), pos})
+		at := pos
+		if len(r.path) > 0 {
+			at = r.pos // a path stands where it begins
+		}
+		out.refs = append(out.refs, ref{append(slices.Clip(r.path), name), at})
 	}
 	if len(out.refs) > 0 {
 		out.types = typeAny

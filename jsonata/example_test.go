@@ -94,5 +94,5 @@ func ExampleAnalyze() {
 	}
 	// Output:
 	// account_id 45
-	// integration.name 33
+	// integration.name 8
 }

@@ -3,7 +3,9 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -102,6 +104,22 @@ func TestEmittedPayloadsFitTheirSchemas(t *testing.T) {
 			}
 			if err := validate(compileSchema(t, raw), e["payload"]); err != nil {
 				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// The page about events names every event that is emitted.
+func TestEventsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, w *world) {
+		for _, name := range millrace.EventNames() {
+			_, verb, _ := strings.Cut(name, ":")
+			if w.get("/event-type/"+name).ok().m["emitted"] == true && !bytes.Contains(page, []byte("`"+name+"`")) && !bytes.Contains(page, []byte("`:"+verb+"`")) {
+				t.Errorf("docs/events.md says nothing of %s", name)
 			}
 		}
 	})

@@ -13,14 +13,26 @@ import (
 const yamlNote = "The body is JSON or YAML. One that is not JSON is read as YAML whatever its content type says."
 
 type workflows struct {
-	*noun[millrace.WorkflowID, millrace.Workflow, millrace.Workflow]
+	*noun[millrace.WorkflowID, millrace.Workflow, workflowView]
 }
 
 func (a *api) workflows() workflows {
-	return workflows{&noun[millrace.WorkflowID, millrace.Workflow, millrace.Workflow]{
+	return workflows{&noun[millrace.WorkflowID, millrace.Workflow, workflowView]{
 		api: a, one: (*store.Tx).Workflow, many: (*store.Tx).ListWorkflows, drop: (*store.Tx).DeleteWorkflow,
-		show: asStored[millrace.Workflow],
+		show: each(func(v *millrace.Workflow) workflowView { return workflowView{Workflow: *v} }),
 	}}
+}
+
+// warned adds the warnings to an answer.
+func (n workflows) warned(out *reply[workflowView], err error) (*reply[workflowView], error) {
+	if err == nil {
+		out.Body.Warnings = warnWorkflow(&out.Body.Workflow)
+	}
+	return out, err
+}
+
+func (n workflows) get(ctx context.Context, in *getIn[millrace.WorkflowID]) (*reply[workflowView], error) {
+	return n.warned(n.noun.get(ctx, in))
 }
 
 // stepConfig is the input of a step's action: JSONata text, or an object whose texts contain placeholders.
@@ -116,7 +128,7 @@ func (*workflowBody) example() string {
 		`"webhook_id":"9fda519d-148f-4cc5-bbac-4e373b16e5d4"}}]}}`
 }
 
-func (n workflows) create(ctx context.Context, in *createIn[workflowBody]) (*reply[millrace.Workflow], error) {
+func (n workflows) create(ctx context.Context, in *createIn[workflowBody]) (*reply[workflowView], error) {
 	b := in.Data
 	if err := b.own(in.Environment); err != nil {
 		return nil, err
@@ -124,7 +136,7 @@ func (n workflows) create(ctx context.Context, in *createIn[workflowBody]) (*rep
 	v := &millrace.Workflow{ID: millrace.WorkflowID(b.ID), EnvironmentID: in.Environment, TriggerName: b.TriggerName}
 	v.Event, _ = millrace.CanonicalTrigger(b.TriggerName) // known: validate has looked
 	b.apply(v)
-	return n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) { return v, tx.InsertWorkflow(ctx, v) })
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) { return v, tx.InsertWorkflow(ctx, v) }))
 }
 
 // workflowPatch is the body of a change.
@@ -141,9 +153,9 @@ func (b *workflowPatch) validate(*api, json.RawMessage) []millrace.Failure {
 	return append(out, b.check()...)
 }
 
-func (n workflows) patch(ctx context.Context, in *patchIn[millrace.WorkflowID, workflowPatch]) (*reply[millrace.Workflow], error) {
+func (n workflows) patch(ctx context.Context, in *patchIn[millrace.WorkflowID, workflowPatch]) (*reply[workflowView], error) {
 	b := in.Data
-	return n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) {
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) {
 		v, err := tx.Workflow(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
@@ -154,5 +166,5 @@ func (n workflows) patch(ctx context.Context, in *patchIn[millrace.WorkflowID, w
 		}
 		b.apply(v)
 		return v, tx.UpdateWorkflow(ctx, v)
-	})
+	}))
 }

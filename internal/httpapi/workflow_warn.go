@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+)
+
+// workflowView is a workflow on the wire.
+type workflowView struct {
+	millrace.Workflow
+	Warnings []millrace.Failure `json:"warnings,omitempty" doc:"What is not wrong but probably not meant. Not in lists."`
+}
+
+// warnWorkflow finds what is not wrong with a workflow but probably not meant: a trigger that never comes, and names
+// that its expressions never see.
+func warnWorkflow(v *millrace.Workflow) []millrace.Failure {
+	t, known := findEventType(v.Event)
+	if !known {
+		return nil
+	}
+	w := &workflowWarnings{event: v.Event}
+	if t.example == nil {
+		if !t.open {
+			w.list = append(w.list, millrace.Failure{Path: "trigger_name", Message: "this server never emits " + v.Event})
+		}
+		return w.list
+	}
+	if t.open {
+		return nil
+	}
+	for _, n := range t.scope() {
+		w.names = append(w.names, n.Name)
+	}
+	w.expression("config.run_if", v.Config.RunIf)
+	for i, step := range v.Config.Steps {
+		at := fmt.Sprintf("config.steps[%d]", i)
+		w.expression(at+".run_if", step.RunIf)
+		var source string
+		if json.Unmarshal(step.Config, &source) == nil {
+			w.expression(at+".config", source)
+		} else {
+			w.template(at+".config", step.Config)
+		}
+	}
+	return w.list
+}
+
+// workflowWarnings collects reads of names that are in no scope of an event.
+type workflowWarnings struct {
+	event string
+	names []string
+	list  []millrace.Failure
+}
+
+func (w *workflowWarnings) expression(path, source string) {
+	program, err := expr.Compile(source)
+	if source == "" || err != nil {
+		return // none, or refused when it was saved
+	}
+	for _, r := range program.Analyze().Reads {
+		if len(r.Path) > 0 && !strings.Contains(r.Path[0], "*") {
+			f := w.unseen(path, r.Path[0])
+			f.Line, f.Column, f.Offset = r.Place.Line, r.Place.Column, new(r.Place.Offset)
+			w.add(f)
+		}
+	}
+}
+
+func (w *workflowWarnings) template(path string, config json.RawMessage) {
+	parsed, err := expr.ParseJSON(config)
+	if err != nil {
+		return
+	}
+	template, err := expr.ParseTemplate(parsed)
+	if err != nil {
+		return
+	}
+	for _, read := range template.Paths() {
+		first, _, _ := strings.Cut(read, ".")
+		w.add(w.unseen(path, first))
+	}
+}
+
+// unseen returns the warning about a name, or an empty one when expressions see it.
+func (w *workflowWarnings) unseen(path, name string) millrace.Failure {
+	if name == "" || slices.Contains(w.names, name) {
+		return millrace.Failure{}
+	}
+	f := millrace.Failure{Path: path, Message: fmt.Sprintf("an event %s has nothing called %q", w.event, shorten(name))}
+	if f.Suggestion = millrace.Nearest(name, w.names); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+	return f
+}
+
+func (w *workflowWarnings) add(f millrace.Failure) {
+	same := func(old millrace.Failure) bool { return old.Path == f.Path && old.Message == f.Message }
+	if f.Path != "" && len(w.list) < maxFailures && !slices.ContainsFunc(w.list, same) {
+		w.list = append(w.list, f)
+	}
+}
