@@ -118,7 +118,7 @@ func TestEventsAreDocumented(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for _, name := range millrace.EventNames() {
 			_, verb, _ := strings.Cut(name, ":")
-			if w.get("/event-type/"+name).ok().m["emitted"] == true && !bytes.Contains(page, []byte("`"+name+"`")) && !bytes.Contains(page, []byte("`:"+verb+"`")) {
+			if w.get("/event-type/" + name).ok().m["emitted"] == true && !bytes.Contains(page, []byte("`"+name+"`")) && !bytes.Contains(page, []byte("`:"+verb+"`")) {
 				t.Errorf("docs/events.md says nothing of %s", name)
 			}
 		}
