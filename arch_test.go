@@ -21,7 +21,7 @@ var imports = map[string][]string{
 	"jsonata/internal/picture":        {},
 	"jsonata/internal/jsregexp":       {},
 	"jsonata/internal/syntax":         {"jsonata/internal/jsregexp"},
-	"internal/expr":                   {"jsonata", "internal/dialect", "internal/dialect/js"},
+	"internal/expr":                   {"jsonata", "internal/dialect", "internal/dialect/js", "internal/dialect/luxon"},
 	"internal/dialect":                {"jsonata", "internal/dialect/js", "internal/dialect/lodash", "internal/dialect/luxon", "internal/dialect/qs", "internal/dialect/xmljs"},
 	"internal/dialect/dialecttest":    {"jsonata"},
 	"internal/dialect/js":             {"jsonata"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -136,9 +137,37 @@ func (r *RunRequest) SettleArgs(prefix string) []Failure {
 // typeFailure turns an error of the JSON decoder into a finding with the place.
 func typeFailure(prefix string, err error) Failure {
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Failure{Path: strings.Trim(prefix+"."+t.Field, "."), Message: fmt.Sprintf("must be a %s, is a %s", t.Type, t.Value)}
+		return Failure{Path: strings.Trim(prefix+"."+t.Field, "."), Message: fmt.Sprintf("must be a %s, is a %s", wanted(t.Type), t.Value)}
 	}
 	return Failure{Path: prefix, Message: err.Error()}
+}
+
+// wanted names a type as JSON knows it.
+func wanted(t reflect.Type) string {
+	switch t.Kind() { //nolint:exhaustive // the kinds of our members
+	case reflect.String:
+		return "string"
+	case reflect.Int64:
+		return "whole number"
+	case reflect.Bool:
+		return "boolean"
+	}
+	return t.String()
+}
+
+// below joins the path of an object and the name of a member.
+func below(prefix, name string) string { return strings.TrimPrefix(prefix+"."+name, ".") }
+
+// oneOf reports a value that is none of those that are known.
+func oneOf(path, value string, known []string) *Failure {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	f := &Failure{Path: path, Message: fmt.Sprintf("%q is none of %s", value, strings.Join(known, ", "))}
+	if f.Suggestion = Nearest(value, known); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+	return f
 }
 
 // brief quotes the beginning of a JSON value for a message.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
@@ -18,6 +20,9 @@ func cronTriggerTable(db *DB) *table[millrace.SyncJobCronTrigger] {
 			text("integrated_account_id", func(v *row) *millrace.IntegratedAccountID { return &v.IntegratedAccountID }),
 			text("cron_expression", func(v *row) *string { return &v.CronExpression }),
 			text("timezone", func(v *row) *string { return &v.Timezone }),
+			text("catch_up", func(v *row) *millrace.CatchUp { return &v.CatchUp }),
+			text("overlap", func(v *row) *millrace.Overlap { return &v.Overlap }),
+			number("spread", func(v *row) *int64 { return &v.Spread }),
 			document("args", func(v *row) *json.RawMessage { return &v.Args }),
 			text("webhook_id", func(v *row) *millrace.WebhookID { return &v.WebhookID }),
 			text("daemon_group_key", func(v *row) *string { return &v.DaemonGroupKey }),
@@ -31,7 +36,10 @@ func cronTriggerTable(db *DB) *table[millrace.SyncJobCronTrigger] {
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
-		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		fill: func(tx *Tx, v *row) {
+			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
+			v.Settle()
+		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
 }
@@ -57,9 +65,21 @@ func (tx *Tx) UpdateSyncJobCronTrigger(ctx context.Context, v *millrace.SyncJobC
 	return mustUpdate(ctx, tx, tx.db.tables.cronTrigger, v, string(v.ID))
 }
 
-// DeleteSyncJobCronTrigger removes a sync job cron trigger, or returns an error of KindNotFound.
+// LockSyncJobCronTrigger returns a schedule and keeps others from changing or firing it until the transaction ends.
+func (tx *Tx) LockSyncJobCronTrigger(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobCronTriggerID) (*millrace.SyncJobCronTrigger, error) {
+	return tx.db.tables.cronTrigger.get(ctx, tx, env, string(id), tx.db.dialect.forUpdate())
+}
+
+// DeleteSyncJobCronTrigger removes a sync job cron trigger and its fires, or returns an error of KindNotFound.
 func (tx *Tx) DeleteSyncJobCronTrigger(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobCronTriggerID) error {
-	return tx.db.tables.cronTrigger.remove(ctx, tx, env, string(id))
+	if err := tx.db.tables.cronTrigger.remove(ctx, tx, env, string(id)); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, "DELETE FROM cron_fire WHERE sync_job_cron_trigger_id = $1", strings.ToLower(string(id)))
+	if err != nil {
+		return fmt.Errorf("delete fires: %w", err)
+	}
+	return nil
 }
 
 // CronTriggerOfStep returns the schedule that a workflow's step made for an account, or nil: a reconnect updates it.
@@ -68,34 +88,38 @@ func (tx *Tx) CronTriggerOfStep(ctx context.Context, env millrace.EnvironmentID,
 		string(env), string(workflow), step, string(account))
 }
 
-// DueCronTriggers returns schedules of all environments that are due, the longest overdue first.
-func (tx *Tx) DueCronTriggers(ctx context.Context, now millrace.Time, limit int) ([]millrace.SyncJobCronTrigger, error) {
-	return tx.db.tables.cronTrigger.all(ctx, tx, "next_run_at > 0 AND next_run_at <= $1 ORDER BY next_run_at, id LIMIT $2", int64(now), limit)
-}
-
-// InsertFire records one due instant of a schedule and reports whether it was not there yet: the pair is the key that
-// keeps an instant from running twice.
-func (tx *Tx) InsertFire(ctx context.Context, f *millrace.CronFire) (bool, error) {
-	if f.CreatedAt == 0 {
-		f.CreatedAt = tx.Now()
+// NextCronRun returns when the next schedule of any environment is due, 0 when there is none.
+func (tx *Tx) NextCronRun(ctx context.Context) (millrace.Time, error) {
+	var at millrace.Time
+	_, err := tx.one(ctx, "SELECT next_run_at FROM sync_job_cron_trigger WHERE next_run_at > 0 ORDER BY next_run_at LIMIT 1", nil, (*int64)(&at))
+	if err != nil {
+		return 0, fmt.Errorf("find next schedule: %w", err)
 	}
-	n, err := tx.exec(ctx, `INSERT INTO cron_fire (sync_job_cron_trigger_id, environment_id, due_at, outcome, reason, sync_job_run_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		string(f.CronTriggerID), string(f.EnvironmentID), int64(f.DueAt), string(f.Outcome), f.Reason, string(f.SyncJobRunID), int64(f.CreatedAt))
-	return n > 0, err
+	return at, nil
 }
 
-// FiresOf returns the latest fires of a schedule, the newest first.
-func (tx *Tx) FiresOf(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobCronTriggerID, limit int) ([]millrace.CronFire, error) {
-	out := []millrace.CronFire{}
-	err := tx.each(ctx, `SELECT sync_job_cron_trigger_id, environment_id, due_at, outcome, reason, sync_job_run_id, created_at
-FROM cron_fire WHERE environment_id = $1 AND sync_job_cron_trigger_id = $2 ORDER BY due_at DESC LIMIT $3`, []any{string(env), string(id), limit},
-		func(r rows) error {
-			var f millrace.CronFire
-			err := r.Scan((*string)(&f.CronTriggerID), (*string)(&f.EnvironmentID), (*int64)(&f.DueAt), (*string)(&f.Outcome), &f.Reason,
-				(*string)(&f.SyncJobRunID), (*int64)(&f.CreatedAt))
-			out = append(out, f)
-			return err
-		})
-	return out, err
+// DueCronTriggers returns schedules of all environments that are due, the longest overdue first. Those that somebody else
+// is firing are left out.
+func (tx *Tx) DueCronTriggers(ctx context.Context, now millrace.Time, limit int) ([]millrace.SyncJobCronTrigger, error) {
+	return tx.db.tables.cronTrigger.all(ctx, tx, "next_run_at > 0 AND next_run_at <= $1 ORDER BY next_run_at, id LIMIT $2"+tx.db.dialect.skipLocked(), int64(now), limit)
+}
+
+// LockCronTriggers returns those of the schedules that still exist, and keeps others from changing or firing them until
+// the transaction ends. Those that somebody else is firing are left out.
+func (tx *Tx) LockCronTriggers(ctx context.Context, ids []millrace.SyncJobCronTriggerID) ([]millrace.SyncJobCronTrigger, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := padded(ids)
+	return tx.db.tables.cronTrigger.all(ctx, tx, "id IN ("+placeholders(1, len(args))+") ORDER BY next_run_at, id"+tx.db.dialect.skipLocked(), args...)
+}
+
+// MoveCronTrigger sets when a schedule is due next; 0: never. Firing is no change of the schedule, so that updated_at
+// stays.
+func (tx *Tx) MoveCronTrigger(ctx context.Context, id millrace.SyncJobCronTriggerID, next millrace.Time) error {
+	_, err := tx.exec(ctx, "UPDATE sync_job_cron_trigger SET next_run_at = $2 WHERE id = $1", string(id), int64(next))
+	if err != nil {
+		return fmt.Errorf("move schedule: %w", err)
+	}
+	return nil
 }

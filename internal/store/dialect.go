@@ -11,6 +11,7 @@ type dialect interface {
 	name() string
 	isUnique(err error) bool
 	forUpdate() string                          // suffix of a SELECT that locks its rows
+	skipLocked() string                         // suffix of a SELECT that locks its rows and leaves out those that are locked
 	member(column string, path []string) string // text of a member of a document
 	like(expr, placeholder string) string       // pattern match, letters of either case
 	text(expr string) string                    // expr as text
@@ -25,6 +26,7 @@ func (sqliteDialect) isUnique(err error) bool { return isSQLiteUnique(err) }
 // forUpdate is empty: the one writer is the lock.
 func (sqliteDialect) forUpdate() string       { return "" }
 func (sqliteDialect) lockText() string        { return "" }
+func (sqliteDialect) skipLocked() string      { return "" }
 func (sqliteDialect) text(expr string) string { return "CAST(" + expr + " AS TEXT)" }
 
 func (sqliteDialect) like(expr, placeholder string) string {
@@ -49,6 +51,7 @@ func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
 func (postgresDialect) lockText() string {
 	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 }
+func (postgresDialect) skipLocked() string      { return " FOR UPDATE SKIP LOCKED" }
 func (postgresDialect) text(expr string) string { return expr + "::text" }
 
 func (postgresDialect) like(expr, placeholder string) string {

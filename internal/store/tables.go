@@ -25,6 +25,7 @@ type tables struct {
 	syncJobTemplate        *table[millrace.SyncJobTemplate]
 	cronTrigger            *table[millrace.SyncJobCronTrigger]
 	idempotentCall         *table[millrace.IdempotentCall]
+	cronFire               *table[millrace.CronFire]
 }
 
 func newTables(db *DB) tables {
@@ -45,6 +46,7 @@ func newTables(db *DB) tables {
 		syncJobTemplate:        syncJobTemplateTable(db),
 		cronTrigger:            cronTriggerTable(db),
 		idempotentCall:         idempotentCallTable(db),
+		cronFire:               cronFireTable(db),
 	}
 }
 

@@ -237,3 +237,17 @@ func signedOffset(hours, minutes string) float64 {
 	}
 	return h*60 + m
 }
+
+// ZoneNames returns the names of the time zones that Go knows.
+func ZoneNames() []string {
+	var names []string
+	for line := range strings.Lines(zoneNames) {
+		_, zones, _ := strings.Cut(strings.TrimSpace(line), "|")
+		for name := range strings.FieldsSeq(zones) {
+			if !strings.Contains(name, "=") {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
