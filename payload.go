@@ -50,5 +50,6 @@ type RecordError struct {
 // CronFailedPayload is the payload of sync_job_cron_trigger:failed: the schedule, and why its instant made no run.
 type CronFailedPayload struct {
 	*SyncJobCronTrigger
+	DueAt Time   `json:"due_at"` // the instant
 	Error string `json:"error"`
 }

@@ -63,7 +63,9 @@ const (
 const MaxSpread = 24 * 60 * 60
 
 // CatchUps returns the ways to catch up.
-func CatchUps() []string { return []string{string(CatchUpOne), string(CatchUpNone), string(CatchUpAll)} }
+func CatchUps() []string {
+	return []string{string(CatchUpOne), string(CatchUpNone), string(CatchUpAll)}
+}
 
 // Overlaps returns the ways to overlap.
 func Overlaps() []string {

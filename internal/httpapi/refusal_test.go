@@ -217,6 +217,8 @@ func TestCronTriggerRefuses(t *testing.T) {
 			bad("cron_expression", with("* * * *", "")), bad("cron_expression", with("0 * * * * *", "")), bad("cron_expression", with("@daily", "")),
 			bad("cron_expression", with("61 * * * *", "")), bad("cron_expression", with("0 0 31 2 *", "")), bad("cron_expression", with("TZ=UTC 0 * * * *", "")),
 			bad("cron_expression", with("a b c d e", "")), bad("cron_expression", with("", "")), bad("timezone", with("0 * * * *", `,"timezone":"Mars/Base"`)),
+			bad("catch_up", with("0 * * * *", `,"catch_up":"on"`)), bad("overlap", with("0 * * * *", `,"overlap":true`)), bad("overlap", with("0 * * * *", `,"overlap":"forbid"`)),
+			bad("spread", with("0 * * * *", `,"spread":-1`)), bad("spread", with("0 * * * *", `,"spread":86401`)), bad("spread", with("0 * * * *", `,"spread":true`)), bad("spread", with("0 * * * *", `,"spread":1.5`)),
 			bad("args", with("0 * * * *", `,"args":"x"`)), bad("daemon_group_key", with("0 * * * *", `,"daemon_group_key":"g"`)),
 			bad("super_query", with("0 * * * *", `,"super_query":"mars"`)), bad("meta", with("0 * * * *", `,"meta":[]`)),
 			missing("webhook_id", with("0 * * * *", `,"webhook_id":"`+noID+`"`)), bad("webhook_id", with("0 * * * *", `,"webhook_id":"x"`)),

@@ -350,9 +350,9 @@ func TestCronTriggerLifecycle(t *testing.T) {
 			t.Errorf("got %v", same.m)
 		}
 		hook := w.create("/webhook", `{"target_url":"https://example.com"}`).id()
-		moved := w.patch(path, `{"cron_expression":"30 4 * * *","timezone":"Asia/Kolkata","webhook_id":"`+hook+`","sync_job_id":"ignored"}`).ok()
-		if next, err = time.Parse(time.RFC3339, moved.str("next_run_at")); err != nil || next.Hour() != 23 || next.Minute() != 0 || moved.str("args", "webhook_id") != hook {
-			t.Errorf("04:30 in Kolkata is 23:00 UTC: got %v", moved.m)
+		changed := w.patch(path, `{"cron_expression":"30 4 * * *","timezone":"Asia/Kolkata","webhook_id":"`+hook+`","sync_job_id":"ignored"}`).ok()
+		if next, err = time.Parse(time.RFC3339, changed.str("next_run_at")); err != nil || next.Hour() != 23 || next.Minute() != 0 || changed.str("args", "webhook_id") != hook {
+			t.Errorf("04:30 in Kolkata is 23:00 UTC: got %v", changed.m)
 		}
 		cleared := w.patch(path, `{"webhook_id":null}`).ok()
 		if cleared.m["webhook_id"] != nil || cleared.at("args", "webhook_id") != nil {
@@ -361,6 +361,14 @@ func TestCronTriggerLifecycle(t *testing.T) {
 		if d := w.post(path+"/schedule", "").ok(); d.m["success"] != true {
 			t.Errorf("got %v", d.m)
 		}
+		policy := w.patch(path, `{"catch_up":"none","overlap":"allow","spread":600}`).ok()
+		moved, err := time.Parse(time.RFC3339, policy.str("next_run_at"))
+		if v.str("catch_up") != "one" || v.str("overlap") != "queue" || policy.str("catch_up") != "none" || err != nil || moved.Before(next) || moved.Sub(next) >= 10*time.Minute {
+			t.Errorf("policy: got %v after %v, %v", policy.m, v.m, err)
+		}
+		if back := w.patch(path, `{"catch_up":null,"overlap":null,"spread":null}`).ok(); back.str("catch_up") != "one" || back.str("overlap") != "queue" || !strings.HasPrefix(back.str("next_run_at"), next.Format("2006-01-02T15:04:05")) {
+			t.Errorf("back to the defaults: got %v", back.m)
+		}
 		w.delete("/integrated-account/" + account).ok()
 		w.get(path).refused(404)
 		again := w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
@@ -368,6 +376,53 @@ func TestCronTriggerLifecycle(t *testing.T) {
 		again = w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
 		w.delete("/sync-job/" + job).ok()
 		w.get("/sync-job-cron-trigger/" + again).refused(404)
+	})
+}
+
+func TestFires(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		path := "/sync-job-cron-trigger/" + w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+w.create("/sync-job", `{}`).id()+`","cron_expression":"0 6 * * *"}`).id()
+		id := millrace.SyncJobCronTriggerID(strings.TrimPrefix(path, "/sync-job-cron-trigger/"))
+		day := millrace.TimeOf(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
+		err := w.db.Update(t.Context(), func(tx *store.Tx) error {
+			for i, outcome := range []millrace.FireOutcome{millrace.FireRan, millrace.FireSkipped, millrace.FireMissed} {
+				f := &millrace.CronFire{EnvironmentID: w.env, CronTriggerID: id, DueAt: day.Add(time.Duration(i) * 24 * time.Hour), Outcome: outcome}
+				if _, err := tx.InsertFire(t.Context(), f); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for query, want := range map[string]string{
+			"": "missed skipped ran", "?outcome=skipped": "skipped", "?outcome[in]=ran,missed": "missed ran", "?limit=1": "missed", "?sort=due_at": "ran skipped missed",
+			"?due_at[gte]=2026-11-24&due_at[lt]=2026-11-25": "skipped", "?due_at=2026-11-23T06:00:00Z": "ran", "?environment_id=" + noID: "-",
+		} {
+			if want == "-" {
+				w.get(path + "/fires" + query).refused(404)
+				continue
+			}
+			page := w.get(path + "/fires" + query).ok()
+			var got []string
+			for _, row := range page.m["result"].([]any) {
+				got = append(got, row.(map[string]any)["outcome"].(string))
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: got %v, want %s", query, got, want)
+			}
+			if query == "?limit=1" {
+				next := w.get(path + "/fires?limit=1&next_cursor=" + page.str("next_cursor")).ok()
+				if row := next.m["result"].([]any)[0].(map[string]any); row["outcome"] != "skipped" || row["sync_job_run_id"] != nil || row["instants"] != 1.0 {
+					t.Errorf("next page: got %v", row)
+				}
+			}
+		}
+		w.get(path + "/fires?colour=red").refused(400)
+		w.get("/sync-job-cron-trigger/" + noID + "/fires").refused(404)
+		w.delete(path).ok()
+		w.get(path + "/fires").refused(404)
 	})
 }
 

@@ -105,6 +105,7 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "PATCH /sync-job-cron-trigger/{id}", "Change a schedule", triggers.patch)
 	handle(a, bearer, "DELETE /sync-job-cron-trigger/{id}", "Delete a schedule", triggers.delete)
 	handle(a, bearer, "POST /sync-job-cron-trigger/{id}/schedule", "Make sure that a schedule is active", triggers.schedule)
+	handle(a, bearer, "GET /sync-job-cron-trigger/{id}/fires", "List what became of each due instant of a schedule", triggers.fires)
 
 	workflows := a.workflows()
 	handle(a, bearer, "GET /workflow", "List workflows", workflows.list)

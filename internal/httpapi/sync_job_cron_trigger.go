@@ -40,6 +40,9 @@ func (a *api) syncJobCronTriggers() cronTriggers {
 // CronTriggerFields are what clients may set at any time.
 type CronTriggerFields struct {
 	Timezone       opt[string]                 `json:"timezone,omitzero" maxLength:"100" doc:"An IANA name; UTC when absent." example:"Europe/Berlin"`
+	CatchUp        opt[millrace.CatchUp]       `json:"catch_up,omitzero" enum:"one,none,all" doc:"What becomes of instants that passed while no server was running: one run makes up for all (the default), none does, or each gets one, at most 100."`
+	Overlap        opt[millrace.Overlap]       `json:"overlap,omitzero" enum:"queue,skip,allow" doc:"What becomes of an instant while an earlier run has not ended: one run waits for it (the default), none is made, or they go side by side."`
+	Spread         opt[int64]                  `json:"spread,omitzero" minimum:"0" maximum:"86400" doc:"Start up to so many seconds after the instant, always by the same offset, which follows from the id."`
 	Args           opt[object]                 `json:"args,omitzero" doc:"The arguments of the runs."`
 	WebhookID      opt[string]                 `json:"webhook_id,omitzero" doc:"The webhook that gets the records; here or in args."`
 	DaemonGroupKey opt[string]                 `json:"daemon_group_key,omitzero" doc:"Daemons are not available in this server."`
@@ -67,6 +70,8 @@ func checkCron(expression, timezone, prefix string) []millrace.Failure {
 
 func (f *CronTriggerFields) apply(v *millrace.SyncJobCronTrigger) {
 	v.Timezone = f.Timezone.or(v.Timezone)
+	v.CatchUp, v.Overlap, v.Spread = f.CatchUp.or(v.CatchUp), f.Overlap.or(v.Overlap), f.Spread.or(v.Spread)
+	v.Settle()
 	v.Args = sentRaw(f.Args, v.Args, "{}")
 	v.WebhookID = millrace.WebhookID(f.WebhookID.or(string(v.WebhookID)))
 	v.SuperQuery = f.SuperQuery.or(v.SuperQuery)
@@ -90,6 +95,14 @@ func (b *cronTriggerBody) validate(_ *api, sent json.RawMessage) []millrace.Fail
 	return b.check(sent, b.CronExpression)
 }
 
+// newScheduleID returns the id that was chosen, or a new one: the offset of a schedule follows from its id.
+func newScheduleID(chosen string) millrace.SyncJobCronTriggerID {
+	if chosen != "" {
+		return millrace.SyncJobCronTriggerID(chosen)
+	}
+	return millrace.NewID[millrace.SyncJobCronTriggerID]()
+}
+
 func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody]) (*reply[cronTriggerView], error) {
 	b := in.Data
 	if err := b.own(in.Environment); err != nil {
@@ -97,21 +110,21 @@ func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody])
 	}
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
 		v := &millrace.SyncJobCronTrigger{
-			ID: millrace.SyncJobCronTriggerID(b.ID), EnvironmentID: in.Environment,
+			ID: newScheduleID(b.ID), EnvironmentID: in.Environment,
 			SyncJobID: millrace.SyncJobID(lower(b.SyncJobID)), CronExpression: b.CronExpression,
 			IntegratedAccountID: millrace.IntegratedAccountID(b.IntegratedAccountID.Value),
 			Args:                json.RawMessage("{}"), EventsToSend: json.RawMessage("null"), Meta: json.RawMessage("{}"),
 		}
 		b.apply(v)
-		if err := resolveTrigger(ctx, tx, v); err != nil {
+		if err := resolveTrigger(ctx, tx, v, nil); err != nil {
 			return nil, err
 		}
 		return v, tx.InsertSyncJobCronTrigger(ctx, v)
 	})
 }
 
-// resolveTrigger looks up what a schedule names and finds its next instant.
-func resolveTrigger(ctx context.Context, tx *store.Tx, v *millrace.SyncJobCronTrigger) error {
+// resolveTrigger looks up what a schedule names and finds its next instant. before is what it was, nil when it is new.
+func resolveTrigger(ctx context.Context, tx *store.Tx, v, before *millrace.SyncJobCronTrigger) error {
 	raw, err := json.Marshal(millrace.RunRequest{
 		SyncJobID: v.SyncJobID, IntegratedAccountID: v.IntegratedAccountID, WebhookID: v.WebhookID, Args: v.Args,
 	})
@@ -126,17 +139,7 @@ func resolveTrigger(ctx context.Context, tx *store.Tx, v *millrace.SyncJobCronTr
 		return err
 	}
 	v.IntegratedAccountID, v.WebhookID, v.Args = r.IntegratedAccountID, r.WebhookID, r.Args
-	v.NextRunAt, err = nextRun(v, tx.Now())
-	return err
-}
-
-// nextRun returns the first instant of a schedule after now.
-func nextRun(v *millrace.SyncJobCronTrigger, now millrace.Time) (millrace.Time, error) {
-	schedule, err := expr.ParseCron(v.CronExpression, v.Timezone)
-	if err != nil {
-		return 0, err
-	}
-	return millrace.TimeOf(schedule.Next(now.Std())), nil
+	return expr.Reschedule(v, before, tx.Now())
 }
 
 // cronTriggerPatch is the body of a change.
@@ -152,7 +155,7 @@ func (b *cronTriggerPatch) validate(_ *api, sent json.RawMessage) []millrace.Fai
 func (n cronTriggers) patch(ctx context.Context, in *patchIn[millrace.SyncJobCronTriggerID, cronTriggerPatch]) (*reply[cronTriggerView], error) {
 	b := in.Data
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
-		v, err := tx.SyncJobCronTrigger(ctx, in.Environment, in.ID)
+		v, err := tx.LockSyncJobCronTrigger(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -162,11 +165,8 @@ func (n cronTriggers) patch(ctx context.Context, in *patchIn[millrace.SyncJobCro
 		if b.WebhookID.Sent && !b.Args.Sent {
 			v.Args = withoutMember(v.Args, "webhook_id") // it is that of the old webhook
 		}
-		if err := resolveTrigger(ctx, tx, v); err != nil {
+		if err := resolveTrigger(ctx, tx, v, &before); err != nil {
 			return nil, err
-		}
-		if v.CronExpression == before.CronExpression && v.Timezone == before.Timezone && before.NextRunAt != 0 {
-			v.NextRunAt = before.NextRunAt // a change of something else must not skip an instant that is due
 		}
 		return v, tx.UpdateSyncJobCronTrigger(ctx, v)
 	})
@@ -175,14 +175,14 @@ func (n cronTriggers) patch(ctx context.Context, in *patchIn[millrace.SyncJobCro
 // schedule makes sure that a schedule is active. Schedules are from the start, so for most there is nothing to do.
 func (n cronTriggers) schedule(ctx context.Context, in *getIn[millrace.SyncJobCronTriggerID]) (*reply[success], error) {
 	err := n.api.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		v, err := tx.SyncJobCronTrigger(ctx, in.Environment, in.ID)
+		v, err := tx.LockSyncJobCronTrigger(ctx, in.Environment, in.ID)
 		if err != nil || v.NextRunAt != 0 {
 			return err
 		}
-		if v.NextRunAt, err = nextRun(v, tx.Now()); err != nil {
+		if err := expr.Reschedule(v, nil, tx.Now()); err != nil {
 			return err
 		}
-		return tx.UpdateSyncJobCronTrigger(ctx, v)
+		return tx.MoveCronTrigger(ctx, v.ID, v.NextRunAt)
 	})
 	return succeeded(), err
 }

@@ -34,7 +34,6 @@ type Config struct {
 const (
 	jobTimeout   = 30 * time.Second
 	rescueAfter  = 35 * time.Second
-	tickEvery    = time.Second
 	reconcilePer = time.Minute
 	pruneEvery   = time.Hour
 	keepDone     = 5 * time.Minute
@@ -211,6 +210,7 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64
 	case millrace.TaskTick, millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskReconcile:
 	}
 	return 1
 }
@@ -231,6 +231,7 @@ func (q *Queue) periodic() []*river.PeriodicJob {
 		jobs = append(jobs, every(millrace.TaskPrune, pruneEvery))
 	}
 	return jobs
+	return []*river.PeriodicJob{every(millrace.TaskReconcile, reconcilePer)}
 }
 
 // quiet keeps River's own messages below warnings out of the log.

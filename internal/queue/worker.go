@@ -85,9 +85,6 @@ func translate(err error) error {
 }
 
 func (w *worker) log(ctx context.Context, task millrace.Task, began time.Time, err error) {
-	if task.Kind == millrace.TaskTick && err == nil {
-		return // every second; nothing to say
-	}
 	attrs := []slog.Attr{
 		slog.String("task", string(task.Kind)), slog.String("key", task.Key), slog.Int64("task_id", task.ID),
 		slog.Int("attempt", task.Attempt), slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),

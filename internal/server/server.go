@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -59,6 +60,9 @@ type Server struct {
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *ingest.Accepter
+	ticker   *trigger.Ticker
+	ticking  sync.WaitGroup
+	stopTick context.CancelFunc
 	listener net.Listener
 	http     *http.Server
 	served   chan error
@@ -161,6 +165,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		committers = 4
 	}
 	s.accepter = ingest.NewAccepter(s.db, committers)
+	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
 	s.http = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
 			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Starter: starter, Logger: s.opts.Logger, Clock: s.opts.Clock,
@@ -213,6 +218,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.place.settle(); err != nil {
 		s.opts.Logger.WarnContext(ctx, "node file", slog.String("err", err.Error()))
 	}
+	ticking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopTick = cancel
+	s.ticking.Go(func() { s.ticker.Run(ticking) })
 	go func() { s.served <- s.http.Serve(s.listener) }()
 	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)))
 	return nil
@@ -233,6 +241,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	var errs []error
+	if s.stopTick != nil {
+		s.stopTick()
+		s.ticking.Wait()
+	}
 	if s.listener != nil {
 		errs = append(errs, s.http.Shutdown(ctx), s.queue.Stop(ctx))
 	}

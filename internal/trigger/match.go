@@ -1,4 +1,4 @@
-// Package trigger decides which workflows an event wakes: the second hop of the data. It also fires schedules.
+// Package trigger decides which workflows an event wakes: the second hop of the data. It also fires schedules (Ticker).
 //
 // A match task names a batch of events that were stored together. For every event and every workflow of its
 // environment that listens to it, the workflow's run_if is evaluated and one decision row is stored: matched,

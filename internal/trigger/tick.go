@@ -1,16 +1,26 @@
 package trigger
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// ticksAtOnce bounds how many due schedules one transaction fires.
-const ticksAtOnce = 100
+const (
+	// ticksAtOnce bounds how many due schedules one transaction fires.
+	ticksAtOnce = 100
+	// lookEvery bounds how long a schedule that was made or changed on another node waits to be seen.
+	lookEvery = time.Second
+	// lookAgain is how long to leave schedules alone that somebody else is firing or changing.
+	lookAgain = 50 * time.Millisecond
+)
 
 // Emitter stores events in a transaction.
 type Emitter interface {
@@ -25,69 +35,103 @@ type Starter interface {
 	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
 }
 
-// Ticker fires schedules that are due.
+// Ticker fires schedules that are due. Every node has one and all of them work: a schedule is fired under the lock of
+// its row, and those that are locked are left to whoever fires them. So no leader must be elected first, and the
+// schedules of a node that dies are fired by the others at once.
 type Ticker struct {
 	db      *store.DB
 	emit    Emitter
 	starter Starter
+	logger  *slog.Logger
 }
 
 // NewTicker returns a ticker over a store.
-func NewTicker(db *store.DB, emit Emitter, starter Starter) *Ticker {
-	return &Ticker{db: db, emit: emit, starter: starter}
+func NewTicker(db *store.DB, emit Emitter, starter Starter, logger *slog.Logger) *Ticker {
+	return &Ticker{db: db, emit: emit, starter: starter, logger: logger}
 }
 
-// prepared is the run of a schedule for one instant, or why there can be none. It is computed before the transaction: a
-// job's expressions may take their time.
-type prepared struct {
-	run *millrace.SyncJobRun
-	err error
-}
-
-// instant is what a prepared run is for. A schedule that was changed meanwhile is prepared again.
-type instant struct {
-	id      millrace.SyncJobCronTriggerID
-	due     millrace.Time
-	changed millrace.Time
-}
-
-func instantOf(c *millrace.SyncJobCronTrigger) instant {
-	return instant{c.ID, c.NextRunAt, c.UpdatedAt}
-}
-
-// Tick starts a run for every schedule that is due and moves it to its next instant. Schedule and instant are the key
-// that keeps an instant from firing twice on any number of nodes. Instants that passed while nobody looked are made
-// up for by one run.
-func (t *Ticker) Tick(ctx context.Context, _ millrace.Task) error {
+// Run fires schedules until ctx ends.
+func (t *Ticker) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		ready, err := t.prepare(ctx)
-		if err != nil || len(ready) == 0 {
-			return err
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
 		}
-		err = t.db.Update(ctx, func(tx *store.Tx) error {
-			due, err := tx.DueCronTriggers(ctx, tx.Now(), ticksAtOnce)
-			if err != nil {
-				return fmt.Errorf("find due schedules: %w", err)
-			}
-			for i := range due {
-				run, ok := ready[instantOf(&due[i])]
-				if !ok {
-					continue // the next round prepares it
-				}
-				if err := t.fire(ctx, tx, &due[i], run); err != nil {
-					return fmt.Errorf("fire schedule %s: %w", due[i].ID, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		wait, err := t.Tick(ctx)
+		if err != nil && ctx.Err() == nil {
+			t.logger.ErrorContext(ctx, "schedules not fired", slog.String("err", err.Error()))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// Tick fires every schedule that is due, and returns how long to wait before the next tick.
+func (t *Ticker) Tick(ctx context.Context) (time.Duration, error) {
+	for {
+		var now, next millrace.Time
+		err := t.db.View(ctx, func(tx *store.Tx) error {
+			var err error
+			now = tx.Now()
+			next, err = tx.NextCronRun(ctx)
 			return err
+		})
+		if err != nil || next == 0 {
+			return lookEvery, err
+		}
+		if next > now {
+			return min(next.Std().Sub(now.Std()), lookEvery), nil
+		}
+		fired, err := t.round(ctx)
+		switch {
+		case fired > 0: // there may be more, also behind one that cannot be fired
+		case err != nil:
+			return lookEvery, err
+		default:
+			return lookAgain, nil
+		}
+		if err != nil {
+			t.logger.ErrorContext(ctx, "schedules not fired", slog.String("err", err.Error()))
 		}
 	}
 }
 
-// prepare prepares the runs of the schedules that are due. An error is one that repeating may mend.
-func (t *Ticker) prepare(ctx context.Context) (map[instant]prepared, error) {
+// prepared is a schedule that is due and the run that it would make, or why it can make none. It is computed before the
+// transaction: a job's expressions may take their time.
+type prepared struct {
+	schedule *millrace.SyncJobCronTrigger
+	run      *millrace.SyncJobRun
+	err      error
+}
+
+// round fires some of the schedules that are due and returns how many. When they cannot be fired together they are fired
+// one by one, so that one that is broken keeps back no other.
+func (t *Ticker) round(ctx context.Context) (int, error) {
+	ready, err := t.prepare(ctx)
+	if len(ready) == 0 {
+		return 0, err
+	}
+	errs := []error{err}
+	fired, err := t.commit(ctx, ready)
+	if err == nil || ctx.Err() != nil {
+		return fired, errors.Join(append(errs, err)...)
+	}
+	for i := range ready {
+		n, err := t.commit(ctx, ready[i:i+1])
+		if err != nil && lasting(err) {
+			ready[i].err = err
+			n, err = t.commit(ctx, ready[i:i+1])
+		}
+		fired += n
+		errs = append(errs, err)
+	}
+	return fired, errors.Join(errs...)
+}
+
+// prepare prepares the runs of schedules that are due. Its error is about those that are left out.
+func (t *Ticker) prepare(ctx context.Context) ([]prepared, error) {
 	var due []millrace.SyncJobCronTrigger
 	err := t.db.View(ctx, func(tx *store.Tx) error {
 		var err error
@@ -97,21 +141,34 @@ func (t *Ticker) prepare(ctx context.Context) (map[instant]prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find due schedules: %w", err)
 	}
-	ready := make(map[instant]prepared, len(due))
+	var ready []prepared
+	var errs []error
 	for i := range due {
 		c := &due[i]
 		run, err := t.starter.Prepare(ctx, c.EnvironmentID, &millrace.RunRequest{
-			// The id follows from schedule and instant, so that the same instant cannot make a second run.
-			ID:        millrace.DeriveID[millrace.SyncJobRunID](string(c.ID), c.NextRunAt.String()),
 			SyncJobID: c.SyncJobID, IntegratedAccountID: c.IntegratedAccountID, WebhookID: c.WebhookID, Args: c.Args,
 			ErrorHandling: c.ErrorHandling, EventsToSend: c.EventsToSend,
 		}, "")
 		if err != nil && !lasting(err) {
-			return nil, fmt.Errorf("prepare run of schedule %s: %w", c.ID, err)
+			errs = append(errs, fmt.Errorf("prepare run of schedule %s: %w", c.ID, err))
+			continue
 		}
-		ready[instantOf(c)] = prepared{run, err}
+		ready = append(ready, prepared{c, run, err})
 	}
-	return ready, nil
+	// Runs with a mutex_key lock it. Nodes that take several locks take them in the same order.
+	slices.SortStableFunc(ready, func(a, b prepared) int { return cmp.Compare(a.mutex(), b.mutex()) })
+	return ready, errors.Join(errs...)
+}
+
+// mutex is the key that a run of the schedule holds while it runs.
+func (p *prepared) mutex() string {
+	switch {
+	case p.run == nil:
+		return ""
+	case p.run.MutexKey == "" && p.schedule.Overlap == millrace.OverlapQueue:
+		return "sync_job_cron_trigger:" + string(p.schedule.ID)
+	}
+	return p.run.MutexKey
 }
 
 // lasting reports whether repeating would end in the same error.
@@ -123,58 +180,40 @@ func lasting(err error) bool {
 	return false
 }
 
-func (t *Ticker) fire(ctx context.Context, tx *store.Tx, c *millrace.SyncJobCronTrigger, ready prepared) error {
-	fire := &millrace.CronFire{CronTriggerID: c.ID, EnvironmentID: c.EnvironmentID, DueAt: c.NextRunAt, Outcome: millrace.FireRan}
-	cron, err := expr.ParseCron(c.CronExpression, c.Timezone)
-	if err != nil {
-		return t.fail(ctx, tx, c, fire, err)
+// commit fires schedules in one transaction and returns how many. Those that were changed since they were prepared, or
+// that somebody else is firing, are left alone.
+func (t *Ticker) commit(ctx context.Context, ready []prepared) (int, error) {
+	fired := 0
+	ids := make([]millrace.SyncJobCronTriggerID, len(ready))
+	for i := range ready {
+		ids[i] = ready[i].schedule.ID
 	}
-	now := tx.Now()
-	if missed := millrace.TimeOf(cron.Next(c.NextRunAt.Std())); missed != 0 && missed <= now {
-		fire.Outcome, fire.Reason = millrace.FireCoalesced, "later instants passed before this one could run; one run makes up for all"
-	}
-	run, err := t.start(ctx, tx, c, ready)
-	if err != nil && lasting(err) {
-		c.NextRunAt = millrace.TimeOf(cron.Next(now.Std()))
-		return t.fail(ctx, tx, c, fire, err)
-	}
-	if err != nil {
-		return err
-	}
-	fire.SyncJobRunID = run.ID
-	if _, err := tx.InsertFire(ctx, fire); err != nil {
-		return err
-	}
-	c.NextRunAt = millrace.TimeOf(cron.Next(now.Std()))
-	return tx.UpdateSyncJobCronTrigger(ctx, c)
-}
-
-func (t *Ticker) start(ctx context.Context, tx *store.Tx, c *millrace.SyncJobCronTrigger, ready prepared) (*millrace.SyncJobRun, error) {
-	if ready.err != nil {
-		return nil, ready.err
-	}
-	run := *ready.run
-	run.SyncJobCronTriggerID = c.ID
-	return t.starter.StartTx(ctx, tx, &run)
-}
-
-// fail records that an instant made no run, and says so to webhooks and workflows. A schedule whose expression cannot
-// be read any more has no next instant.
-func (t *Ticker) fail(ctx context.Context, tx *store.Tx, c *millrace.SyncJobCronTrigger, fire *millrace.CronFire, cause error) error {
-	fire.Outcome, fire.Reason = millrace.FireFailed, cause.Error()
-	if c.NextRunAt == fire.DueAt {
-		c.NextRunAt = 0
-	}
-	fresh, err := tx.InsertFire(ctx, fire)
-	if err != nil {
-		return err
-	}
-	if err := tx.UpdateSyncJobCronTrigger(ctx, c); err != nil || !fresh {
-		return err
-	}
-	e, err := millrace.NewEvent(c.EnvironmentID, millrace.EventCronFailed, millrace.CronFailedPayload{SyncJobCronTrigger: c, Error: cause.Error()})
-	if err != nil {
-		return err
-	}
-	return t.emit.EmitTx(ctx, tx, e)
+	err := t.db.Update(ctx, func(tx *store.Tx) error {
+		fired = 0
+		locked, err := tx.LockCronTriggers(ctx, ids)
+		if err != nil {
+			return fmt.Errorf("lock schedules: %w", err)
+		}
+		now := map[millrace.SyncJobCronTriggerID]*millrace.SyncJobCronTrigger{}
+		for i := range locked {
+			now[locked[i].ID] = &locked[i]
+		}
+		open, err := tx.OpenScheduleRuns(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range ready {
+			p := &ready[i]
+			if c := now[p.schedule.ID]; c == nil || c.NextRunAt != p.schedule.NextRunAt || c.UpdatedAt != p.schedule.UpdatedAt {
+				continue
+			}
+			f := &firing{Ticker: t, prepared: p, tx: tx, now: tx.Now(), open: open[p.schedule.ID]}
+			if err := f.fire(ctx); err != nil {
+				return fmt.Errorf("fire schedule %s: %w", p.schedule.ID, err)
+			}
+			fired++
+		}
+		return nil
+	})
+	return fired, err
 }

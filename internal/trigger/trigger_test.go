@@ -3,15 +3,14 @@ package trigger_test
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/trigger"
 )
 
@@ -128,11 +127,16 @@ func TestAChainOfRunsEnds(t *testing.T) {
 }
 
 // listener collects what is emitted.
-type listener struct{ names []string }
+type listener struct {
+	mu    sync.Mutex
+	names []string
+}
 
 // EmitTx implements trigger.Emitter.
 func (l *listener) EmitTx(_ context.Context, tx *store.Tx, events ...*millrace.Event) error {
 	tx.AfterCommit(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		for _, e := range events {
 			l.names = append(l.names, e.Name)
 		}
@@ -146,61 +150,6 @@ type runListener struct{ *listener }
 // EmitTx implements syncjob.Emitter.
 func (l runListener) EmitTx(ctx context.Context, tx *store.Tx, _ millrace.WebhookID, events ...*millrace.Event) error {
 	return l.listener.EmitTx(ctx, tx, events...)
-}
-
-func TestSchedulesFireOnceForAnInstant(t *testing.T) {
-	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		now := time.Date(2026, 11, 23, 5, 59, 59, 0, time.UTC)
-		db, err := store.Open(t.Context(), store.Config{URL: url, Cipher: storetest.Cipher{}, Clock: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = db.Close() }()
-		db.SetQueue(nothing{})
-		job := &millrace.SyncJob{EnvironmentID: env}
-		c := &millrace.SyncJobCronTrigger{EnvironmentID: env, CronExpression: "0 */6 * * *", NextRunAt: millrace.TimeOf(now.Add(time.Second))}
-		update(t, db, func(ctx context.Context, tx *store.Tx) error {
-			if err := tx.InsertSyncJob(ctx, job); err != nil {
-				return err
-			}
-			c.SyncJobID = job.ID
-			return tx.InsertSyncJobCronTrigger(ctx, c)
-		})
-		heard := &listener{}
-		ticker := trigger.NewTicker(db, heard, syncjob.NewStarter(db, runListener{heard}))
-		fires := func(want ...millrace.FireOutcome) {
-			t.Helper()
-			for range 3 { // ticks come more often than instants
-				if err := ticker.Tick(t.Context(), millrace.Task{}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			var got []millrace.FireOutcome
-			err := db.View(t.Context(), func(tx *store.Tx) error {
-				all, err := tx.FiresOf(t.Context(), env, c.ID, 100)
-				for _, f := range all {
-					got = append(got, f.Outcome)
-				}
-				return err
-			})
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
-				t.Errorf("at %s fires (-want +got): %v\n%s", now, err, diff)
-			}
-		}
-		fires()
-		now = now.Add(time.Second)
-		fires(millrace.FireRan)
-		now = now.Add(20 * time.Hour) // three instants while nobody looked
-		fires(millrace.FireCoalesced, millrace.FireRan)
-		update(t, db, func(ctx context.Context, tx *store.Tx) error { return tx.DeleteSyncJob(ctx, env, job.ID) })
-		now = now.Add(6 * time.Hour)
-		fires(millrace.FireFailed, millrace.FireCoalesced, millrace.FireRan)
-		want := []string{millrace.EventRunCreated, millrace.EventRunCreated, millrace.EventCronFailed}
-		if diff := cmp.Diff(want, heard.names); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
-	})
 }
 
 // nothing is a queue that forgets.

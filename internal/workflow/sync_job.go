@@ -17,6 +17,7 @@ import (
 type prepared struct {
 	run     *millrace.SyncJobRun
 	request *millrace.RunRequest
+	policy  millrace.SchedulePolicy
 }
 
 // prepare checks the input of the step's action.
@@ -31,7 +32,11 @@ func (r *Runner) prepare(ctx context.Context, p *progress, index int, input json
 		return nil, explain(err, step)
 	}
 	if step.CronExpression != "" {
-		return &prepared{request: request}, nil
+		policy, err := millrace.ParseSchedulePolicy(input, path)
+		if err != nil {
+			return nil, explain(err, step)
+		}
+		return &prepared{request: request, policy: policy}, nil
 	}
 	run, err := r.starter.Prepare(ctx, p.run.EnvironmentID, request, path)
 	if err != nil {
@@ -57,7 +62,7 @@ func (r *Runner) act(ctx context.Context, tx *store.Tx, p *progress, index int, 
 	if _, err := tx.ResolveRun(ctx, p.run.EnvironmentID, what.request, fmt.Sprintf("config.steps[%d].config", index)); err != nil {
 		return nil, explain(err, step)
 	}
-	c, err := schedule(ctx, tx, p, index, what.request)
+	c, err := schedule(ctx, tx, p, index, what)
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +95,9 @@ func (r *Runner) start(ctx context.Context, tx *store.Tx, p *progress, index int
 
 // schedule makes the schedule of the step, or updates the one it made before: workflow, step and account are its key,
 // so that an account that reconnects does not get a second one.
-func schedule(ctx context.Context, tx *store.Tx, p *progress, index int, request *millrace.RunRequest) (*millrace.SyncJobCronTrigger, error) {
+func schedule(ctx context.Context, tx *store.Tx, p *progress, index int, what *prepared) (*millrace.SyncJobCronTrigger, error) {
+	request := what.request
 	step := &p.workflow.Config.Steps[index]
-	cron, err := expr.ParseCron(step.CronExpression, step.Timezone)
-	if err != nil {
-		return nil, err
-	}
 	c, err := tx.CronTriggerOfStep(ctx, p.run.EnvironmentID, p.workflow.ID, int64(index), request.IntegratedAccountID)
 	if err != nil {
 		return nil, err
@@ -103,17 +105,19 @@ func schedule(ctx context.Context, tx *store.Tx, p *progress, index int, request
 	fresh := c == nil
 	if fresh {
 		c = &millrace.SyncJobCronTrigger{
-			EnvironmentID: p.run.EnvironmentID, WorkflowID: p.workflow.ID, StepIndex: int64(index),
+			ID: millrace.NewID[millrace.SyncJobCronTriggerID](), EnvironmentID: p.run.EnvironmentID, WorkflowID: p.workflow.ID, StepIndex: int64(index),
 			IntegratedAccountID: request.IntegratedAccountID,
 		}
 	}
-	if fresh || c.CronExpression != step.CronExpression || c.Timezone != step.Timezone {
-		c.NextRunAt = millrace.TimeOf(cron.Next(tx.Now().Std()))
-	}
+	before := *c
 	c.SyncJobID, c.WebhookID, c.Args = request.SyncJobID, request.WebhookID, request.Args
 	c.CronExpression, c.Timezone = step.CronExpression, step.Timezone
 	c.ErrorHandling, c.EventsToSend, c.Meta = request.ErrorHandling, request.EventsToSend, request.Meta
 	c.DaemonGroupKey, c.SuperQuery = request.DaemonGroupKey, request.SuperQuery
+	c.SchedulePolicy = what.policy
+	if err := expr.Reschedule(c, &before, tx.Now()); err != nil {
+		return nil, err
+	}
 	if fresh {
 		return c, tx.InsertSyncJobCronTrigger(ctx, c)
 	}

@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// firesIn is the input of the list of a schedule's fires.
+type firesIn struct {
+	ID millrace.SyncJobCronTriggerID `path:"id" doc:"The schedule's id, a UUID." example:"3f1a6a1e-7c0d-4b7e-9d55-0b7a3d1c2e4f"`
+	listIn
+}
+
+func (in *firesIn) read(r *request, b *bodyReader) error {
+	in.ID = millrace.SyncJobCronTriggerID(lower(string(in.ID)))
+	if err := in.listIn.read(r, b); err != nil {
+		return err
+	}
+	if in.List.none || !millrace.IsID(string(in.ID)) {
+		return millrace.NotFound("object", shorten(string(in.ID)))
+	}
+	return nil
+}
+
+// fireView is the row of an instant on the wire: a run that it does not have is null.
+type fireView struct {
+	millrace.CronFire
+	SyncJobRunID *millrace.SyncJobRunID `json:"sync_job_run_id"`
+}
+
+// fires answers why an instant did (not) run.
+func (n cronTriggers) fires(ctx context.Context, in *firesIn) (*reply[millrace.Page[fireView]], error) {
+	out := &reply[millrace.Page[fireView]]{}
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		if _, err := tx.SyncJobCronTrigger(ctx, in.Environment, in.ID); err != nil {
+			return err
+		}
+		page, err := tx.ListFires(ctx, in.Environment, in.ID, in.List.Query)
+		if err != nil {
+			return err
+		}
+		out.Body = millrace.Page[fireView]{Result: make([]fireView, len(page.Result)), NextCursor: page.NextCursor, Limit: page.Limit}
+		for i, f := range page.Result {
+			out.Body.Result[i] = fireView{f, nullable(f.SyncJobRunID)}
+		}
+		return nil
+	})
+	return out, err
+}
