@@ -18,8 +18,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskTick, TaskPrune, TaskReconcile}
-	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskReconcile}
+	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskPrune, TaskReconcile}
 }
 
 // Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;

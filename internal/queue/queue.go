@@ -209,8 +209,7 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 16
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64
-	case millrace.TaskTick, millrace.TaskPrune, millrace.TaskReconcile:
-	case millrace.TaskReconcile:
+	case millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1
 }
@@ -224,14 +223,10 @@ func (q *Queue) periodic() []*river.PeriodicJob {
 		}, &river.PeriodicJobOpts{RunOnStart: true})
 	}
 	jobs := []*river.PeriodicJob{every(millrace.TaskReconcile, reconcilePer)}
-	if q.cfg.Handlers[millrace.TaskTick] != nil {
-		jobs = append(jobs, every(millrace.TaskTick, tickEvery))
-	}
 	if q.cfg.Handlers[millrace.TaskPrune] != nil {
 		jobs = append(jobs, every(millrace.TaskPrune, pruneEvery))
 	}
 	return jobs
-	return []*river.PeriodicJob{every(millrace.TaskReconcile, reconcilePer)}
 }
 
 // quiet keeps River's own messages below warnings out of the log.
