@@ -11,7 +11,6 @@ const (
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = WebhookID: send the backlog of a webhook, in order
-	TaskTick      TaskKind = "tick"      // Key = "": fire the schedules that are due
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
 )

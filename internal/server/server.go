@@ -201,7 +201,6 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
 		millrace.TaskPrune:    pruner{s.db}.prune,
-		millrace.TaskTick:     trigger.NewTicker(s.db, emitter{}, starter).Tick,
 	}, nil
 }
 
