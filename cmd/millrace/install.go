@@ -3,65 +3,97 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"reflect"
 
 	"github.com/millrace/millrace/integrations"
 )
 
-// What became of a row of the catalogue.
+// outcome is a row of the server and what was done to it.
+type outcome struct{ id, did string }
+
+// What is done to a row.
 const (
 	didCreate  = "created"
 	didUpdate  = "updated"
+	didInstall = "installed"
 	didNothing = "up to date"
 )
 
 // installIntegration creates the integration, or merges the catalogue's config over the one that is there, found by its
 // name. What others added to it stays.
-func installIntegration(ctx context.Context, api *client, i *integrations.Integration) (id, did string, err error) { //nolint:nonamedreturns // two texts are told apart by name
-	there, err := api.find(ctx, "/integration?name="+url.QueryEscape(i.Name))
+func (c *client) installIntegration(ctx context.Context, i *integrations.Integration) (outcome, error) {
+	there, err := c.first(ctx, "/integration?name="+url.QueryEscape(i.Name))
 	if err != nil {
-		return "", "", err
+		return outcome{}, err
 	}
-	return createOrUpdate(ctx, api, "/integration", there, i.Body)
+	return c.createOrUpdate(ctx, "/integration", there, i.Body)
 }
 
 // installSyncJob creates the sync job, or overwrites the one with its label.
-func installSyncJob(ctx context.Context, api *client, i *integrations.Integration) (id, did string, err error) { //nolint:nonamedreturns // two texts are told apart by name
+func (c *client) installSyncJob(ctx context.Context, i *integrations.Integration) (outcome, error) {
 	var job struct {
 		Label string `json:"label"`
 	}
 	if err := json.Unmarshal(i.SyncJob, &job); err != nil {
-		return "", "", err
+		return outcome{}, err
 	}
 	query := url.Values{"integration_name": {i.Name}, "label": {job.Label}}
-	there, err := api.find(ctx, "/sync-job?"+query.Encode())
+	there, err := c.first(ctx, "/sync-job?"+query.Encode())
 	if err != nil {
-		return "", "", err
+		return outcome{}, err
 	}
-	return createOrUpdate(ctx, api, "/sync-job", there, i.SyncJob)
+	return c.createOrUpdate(ctx, "/sync-job", there, i.SyncJob)
 }
 
-// createOrUpdate sends the body if there is nothing yet or if it says something new. version, which only integrations
+// shown is a row as the API shows it. version is zero for what has none.
+type shown struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	all     map[string]any
+}
+
+// UnmarshalJSON keeps all members, to be compared.
+func (v *shown) UnmarshalJSON(b []byte) error {
+	type plain shown
+	if err := json.Unmarshal(b, (*plain)(v)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &v.all)
+}
+
+// first returns the first row of a list, nil when it is empty.
+func (c *client) first(ctx context.Context, path string) (*shown, error) {
+	var list struct {
+		Result []*shown `json:"result"`
+	}
+	if err := c.call(ctx, http.MethodGet, path, nil, &list); err != nil || len(list.Result) == 0 {
+		return nil, err
+	}
+	return list.Result[0], nil
+}
+
+// createOrUpdate sends the body if there is nothing yet or if it says something new. The version, which only integrations
 // have, makes the server refuse the change when somebody else was faster.
-func createOrUpdate(ctx context.Context, api *client, path string, there *shown, body json.RawMessage) (id, did string, err error) { //nolint:nonamedreturns // two texts are told apart by name
+func (c *client) createOrUpdate(ctx context.Context, path string, there *shown, body json.RawMessage) (outcome, error) {
 	var made shown
 	if there == nil {
-		err := api.call(ctx, "POST", path, body, &made)
-		return made.ID, didCreate, err
+		err := c.call(ctx, http.MethodPost, path, body, &made)
+		return outcome{made.ID, didCreate}, err
 	}
 	var want map[string]any
 	if err := json.Unmarshal(body, &want); err != nil {
-		return "", "", err
+		return outcome{}, err
 	}
 	if contains(there.all, want) {
-		return there.ID, didNothing, nil
+		return outcome{there.ID, didNothing}, nil
 	}
 	if there.Version > 0 {
 		want["version"] = there.Version
 	}
-	err = api.call(ctx, "PATCH", path+"/"+there.ID, want, &made)
-	return there.ID, didUpdate, err
+	err := c.call(ctx, http.MethodPatch, path+"/"+there.ID, want, &made)
+	return outcome{there.ID, didUpdate}, err
 }
 
 // contains reports whether a value says all that another says: objects may have more members.

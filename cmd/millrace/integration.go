@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"text/tabwriter"
 
@@ -76,51 +76,24 @@ func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
 	}
 	w := columns(s.out)
 	defer func() { _ = w.Flush() }() // what was done is printed also when the next request fails
-	id, did, err := installIntegration(ctx, api, i)
+	integration, err := api.installIntegration(ctx, i)
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "integration\t%s\t%s\n", id, did)
-	var install struct {
-		ID string `json:"id"`
-	}
-	if err := api.call(ctx, "POST", "/environment-integration", map[string]string{"integration_id": id}, &install); err != nil {
+	_, _ = fmt.Fprintf(w, "integration\t%s\t%s\n", integration.id, integration.did)
+	var install shown
+	body := map[string]string{"integration_id": integration.id}
+	if err := api.call(ctx, http.MethodPost, "/environment-integration", body, &install); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "environment integration\t%s\tinstalled\n", install.ID)
+	_, _ = fmt.Fprintf(w, "environment integration\t%s\t%s\n", install.ID, didInstall)
 	if !c.WithSyncJob {
 		return nil
 	}
-	if id, did, err = installSyncJob(ctx, api, i); err != nil {
+	job, err := api.installSyncJob(ctx, i)
+	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "sync job\t%s\t%s\n", id, did)
+	_, _ = fmt.Fprintf(w, "sync job\t%s\t%s\n", job.id, job.did)
 	return nil
-}
-
-// shown is a row as the API shows it, with the members that are compared.
-type shown struct {
-	ID      string `json:"id"`
-	Version int64  `json:"version"`
-	all     map[string]any
-}
-
-// UnmarshalJSON keeps all members.
-func (v *shown) UnmarshalJSON(b []byte) error {
-	type plain shown
-	if err := json.Unmarshal(b, (*plain)(v)); err != nil {
-		return err
-	}
-	return json.Unmarshal(b, &v.all)
-}
-
-// find returns the first row of a list; nil when there is none.
-func (c *client) find(ctx context.Context, path string) (*shown, error) {
-	var list struct {
-		Result []*shown `json:"result"`
-	}
-	if err := c.call(ctx, "GET", path, nil, &list); err != nil || len(list.Result) == 0 {
-		return nil, err
-	}
-	return list.Result[0], nil
 }
