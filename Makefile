@@ -40,6 +40,9 @@ crash: ## kill -9 at random points, restart, check that nothing is lost
 runs: ## 500 random sync job runs on each database, with faults and kills, against a model
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
 
+realserver: ## sync from servers that others wrote and compare every record, on both databases
+	.ci/realserver
+
 hostile: ## hostile expressions against time and memory, which the race detector would multiply
 	$(GO) test -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...
 

@@ -44,6 +44,7 @@ var imports = map[string][]string{
 	"internal/demo":                   {"internal/server", "examples"},
 	"internal/store/storetest":        {"internal/store"},
 	"internal/millracetest":           {"*"},
+	"internal/realserver":             {},
 	"cmd/millrace":                    {"internal/server", "internal/demo", "internal/expr", "integrations", "jsonata"},
 	"bench":                           {"*"},
 	"examples":                        {},
