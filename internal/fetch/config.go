@@ -91,6 +91,9 @@ func parseRoot(root field) *Config {
 		c.Actions[action.name(actions)] = parseAction(action, c.inherited)
 	}
 	checkWebhook(root.get("webhook"))
+	for _, tags := range root.get("tool_tags").object() {
+		_ = tags.list()
+	}
 	return c
 }
 
@@ -150,6 +153,9 @@ func parseAction(f field, inherited settings) []ActionStep {
 	for _, step := range steps {
 		step.known("type", "config", "run_if", "name")
 		config := step.get("config")
+		if kind := step.get("type").text(); !slices.Contains(stepTypes(), kind) && closest(kind, stepTypes()) != "" {
+			step.get("type").suggest(kind, stepTypes(), "%q is not a type of step", kind)
+		}
 		s := ActionStep{Type: step.get("type").need(), Config: config.value, RunIf: step.get("run_if").program()}
 		switch s.Type {
 		case "request":
@@ -166,6 +172,10 @@ func parseAction(f field, inherited settings) []ActionStep {
 		out = append(out, s)
 	}
 	return out
+}
+
+func stepTypes() []string {
+	return []string{"request", "transform", "update_context", "set_context", "get_context", "form"}
 }
 
 func checkWebhook(f field) {

@@ -69,7 +69,7 @@ func parseSizing(f field, limitKey string) sizing {
 	s := sizing{
 		limitKey:    cmp.Or(f.get("limit_key", "limit_param").text(), limitKey),
 		maxLimit:    f.get("max_limit").natural(0),
-		limitAsText: f.get("limit_data_type").text() == "string",
+		limitAsText: f.get("limit_data_type").oneOf("number", "number", "integer", "string") == "string",
 		toBody:      f.get("add_to_body").boolean(),
 		hasNextPath: f.get("has_next_path").text(),
 		totalPath:   f.get("total_path", "total_records_path", "total_record_path").text(),

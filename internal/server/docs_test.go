@@ -1,0 +1,37 @@
+package server
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// TestIntegrationExamples checks that the configs in the documentation are accepted.
+func TestIntegrationExamples(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/integrations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(page), "```yaml\n")
+	if len(parts) < 2 {
+		t.Fatal("the page has no example")
+	}
+	for _, part := range parts[1:] {
+		source, _, _ := strings.Cut(part, "```")
+		var config any
+		if err := yaml.Unmarshal([]byte(source), &config); err != nil {
+			t.Fatalf("%v in\n%s", err, source)
+		}
+		raw, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checkConfig(raw); err != nil {
+			t.Errorf("%v in\n%s", err, source)
+		}
+	}
+}
