@@ -139,3 +139,11 @@ func decodeNumbers(raw json.RawMessage, into *map[string]any) error {
 	d.UseNumber()
 	return d.Decode(into)
 }
+
+// AccountRate is what all runs of an account know of the rate limit of its third party.
+type AccountRate struct {
+	IntegratedAccountID IntegratedAccountID
+	EnvironmentID       EnvironmentID
+	BlockedSince        Time // when the third party said so
+	BlockedUntil        Time // it wants no request before
+}

@@ -35,7 +35,7 @@ type Outcome struct {
 
 	Foreign bool // the request was not made with the account's credentials, so Kind says nothing about them
 
-	RetryAfter time.Duration // set when Kind is rate_limited, and then never zero
+	RetryAfter time.Duration // what the third party asked for when Kind is rate_limited; 0: it did not say, or nonsense
 	RateLimit  RateLimit
 
 	RequestLine string // method and URL

@@ -13,14 +13,13 @@ import (
 )
 
 const (
-	defaultWait = 30 * time.Second // when a third party says "slow down" but not for how long
-	minWait     = time.Second
-	maxWait     = 24 * time.Hour
+	minWait = time.Second
+	maxWait = 24 * time.Hour
 )
 
 // RateLimit is what the headers of an answer say about the third party's limit.
 type RateLimit struct {
-	Known     bool
+	Known     bool // Remaining is
 	Limit     int64
 	Remaining int64
 	Reset     time.Duration // until the limit starts anew
@@ -80,10 +79,23 @@ func (r *rateLimit) check(ctx context.Context, c *call, in *incoming) (bool, err
 		return true, nil
 	}
 	if r == nil || r.isLimited == nil {
-		return in.status == http.StatusServiceUnavailable && in.header.Get("Retry-After") != "", nil
+		return c.looksLimited(in), nil
 	}
 	v, err := c.evalInput(ctx, r.path+".is_rate_limited", r.isLimited, rateInput(in))
 	return expr.Truthy(v), err
+}
+
+// looksLimited recognises a limit that is not called 429: 503 with Retry-After, and 403 with it or with nothing left.
+func (c *call) looksLimited(in *incoming) bool {
+	switch in.status {
+	case http.StatusServiceUnavailable:
+		return in.header.Get("Retry-After") != ""
+	case http.StatusForbidden:
+		now := c.fetcher.clock()
+		limit := readRateLimit(in.header, now)
+		return retryAfter(in.header.Get("Retry-After"), now) > 0 || limit.Known && limit.Remaining == 0 && limit.Reset > 0
+	}
+	return false
 }
 
 // rateInput is the scope of these expressions, with the variables that other clients' configs use. The body is there
@@ -104,11 +116,12 @@ func rateInput(in *incoming) expr.Input {
 	}}
 }
 
-// waits returns how long to wait after an answer that says "slow down": the longer of what it says.
+// waits returns how long to wait after an answer that says "slow down": the longest of what it says, or 0 when it says
+// nothing that makes sense.
 func (r *rateLimit) waits(ctx context.Context, c *call, in *incoming) (time.Duration, error) {
 	now := c.fetcher.clock()
 	wait := retryAfter(in.header.Get("Retry-After"), now)
-	if limit := readRateLimit(in.header, now); limit.Known && limit.Remaining == 0 && wait == 0 {
+	if limit := readRateLimit(in.header, now); limit.Remaining == 0 && wait == 0 {
 		wait = limit.Reset
 	}
 	if r != nil {
@@ -126,7 +139,7 @@ func (r *rateLimit) waits(ctx context.Context, c *call, in *incoming) (time.Dura
 		wait = max(wait, untilReset(textOf(v), now))
 	}
 	if wait <= 0 {
-		return defaultWait, nil
+		return 0, nil
 	}
 	return min(max(wait, minWait), maxWait), nil
 }
@@ -153,7 +166,7 @@ func (r *rateLimit) limits(ctx context.Context, c *call, in *incoming) (RateLimi
 	n, hasLimit := read("limit")
 	remaining, hasRemaining := read("remaining")
 	if hasLimit || hasRemaining {
-		limit = RateLimit{Known: true, Limit: toInt(n), Remaining: toInt(remaining)}
+		limit = RateLimit{Known: hasRemaining && remaining >= 0, Limit: toInt(n), Remaining: toInt(remaining)}
 	}
 	if reset, ok := o.Get("reset"); ok {
 		limit.Reset = untilReset(textOf(reset), now)
@@ -176,12 +189,25 @@ func readRateLimit(h http.Header, now time.Time) RateLimit {
 	for _, prefix := range []string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
 		limit, hasLimit := number(firstOf(h.Get(prefix + "Limit")))
 		remaining, hasRemaining := number(firstOf(h.Get(prefix + "Remaining")))
-		if hasLimit || hasRemaining {
-			reset := untilReset(firstOf(h.Get(prefix+"Reset")), now)
-			return RateLimit{Known: true, Limit: toInt(limit), Remaining: toInt(remaining), Reset: reset}
+		reset := untilReset(firstOf(h.Get(prefix+"Reset")), now)
+		if hasLimit || hasRemaining || reset > 0 {
+			// Less than nothing is how some say that there is no limit.
+			return RateLimit{Known: hasRemaining && remaining >= 0, Limit: toInt(limit), Remaining: toInt(remaining), Reset: reset}
 		}
 	}
-	return RateLimit{}
+	return readHubSpot(h)
+}
+
+// readHubSpot reads HubSpot's headers, which say how long a window is and not when it ends.
+func readHubSpot(h http.Header) RateLimit {
+	const prefix = "X-Hubspot-Ratelimit-"
+	remaining, known := number(h.Get(prefix + "Remaining"))
+	if !known || !(remaining >= 0) {
+		return RateLimit{}
+	}
+	limit, _ := number(h.Get(prefix + "Max"))
+	window, _ := number(h.Get(prefix + "Interval-Milliseconds"))
+	return RateLimit{Known: true, Limit: toInt(limit), Remaining: toInt(remaining), Reset: seconds(window / 1000)}
 }
 
 // firstOf returns a value without its parameters and further values: "100, 100;w=60" is 100.
@@ -229,8 +255,8 @@ func seconds(n float64) time.Duration {
 }
 
 func toInt(f float64) int64 {
-	if math.IsNaN(f) || f < 0 || f > 1<<53 {
+	if math.IsNaN(f) || f < 0 {
 		return 0
 	}
-	return int64(f)
+	return int64(min(f, 1<<53))
 }

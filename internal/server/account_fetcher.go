@@ -21,12 +21,14 @@ type accountFetcher struct {
 	db       *store.DB
 	fetcher  *fetch.Fetcher
 	configs  *configCache
+	budget   *rateBudget
 	accounts *briefly[millrace.IntegratedAccountID, *loadedAccount]
 }
 
-func newAccountFetcher(db *store.DB, fetcher *fetch.Fetcher, clock func() time.Time) *accountFetcher {
+func newAccountFetcher(db *store.DB, fetcher *fetch.Fetcher, budget *rateBudget, clock func() time.Time) *accountFetcher {
 	return &accountFetcher{
-		db: db, fetcher: fetcher, configs: newConfigCache(), accounts: newBriefly[millrace.IntegratedAccountID, *loadedAccount](clock),
+		db: db, fetcher: fetcher, configs: newConfigCache(), budget: budget,
+		accounts: newBriefly[millrace.IntegratedAccountID, *loadedAccount](clock),
 	}
 }
 
@@ -51,7 +53,17 @@ func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (s
 			return syncjob.FetchResult{}, fmt.Errorf("decode cursor: %w", err)
 		}
 	}
-	got, err := f.call(ctx, account, out)
+	who := caller{env: req.EnvironmentID, id: req.AccountID, waits: req.Waits, turn: req.Turn}
+	blocked, paced, err := f.budget.ask(ctx, who)
+	switch {
+	case err != nil:
+		return syncjob.FetchResult{}, err
+	case blocked > 0:
+		return syncjob.FetchResult{Outcome: syncjob.FetchRateLimited, RetryAfter: blocked}, nil
+	case paced > 0:
+		return syncjob.FetchResult{Outcome: syncjob.FetchPaced, RetryAfter: paced}, nil
+	}
+	got, err := f.callFor(ctx, who, account, out)
 	if err != nil {
 		return rejected(err)
 	}
@@ -67,13 +79,20 @@ func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID
 	return account, err
 }
 
-// call makes one request on behalf of an account. Whatever asks a third party comes through here.
+// call makes one request on behalf of an account for somebody who does not wait.
 func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	return f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
+}
+
+// callFor makes one request on behalf of an account. Whatever asks a third party comes through here, so that whatever
+// is answered is learned from.
+func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
 	req.Integration, req.Context = account.config, account.full
 	o, err := f.fetcher.Fetch(ctx, req)
 	if err != nil {
 		return o, err
 	}
+	o.RetryAfter = f.budget.learn(ctx, who, &o)
 	return o, f.judge(ctx, account, &o)
 }
 

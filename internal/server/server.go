@@ -47,6 +47,8 @@ type Options struct {
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
+
+	MaxRateLimitWait time.Duration // how long a third party may keep an account waiting before it is asked again; 0: 1 h
 }
 
 // shutdownTimeout is how long a graceful stop may take.
@@ -145,7 +147,8 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	starter := syncjob.NewStarter(s.db, exceptEmitter{})
-	accounts := newAccountFetcher(s.db, fetcher, s.opts.Clock)
+	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.MaxRateLimitWait)
+	accounts := newAccountFetcher(s.db, fetcher, budget, s.opts.Clock)
 	handlers, err := s.handlers(sender, accounts, starter)
 	if err != nil {
 		return err

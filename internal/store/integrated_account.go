@@ -70,7 +70,11 @@ func (tx *Tx) MoveIntegratedAccount(ctx context.Context, v *millrace.IntegratedA
 
 // DeleteIntegratedAccount removes an integrated account, or returns an error of KindNotFound.
 func (tx *Tx) DeleteIntegratedAccount(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
-	return tx.db.tables.integratedAccount.remove(ctx, tx, env, string(id))
+	if err := tx.db.tables.integratedAccount.remove(ctx, tx, env, string(id)); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, "DELETE FROM account_rate WHERE integrated_account_id = $1", string(id))
+	return err
 }
 
 // integrationOfAccount returns the SQL of a column of the integration that an account belongs to.

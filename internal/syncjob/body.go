@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/jsonata"
@@ -75,7 +76,7 @@ func (s *slice) runPayload(run *millrace.SyncJobRun) (json.RawMessage, error) {
 		payload.DurationMS = int64(shown.FinishedAt-shown.StartedAt) / 1000
 	}
 	if shown.Status == millrace.RunRateLimited {
-		payload.RetryAfter = int64(until(shown.RetryAt, s.r.now()).Seconds() + 0.999)
+		payload.RetryAfter = max(1, int64(until(shown.RetryAt, s.r.now()).Round(time.Second).Seconds()))
 	}
 	raw, err := json.Marshal(payload)
 	if err != nil {

@@ -18,6 +18,7 @@ type checkpoint struct {
 	NotBefore millrace.Time        `json:"not_before,omitempty"` // no fetch before
 	Attempt   int64                `json:"attempt,omitempty"`    // how often the request on top has failed
 	Limited   int64                `json:"limited,omitempty"`    // how often it was rate limited
+	Turn      bool                 `json:"turn,omitempty"`       // NotBefore is the turn of the request on top
 	Parks     int64                `json:"parks,omitempty"`      // how often the delivery in front has failed
 	Errors    []json.RawMessage    `json:"errors,omitempty"`     // error_handling batch: not sent yet
 	Failing   *millrace.RunError   `json:"failing,omitempty"`    // the run fails once its error events are walked

@@ -41,6 +41,9 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 		return s.accept(ctx, e, c, n, sc, res)
 	case FetchRateLimited:
 		return s.limited(e, res)
+	case FetchPaced:
+		s.point.Turn, s.point.NotBefore = true, s.r.now().Add(res.RetryAfter)
+		return nil
 	case FetchTemporary:
 		return s.temporary(e, c, n, res)
 	case FetchRejected:
@@ -106,7 +109,7 @@ func (s *slice) accept(ctx context.Context, e *evaluation, c *callFrame, n *node
 
 // settled forgets the failed tries of a request that was answered for good.
 func (s *slice) settled() {
-	s.point.Attempt, s.point.Limited, s.point.NotBefore = 0, 0, 0
+	s.point.Attempt, s.point.Limited, s.point.NotBefore, s.point.Turn = 0, 0, 0, false
 }
 
 // giveUp goes on behind a request that failed for good, unless the run must fail.
@@ -123,7 +126,7 @@ func (s *slice) limited(e *evaluation, res FetchResult) error {
 		pause = s.r.spread(min(time.Second<<min(s.point.Limited, 10), maxLimitedPause))
 	}
 	s.point.Limited++
-	s.point.NotBefore = s.r.now().Add(pause)
+	s.point.NotBefore, s.point.Turn = s.r.now().Add(pause), false
 	e.limited = true
 	return nil
 }
@@ -136,7 +139,7 @@ func (s *slice) temporary(e *evaluation, c *callFrame, n *node, res FetchResult)
 	}
 	pause := max(s.r.spread(retries[s.point.Attempt]), res.RetryAfter)
 	s.point.Attempt++
-	s.point.NotBefore = s.r.now().Add(pause)
+	s.point.NotBefore, s.point.Turn = s.r.now().Add(pause), false
 	return nil
 }
 
@@ -145,7 +148,7 @@ func (s *slice) request(ctx context.Context, n *node, c *callFrame, sc scope) (F
 	plan := n.request
 	req := FetchRequest{
 		EnvironmentID: s.run.EnvironmentID, AccountID: s.run.IntegratedAccountID, SyncJobRunID: s.run.ID,
-		Resource: plan.resource, Method: plan.method, Cursor: c.Cursor,
+		Resource: plan.resource, Method: plan.method, Cursor: c.Cursor, Waits: s.point.Limited, Turn: s.point.Turn,
 	}
 	if plan.account != nil {
 		id, err := plan.account.text(ctx, sc.root)

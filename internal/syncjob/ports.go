@@ -27,6 +27,8 @@ type FetchRequest struct {
 	Query         jsonata.Value // nil or an object
 	Body          jsonata.Value // nil: none
 	Cursor        json.RawMessage
+	Waits         int64 // how often the request has waited for the third party's limit
+	Turn          bool  // it has waited for its turn, see FetchPaced
 }
 
 // FetchOutcome says what came of a request. The set is closed.
@@ -36,6 +38,7 @@ type FetchOutcome string
 const (
 	FetchOK          FetchOutcome = "ok"
 	FetchRateLimited FetchOutcome = "rate_limited" // to be repeated, without end, when the third party allows it
+	FetchPaced       FetchOutcome = "paced"        // not made: few requests are left, and its turn is after RetryAfter
 	FetchTemporary   FetchOutcome = "temporary"    // 5xx or no answer: worth a few repetitions
 	FetchRejected    FetchOutcome = "rejected"     // repeating it would not help
 )
