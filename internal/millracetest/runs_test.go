@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 const (
 	quickRuns = 24 // on each database, when nobody says how many
 	atOnce    = 50 // runs that are started together
-	perKill   = 6  // runs for each kill
+	perKill   = 8  // runs for each kill
 )
 
 // Random jobs read from third parties that misbehave and deliver to webhooks that misbehave, in a server that is killed
@@ -115,8 +115,7 @@ func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Tri
 		}
 	})
 	for range max(len(some)/perKill, 1) {
-		delay, _ := moment(random, w.startup)
-		time.Sleep(delay / 2)
+		time.Sleep(time.Duration(random.Int64N(int64(min(w.startup, time.Second) + 400*time.Millisecond))))
 		if w.node.Ended() {
 			t.Errorf("the program ended by itself")
 		}

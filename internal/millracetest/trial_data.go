@@ -155,13 +155,17 @@ func (t *Trial) drawFaults(pages []asked, patient bool) {
 		switch draw := t.random.IntN(40); {
 		case draw < 4:
 			for range 1 + t.random.IntN(3) {
-				res.Faults = append(res.Faults, t.drawTemporary(a, patient))
+				res.Faults = append(res.Faults, t.drawTemporary(a))
 			}
 		case draw == 4:
 			f := permanent[t.random.IntN(len(permanent))].fault
 			f.List, f.Page = a.key, a.page
 			res.Faults = append(res.Faults, &f)
 		}
+	}
+	if last := pages[len(pages)-1]; patient && t.one(50) {
+		res := t.Provider.Resources[resourceOf(last.node)]
+		res.Faults = append(res.Faults, &Fault{List: last.key, Page: last.page, Times: 1, Limit: LimitSilent})
 	}
 	if t.one(20) && !t.loops {
 		t.Provider.ExpireAfter = 1 + t.random.IntN(len(seen))
@@ -170,14 +174,11 @@ func (t *Trial) drawFaults(pages []asked, patient bool) {
 }
 
 // drawTemporary draws a fault that is overcome. Two in three do not need a second.
-func (t *Trial) drawTemporary(a asked, patient bool) *Fault {
+func (t *Trial) drawTemporary(a asked) *Fault {
 	f := &Fault{List: a.key, Page: a.page, Times: 1}
 	switch {
 	case t.one(3):
 		kinds := []string{LimitSeconds, LimitDate, LimitReset, LimitEpoch, LimitBusy, LimitBody, LimitRefused}
-		if patient && t.one(4) {
-			kinds = []string{LimitSilent}
-		}
 		f.Limit = kinds[t.random.IntN(len(kinds))]
 		t.limits = t.limits || f.Limit == LimitBody || f.Limit == LimitRefused
 	case t.one(2):
