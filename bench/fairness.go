@@ -17,6 +17,8 @@ const (
 	fairRuns = 200
 	// unfair is how many times the mean the slowest of equal runs may take.
 	unfair = 2.0
+	// runPatience bounds how long such benchmarks wait for runs to end.
+	runPatience = 10 * time.Minute
 )
 
 // finishes is a webhook that notes when runs have ended.
@@ -77,7 +79,7 @@ func fairness(ctx context.Context, o options, database string) error {
 	if err != nil {
 		return err
 	}
-	if err := until(ctx, func() (bool, error) { return ends.count() == fairRuns, nil }); err != nil {
+	if err := within(ctx, runPatience, 10*time.Millisecond, func() (bool, error) { return ends.count() == fairRuns, nil }); err != nil {
 		return fmt.Errorf("%d of %d runs ended: %w", ends.count(), fairRuns, err)
 	}
 	var sum, slowest time.Duration

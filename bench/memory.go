@@ -22,8 +22,6 @@ const (
 	memoryEnv = "MILLRACE_BENCH_SERVE"
 	// mostMemory is how much more than when idle a server may need, in MiB, for a run of any length.
 	mostMemory = 100
-	// memoryPatience bounds how long the run may take.
-	memoryPatience = 10 * time.Minute
 )
 
 // place says where a server keeps its state, and where it serves once it does.
@@ -150,7 +148,7 @@ func (c *child) measure(ctx context.Context, database string, n int, from, to st
 		return err
 	}
 	var early float64 // the most until a tenth was done
-	err = within(ctx, memoryPatience, 100*time.Millisecond, func() (bool, error) {
+	err = within(ctx, runPatience, 100*time.Millisecond, func() (bool, error) {
 		if counter.requests.Load() <= int64(n/pageSize/10) {
 			var err error
 			if early, err = c.resident("VmHWM"); err != nil {
