@@ -33,9 +33,9 @@ func accountEventTypes() []eventType {
 		{name: "integrated_account:post_connect_form_submitted", about: "A form after the connection was submitted."},
 		{name: "integrated_account:post_install_error", about: "The steps after an installation failed."},
 		{name: "integrated_account:validation_error", about: "The steps that validate an account failed."},
-		{name: "integrated_account:authentication_error", about: "The third party refuses an account's credentials."},
+		{name: "integrated_account:authentication_error", about: "The third party refuses an account's credentials.", example: exampleAccount(millrace.AccountNeedsReauth)},
 		{name: "integrated_account:forbidden_error", about: "The third party forbids an account a request."},
-		{name: "integrated_account:reactivated", about: "Credentials that had been refused work again."},
+		{name: "integrated_account:reactivated", about: "Credentials that had been refused work again. Not when an account reconnects.", example: exampleAccount(millrace.AccountActive)},
 		{name: "link_token:connection_error", about: "An attempt to connect failed."},
 	}
 }
