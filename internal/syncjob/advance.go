@@ -153,7 +153,7 @@ func (s *slice) leaveCall(ctx context.Context, e *evaluation, c *callFrame) erro
 		}
 		delete(c.Spools, spool.name)
 		e.owner = c
-		err := e.batch(ctx, spool, collected.items, s.scopeOf(s.point.Stack[:len(s.point.Stack)-1]))
+		err := e.batch(ctx, spool, collected.items(), s.scopeOf(s.point.Stack[:len(s.point.Stack)-1]))
 		if err != nil {
 			return err
 		}

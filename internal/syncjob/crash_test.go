@@ -104,10 +104,14 @@ func (m mortalSender) Send(ctx context.Context, req SendRequest) (SendResult, er
 
 // endure does slices until the run has ended, as often as the process dies.
 func (w *world) endure(f *fate) error {
+	// Both ways of writing an answer down, without leaving it to the machine's speed.
+	return w.endureWith(f, []time.Duration{-1, time.Hour}[f.draw("soon", 2)])
+}
+
+func (w *world) endureWith(f *fate, soon time.Duration) error {
 	w.runner.db = mortalDB{DB: w.db, fate: f}
 	w.runner.cfg.Fetcher, w.runner.cfg.Sender = mortalFetcher{w.api, f}, mortalSender{w.sink, f}
-	// Both ways of writing an answer down, without leaving it to the machine's speed.
-	w.runner.cfg.Soon = []time.Duration{-1, time.Hour}[f.draw("soon", 2)]
+	w.runner.cfg.Soon = soon
 	for range 5000 {
 		f.dead = false
 		err := w.slice()
@@ -139,6 +143,7 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 
 			w := newWorld(t, db, p)
 			w.api.answer = growing
+			w.runner.inline = []int{0, 100, maxInline}[rapid.IntRange(0, 2).Draw(rt, "inline")]
 			f := &fate{draw: func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(rt, label) }, left: rapid.IntRange(0, 12).Draw(rt, "crashes")}
 			refusals := 0
 			w.sink.answer = func(r received) (SendResult, error) {
@@ -153,6 +158,9 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 			}
 			if diff := cmp.Diff(calm.script(), firstSeen(rt, w.sink.all)); diff != "" {
 				rt.Errorf("%s\nreceived, without (-) and with (+) crashes:\n%s", p.resources, diff)
+			}
+			if parts := w.parts(); len(parts) > 0 {
+				rt.Errorf("%d parts of the checkpoint are left after the end", len(parts))
 			}
 			if row := w.row(); row.Status != calm.row().Status {
 				rt.Errorf("got status %s, want %s", row.Status, calm.row().Status)
@@ -172,7 +180,7 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 
 // firstSeen checks repeated deliveries and returns the lines of the others, without rate_limited, which the calm run
 // does not have.
-func firstSeen(rt *rapid.T, all []received) []string {
+func firstSeen(rt rapid.TB, all []received) []string {
 	var lines []string
 	var last *received
 	seen := map[millrace.DeliveryID]bool{}

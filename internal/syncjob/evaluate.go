@@ -102,7 +102,7 @@ func (e *evaluation) child(ctx context.Context, n *node, records []jsonata.Value
 
 // collect keeps a batch until the spool's request has ended.
 func (e *evaluation) collect(n *node, records []jsonata.Value) error {
-	collected := e.owner.Spools[n.name].concat(records)
+	collected := e.owner.Spools[n.name].add(records)
 	size, err := collected.size()
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (e *evaluation) collect(n *node, records []jsonata.Value) error {
 		return e.report(problemAt(n, codeSpoolLimit, "the spool collects more than %d bytes", e.limit))
 	}
 	if e.owner.Spools == nil {
-		e.owner.Spools = map[string]*values{}
+		e.owner.Spools = map[string]collection{}
 	}
 	e.owner.Spools[n.name] = collected
 	return nil

@@ -10,10 +10,12 @@ import (
 )
 
 // checkpoint is where a run stands. It is everything a slice needs to go on, besides the run's row and its frozen
-// deliveries. It holds at most one page for each request that is under way, and what spools have collected.
+// deliveries. It refers to at most one page for each request that is under way, and to what spools have collected; what is
+// long of that is kept in parts beside it.
 type checkpoint struct {
 	Started   bool                 `json:"started,omitempty"` // the stack was set up
 	Stack     []*frame             `json:"stack,omitempty"`   // from the root to what is being done
+	Parts     int64                `json:"parts,omitempty"`   // the last number that a part was given
 	Previous  string               `json:"previous_run_date,omitempty"`
 	NotBefore millrace.Time        `json:"not_before,omitempty"` // no fetch before
 	Attempt   int64                `json:"attempt,omitempty"`    // how often the request on top has failed
@@ -50,7 +52,7 @@ type callFrame struct {
 	Page     int64                        `json:"page,omitempty"`   // pages fetched for the element
 	Ended    bool                         `json:"ended,omitempty"`  // the element has no more pages
 	Loop     loopMark                     `json:"loop,omitzero"`
-	Spools   map[string]*values           `json:"spools,omitempty"` // batches collected so far; an emptied one is nil
+	Spools   map[string]collection        `json:"spools,omitempty"` // batches collected so far; an emptied one is nil
 }
 
 // call names a request to be made, and what a recursion changes about it.
@@ -76,55 +78,6 @@ type walkFrame struct {
 type part struct {
 	Node    string  `json:"node"`
 	Records *values `json:"records"`
-}
-
-// values is a list of values that is encoded at most once, however often the checkpoint is saved.
-type values struct {
-	items []jsonata.Value
-	raw   json.RawMessage
-}
-
-func newValues(items []jsonata.Value) *values { return &values{items: items} }
-
-// MarshalJSON encodes the list.
-func (v *values) MarshalJSON() ([]byte, error) {
-	if v.raw == nil {
-		raw, err := jsonata.ToJSON(jsonata.NewArray(v.items...))
-		if err != nil {
-			return nil, fmt.Errorf("encode records: %w", err)
-		}
-		v.raw = raw
-	}
-	return v.raw, nil
-}
-
-// UnmarshalJSON decodes the list.
-func (v *values) UnmarshalJSON(raw []byte) error {
-	decoded, err := jsonata.FromJSON(raw)
-	if err != nil {
-		return fmt.Errorf("decode records: %w", err)
-	}
-	list, ok := decoded.(*jsonata.Array)
-	if !ok {
-		return fmt.Errorf("decode records: not an array: %.40s", raw)
-	}
-	v.items, v.raw = list.Items(), append(json.RawMessage(nil), raw...)
-	return nil
-}
-
-// size is the length of the encoded list.
-func (v *values) size() (int, error) {
-	raw, err := v.MarshalJSON()
-	return len(raw), err
-}
-
-// concat returns a list with more items at the end.
-func (v *values) concat(more []jsonata.Value) *values {
-	if v == nil {
-		return newValues(more)
-	}
-	items := make([]jsonata.Value, 0, len(v.items)+len(more))
-	return newValues(append(append(items, v.items...), more...))
 }
 
 // readCheckpoint decodes a checkpoint. A run that was never worked on has none.

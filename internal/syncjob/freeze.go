@@ -77,8 +77,9 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 	if err != nil {
 		return err
 	}
-	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
-		return fmt.Errorf("encode checkpoint: %w", err)
+	parts, err := s.divide(&next)
+	if err != nil {
+		return err
 	}
 	s.stats.add(ch.counts)
 	if next.ResourceStats, err = json.Marshal(s.stats); err != nil {
@@ -91,6 +92,9 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 			s.applyFinal(&saved)
 		}
 		if err := tx.SaveSyncJobRun(ctx, &saved); err != nil {
+			return err
+		}
+		if err := parts.save(ctx, tx, next.ID); err != nil {
 			return err
 		}
 		if err := s.insertFrozen(ctx, tx, frozen); err != nil {
@@ -111,12 +115,44 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 	if err != nil {
 		return fmt.Errorf("freeze: %w", err)
 	}
-	s.changed = nil
+	s.changed, s.parts = nil, parts.used
 	s.pending = append(s.pending, frozen...)
 	if over {
 		return errOver
 	}
 	return nil
+}
+
+// division is how a checkpoint changes what is kept beside it.
+type division struct {
+	fresh   map[int64][]byte
+	used    map[int64]bool
+	dropped []int64
+}
+
+// divide encodes the checkpoint into the row, and what is long of it into parts that are written once.
+func (s *slice) divide(next *millrace.SyncJobRun) (division, error) {
+	var d division
+	var err error
+	if d.fresh, d.used, err = s.point.spill(s.r.inline); err != nil {
+		return d, err
+	}
+	for number := range s.parts {
+		if !d.used[number] {
+			d.dropped = append(d.dropped, number)
+		}
+	}
+	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
+		return d, fmt.Errorf("encode checkpoint: %w", err)
+	}
+	return d, nil
+}
+
+func (d division) save(ctx context.Context, tx *store.Tx, id millrace.SyncJobRunID) error {
+	if err := tx.AddCheckpointParts(ctx, id, d.fresh); err != nil {
+		return err
+	}
+	return tx.DropCheckpointParts(ctx, id, d.dropped...)
 }
 
 func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
@@ -199,6 +235,11 @@ func (s *slice) applyFinal(run *millrace.SyncJobRun) {
 
 // over tells the others that the run has ended, and finishes the task.
 func (s *slice) over(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+	if s.point.Parts > 0 {
+		if err := tx.DropCheckpoint(ctx, run.ID); err != nil {
+			return err
+		}
+	}
 	name := millrace.EventRunCompleted
 	switch run.Status {
 	case millrace.RunFailed:

@@ -52,10 +52,29 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 	if err := s.readHeard(ctx, tx); err != nil {
 		return err
 	}
+	if err := s.readParts(ctx, tx); err != nil {
+		return err
+	}
 	if err := s.readPending(ctx, tx); err != nil || s.point.Started {
 		return err
 	}
 	return s.readPrevious(ctx, tx)
+}
+
+// readParts completes the checkpoint with what is kept beside it.
+func (s *slice) readParts(ctx context.Context, tx *store.Tx) error {
+	if s.point.Parts == 0 {
+		return nil
+	}
+	parts, err := tx.CheckpointParts(ctx, s.run.ID)
+	if err != nil {
+		return err
+	}
+	s.parts = make(map[int64]bool, len(parts))
+	for number := range parts {
+		s.parts[number] = true
+	}
+	return s.point.fill(parts)
 }
 
 // readHeard finds out whether workflows listen to records. They are stored as events only then: most runs would store

@@ -33,8 +33,9 @@ type Config struct {
 
 // Runner executes sync job runs. It holds no state of them: any Runner of any process may do the next slice.
 type Runner struct {
-	cfg Config
-	db  database
+	cfg    Config
+	db     database
+	inline int // see maxInline
 }
 
 // database is the part of the store's handle that runs units of work. Tests put a crash before or after one.
@@ -73,7 +74,7 @@ func New(cfg Config) (*Runner, error) {
 			time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
 		}
 	}
-	return &Runner{cfg: cfg, db: cfg.DB}, nil
+	return &Runner{cfg: cfg, db: cfg.DB, inline: maxInline}, nil
 }
 
 func setDefault[T ~int | ~int64](v *T, def T) {

@@ -21,6 +21,7 @@ type slice struct {
 	run     *millrace.SyncJobRun // as it is stored
 	point   *checkpoint          // ahead of the stored one until the next freeze
 	stats   stats
+	parts   map[int64]bool         // of the checkpoint that are stored
 	pending []*pending             // frozen and not answered, in order
 	changed map[string]stateChange // of the state, not stored yet
 	behind  write                  // of the last answer, not written yet; the run is ahead of its row by it
@@ -104,8 +105,11 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 	return s, nil
 }
 
-// cancelPending cancels what a run that is over has not delivered.
+// cancelPending cancels what a run that is over has not delivered, and drops what its checkpoint has left.
 func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+	if err := tx.DropCheckpoint(ctx, run.ID); err != nil {
+		return err
+	}
 	frozen, err := tx.FrozenDeliveries(ctx, run.ID)
 	if err != nil {
 		return err

@@ -147,6 +147,20 @@ func (w *world) state() map[string]string {
 	return out
 }
 
+// parts returns the sizes of the stored parts of the run's checkpoint, by number.
+func (w *world) parts() map[int64]int {
+	w.t.Helper()
+	sizes := map[int64]int{}
+	w.update(func(ctx context.Context, tx *store.Tx) error {
+		parts, err := tx.CheckpointParts(ctx, w.run.ID)
+		for number, body := range parts {
+			sizes[number] = len(body)
+		}
+		return err
+	})
+	return sizes
+}
+
 // script describes the deliveries that were answered, one line each: the event, and for records their resource and
 // ids.
 func (w *world) script() []string {
