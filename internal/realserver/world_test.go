@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +36,7 @@ type named struct {
 	Secret string `json:"secret"`
 }
 
-// newWorld starts the binary and describes to it what integrations/<provider> holds.
+// newWorld starts the binary and installs an integration of the catalogue, with its sync job and its examples of others.
 func newWorld(t *testing.T, binary, url, provider string) *world {
 	t.Helper()
 	w := &world{node: millracetest.NewNode(t, binary, url, ""), collector: millracetest.NewCollector(), jobs: map[string]string{}}
@@ -45,19 +47,33 @@ func newWorld(t *testing.T, binary, url, provider string) *world {
 	w.post(t, "/webhook", map[string]any{"target_url": millracetest.Listen(t, w.collector) + "/" + hook, "event_types": []string{"sync_job_run:deleted"}}, &hooked)
 	w.webhook = hooked.ID
 	w.collector.SetSecret(hook, hooked.Secret)
-	folder := filepath.Join("..", "..", "integrations", provider)
-	var integration, install named
-	w.postFile(t, "/integration", filepath.Join(folder, "integration.yaml"), &integration)
-	w.post(t, "/environment-integration", map[string]any{"integration_id": integration.ID}, &install)
-	w.install = install.ID
-	jobs, err := filepath.Glob(filepath.Join(folder, "sync-job*.yaml"))
-	if err != nil || len(jobs) == 0 {
-		t.Fatalf("no sync jobs in %s: %v", folder, err)
+	w.installFrom(t, binary, provider)
+	examples, err := filepath.Glob(filepath.Join("..", "..", "integrations", provider, "sync-job-*.yaml"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range jobs {
+	for _, file := range examples {
 		w.addJob(t, file)
 	}
 	return w
+}
+
+// installFrom installs an integration and its sync job on the command line, as its README says.
+func (w *world) installFrom(t *testing.T, binary, provider string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, "integration", "install", provider, "--with-sync-job", "--server", w.client.Base, "--token", w.client.Token)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("install %s: %v\n%s", provider, err, out)
+	}
+	printed := func(what string) string {
+		found := regexp.MustCompile(`(?m)^` + what + ` +([0-9a-f-]{36}) `).FindSubmatch(out)
+		if found == nil {
+			t.Fatalf("install %s printed no id of the %s:\n%s", provider, what, out)
+		}
+		return string(found[1])
+	}
+	w.install, w.jobs["sync-job"] = printed("environment integration"), printed("sync job")
 }
 
 func (w *world) addJob(t *testing.T, file string) {
