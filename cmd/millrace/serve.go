@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/server"
@@ -22,8 +23,51 @@ func (f *databaseFlags) options(logger *slog.Logger) server.Options {
 	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, Logger: logger}
 }
 
+// limitFlags bound what sync job runs may do.
+type limitFlags struct {
+	MaxPages         int64         `help:"Pages of one request of a sync job run, or of one element of its loop." default:"100000" placeholder:"N"`
+	MaxRecursion     int64         `help:"How deep a request of a sync job run may recurse." default:"32" placeholder:"N"`
+	MaxRunTime       time.Duration `help:"How long a sync job run may be worked on, without the time in which it waits." default:"72h" placeholder:"DURATION"`
+	MaxPageSize      int           `help:"Size of an answer of a third party, in MiB." default:"32" placeholder:"MIB"`
+	MaxDeliverySize  int           `help:"Size of a delivery of records, in MiB. What is more is divided among several." default:"16" placeholder:"MIB"`
+	MaxSpoolSize     int           `help:"What a spool of a sync job run may collect, in MiB." default:"32" placeholder:"MIB"`
+	MaxRateLimitWait time.Duration `help:"How long a third party may keep an account waiting before it is asked again." default:"1h" placeholder:"DURATION"`
+}
+
+// maxSize bounds the sizes, in MiB: what is stored must be read again.
+const maxSize = 128
+
+// Validate implements kong's check.
+func (f *limitFlags) Validate() error {
+	for name, n := range map[string]int{"max-page-size": f.MaxPageSize, "max-delivery-size": f.MaxDeliverySize, "max-spool-size": f.MaxSpoolSize} {
+		if n < 1 || n > maxSize {
+			return fmt.Errorf("--%s %d: must be 1 to %d", name, n, maxSize)
+		}
+	}
+	switch {
+	case f.MaxPages < 1:
+		return fmt.Errorf("--max-pages %d: must be at least 1", f.MaxPages)
+	case f.MaxRecursion < 1 || f.MaxRecursion > 1000:
+		return fmt.Errorf("--max-recursion %d: must be 1 to 1000", f.MaxRecursion)
+	case f.MaxRunTime < time.Second:
+		return fmt.Errorf("--max-run-time %s: must be at least 1s", f.MaxRunTime)
+	case f.MaxRateLimitWait < time.Second || f.MaxRateLimitWait > 24*time.Hour:
+		return fmt.Errorf("--max-rate-limit-wait %s: must be 1s to 24h", f.MaxRateLimitWait)
+	}
+	return nil
+}
+
+func (f *limitFlags) limits() server.Limits {
+	const mib = 1 << 20
+	return server.Limits{
+		Pages: f.MaxPages, Recursion: f.MaxRecursion, RunTime: f.MaxRunTime, RateLimitWait: f.MaxRateLimitWait,
+		Page: int64(f.MaxPageSize) * mib, Delivery: f.MaxDeliverySize * mib, Spool: f.MaxSpoolSize * mib,
+	}
+}
+
 type serveCmd struct {
 	databaseFlags
+	limitFlags
 	Addr         string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Dev          bool     `help:"Development: webhooks and third-party APIs may be on this machine."`
 	AllowNetwork []string `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
@@ -48,6 +92,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		}
 		opts.AllowNetworks = append(opts.AllowNetworks, network)
 	}
+	opts.Limits = c.limits()
 	opts.OnToken = func(token string) {
 		_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
 	}

@@ -48,7 +48,18 @@ type Options struct {
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
-	MaxRateLimitWait time.Duration // how long a third party may keep an account waiting before it is asked again; 0: 1 h
+	Limits Limits
+}
+
+// Limits bound what sync job runs may do. Each of them is a default when it is 0.
+type Limits struct {
+	Pages         int64         // of one request, or of one element of its loop; 100,000
+	Recursion     int64         // how deep a request may recurse; 32
+	RunTime       time.Duration // that a run may be worked on, without the time in which it waits; 72 h
+	Page          int64         // bytes of an answer of a third party; 32 MiB
+	Delivery      int           // bytes of a delivery of records; 16 MiB
+	Spool         int           // bytes that a spool may collect; 32 MiB
+	RateLimitWait time.Duration // how long a third party may keep an account waiting before it is asked again; 1 h
 }
 
 // shutdownTimeout is how long a graceful stop may take.
@@ -142,12 +153,14 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fetcher, err := fetch.New(fetch.FetcherConfig{Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent})
+	fetcher, err := fetch.New(fetch.FetcherConfig{
+		Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent, MaxResponse: s.opts.Limits.Page,
+	})
 	if err != nil {
 		return err
 	}
 	starter := syncjob.NewStarter(s.db, exceptEmitter{})
-	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.MaxRateLimitWait)
+	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
 	accounts := newAccountFetcher(s.db, fetcher, budget, s.opts.Clock)
 	handlers, err := s.handlers(sender, accounts, starter)
 	if err != nil {
@@ -190,10 +203,13 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 	if err != nil {
 		return nil, err
 	}
+	limits := s.opts.Limits
 	runs, err := syncjob.New(syncjob.Config{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
 		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
+		MaxPages: limits.Pages, MaxRecursion: limits.Recursion, MaxRunTime: limits.RunTime,
+		MaxDelivery: limits.Delivery, MaxSpool: limits.Spool,
 	})
 	if err != nil {
 		return nil, err

@@ -127,7 +127,7 @@ func (s *slice) call(ctx context.Context, e *evaluation, c call, n *node) error 
 	if target == n {
 		f.Depth = nearestCall(s.point.Stack).Depth + 1
 		if f.Depth > s.r.cfg.MaxRecursion {
-			return e.report(problemAt(target, codeRecursion, "the request recurses more than %d times", s.r.cfg.MaxRecursion))
+			return e.report(limitAt(target, codeRecursion, "the request recurses more than %d times", s.r.cfg.MaxRecursion))
 		}
 	} else if loop := target.request.loop; loop != nil {
 		elements, err := loop.elements(s.scopeOf(s.point.Stack).root)

@@ -103,7 +103,7 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 	})
 }
 
-// TestEveryCrashCostsOnePage kills a run of three levels with loops, recursion and spools once at every fifth call of the
+// TestEveryCrashCostsOnePage kills a run of three levels with loops, recursion and spools once at every seventh call of the
 // store and of the network, other ones each time that the test runs. Each time the run must fetch at most one page more than without the crash, and what is
 // delivered twice must be the same.
 func TestEveryCrashCostsOnePage(t *testing.T) {
@@ -117,7 +117,7 @@ func TestEveryCrashCostsOnePage(t *testing.T) {
 	  {"name":"sum","type":"transform","depends_on":"s","config":{"expression":"{\"id\": $join(resources.b.id, \"+\")}"}},
 	  {"name":"c","type":"request","resource":"c","method":"list","depends_on":"b","query":{"of":"{{resources.b.id}}"}},
 	  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["a","b","c","sum"]}]`}
-	const every = 5
+	const every = 7
 	calm := newWorld(t, db, p)
 	calm.api.answer = growing
 	calm.finish()

@@ -108,12 +108,12 @@ func (e *evaluation) collect(n *node, records []jsonata.Value) error {
 		return err
 	}
 	if size > e.limit {
-		return e.report(problemAt(n, codeSpoolLimit, "the spool collects more than %d bytes", e.limit))
+		if e.point.Failing == nil {
+			e.owner.keep(n.name, collected) // to be named among what was not sent
+		}
+		return e.report(limitAt(n, codeSpoolLimit, "the spool collects more than %d bytes", e.limit))
 	}
-	if e.owner.Spools == nil {
-		e.owner.Spools = map[string]collection{}
-	}
-	e.owner.Spools[n.name] = collected
+	e.owner.keep(n.name, collected)
 	return nil
 }
 

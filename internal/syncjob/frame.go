@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/jsonata"
@@ -16,6 +17,7 @@ type checkpoint struct {
 	Started   bool                 `json:"started,omitempty"` // the stack was set up
 	Stack     []*frame             `json:"stack,omitempty"`   // from the root to what is being done
 	Parts     int64                `json:"parts,omitempty"`   // the last number that a part was given
+	Worked    time.Duration        `json:"worked,omitempty"`  // that slices have worked on the run before this one
 	Previous  string               `json:"previous_run_date,omitempty"`
 	NotBefore millrace.Time        `json:"not_before,omitempty"` // no fetch before
 	Attempt   int64                `json:"attempt,omitempty"`    // how often the request on top has failed
@@ -141,6 +143,14 @@ func (w *walkFrame) done() bool { return w.Part >= len(w.Parts) }
 func (c *callFrame) nextElement() {
 	c.Element++
 	c.Cursor, c.Page, c.Ended, c.Loop = nil, 0, false, loopMark{}
+}
+
+// keep remembers what a spool has collected.
+func (c *callFrame) keep(spool string, collected collection) {
+	if c.Spools == nil {
+		c.Spools = map[string]collection{}
+	}
+	c.Spools[spool] = collected
 }
 
 // done reports whether all pages of all elements were fetched.

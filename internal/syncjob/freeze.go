@@ -72,11 +72,11 @@ func (s *slice) catchUp(ctx context.Context) error {
 // run has ended with it.
 func (s *slice) freeze(ctx context.Context, ch change) error {
 	next := *s.run
-	s.moveStatus(&next, ch)
 	frozen, err := s.prepare(&next, ch.out)
 	if err != nil {
 		return err
 	}
+	s.moveStatus(&next, ch)
 	parts, err := s.divide(&next)
 	if err != nil {
 		return err
@@ -132,6 +132,7 @@ type division struct {
 
 // divide encodes the checkpoint into the row, and what is long of it into parts that are written once.
 func (s *slice) divide(next *millrace.SyncJobRun) (division, error) {
+	s.point.Worked = s.workedFor()
 	var d division
 	var err error
 	if d.fresh, d.used, err = s.point.spill(s.r.inline); err != nil {
@@ -184,39 +185,73 @@ func (s *slice) moveStatus(next *millrace.SyncJobRun, ch change) {
 	}
 }
 
-// prepare numbers outputs and writes their bodies. Outputs that nobody wants, or can take, are left out.
+// prepare numbers outputs and writes their bodies. Outputs that nobody wants, or can take, are left out. A record that
+// is too large to be sent makes the run fail, behind what comes before it.
 func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, error) {
-	now := s.r.now()
 	var frozen []*pending
 	for _, out := range outs {
 		if !s.wanted(out) {
 			continue
 		}
-		next.Sequence++
-		p := &pending{
-			frozen: millrace.FrozenDelivery{
-				RunID: next.ID, Sequence: next.Sequence, WebhookID: out.webhook, Event: out.event,
-				Records: int64(len(out.records)), Resource: out.resource, Method: out.method, CreatedAt: now,
-			},
-			delivery: millrace.Delivery{
-				ID: deliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
-				SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
-			},
-		}
-		whole, payload, err := body(next, p, out)
+		some, tooLarge, err := s.number(next, out)
 		if err != nil {
 			return nil, err
 		}
-		p.frozen.Body = whole
-		if s.heard[out.event] {
-			p.event = &millrace.Event{
-				ID: millrace.NewID[millrace.EventID](), EnvironmentID: next.EnvironmentID, Name: out.event, Payload: payload,
-				Depth: next.Depth, SyncJobRunID: next.ID, CreatedAt: now,
-			}
+		frozen = append(frozen, some...)
+		if tooLarge != nil && s.point.Failing == nil {
+			s.failing(tooLarge.RunError)
+			break
 		}
-		frozen = append(frozen, p)
 	}
 	return frozen, nil
+}
+
+// number makes the delivery of an output: more than one when its records are too large for one.
+func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *problem, error) {
+	now := s.r.now()
+	next.Sequence++
+	p := &pending{
+		frozen: millrace.FrozenDelivery{
+			RunID: next.ID, Sequence: next.Sequence, WebhookID: out.webhook, Event: out.event,
+			Records: int64(len(out.records)), Resource: out.resource, Method: out.method, CreatedAt: now,
+		},
+		delivery: millrace.Delivery{
+			ID: deliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
+			SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
+		},
+	}
+	whole, payload, err := body(next, p, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(whole) > s.r.cfg.MaxDelivery && out.event == millrace.EventRunRecord {
+		next.Sequence--
+		return s.halve(next, out, len(whole))
+	}
+	p.frozen.Body = whole
+	if s.heard[out.event] {
+		p.event = &millrace.Event{
+			ID: millrace.NewID[millrace.EventID](), EnvironmentID: next.EnvironmentID, Name: out.event, Payload: payload,
+			Depth: next.Depth, SyncJobRunID: next.ID, CreatedAt: now,
+		}
+	}
+	return []*pending{p}, nil, nil
+}
+
+// halve makes two deliveries of an output that has size bytes.
+func (s *slice) halve(next *millrace.SyncJobRun, out output, size int) ([]*pending, *problem, error) {
+	middle := len(out.records) / 2
+	if middle == 0 {
+		return nil, limitAt(out.node, codeDelivery, "a delivery of one record has %d bytes; at most %d are allowed", size, s.r.cfg.MaxDelivery), nil
+	}
+	front, back := out, out
+	front.records, back.records = out.records[:middle], out.records[middle:]
+	frozen, tooLarge, err := s.number(next, front)
+	if err != nil || tooLarge != nil {
+		return frozen, tooLarge, err
+	}
+	more, tooLarge, err := s.number(next, back)
+	return append(frozen, more...), tooLarge, err
 }
 
 // wanted reports whether an output is sent at all.

@@ -37,11 +37,7 @@ func (s *slice) lifecycle(event string, run *millrace.SyncJobRun) (output, error
 
 // fail makes a run fail: what it has brought so far is sent, its error events are walked, and then it ends.
 func (s *slice) fail(ctx context.Context, e *evaluation, reason millrace.RunError) error {
-	s.point.Failing = &reason
-	s.point.Stack, s.point.NotBefore = nil, 0
-	if len(s.plan) == 0 {
-		s.point.Stack = startWalk(s.graph.errors)
-	}
+	s.failing(reason)
 	return s.freeze(ctx, change{out: e.out, counts: e.counts})
 }
 

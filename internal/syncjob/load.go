@@ -19,6 +19,7 @@ func (s *slice) load(ctx context.Context) error {
 	if s.stats, err = readStats(s.run.ResourceStats); err != nil {
 		return err
 	}
+	s.worked = s.point.Worked
 	s.readEvents()
 	if err := s.r.db.View(ctx, func(tx *store.Tx) error { return s.read(ctx, tx) }); err != nil {
 		return fmt.Errorf("load sync job run: %w", err)

@@ -19,7 +19,7 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 	sc := s.scopeOf(s.point.Stack)
 	e.owner = ownerIn(s.point.Stack)
 	if c.Page >= s.r.cfg.MaxPages {
-		return s.giveUp(e, c, problemAt(n, codePageLimit, "there are more than %d pages", s.r.cfg.MaxPages))
+		return s.giveUp(e, c, limitAt(n, codePageLimit, "there are more than %d pages", s.r.cfg.MaxPages))
 	}
 	req, p := s.request(ctx, n, c, sc)
 	if ctx.Err() != nil {

@@ -22,6 +22,8 @@ const (
 	codeRecursion   = "recursion_limit"
 	codeSpoolLimit  = "spool_limit"
 	codeRefused     = "refused_by_webhook"
+	codeRunTime     = "run_time_limit"
+	codeDelivery    = "delivery_limit"
 	codePlan        = "invalid_resources"
 	codeStateKey    = "invalid_state_key"
 	codeStateLimit  = "state_limit"
@@ -34,6 +36,7 @@ type problem struct {
 	method string
 	status int
 	body   json.RawMessage
+	limit  bool // of ours: the run fails, whatever its error_handling says
 }
 
 // problemAt returns a problem of a node.
@@ -42,6 +45,14 @@ func problemAt(n *node, code, format string, args ...any) *problem {
 		RunError: millrace.RunError{Code: code, Message: fmt.Sprintf(format, args...), Node: n.name, Resource: n.resource()},
 		method:   n.method(),
 	}
+}
+
+// limitAt returns the problem that a node has run into a limit of ours. Going on would leave out what is behind the
+// limit, and the next run, which reads only what has changed since, would never make up for it.
+func limitAt(n *node, code, format string, args ...any) *problem {
+	p := problemAt(n, code, format, args...)
+	p.limit = true
+	return p
 }
 
 // expressionProblem returns the problem behind an error of an expression or template at path.

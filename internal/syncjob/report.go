@@ -32,8 +32,11 @@ func (e *evaluation) failedAt(ctx context.Context, n *node, path string, err err
 func (e *evaluation) report(p *problem) error {
 	e.counts.of(p.Resource, p.method).Failed++
 	handling := e.run.ErrorHandling
-	if e.point.Failing != nil {
+	switch {
+	case e.point.Failing != nil:
 		handling = millrace.ErrorIgnore // it fails already
+	case p.limit:
+		handling = millrace.ErrorFailFast
 	}
 	switch handling {
 	case millrace.ErrorFailFast:

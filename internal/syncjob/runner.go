@@ -29,6 +29,8 @@ type Config struct {
 	MaxPages     int64           // of one request, or of one element of its loop; 0: 100,000
 	MaxRecursion int64           // how deep a request may recurse; 0: 32
 	MaxSpool     int             // bytes that a spool may collect; 0: 32 MiB
+	MaxDelivery  int             // bytes of a delivery of records, which are divided among several; 0: 16 MiB
+	MaxRunTime   time.Duration   // that slices may work on a run, all together; 0: 72 h
 }
 
 // Runner executes sync job runs. It holds no state of them: any Runner of any process may do the next slice.
@@ -66,6 +68,8 @@ func New(cfg Config) (*Runner, error) {
 	setDefault(&cfg.MaxPages, 100_000)
 	setDefault(&cfg.MaxRecursion, 32)
 	setDefault(&cfg.MaxSpool, 32<<20)
+	setDefault(&cfg.MaxDelivery, 16<<20)
+	setDefault(&cfg.MaxRunTime, 72*time.Hour)
 	if cfg.FetchRetries == nil {
 		cfg.FetchRetries = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute}
 	}

@@ -31,7 +31,9 @@ type slice struct {
 	graph   *graph
 	plan    []millrace.Failure // what is wrong with the graph
 	base    scope
+	began   millrace.Time
 	until   millrace.Time
+	worked  time.Duration // before this slice
 }
 
 // pending is a frozen delivery with its row.
@@ -53,7 +55,7 @@ func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	if wait := until(s.run.RetryAt, began); wait > 0 {
 		return millrace.RetryAfter(wait, nil)
 	}
-	s.until = began.Add(r.cfg.Slice)
+	s.began, s.until = began, began.Add(r.cfg.Slice)
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	err = s.load(ctx)
@@ -166,6 +168,9 @@ func (s *slice) proceed(ctx context.Context) error {
 		return s.begin(ctx)
 	case len(s.plan) > 0 && s.point.Failing == nil:
 		return s.fail(ctx, s.evaluation(nil), s.planError())
+	}
+	if reason := s.overdue(); reason != nil {
+		return s.fail(ctx, s.evaluation(nil), *reason)
 	}
 	return s.advance(ctx)
 }
