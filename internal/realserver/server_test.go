@@ -28,7 +28,7 @@ func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		_ = <-ended // that it was killed
 		if t.Failed() {
 			text := log.String()
 			t.Logf("the end of the server's log:\n%s", text[max(0, len(text)-4000):])
