@@ -2,6 +2,7 @@ package millracetest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/millrace/millrace"
@@ -43,7 +44,7 @@ func (m *model) hand(n *node, records Page) ([]visit, error) {
 		}
 		switch c.kind {
 		case kindSpool:
-			m.spools[c] = append(m.spools[c][:len(m.spools[c]):len(m.spools[c])], records...)
+			m.spools[c] = append(slices.Clip(m.spools[c]), records...)
 		case kindTransform:
 			out, code := shaped(c.shape, records)
 			if code != "" {

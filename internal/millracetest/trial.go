@@ -70,12 +70,18 @@ const (
 	shapeSum    = "sum"    // one record
 )
 
-// shapes are the transforms as JSONata; %[1]s is the name of the node above.
-var shapes = map[string]string{
-	shapePick:   "resources.%[1]s.{\"id\": id, \"n\": n}",
-	shapeEven:   "resources.%[1]s[n %% 2 = 0]",
-	shapeStrict: "resources.%[1]s.{\"id\": id, \"n\": n, \"v\": $number(v)}",
-	shapeSum:    "{\"id\": \"s\" & $count(resources.%[1]s), \"n\": $count(resources.%[1]s)}",
+// expressionOf returns a transform as JSONata; above names the node above it.
+func expressionOf(shape, above string) string {
+	switch batch := "resources." + above; shape {
+	case shapeEven:
+		return batch + "[n % 2 = 0]"
+	case shapeStrict:
+		return batch + `.{"id": id, "n": n, "v": $number(v)}`
+	case shapeSum:
+		return `{"id": "s" & $count(` + batch + `), "n": $count(` + batch + `)}`
+	default: // shapePick
+		return batch + `.{"id": id, "n": n}`
+	}
 }
 
 // mostRequests bounds the pages that a trial reads.

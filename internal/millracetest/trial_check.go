@@ -139,19 +139,21 @@ func (t *Trial) read(r *Received) (sent, int, error) {
 // story describes what a trial is made of, for whoever has to find out what went wrong.
 func (t *Trial) story() string {
 	job, _ := json.MarshalIndent(t.job(), "", " ")
-	out := "job " + string(job)
+	var out strings.Builder
+	fmt.Fprintf(&out, "job %s", job)
 	for name, res := range t.Provider.Resources {
-		out += fmt.Sprintf("\n%s: %q, page size %d, loops to %v", name, res.Pagination, res.PageSize, res.LoopTo)
+		fmt.Fprintf(&out, "\n%s: %q, page size %d, loops to %v", name, res.Pagination, res.PageSize, res.LoopTo)
 		for _, f := range res.Faults {
-			out += fmt.Sprintf("\n  fault %+v", *f)
+			fmt.Fprintf(&out, "\n  fault %+v", *f)
 		}
 		for key, pages := range res.Lists {
 			sizes := make([]int, len(pages))
 			for i, p := range pages {
 				sizes[i] = len(p)
 			}
-			out += fmt.Sprintf("\n  list %s: pages of %v", key, sizes)
+			fmt.Fprintf(&out, "\n  list %s: pages of %v", key, sizes)
 		}
 	}
-	return out + fmt.Sprintf("\nthe key expires after %d pages; rate limits described: %t", t.Provider.ExpireAfter, t.limits)
+	fmt.Fprintf(&out, "\nthe key expires after %d pages; rate limits described: %t", t.Provider.ExpireAfter, t.limits)
+	return out.String()
 }

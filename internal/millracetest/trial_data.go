@@ -2,7 +2,9 @@ package millracetest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -14,7 +16,7 @@ type asked struct {
 }
 
 // padding is what a huge record carries.
-var padding = strings.Repeat("0123456789abcdef", 16<<10)
+func padding() string { return strings.Repeat("0123456789abcdef", 16<<10) }
 
 // drawList makes up a list the first time that the model reads it. Its pages are those that whoever follows the
 // pagination must read, an empty one at the end included.
@@ -55,7 +57,7 @@ func (t *Trial) drawList(n *node, key string, depth int) []Page {
 
 func (t *Trial) drawRecord(n *node, key string, serial, depth int) map[string]any {
 	r := map[string]any{
-		"id": fmt.Sprintf("%s.%x.%d", n.name, hashOf(key), serial), "n": float64(t.random.IntN(10)), "v": fmt.Sprint(t.random.IntN(10)),
+		"id": fmt.Sprintf("%s.%x.%d", n.name, hashOf(key), serial), "n": float64(t.random.IntN(10)), "v": strconv.Itoa(t.random.IntN(10)),
 	}
 	if n.recurses {
 		r["more"] = depth < 2 && t.one(3)
@@ -64,7 +66,7 @@ func (t *Trial) drawRecord(n *node, key string, serial, depth int) map[string]an
 		r["v"] = "bad"
 	}
 	if t.one(40) {
-		r["pad"] = padding
+		r["pad"] = padding()
 	}
 	if t.one(10) {
 		r["odd"] = map[string]any{"ünï": []any{nil, true, "\u2028<&>", 1.5, map[string]any{}}, "": ""}
@@ -73,23 +75,21 @@ func (t *Trial) drawRecord(n *node, key string, serial, depth int) map[string]an
 }
 
 func hashOf(s string) uint32 {
-	h := uint32(2166136261)
-	for _, b := range []byte(s) {
-		h = (h ^ uint32(b)) * 16777619
-	}
-	return h
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s))
+	return h.Sum32()
 }
 
 // fit makes pages possible in the resource's pagination.
 func (res *Resource) fit(pages []Page) []Page {
-	switch {
-	case res.Pagination == PageNumber, res.Pagination == PageOffset, res.Pagination == PageRange:
+	switch res.Pagination {
+	case PageNumber, PageOffset, PageRange:
 		all := flat(pages)
 		pages = res.chunks(all)
 		if full := len(all)%res.PageSize == 0; full && res.Pagination != PageRange {
 			pages = append(pages, Page{}) // only an empty page says that the full one was the last
 		}
-	case res.Pagination == PageTotal, res.Pagination == PageMore:
+	case PageTotal, PageMore:
 		var some []Page
 		for _, p := range pages {
 			if p = p[:min(len(p), res.PageSize)]; len(p) > 0 {
@@ -97,7 +97,7 @@ func (res *Resource) fit(pages []Page) []Page {
 			}
 		}
 		pages = some
-	case res.Pagination == "":
+	case "":
 		pages = []Page{flat(pages)}
 	}
 	if len(pages) == 0 {
@@ -114,26 +114,29 @@ func flat(pages []Page) Page {
 	return all
 }
 
-// permanent says how a fault is reported when it stays.
-var permanent = []struct {
+// permanent is a fault that stays, and how it is reported.
+type permanent struct {
 	fault Fault
 	code  string
-}{
-	{Fault{Status: http.StatusInternalServerError}, "http_500"},
-	{Fault{Status: http.StatusBadGateway}, "http_502"},
-	{Fault{Status: http.StatusNotFound}, "http_404"},
-	{Fault{Status: http.StatusNotFound}, "http_404"},
-	{Fault{Status: http.StatusForbidden}, "http_403"},
-	{Fault{Status: http.StatusUnprocessableEntity}, "http_422"},
-	{Fault{Break: BreakReset}, "reset"},
-	{Fault{Break: BreakHalf}, "reset"},
-	{Fault{Break: BreakHTML}, "unreadable"},
-	{Fault{Break: BreakTorn}, "unreadable"},
+}
+
+func permanents() []permanent {
+	return []permanent{
+		{Fault{Status: http.StatusInternalServerError}, "http_500"},
+		{Fault{Status: http.StatusBadGateway}, "http_502"},
+		{Fault{Status: http.StatusNotFound}, "http_404"},
+		{Fault{Status: http.StatusForbidden}, "http_403"},
+		{Fault{Status: http.StatusUnprocessableEntity}, "http_422"},
+		{Fault{Break: BreakReset}, "reset"},
+		{Fault{Break: BreakHalf}, "reset"},
+		{Fault{Break: BreakHTML}, "unreadable"},
+		{Fault{Break: BreakTorn}, "unreadable"},
+	}
 }
 
 // codeOf returns how a fault that stays is reported.
 func codeOf(f *Fault) string {
-	for _, p := range permanent {
+	for _, p := range permanents() {
 		if p.fault.Status == f.Status && p.fault.Break == f.Break {
 			return p.code
 		}
@@ -158,7 +161,8 @@ func (t *Trial) drawFaults(pages []asked, patient bool) {
 				res.Faults = append(res.Faults, t.drawTemporary(a))
 			}
 		case draw == 4:
-			f := permanent[t.random.IntN(len(permanent))].fault
+			kinds := permanents()
+			f := kinds[t.random.IntN(len(kinds))].fault
 			f.List, f.Page = a.key, a.page
 			res.Faults = append(res.Faults, &f)
 		}

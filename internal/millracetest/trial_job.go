@@ -140,7 +140,7 @@ func (t *Trial) element(n *node) map[string]any {
 	}
 	switch n.kind {
 	case kindTransform:
-		e["config"] = map[string]any{"expression": fmt.Sprintf(shapes[n.shape], above)}
+		e["config"] = map[string]any{"expression": expressionOf(n.shape, above)}
 	case kindAddContext:
 		e["config"] = map[string]any{"expression": fmt.Sprintf(`{%q: "c" & resources.%s.id}`, n.name, above)}
 	case kindRequest:

@@ -32,17 +32,21 @@ func ServeIfAsked() {
 	flags.StringVar(&opts.Database, "database", "", "")
 	flags.StringVar(&opts.EncryptionKey, "encryption-key", "", "")
 	_ = flags.Parse(os.Args[2:]) // exits on an error
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	s, err := server.New(ctx, opts)
-	if err == nil {
-		err = s.Run(ctx)
-	}
-	if err != nil {
-		opts.Logger.ErrorContext(ctx, "serve", slog.String("err", err.Error()))
+	if err := serve(opts); err != nil {
+		opts.Logger.ErrorContext(context.Background(), "serve", slog.String("err", err.Error()))
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+func serve(opts server.Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := server.New(ctx, opts)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
 }
 
 // NewOwnNode returns a node whose program is this test program, which need not be built first.
