@@ -24,19 +24,24 @@ func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start the server: %v", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended does not matter: it is killed
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = <-ended // that it was killed
+		<-ended
 		if t.Failed() {
 			text := log.String()
 			t.Logf("the end of the server's log:\n%s", text[max(0, len(text)-4000):])
 		}
 	})
 	millracetest.Wait(t, patience, func() (bool, any) {
-		if len(ended) > 0 {
+		select {
+		case <-ended:
 			t.Fatal("the server ended while it was starting")
+		default:
 		}
 		status, answer, err := (&rest{base: base}).call(t.Context(), http.MethodGet, ready, nil)
 		return err == nil && status == http.StatusOK, fmt.Sprint(status, string(answer), err)
