@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -73,10 +74,8 @@ func Get(name string) (*Integration, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range names {
-		if known == name {
-			return read(name)
-		}
+	if slices.Contains(names, name) {
+		return read(name)
 	}
 	if meant := millrace.Nearest(name, names); meant != "" {
 		return nil, millrace.Errorf(millrace.KindNotFound, "there is no integration %q, did you mean %s?", name, meant)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,10 +40,8 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("webhook: a secret is required")
 	}
-	for _, s := range secrets {
-		if s == "" {
-			return nil, errors.New("webhook: a secret is empty")
-		}
+	if slices.Contains(secrets, "") {
+		return nil, errors.New("webhook: a secret is empty")
 	}
 	return &Verifier{secrets: secrets}, nil
 }

@@ -101,10 +101,11 @@ func refusal(method, path string, status int, answer []byte) error {
 	if len(envelope.Details.Failures) == 0 {
 		return fmt.Errorf("%s: %s", head, envelope.Message)
 	}
+	lines := []string{head}
 	for _, f := range envelope.Details.Failures {
-		head += "\n  " + failureLine(f)
+		lines = append(lines, failureLine(f))
 	}
-	return errors.New(head)
+	return errors.New(strings.Join(lines, "\n  "))
 }
 
 func failureLine(f millrace.Failure) string {

@@ -78,7 +78,7 @@ type nameIn struct {
 	Name        string `path:"name" doc:"The name of the event." example:"integrated_account:active"`
 }
 
-func (in *nameIn) read(r *request, _ *bodyReader) error {
+func (in *nameIn) read(r *request, _ *bodyReader) error { //nolint:unparam // the method of an interface
 	in.Environment = r.environment
 	return nil
 }

@@ -78,7 +78,7 @@ type proxyIn struct {
 	body *bodyReader
 }
 
-func (in *proxyIn) read(r *request, b *bodyReader) error {
+func (in *proxyIn) read(r *request, b *bodyReader) error { //nolint:unparam // the method of an interface
 	in.r, in.body = r, b
 	return nil
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -21,8 +22,8 @@ type remotePage struct {
 	Partial    *bool           `json:"is_partial_response,omitempty"`
 }
 
-// remoteEnvelope is the body of a refusal that comes from a third party.
-type remoteEnvelope struct {
+// remoteError is the body of a refusal that comes from a third party.
+type remoteError struct {
 	envelope
 	Remote bool            `json:"truto_is_remote_error"`
 	Raw    json.RawMessage `json:"raw_response,omitempty"`
@@ -35,9 +36,7 @@ func (q *proxyQuery) write(answer *ThirdPartyAnswer) *written {
 		"X-Content-Type-Options": {"nosniff"}, "Content-Security-Policy": {"sandbox; default-src 'none'"},
 	}}
 	copySafe(w.Header, answer.Headers)
-	for name, values := range answer.Limits {
-		w.Header[name] = values
-	}
+	maps.Copy(w.Header, answer.Limits)
 	switch {
 	case answer.Refused != nil:
 		w.json(refusalOf(answer))
@@ -73,8 +72,8 @@ func (w *written) json(v any) {
 	w.Body = buf.Bytes()
 }
 
-func refusalOf(answer *ThirdPartyAnswer) *remoteEnvelope {
-	e := &remoteEnvelope{envelope: *newEnvelope(answer.Status, answer.Refused.Message), Remote: true}
+func refusalOf(answer *ThirdPartyAnswer) *remoteError {
+	e := &remoteError{envelope: *newEnvelope(answer.Status, answer.Refused.Message), Remote: true}
 	switch raw := answer.Refused.Raw; {
 	case len(raw) == 0:
 	case json.Valid(raw):

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ func third(id string) option {
 			param("limit", "query", "How many records a page has at most.", false, &huma.Schema{Type: huma.TypeInteger})
 			param("next_cursor", "query", "The next_cursor or prev_cursor of another page; empty for the first.", false, text)
 		}
-		if op.Method == "GET" {
+		if op.Method == http.MethodGet {
 			return
 		}
 		param("truto_body_passthrough", "query", "true: the body is a file and is sent as it is.", false, &huma.Schema{Type: huma.TypeBoolean})

@@ -31,7 +31,9 @@ func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Logf("the server ended: %v", err) // it was killed
+		}
 		if t.Failed() {
 			text := log.String()
 			t.Logf("the end of the server's log:\n%s", text[max(0, len(text)-4000):])

@@ -60,7 +60,7 @@ func (tx *Tx) OpenScheduleRuns(ctx context.Context, ids []millrace.SyncJobCronTr
 	args := padded(ids)
 	out := map[millrace.SyncJobCronTriggerID][]millrace.SyncJobRun{}
 	err := tx.each(ctx, `SELECT id, sync_job_cron_trigger_id, status FROM sync_job_run
-WHERE sync_job_cron_trigger_id IN (`+placeholders(1, len(args))+`) AND sync_job_cron_trigger_id <> '' AND status IN ('created', 'running', 'rate_limited')
+WHERE sync_job_cron_trigger_id IN (`+placeholders(len(args))+`) AND sync_job_cron_trigger_id <> '' AND status IN ('created', 'running', 'rate_limited')
 ORDER BY created_at, id`, args, func(r rows) error {
 		var v millrace.SyncJobRun
 		if err := r.Scan((*string)(&v.ID), (*string)(&v.SyncJobCronTriggerID), (*string)(&v.Status)); err != nil {

@@ -111,7 +111,7 @@ func (tx *Tx) LockCronTriggers(ctx context.Context, ids []millrace.SyncJobCronTr
 		return nil, nil
 	}
 	args := padded(ids)
-	return tx.db.tables.cronTrigger.all(ctx, tx, "id IN ("+placeholders(1, len(args))+") ORDER BY next_run_at, id"+tx.db.dialect.skipLocked(), args...)
+	return tx.db.tables.cronTrigger.all(ctx, tx, "id IN ("+placeholders(len(args))+") ORDER BY next_run_at, id"+tx.db.dialect.skipLocked(), args...)
 }
 
 // MoveCronTrigger sets when a schedule is due next; 0: never. Firing is no change of the schedule, so that updated_at

@@ -44,7 +44,7 @@ func (tx *Tx) SaveState(ctx context.Context, v *millrace.StateEntry) error {
 		return err
 	}
 	_, err = tx.one(ctx, fmt.Sprintf(`INSERT INTO %s (%s) VALUES (%s) ON CONFLICT (id) DO UPDATE SET value = excluded.value,
-sync_job_run_id = excluded.sync_job_run_id, updated_at = excluded.updated_at RETURNING created_at`, t.name, t.names(), placeholders(1, len(args))),
+sync_job_run_id = excluded.sync_job_run_id, updated_at = excluded.updated_at RETURNING created_at`, t.name, t.names(), placeholders(len(args))),
 		args, (*int64)(&v.CreatedAt))
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)

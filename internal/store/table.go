@@ -207,13 +207,13 @@ func (t *table[T]) dests(v *T) []any {
 	return dests
 }
 
-func placeholders(from, n int) string {
+func placeholders(n int) string {
 	var b strings.Builder
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "$%d", from+i)
+		fmt.Fprintf(&b, "$%d", i+1)
 	}
 	return b.String()
 }
@@ -225,7 +225,7 @@ func (t *table[T]) insert(ctx context.Context, tx *Tx, v *T) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.name, t.names(), placeholders(1, len(args))), args...)
+	_, err = tx.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.name, t.names(), placeholders(len(args))), args...)
 	if tx.db.dialect.isUnique(err) {
 		return &millrace.Error{Kind: millrace.KindConflict, Message: t.what + " already exists", Err: err}
 	}
@@ -243,7 +243,7 @@ func (t *table[T]) insertNew(ctx context.Context, tx *Tx, v *T) (bool, error) {
 		return false, err
 	}
 	n, err := tx.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT DO NOTHING",
-		t.name, t.names(), placeholders(1, len(args))), args...)
+		t.name, t.names(), placeholders(len(args))), args...)
 	if err != nil {
 		return false, fmt.Errorf("insert %s: %w", t.what, err)
 	}

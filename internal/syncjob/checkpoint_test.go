@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -77,9 +78,7 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 			if size := len(w.checkpoint()); size > 3*maxInline/2 {
 				t.Fatalf("after %d requests the checkpoint has %d bytes, want it to stay below %d", len(w.api.calls), size, 3*maxInline/2)
 			}
-			for number, size := range w.parts() {
-				written[number] = size
-			}
+			maps.Copy(written, w.parts())
 		}
 		if n := len(w.api.calls); n != 200 {
 			t.Errorf("%d requests were made, want 200: 1 for the page, 100 for its first record, and 1 for each other", n)

@@ -156,7 +156,7 @@ func (w *warnings) arg(u use, path []string, schema []argSchema) {
 	if slices.Contains(known, name) {
 		return
 	}
-	w.add(unknownName(u.path, fmt.Sprintf("args_schema does not declare args.%s", name), name, known))
+	w.add(unknownName(u.path, "args_schema does not declare args."+name, name, known))
 }
 
 // record warns of a read below resources that nothing above the node puts out.
@@ -179,7 +179,7 @@ func (w *warnings) record(u use, path []string) {
 	if len(path) > 2 && w.isModel(path[1]) {
 		got += "." + path[2]
 	}
-	w.add(unknownName(u.path, fmt.Sprintf("no node above puts out resources.%s", got), got, known))
+	w.add(unknownName(u.path, "no node above puts out resources."+got, got, known))
 }
 
 // isModel reports whether a resource of the job has two segments of which this is the first.

@@ -173,11 +173,7 @@ func (p *prepared) mutex() string {
 
 // lasting reports whether repeating would end in the same error.
 func lasting(err error) bool {
-	switch millrace.KindOf(err) {
-	case millrace.KindInvalid, millrace.KindNotFound, millrace.KindConflict:
-		return true
-	}
-	return false
+	return slices.Contains([]millrace.Kind{millrace.KindInvalid, millrace.KindNotFound, millrace.KindConflict}, millrace.KindOf(err))
 }
 
 // commit fires schedules in one transaction and returns how many. Those that were changed since they were prepared, or
