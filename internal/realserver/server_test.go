@@ -31,9 +31,7 @@ func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		if err := <-ended; err != nil {
-			t.Logf("the server ended: %v", err) // it was killed
-		}
+		<-ended
 		if t.Failed() {
 			text := log.String()
 			t.Logf("the end of the server's log:\n%s", text[max(0, len(text)-4000):])
