@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"sync"
 	"testing"
 )
 
@@ -122,15 +121,14 @@ func awkwardJSON(n int) any {
 
 func (p *pocketBase) createMany(t *testing.T, collection string, n int, record func(n int) map[string]any) {
 	t.Helper()
-	var mu sync.Mutex
+	ids := make([]string, n)
 	each(t, n, func(i int) error {
 		var made struct{ ID string }
 		err := p.try(t.Context(), http.MethodPost, p.path(collection), record(i), &made)
-		mu.Lock()
-		defer mu.Unlock()
-		p.ids[collection] = append(p.ids[collection], made.ID)
+		ids[i] = made.ID
 		return err
 	})
+	p.ids[collection] = append(p.ids[collection], ids...)
 }
 
 // all returns what the server says it has, in pages of another size than the integration asks for.
