@@ -63,7 +63,8 @@ func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (s
 	case paced > 0:
 		return syncjob.FetchResult{Outcome: syncjob.FetchPaced, RetryAfter: paced}, nil
 	}
-	got, err := f.callFor(ctx, who, account, out)
+	got, back, err := f.callFor(ctx, who, account, out)
+	got.RetryAfter = back
 	if err != nil {
 		return rejected(err)
 	}
@@ -79,21 +80,25 @@ func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID
 	return account, err
 }
 
-// call makes one request on behalf of an account for somebody who does not wait.
+// call makes one request on behalf of an account for somebody who does not wait, and who is told what the third party
+// said of when to come back, where it did.
 func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
-	return f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
+	o, back, err := f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
+	if o.RetryAfter == 0 {
+		o.RetryAfter = back
+	}
+	return o, err
 }
 
 // callFor makes one request on behalf of an account. Whatever asks a third party comes through here, so that whatever
-// is answered is learned from.
-func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+// is answered is learned from. The duration is when the caller shall come back.
+func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
 	req.Integration, req.Context = account.config, account.full
 	o, err := f.fetcher.Fetch(ctx, req)
 	if err != nil {
-		return o, err
+		return o, 0, err
 	}
-	o.RetryAfter = f.budget.learn(ctx, who, &o)
-	return o, f.judge(ctx, account, &o)
+	return o, f.budget.learn(ctx, who, &o), f.judge(ctx, account, &o)
 }
 
 func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
