@@ -187,11 +187,13 @@ func parseMethod(f field, name string, inherited settings) *Method {
 
 // methodKeys are the documented members of a method object.
 func methodKeys() []string {
-	return []string{"path", "method", "base_url", "headers", "query", "query_array_format", "authorization", "pagination",
+	return []string{
+		"path", "method", "base_url", "headers", "query", "query_array_format", "authorization", "pagination",
 		"error_expression", "body", "body_format", "body_format_config", "response_path", "pagination_path",
 		"add_query_to_body", "ignore_body_in_pagination", "ignore_body", "set_body_to_null", "no_auth",
 		"ignore_credentials_on_redirect", "api_response_format", "throw_error_on_parse_error", "query_schema",
-		"body_schema", "response_schema", "description", "api_documentation_url", "scopes", "examples"}
+		"body_schema", "response_schema", "description", "api_documentation_url", "scopes", "examples",
+	}
 }
 
 // parsePaginationPath tells the two uses of the field apart: a path of a URL for later pages, or the dotted path of

@@ -39,18 +39,21 @@ func TestLimitsFailTheRun(t *testing.T) {
 		{"pages", `[` + request + persist + `]`, endless, millrace.RunError{Code: codePageLimit, Message: "there are more than 4 pages"}, 4},
 		{
 			"recursion", `[` + request + `,"recurse":{"if":"{{resources.a.more:bool}}"}` + persist + `]`, single,
-			millrace.RunError{Code: codeRecursion, Message: "the request recurses more than 2 times"}, 3,
+			millrace.RunError{Code: codeRecursion, Message: "the request recurses more than 2 times"},
+			3,
 		},
 		{
 			"spool", `[` + request + persist + `,{"name":"s","type":"spool","depends_on":"a"}]`, endless,
 			millrace.RunError{
 				Code: codeSpoolLimit, Node: "s",
 				Message: `the spool collects more than 60 bytes; not sent were 3 records that the spool "s" had collected`,
-			}, 3,
+			},
+			3,
 		},
 		{
 			"delivery", `[` + request + persist + `]`, large,
-			millrace.RunError{Code: codeDelivery, Message: "a delivery of one record has 2503 bytes; at most 1000 are allowed"}, 1,
+			millrace.RunError{Code: codeDelivery, Message: "a delivery of one record has 2503 bytes; at most 1000 are allowed"},
+			1,
 		},
 		{"run time", `[` + request + persist + `]`, endless, millrace.RunError{Code: codeRunTime, Message: "the run has worked for more than 30s"}, 3},
 	} {

@@ -18,12 +18,15 @@ func TestWarnings(t *testing.T) {
 		schema    string
 		want      []string // path: message
 	}{
-		{name: "nothing to warn of", resources: `[` + tickets + `,"loop_on":"args.ids","query":{"id":"{{args.ids}}"}},
+		{
+			name: "nothing to warn of", resources: `[` + tickets + `,"loop_on":"args.ids","query":{"id":"{{args.ids}}"}},
 		  {"name":"c","type":"request","resource":"comments","method":"list","depends_on":"tickets","query":{"t":"{{resources.ticketing.tickets.id}}-{{resources.tickets.id}}"}},
 		  {"name":"t","type":"transform","depends_on":"c","config":{"expression":"resources.comments.($$.resources.tickets.id & id)"}},
 		  {"name":"o","type":"destination","destination_type":"webhook","config":{"id":"{{args.webhook_id}}{{resources.t.0.id}}"},"resources_to_persist":["t"],"run_if":"$count(payload.records) > 0"}]`,
-			schema: `{"ids":{"type":"array"}}`},
-		{name: "unknown members", resources: `[` + tickets + `,"qurey":{},"config":{"metod":"x","query":{}},"recurse":{"if":"{{resources.tickets.more:bool}}","confg":{},"config":{"url":"x"}}},
+			schema: `{"ids":{"type":"array"}}`,
+		},
+		{
+			name: "unknown members", resources: `[` + tickets + `,"qurey":{},"config":{"metod":"x","query":{}},"recurse":{"if":"{{resources.tickets.more:bool}}","confg":{},"config":{"url":"x"}}},
 		  {"name":"s","type":"spool","depends_on":"tickets","expression":"1"},
 		  {"name":"o","type":"destination","destination_type":"webhook","resources_to_persist":["s"],"method":"insertMany"}]`,
 			want: []string{
@@ -33,30 +36,38 @@ func TestWarnings(t *testing.T) {
 				`resources[0].recurse.config.url: unknown member "url" has no effect`,
 				`resources[1].expression: unknown member "expression" has no effect`,
 				`resources[2].method: unknown member "method" has no effect`,
-			}},
-		{name: "members without effect", resources: `[` + tickets + `,"delete_tracking":"hard","debug":true},
+			},
+		},
+		{
+			name: "members without effect", resources: `[` + tickets + `,"delete_tracking":"hard","debug":true},
 		  {"name":"e","type":"event","depends_on":"tickets","persist":true,"config":{"name":"complete"}}]`,
 			want: []string{
 				`resources[0].delete_tracking: has no effect in this server`,
 				`resources[0].debug: has no effect: only transform and add_context are logged`,
 				`resources[1].depends_on: has no effect: an event comes when its moment comes`,
 				`resources[1].persist: has no effect: a node of type event has no records`,
-			}},
-		{name: "a legacy list", version: 2, resources: `[{"resource":"ticketing/tickets","method":"list","response_format":"raw"},
+			},
+		},
+		{
+			name: "a legacy list", version: 2, resources: `[{"resource":"ticketing/tickets","method":"list","response_format":"raw"},
 		  {"resource":"comments","method":"list","depends_on":"ticketing/tickets","query":{"t":"{{resources.ticketing.ticket.id}}"}}]`,
 			want: []string{
 				`resources[0].response_format: has no effect in this server`,
 				`resources[1].query: no node above puts out resources.ticketing.ticket; did you mean "ticketing.tickets"?`,
-			}},
-		{name: "arguments", schema: `{"type":"object","properties":{"since":{"type":"string"}}}`,
+			},
+		},
+		{
+			name: "arguments", schema: `{"type":"object","properties":{"since":{"type":"string"}}}`,
 			resources: `[` + tickets + `,"query":{"since":"{{args.sinc}}","a":"{{args.webhook_id}}"},"run_if":"args.since and args.x.y"},
 			  {"name":"t","type":"transform","depends_on":"tickets","config":{"expression":"$keys(args)"}}]`,
 			want: []string{
 				`resources[0].run_if: args_schema does not declare args.x`,
 				`resources[0].query: args_schema does not declare args.sinc; did you mean "since"?`,
-			}},
+			},
+		},
 		{name: "arguments without a schema", schema: `{}`, resources: `[` + tickets + `,"query":{"since":"{{args.since}}"}}]`},
-		{name: "records that are not above", resources: `[` + tickets + `},
+		{
+			name: "records that are not above", resources: `[` + tickets + `},
 		  {"name":"users","type":"request","resource":"users","method":"list","query":{"t":"{{resources.tickets.id}}"}},
 		  {"name":"t","type":"transform","depends_on":"users","config":{"expression":"resources.user.id"}},
 		  {"name":"o","type":"destination","destination_type":"webhook","resources_to_persist":["t"],"run_if":"resources.tickets"}]`,
@@ -64,7 +75,8 @@ func TestWarnings(t *testing.T) {
 				`resources[1].query: no node above puts out resources.tickets`,
 				`resources[2].config.expression: no node above puts out resources.user; did you mean "users"?`,
 				`resources[3].run_if: no node above puts out resources.tickets`,
-			}},
+			},
+		},
 		{name: "a job that is refused", resources: `[{"name":"x","type":"spoool","nonsense":1}]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
