@@ -69,7 +69,7 @@ func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.EscapedPath(); path {
 	case "/v1/contacts":
 		switch {
-		case r.Method == "POST":
+		case r.Method == http.MethodPost:
 			answer(201, `{"id":12345678901234567890,"sent":`+string(body)+`}`)
 		case r.URL.Query().Get("offset") == "0":
 			answer(200, `{"data":[{"id":1,"secret":{"a":1,"b":2}},{"id":2}]}`)

@@ -121,7 +121,7 @@ func (f *firing) share(ctx context.Context, older span, fire millrace.CronFire) 
 		return nil
 	}
 	fire.DueAt, fire.LastDueAt, fire.Instants = older.first, older.last, older.count
-	count := strconv.FormatInt(int64(older.count), 10)
+	count := strconv.FormatInt(older.count, 10)
 	if older.more {
 		count = "more than " + count
 	}
