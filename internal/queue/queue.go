@@ -184,10 +184,14 @@ func (q *Queue) config() *river.Config {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{q: q})
 	queues := map[string]river.QueueConfig{}
+	housekeeping := river.QueueConfig{MaxWorkers: 1, FetchPollInterval: time.Second} // nobody waits for it
 	for kind := range q.cfg.Handlers {
 		queues[string(kind)] = river.QueueConfig{MaxWorkers: q.workers(kind)}
+		if kind == millrace.TaskPrune {
+			queues[string(kind)] = housekeeping
+		}
 	}
-	queues[string(millrace.TaskReconcile)] = river.QueueConfig{MaxWorkers: 1}
+	queues[string(millrace.TaskReconcile)] = housekeeping
 	return &river.Config{
 		ID: q.node, Logger: quiet(q.cfg.Logger), Workers: workers, Queues: queues,
 		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: 250 * time.Millisecond,

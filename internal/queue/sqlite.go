@@ -23,7 +23,7 @@ type sqliteEngine struct {
 
 func newSQLite(ctx context.Context, q *Queue) (*sqliteEngine, error) {
 	e := &sqliteEngine{q: q, bus: newBus()}
-	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus}
+	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus, q.cfg.DB}
 	if err := migrate(ctx, driver, q.cfg.Logger); err != nil {
 		return nil, fmt.Errorf("migrate River: %w", err)
 	}
@@ -76,6 +76,38 @@ func (e *sqliteEngine) stop(ctx context.Context) error {
 type sqliteDriver struct {
 	*riversqlite.Driver
 	bus *bus
+	db  *store.DB
+}
+
+// GetExecutor implements riverdriver.Driver.
+func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
+	return &sqliteExecutor{d.Driver.GetExecutor(), d.bus, d.db}
+}
+
+// sqliteExecutor is River's, which looks for tasks with an UPDATE that SQLite compiles anew each time, on the one connection
+// that writes: several times a second for each queue, most of what an idle server would do. A compiled SELECT on a
+// connection that reads finds out first whether there is any, unless the bus has just said so.
+type sqliteExecutor struct {
+	riverdriver.Executor
+	bus *bus
+	db  *store.DB
+}
+
+// JobGetAvailable implements riverdriver.Executor.
+func (e *sqliteExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	if e.bus.takeFresh(params.Queue) {
+		return e.Executor.JobGetAvailable(ctx, params)
+	}
+	found := false
+	err := e.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		found, err = tx.HasJob(ctx, params.Queue)
+		return err
+	})
+	if err != nil || !found {
+		return &riverdriver.JobGetAvailableResult{}, err
+	}
+	return e.Executor.JobGetAvailable(ctx, params)
 }
 
 // GetListener implements riverdriver.Driver.
@@ -90,15 +122,19 @@ func (d *sqliteDriver) SupportsListenNotify() bool { return false }
 type bus struct {
 	mu     sync.Mutex
 	queues []string
+	fresh  map[string]bool // queues that got one since they were last asked
 	signal chan struct{}
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newBus() *bus { return &bus{signal: make(chan struct{}, 1), closed: make(chan struct{})} }
+func newBus() *bus {
+	return &bus{fresh: map[string]bool{}, signal: make(chan struct{}, 1), closed: make(chan struct{})}
+}
 
 func (b *bus) inserted(queue string) {
 	b.mu.Lock()
+	b.fresh[queue] = true
 	waiting := false
 	for _, q := range b.queues {
 		waiting = waiting || q == queue
@@ -111,6 +147,15 @@ func (b *bus) inserted(queue string) {
 	case b.signal <- struct{}{}:
 	default:
 	}
+}
+
+// takeFresh reports whether a queue got a task since this was last called for it.
+func (b *bus) takeFresh(queue string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fresh := b.fresh[queue]
+	delete(b.fresh, queue)
+	return fresh
 }
 
 func (b *bus) next() (string, bool) {

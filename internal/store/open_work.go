@@ -32,6 +32,17 @@ func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
 	return out, nil
 }
 
+// HasJob reports whether a queue of River on SQLite has a job that is ready to be worked. It is for the queue.
+func (tx *Tx) HasJob(ctx context.Context, queue string) (bool, error) {
+	var one int64
+	found, err := tx.one(ctx, `SELECT 1 FROM river_job WHERE state = 'available' AND queue = $1 AND priority >= 0
+AND scheduled_at <= datetime('now', 'subsec') LIMIT 1`, []any{queue}, &one)
+	if err != nil {
+		return false, fmt.Errorf("look for tasks: %w", err)
+	}
+	return found, nil
+}
+
 // HastenJob makes a River job that waits for later available now. It is for the queue.
 func (tx *Tx) HastenJob(ctx context.Context, id int64) error {
 	// created_at is in the past on either database, whatever form it stores times in.
