@@ -61,7 +61,7 @@ func run(ctx context.Context, o options) error {
 	benchmarks := []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"fairness", fairness}, {"memory", memory}}
+	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"memory", memory}}
 	for _, b := range benchmarks {
 		if o.only != "" && o.only != b.name {
 			continue

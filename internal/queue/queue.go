@@ -184,21 +184,28 @@ func (q *Queue) config() *river.Config {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{q: q})
 	queues := map[string]river.QueueConfig{}
-	housekeeping := river.QueueConfig{MaxWorkers: 1, FetchPollInterval: time.Second} // nobody waits for it
 	for kind := range q.cfg.Handlers {
-		queues[string(kind)] = river.QueueConfig{MaxWorkers: q.workers(kind)}
-		if kind == millrace.TaskPrune {
-			queues[string(kind)] = housekeeping
-		}
+		queues[string(kind)] = river.QueueConfig{MaxWorkers: q.workers(kind), FetchPollInterval: pollEvery(kind)}
 	}
-	queues[string(millrace.TaskReconcile)] = housekeeping
+	queues[string(millrace.TaskReconcile)] = river.QueueConfig{MaxWorkers: 1, FetchPollInterval: pollEvery(millrace.TaskReconcile)}
 	return &river.Config{
 		ID: q.node, Logger: quiet(q.cfg.Logger), Workers: workers, Queues: queues,
-		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: 250 * time.Millisecond,
-		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: 5 * time.Second,
+		FetchCooldown: 2 * time.Millisecond,
+		JobTimeout:    jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: 5 * time.Second,
 		CompletedJobRetentionPeriod: keepDone, CancelledJobRetentionPeriod: keepFailed, DiscardedJobRetentionPeriod: keepFailed,
 		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{}, ErrorHandler: panics{q.cfg.Logger}, PeriodicJobs: q.periodic(),
 	}
+}
+
+// pollEvery returns how often to look for tasks of a kind that nobody announces: those that have yielded, which only slices
+// and pumps do, and those whose announcement was lost. Looking is most of what an idle server does.
+func pollEvery(kind millrace.TaskKind) time.Duration {
+	switch kind {
+	case millrace.TaskSlice, millrace.TaskPump:
+		return 250 * time.Millisecond
+	case millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskPrune, millrace.TaskReconcile:
+	}
+	return time.Second
 }
 
 // workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network.
