@@ -136,3 +136,65 @@ func TestSyncJobTemplateRefusals(t *testing.T) {
 		w.patch(path+"/"+w.create(path, `{"label":"x","default_runtime_version":4}`).id(), `{"label":""}`).refused(400, "label")
 	})
 }
+
+func TestArgumentsOfRuns(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		job := w.create("/sync-job", `{"default_runtime_version":4,"args_schema":{"integrated_account_id":{"format":"integrated_account_id","required":true},
+			"second":{"format":"integrated_account_id"},"size":{"type":"number","default":50}},
+			"args_validation":"args.size > 100 ? {\"message\": \"size must be at most 100\"}"}`).id()
+		account := w.account("calcom").id()
+		foreign := w.as(otherToken).account("calcom").id()
+		start := func(members string) *answer { return w.post("/sync-job-run", `{"sync_job_id":"`+job+`"`+members+`}`) }
+		v := start(`,"integrated_account_id":"` + account + `","error_handling":"batch","ignore_previous_run":true,"events_to_send":["sync_job_run:record"]`).ok()
+		if v.at("args", "size") != 50.0 || v.str("args", "integrated_account_id") != account || v.m["ignore_previous_run"] != true ||
+			v.str("error_handling") != "batch" || fmt.Sprint(v.m["events_to_send"]) != "[sync_job_run:record]" {
+			t.Errorf("got %v", v.m)
+		}
+		start(``).refused(400, "args.integrated_account_id")
+		start(`,"args":{"integrated_account_id":"`+foreign+`"}`).refused(404, "integrated_account_id")
+		start(`,"args":{"second":"`+foreign+`","size":"5"}`).refused(400, "args.integrated_account_id", "args.second", "args.size")
+		start(`,"integrated_account_id":"`+account+`","args":{"second":"`+foreign+`"}`).refused(400, "args.second")
+		start(`,"integrated_account_id":"`+account+`","resources":[{"name":"a","type":"requst"}]`).refused(400, "resources[0].type")
+		start(`,"integrated_account_id":"`+account+`","resources":{}`).refused(400, "resources")
+		start(`,"integrated_account_id":"`+account+`","events_to_send":"all"`).refused(400, "events_to_send")
+		start(`,"integrated_account_id":"`+account+`","error_handling":"panic"`).refused(400, "error_handling")
+		start(`,"integrated_account_id":"`+account+`","force":"yes"`).refused(400, "force")
+		start(`,"integrated_account_id":"`+account+`","mutex_key":"{{args.nothing}}"`).refused(400, "mutex_key")
+		refused := start(`,"integrated_account_id":"`+account+`","args":{"size":101}`).refused(400, "args")
+		if refused.str("message") != "size must be at most 100" {
+			t.Errorf("got the message %q", refused.str("message"))
+		}
+		if got := w.get("/sync-job-run").ok().ids(); len(got) != 1 {
+			t.Errorf("refused runs were stored: %v", got)
+		}
+	})
+}
+
+func TestRunsWaitForEachOther(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		job := w.create("/sync-job", `{"default_runtime_version":4,"mutex_key":"{{args.integrated_account_id}}"}`).id()
+		account := w.account("calcom").id()
+		start := func(members string) doc {
+			return w.create("/sync-job-run", `{"sync_job_id":"`+job+`","integrated_account_id":"`+account+`"`+members+`}`)
+		}
+		first, second, forced := start(""), start(""), start(`,"force":true`)
+		if first.m["waiting_for"] != nil || second.m["waiting_for"] != first.id() || second.str("status") != "created" || forced.m["waiting_for"] != nil {
+			t.Errorf("got %v, %v and %v", first.m["waiting_for"], second.m["waiting_for"], forced.m["waiting_for"])
+		}
+		if got := w.get("/sync-job-run?waiting_for=" + first.id()).ok().ids(); len(got) != 1 || got[0] != second.id() {
+			t.Errorf("the runs that wait: got %v", got)
+		}
+		w.patch("/sync-job-run/"+second.id(), `{"status":"running"}`).refused(400, "status")
+		failed := w.patch("/sync-job-run/"+first.id(), `{"status":"failed"}`).ok()
+		if failed.str("error", "code") != "failed_by_client" {
+			t.Errorf("got %v", failed.m["error"])
+		}
+		if got := w.get("/sync-job-run/" + second.id()).ok(); got.m["waiting_for"] != nil {
+			t.Errorf("after the first has ended: got %v", got.m["waiting_for"])
+		}
+		tasks := storetest.Tasks(w.db)
+		if last := tasks[len(tasks)-1]; last.Key != second.id() {
+			t.Errorf("the last task is %v, want one for %s", last, second.id())
+		}
+	})
+}

@@ -285,6 +285,34 @@ func TestAScheduleThatFails(t *testing.T) {
 	})
 }
 
+func TestAScheduleWhoseArgumentsAreRefused(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		y := newYard(t, url, 1)
+		update(t, y.db, func(ctx context.Context, tx *store.Tx) error {
+			job, err := tx.SyncJob(ctx, env, y.job)
+			if err != nil {
+				return err
+			}
+			job.ArgsSchema = []byte(`{"size":{"type":"number","required":true}}`)
+			job.ArgsValidation = `args.size > 100 ? {"message": "size must be at most 100"}`
+			return tx.UpdateSyncJob(ctx, job)
+		})
+		for args, want := range map[string]string{
+			`{"size":5}`: "", `{"size":101}`: "size must be at most 100", `{"size":"5"}`: `args.size: must be of type number, is "5"`,
+			`{}`: "args.size: is required",
+		} {
+			s := y.schedule(t, millrace.SyncJobCronTrigger{CronExpression: "0 * * * *", Args: []byte(args)})
+			y.clock.add(s.NextRunAt.Std().Sub(y.clock.now()))
+			y.tick(t)
+			got := y.fires(t, s)
+			if len(got) != 1 || got[0].Reason != want || (got[0].Outcome == millrace.FireRan) != (want == "") {
+				t.Errorf("%s: got %+v, want the reason %q", args, got, want)
+			}
+		}
+	})
+}
+
 func TestSpreadKeepsInstants(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, storetest.SQLite(t), 1)
