@@ -122,10 +122,15 @@ func (w *world) finish() {
 // row returns the run as it is stored.
 func (w *world) row() *millrace.SyncJobRun {
 	w.t.Helper()
+	return w.rowOf(w.run.ID)
+}
+
+func (w *world) rowOf(id millrace.SyncJobRunID) *millrace.SyncJobRun {
+	w.t.Helper()
 	var run *millrace.SyncJobRun
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		var err error
-		run, err = tx.SyncJobRun(ctx, env, w.run.ID)
+		run, err = tx.SyncJobRun(ctx, env, id)
 		return err
 	})
 	return run
