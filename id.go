@@ -39,6 +39,8 @@ type (
 	StateEntryID string
 	// SyncJobTemplateID names a sync job template.
 	SyncJobTemplateID string
+	// RunLogID names a line of a sync job run's log.
+	RunLogID string
 	// SyncJobCronTriggerID names a schedule of a sync job.
 	SyncJobCronTriggerID string
 )

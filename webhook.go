@@ -74,6 +74,9 @@ type Delivery struct {
 	Sequence      int64          `json:"sequence"`
 	Event         string         `json:"event"`
 	Status        DeliveryStatus `json:"status"`
+	Resource      string         `json:"resource,omitempty"` // of the records that it carries, and the method that fetched them
+	Method        string         `json:"method,omitempty"`
+	Records       int64          `json:"records,omitempty"` // how many it carries
 	Attempts      int64          `json:"attempts"`
 	CreatedAt     Time           `json:"created_at"`
 	DeliveredAt   Time           `json:"delivered_at"`

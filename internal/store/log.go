@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
+
+// logCursor is where a page of a log ended.
+type logCursor struct {
+	At millrace.Time `json:"t"`
+	ID string        `json:"i"`
+}
+
+// logPart is a SELECT that a log is made of. Its rows have created_at and id, which order the log.
+type logPart struct {
+	columns, from string
+	id            string            // the expression that id is
+	filters       map[string]string // by key: a condition with one %s
+}
+
+// select completes a part: conditions, order, limit. All parts of a log share the arguments.
+func (p logPart) sql(c *clause, q millrace.LogQuery, cur *logCursor) string {
+	conditions := []string{}
+	if q.After != 0 {
+		conditions = append(conditions, "d.created_at > "+c.bind(int64(q.After)))
+	}
+	if q.Before != 0 {
+		conditions = append(conditions, "d.created_at < "+c.bind(int64(q.Before)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(q.Filters)) {
+		conditions = append(conditions, fmt.Sprintf(p.filters[key], c.bind(q.Filters[key])))
+	}
+	if cur != nil {
+		at := c.bind(int64(cur.At))
+		conditions = append(conditions, fmt.Sprintf("(d.created_at < %s OR (d.created_at = %s AND %s < %s))", at, at, p.id, c.bind(cur.ID)))
+	}
+	where := p.from
+	for _, condition := range conditions {
+		where += " AND " + condition
+	}
+	return fmt.Sprintf("SELECT %s FROM %s ORDER BY d.created_at DESC, %s DESC LIMIT %d", p.columns, where, p.id, q.Limit+1)
+}
+
+// readLog runs the parts of a log as one list, newest first. scan reads a row; it is called for the rows of the page
+// only, and returns where they stand.
+func (tx *Tx) readLog(ctx context.Context, env millrace.EnvironmentID, q millrace.LogQuery, parts []logPart, scan func(rows) (logCursor, error)) (*string, error) {
+	if q.Limit <= 0 || q.Limit > millrace.MaxLogLimit {
+		q.Limit = millrace.MaxLogLimit
+	}
+	if err := checkLogFilters(q.Filters, parts[0].filters); err != nil {
+		return nil, err
+	}
+	cur, err := parseLogCursor(q.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	c := &clause{args: []any{string(env)}}
+	selects := make([]string, len(parts))
+	for i, p := range parts {
+		selects[i] = fmt.Sprintf("SELECT * FROM (%s) AS part%d", p.sql(c, q, cur), i)
+	}
+	query := fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(selects, " UNION ALL "), q.Limit+1)
+	var last logCursor
+	n, more := 0, false
+	err = tx.each(ctx, query, c.args, func(r rows) error {
+		if n == q.Limit {
+			more = true
+			return nil
+		}
+		n++
+		var err error
+		last, err = scan(r)
+		return err
+	})
+	if err != nil || !more {
+		return nil, err
+	}
+	raw, err := json.Marshal(last)
+	if err != nil {
+		return nil, fmt.Errorf("encode cursor: %w", err)
+	}
+	next := base64.RawURLEncoding.EncodeToString(raw)
+	return &next, nil
+}
+
+func parseLogCursor(text string) (*logCursor, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // the first page has no cursor
+	}
+	cur := &logCursor{}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(raw, cur)
+	}
+	if err != nil || cur.ID == "" {
+		return nil, millrace.Invalid("next_cursor", "is not a cursor that this log returned")
+	}
+	return cur, nil
+}
+
+// checkLogFilters refuses keys that a log does not have, all in one error.
+func checkLogFilters(filters, known map[string]string) error {
+	var failures []millrace.Failure
+	names := slices.Sorted(maps.Keys(known))
+	for _, key := range slices.Sorted(maps.Keys(filters)) {
+		if _, ok := known[key]; !ok {
+			failures = append(failures, millrace.Failure{
+				Path:       "log_type_filter[" + key + "]",
+				Message:    "this log cannot be filtered by that; known are " + strings.Join(names, ", "),
+				Suggestion: millrace.Nearest(key, names),
+			})
+		}
+	}
+	return millrace.InvalidAll(failures)
+}
