@@ -122,6 +122,7 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "GET /event", "List events", events.list)
 	handle(a, bearer, "POST /event", "Send an event of your own", events.create, note(eventNote))
 	handle(a, bearer, "GET /event/{id}", "Get an event with the decisions about it", events.getWithDecisions)
+	handle(a, bearer, "GET /log", "Read a log", a.logEntries, note(logNote), logParameters)
 	handle(a, bearer, "GET /event-type", "List the types of events", a.listEventTypes, operation("list-event-type"))
 	handle(a, bearer, "GET /event-type/{name}", "Get a type of events with its payload's schema", a.getEventType)
 }

@@ -118,19 +118,15 @@ FROM run_log WHERE delivery_id <> '' AND `+in+" ORDER BY delivery_id, created_at
 // that it does not know.
 func (tx *Tx) ListFireLog(ctx context.Context, env millrace.EnvironmentID, q millrace.LogQuery) (millrace.Page[millrace.CronFire], error) {
 	page := millrace.Page[millrace.CronFire]{Result: []millrace.CronFire{}}
-	const id = "(d.sync_job_cron_trigger_id || ':' || CAST(d.due_at AS TEXT))"
 	part := logPart{
-		id: id, filters: map[string]string{"entity_id": "d.sync_job_cron_trigger_id = %s"},
-		columns: id + " AS id, d.created_at AS created_at, d.sync_job_cron_trigger_id, d.due_at, d.outcome, d.reason, d.sync_job_run_id",
-		from:    "cron_fire AS d WHERE d.environment_id = $1",
+		id: "d.id", filters: map[string]string{"entity_id": "d.sync_job_cron_trigger_id = %s"},
+		columns: prefixed("d.", tx.db.tables.cronFire.columns), from: "cron_fire AS d WHERE d.environment_id = $1",
 	}
 	next, err := tx.readLog(ctx, env, q, []logPart{part}, func(r rows) (logCursor, error) {
-		f := millrace.CronFire{EnvironmentID: env}
-		cur := logCursor{}
-		err := r.Scan(&cur.ID, (*int64)(&cur.At), (*string)(&f.CronTriggerID), (*int64)(&f.DueAt), (*string)(&f.Outcome), &f.Reason, (*string)(&f.SyncJobRunID))
-		f.CreatedAt = cur.At
+		f := millrace.CronFire{}
+		err := r.Scan(tx.db.tables.cronFire.dests(&f)...)
 		page.Result = append(page.Result, f)
-		return cur, err
+		return logCursor{f.CreatedAt, f.ID}, err
 	})
 	if err != nil {
 		return page, fmt.Errorf("list fires: %w", err)

@@ -15,6 +15,9 @@ func (s *slice) evaluation(owner *callFrame) *evaluation {
 	return &evaluation{run: s.run, point: s.point, owner: owner, limit: s.r.cfg.MaxSpool, counts: stats{}, readState: s.readState}
 }
 
+// change returns what an evaluation has brought, for a freeze.
+func (e *evaluation) change() change { return change{out: e.out, counts: e.counts, lines: e.lines} }
+
 // advance walks the graph until there is something to send or a page was fetched, and freezes it.
 func (s *slice) advance(ctx context.Context) error {
 	e := s.evaluation(nil)
@@ -44,7 +47,7 @@ func (s *slice) advance(ctx context.Context) error {
 			return s.settle(ctx, e, err)
 		}
 	}
-	return s.freeze(ctx, change{out: e.out, counts: e.counts})
+	return s.freeze(ctx, e.change())
 }
 
 // settle freezes what an evaluation has brought, or ends the run when it must fail.
@@ -61,7 +64,7 @@ func (s *slice) settle(ctx context.Context, e *evaluation, err error) error {
 		}
 		return s.freeze(ctx, ch)
 	}
-	return s.freeze(ctx, change{out: e.out, counts: e.counts})
+	return s.freeze(ctx, e.change())
 }
 
 // visit takes one step in a walk over records: entering a record, making one of its requests or changes of the state, or
@@ -228,7 +231,7 @@ func (s *slice) end(ctx context.Context, e *evaluation) error {
 		return err
 	}
 	if len(e.out) > 0 {
-		return s.freeze(ctx, change{out: e.out, counts: e.counts})
+		return s.freeze(ctx, e.change())
 	}
 	if s.point.Failing != nil {
 		return s.finish(ctx, e, millrace.RunFailed)

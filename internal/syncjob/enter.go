@@ -90,6 +90,7 @@ func (e *evaluation) add(ctx context.Context, n *node, added *jsonata.Object, sc
 		return setPath(added, out, "resources", n.name), true, nil
 	}
 	v, err := n.program.Eval(ctx, sc.root, expr.LimitsTransform())
+	e.debug(n, sc, v, err)
 	if err != nil {
 		return nil, false, e.failed(ctx, n, ".config.expression", err)
 	}

@@ -19,6 +19,7 @@ type evaluation struct {
 	out    []output
 	parts  []part
 	counts stats
+	lines  []*millrace.RunLog // of the log, that belong to no output
 	fatal  *problem
 
 	readState func(ctx context.Context, key string) (jsonata.Value, error)
@@ -36,6 +37,7 @@ type output struct {
 	resource string
 	method   string
 	account  millrace.IntegratedAccountID
+	line     *millrace.RunLog // what the log says about it; nil: nothing
 }
 
 // batch handles a batch of records that n puts out: its destinations, then the nodes that work on whole batches. The
@@ -85,6 +87,7 @@ func (e *evaluation) child(ctx context.Context, n *node, records []jsonata.Value
 	switch {
 	case n.kind == typeTransform:
 		v, err := n.program.Eval(ctx, sc.root, expr.LimitsTransform())
+		e.debug(n, sc, v, err)
 		if err != nil {
 			return e.failed(ctx, n, ".config.expression", err)
 		}

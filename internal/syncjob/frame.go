@@ -23,6 +23,8 @@ type checkpoint struct {
 	Attempt   int64                `json:"attempt,omitempty"`    // how often the request on top has failed
 	Limited   int64                `json:"limited,omitempty"`    // how often it was rate limited
 	Turn      bool                 `json:"turn,omitempty"`       // NotBefore is the turn of the request on top
+	Logged    int64                `json:"logged,omitempty"`     // lines of the log
+	Debugged  int64                `json:"debugged,omitempty"`   // those of them that debug asked for
 	Parks     int64                `json:"parks,omitempty"`      // how often the delivery in front has failed
 	Errors    []json.RawMessage    `json:"errors,omitempty"`     // error_handling batch: not sent yet
 	Failing   *millrace.RunError   `json:"failing,omitempty"`    // the run fails once its error events are walked

@@ -22,6 +22,7 @@ var errSaveTimeout = errors.New("the database took too long")
 type change struct {
 	out    []output
 	counts stats
+	lines  []*millrace.RunLog // of the log, that belong to no output
 	status millrace.RunStatus // empty: running goes on
 	emit   []string           // events for the other webhooks and for workflows
 }
@@ -72,10 +73,11 @@ func (s *slice) catchUp(ctx context.Context) error {
 // run has ended with it.
 func (s *slice) freeze(ctx context.Context, ch change) error {
 	next := *s.run
-	frozen, err := s.prepare(&next, ch.out)
+	frozen, err := s.prepare(&next, &ch)
 	if err != nil {
 		return err
 	}
+	s.complete(ch.lines)
 	s.moveStatus(&next, ch)
 	parts, err := s.divide(&next)
 	if err != nil {
@@ -98,6 +100,9 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 			return err
 		}
 		if err := s.insertFrozen(ctx, tx, frozen); err != nil {
+			return err
+		}
+		if err := tx.InsertRunLog(ctx, ch.lines); err != nil {
 			return err
 		}
 		if err := s.saveState(ctx, tx); err != nil {
@@ -186,11 +191,13 @@ func (s *slice) moveStatus(next *millrace.SyncJobRun, ch change) {
 }
 
 // prepare numbers outputs and writes their bodies. Outputs that nobody wants, or can take, are left out. A record that
-// is too large to be sent makes the run fail, behind what comes before it.
-func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, error) {
+// is too large to be sent makes the run fail, behind what comes before it. What the log says is added to the change's
+// lines.
+func (s *slice) prepare(next *millrace.SyncJobRun, ch *change) ([]*pending, error) {
 	var frozen []*pending
-	for _, out := range outs {
+	for _, out := range ch.out {
 		if !s.wanted(out) {
+			ch.lines = append(ch.lines, untold(out)...)
 			continue
 		}
 		some, tooLarge, err := s.number(next, out)
@@ -198,6 +205,10 @@ func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, e
 			return nil, err
 		}
 		frozen = append(frozen, some...)
+		if out.line != nil && len(some) > 0 {
+			out.line.DeliveryID, out.line.Event = some[0].delivery.ID, out.event
+			ch.lines = append(ch.lines, out.line)
+		}
 		if tooLarge != nil && s.point.Failing == nil {
 			s.failing(tooLarge.RunError)
 			break
@@ -208,8 +219,8 @@ func (s *slice) prepare(next *millrace.SyncJobRun, outs []output) ([]*pending, e
 
 // number makes the delivery of an output: more than one when its records are too large for one.
 func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *problem, error) {
-	now := s.r.now()
 	next.Sequence++
+	now := s.r.now() + millrace.Time(next.Sequence-s.run.Sequence) // a microsecond apart, so that the log keeps their order
 	p := &pending{
 		frozen: millrace.FrozenDelivery{
 			RunID: next.ID, Sequence: next.Sequence, WebhookID: out.webhook, Event: out.event,
@@ -218,6 +229,7 @@ func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *prob
 		delivery: millrace.Delivery{
 			ID: deliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
 			SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
+			Resource: out.resource, Method: out.method, Records: int64(len(out.records)),
 		},
 	}
 	whole, payload, err := body(next, p, out)

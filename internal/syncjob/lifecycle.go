@@ -38,7 +38,7 @@ func (s *slice) lifecycle(event string, run *millrace.SyncJobRun) (output, error
 // fail makes a run fail: what it has brought so far is sent, its error events are walked, and then it ends.
 func (s *slice) fail(ctx context.Context, e *evaluation, reason millrace.RunError) error {
 	s.failing(reason)
-	return s.freeze(ctx, change{out: e.out, counts: e.counts})
+	return s.freeze(ctx, e.change())
 }
 
 // finish freezes the last delivery of a run. Its answer makes the row final; without anybody to tell, the row is final
@@ -61,12 +61,18 @@ func (s *slice) finish(ctx context.Context, e *evaluation, status millrace.RunSt
 	if err != nil {
 		return err
 	}
-	return s.freeze(ctx, change{out: []output{out}, counts: e.counts})
+	if status == millrace.RunFailed {
+		out.line = &millrace.RunLog{
+			Level: millrace.LogError, Message: s.point.Failing.Message, Node: s.point.Failing.Node, Detail: last.Error,
+		}
+	}
+	return s.freeze(ctx, change{out: []output{out}, counts: e.counts, lines: e.lines})
 }
 
 // rateLimited tells that the run waits for the third party, once for each time that it begins to wait.
 func (s *slice) rateLimited(e *evaluation) (change, error) {
-	ch := change{out: e.out, counts: e.counts, status: millrace.RunRateLimited}
+	ch := e.change()
+	ch.status = millrace.RunRateLimited
 	if s.run.Status == millrace.RunRateLimited {
 		return ch, nil
 	}
@@ -74,6 +80,9 @@ func (s *slice) rateLimited(e *evaluation) (change, error) {
 	shown.Status, shown.RetryAt = millrace.RunRateLimited, s.point.NotBefore
 	out, err := s.lifecycle(millrace.EventRunRateLimited, &shown)
 	if err != nil {
+		return change{}, err
+	}
+	if out.line, err = e.limitLine(until(s.point.NotBefore, s.r.now())); err != nil {
 		return change{}, err
 	}
 	ch.out = append(ch.out, out)

@@ -43,13 +43,16 @@ func (e *evaluation) report(p *problem) error {
 		e.fatal = p
 		return errStop
 	case millrace.ErrorBatch:
+		if line := e.errorLine(p); line != nil {
+			e.lines = append(e.lines, line)
+		}
 		return e.batchError(p)
 	case millrace.ErrorIgnore:
 	}
 	wire := p.wire()
 	payload := newErrorPayload(e.run)
 	payload.Resource, payload.Method, payload.Error = p.Resource, p.method, &wire
-	return e.errorOutput(payload, p.Resource, p.method)
+	return e.errorOutput(payload, p.Resource, p.method, e.errorLine(p))
 }
 
 func (e *evaluation) batchError(p *problem) error {
@@ -71,16 +74,17 @@ func (e *evaluation) flushErrors() error {
 	}
 	payload := newErrorPayload(e.run)
 	payload.Errors, e.point.Errors = e.point.Errors, nil
-	return e.errorOutput(payload, "", "")
+	return e.errorOutput(payload, "", "", nil)
 }
 
-func (e *evaluation) errorOutput(payload millrace.RecordErrorPayload, resource, method string) error {
+func (e *evaluation) errorOutput(payload millrace.RecordErrorPayload, resource, method string, line *millrace.RunLog) error {
 	raw, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encode record error: %w", err)
 	}
 	e.out = append(e.out, output{
 		event: millrace.EventRunRecordError, webhook: e.run.WebhookID, payload: raw, resource: resource, method: method,
+		line: line,
 	})
 	return nil
 }

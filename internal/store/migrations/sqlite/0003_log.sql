@@ -23,4 +23,4 @@ CREATE TABLE run_log (
 CREATE INDEX run_log_list ON run_log (environment_id, created_at, id) WHERE delivery_id = '';
 CREATE INDEX run_log_run ON run_log (sync_job_run_id, created_at, id);
 CREATE INDEX run_log_delivery ON run_log (delivery_id) WHERE delivery_id <> '';
-CREATE INDEX cron_fire_list ON cron_fire (environment_id, created_at, sync_job_cron_trigger_id);
+CREATE INDEX cron_fire_list ON cron_fire (environment_id, created_at);

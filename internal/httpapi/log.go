@@ -1,0 +1,224 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const logNote = "What happened, newest first: in sync job runs (rapid_bridge) and to the due instants of schedules " +
+	"(sync_job_cron_trigger). The other log types are known and empty. Every entry has its fields at the top and, for " +
+	"clients that look there, in metadata. Fields without a value are left out."
+
+// logParameters documents the parameters of GET /log.
+func logParameters(d *doc) {
+	types := slices.Sorted(maps.Keys(logTypes()))
+	enum := make([]any, len(types))
+	for i, name := range types {
+		enum[i] = name
+	}
+	one, most := 1.0, float64(millrace.MaxLogLimit)
+	text := &huma.Schema{Type: huma.TypeString}
+	bounds := map[string]*huma.Schema{"gt": {Type: huma.TypeString, Format: "date-time"}, "lt": {Type: huma.TypeString, Format: "date-time"}}
+	d.op.Parameters = []*huma.Param{
+		{Name: "log_type", In: "query", Required: true, Description: "Which log.", Schema: &huma.Schema{Type: huma.TypeString, Enum: enum}},
+		{
+			Name: "created_at", In: "query", Style: "deepObject", Explode: new(true),
+			Description: "created_at[gt] and created_at[lt], at most one month apart.",
+			Schema:      &huma.Schema{Type: huma.TypeObject, Properties: bounds},
+		},
+		{
+			Name: "log_type_filter", In: "query", Style: "deepObject", Explode: new(true),
+			Description: "log_type_filter[sync_job_run_id]=...; rapid_bridge knows sync_job_run_id, sync_job_id, sync_job_run_event, " +
+				"integrated_account_id, webhook_id and integration, sync_job_cron_trigger knows entity_id.",
+			Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: text},
+		},
+		{
+			Name: "limit", In: "query", Description: "How many entries to return at most.",
+			Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: &one, Maximum: &most, Default: millrace.MaxLogLimit},
+		},
+		{Name: "next_cursor", In: "query", Description: "The next_cursor of the page before; empty for the first.", Schema: text},
+	}
+}
+
+// maxLogSpan is how far apart the bounds of a query may be.
+const maxLogSpan = 31 * 24 * time.Hour
+
+// entry is one entry of a log.
+type entry map[string]any
+
+// logPage is the answer to a query.
+type logPage struct {
+	Result     []entry `json:"result"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// logReader reads one page of a log.
+type logReader func(context.Context, *store.Tx, millrace.EnvironmentID, millrace.LogQuery) ([]entry, *string, error)
+
+// logTypes are the logs by their published names. Nil: there is nothing in it.
+func logTypes() map[string]logReader {
+	return map[string]logReader{
+		"rapid_bridge": runLog, "sync_job_cron_trigger": fireLog, "webhook": nil, "unified_proxy_api": nil, "mcp": nil,
+	}
+}
+
+// logIn is the input of GET /log.
+type logIn struct {
+	Environment millrace.EnvironmentID
+	Type        string
+	Log         millrace.LogQuery
+	none        bool // it asks for another environment's entries
+}
+
+func (in *logIn) read(r *request, b *bodyReader) error {
+	in.Environment = r.environment
+	query, err := parseQuery(r.http.URL.RawQuery, r.environment)
+	if err != nil {
+		return err
+	}
+	in.none = query.none
+	p := &logParser{in: in, own: r.environment}
+	in.Log.Cursor, in.Log.Filters = query.Cursor, map[string]string{}
+	p.limit(r.http.URL.Query().Get("limit"))
+	for _, f := range query.Filters {
+		p.filter(f)
+	}
+	p.check(b.api.now())
+	return millrace.InvalidAll(p.failures)
+}
+
+// logParser turns the filters of a list's query into the query of a log.
+type logParser struct {
+	in       *logIn
+	own      millrace.EnvironmentID
+	failures []millrace.Failure
+}
+
+func (p *logParser) fail(path, message string) *millrace.Failure {
+	p.failures = append(p.failures, millrace.Failure{Path: shorten(path), Message: message})
+	return &p.failures[len(p.failures)-1]
+}
+
+func (p *logParser) limit(text string) {
+	if text == "" {
+		return
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > millrace.MaxLogLimit {
+		p.fail("limit", "must be a whole number from 1 to "+strconv.Itoa(millrace.MaxLogLimit))
+	}
+	p.in.Log.Limit = n
+}
+
+func (p *logParser) filter(f millrace.Filter) {
+	key, filtered := strings.CutPrefix(f.Field, "log_type_filter.")
+	switch {
+	case f.Field == "log_type" && f.Op == millrace.OpEq && len(f.Values) == 1:
+		p.in.Type = f.Values[0]
+	case f.Field == "created_at" && f.Op == millrace.OpGt:
+		p.in.Log.After = p.time("created_at[gt]", f.Values[0])
+	case f.Field == "created_at" && f.Op == millrace.OpLt:
+		p.in.Log.Before = p.time("created_at[lt]", f.Values[0])
+	case filtered && (f.Op != millrace.OpEq || len(f.Values) != 1):
+		p.fail("log_type_filter["+key+"]", "takes one value")
+	case filtered && key == "environment_id":
+		p.in.none = p.in.none || f.Values[0] != "" && !strings.EqualFold(f.Values[0], string(p.own))
+	case filtered && f.Values[0] != "":
+		p.in.Log.Filters[key] = f.Values[0]
+	case filtered:
+	default:
+		known := []string{"log_type", "created_at[gt]", "created_at[lt]", "limit", "next_cursor", "log_type_filter[...]"}
+		p.fail(f.Field, "is not a parameter of the log; known are "+strings.Join(known, ", ")).Suggestion = millrace.Nearest(f.Field, known)
+	}
+}
+
+func (p *logParser) time(path, text string) millrace.Time {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return millrace.TimeOf(at)
+		}
+	}
+	p.fail(path, "must be an ISO 8601 date or time, not "+strconv.Quote(shorten(text)))
+	return 0
+}
+
+// check checks what the parameters mean together.
+func (p *logParser) check(now millrace.Time) {
+	names := slices.Sorted(maps.Keys(logTypes()))
+	if _, known := logTypes()[p.in.Type]; !known {
+		f := p.fail("log_type", "is required; one of "+strings.Join(names, ", "))
+		if p.in.Type != "" {
+			f.Message = "there is no log " + strconv.Quote(shorten(p.in.Type)) + "; there are " + strings.Join(names, ", ")
+			f.Suggestion = millrace.Nearest(p.in.Type, names)
+		}
+	}
+	after, before := p.in.Log.After, p.in.Log.Before
+	switch {
+	case before != 0 && after == 0:
+		p.fail("created_at[lt]", "needs created_at[gt], at most one month before it")
+	case after == 0:
+		return
+	case before == 0:
+		before = now
+	}
+	if time.Duration(before-after)*time.Microsecond > maxLogSpan {
+		p.fail("created_at[gt]", "must be at most one month before created_at[lt], which is now when absent")
+	}
+}
+
+// logEntries answers GET /log.
+func (a *api) logEntries(ctx context.Context, in *logIn) (*reply[logPage], error) {
+	out := &reply[logPage]{logPage{Result: []entry{}}}
+	read := logTypes()[in.Type]
+	if read == nil || in.none {
+		return out, nil
+	}
+	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		entries, next, err := read(ctx, tx, in.Environment, in.Log)
+		if err != nil {
+			return err
+		}
+		out.Body.NextCursor, out.Body.Result = next, make([]entry, len(entries))
+		for i, e := range entries {
+			out.Body.Result[i] = e.published(in.Environment)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// published completes an entry: what all have in common, and the two shapes that are documented.
+func (e entry) published(env millrace.EnvironmentID) entry {
+	metadata := entry{}
+	for key, v := range e {
+		if !isEmpty(v) && key != "_id" && key != "timestamp" {
+			metadata[key] = v
+		}
+	}
+	metadata["service"], metadata["environment_id"] = "millrace", env
+	out := maps.Clone(metadata)
+	out["_id"], out["timestamp"], out["metadata"] = e["_id"], e["timestamp"], metadata
+	return out
+}
+
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == ""
+	case []entry:
+		return len(v) == 0
+	case json.RawMessage:
+		return len(v) == 0
+	}
+	return v == nil
+}
