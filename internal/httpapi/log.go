@@ -82,14 +82,17 @@ type logIn struct {
 
 func (in *logIn) read(r *request, b *bodyReader) error {
 	in.Environment = r.environment
-	query, err := parseQuery(r.http.URL.RawQuery, r.environment)
+	raw := r.http.URL.Query()
+	limit := raw.Get("limit")
+	raw.Del("limit") // of its own size here
+	query, err := parseQuery(raw.Encode(), r.environment)
 	if err != nil {
 		return err
 	}
 	in.none = query.none
 	p := &logParser{in: in, own: r.environment}
 	in.Log.Cursor, in.Log.Filters = query.Cursor, map[string]string{}
-	p.limit(r.http.URL.Query().Get("limit"))
+	p.limit(limit)
 	for _, f := range query.Filters {
 		p.filter(f)
 	}

@@ -87,7 +87,7 @@ func (tx *Tx) completeRunLog(ctx context.Context, env millrace.EnvironmentID, en
 	if len(byID) == 0 {
 		return nil
 	}
-	in := "environment_id = $1 AND delivery_id IN (" + placeholders(2, len(byID)) + ")"
+	in := "environment_id = $1 AND delivery_id IN (" + placeholdersFrom(2, len(byID)) + ")"
 	err := tx.each(ctx, `SELECT delivery_id, number, status_code, error_class, response, duration_ms, created_at
 FROM delivery_attempt WHERE `+in+" ORDER BY delivery_id, created_at, number", args, func(r rows) error {
 		var a millrace.Attempt
