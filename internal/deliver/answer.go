@@ -62,10 +62,13 @@ func judge(status int, event string) Outcome {
 	return o
 }
 
-// limitHeader copies what fits of an answer's header.
+// limitHeader copies what fits of an answer's header. Cookies are left out: they may let whoever reads them in.
 func limitHeader(h http.Header) http.Header {
 	limited, total := http.Header{}, 0
 	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if name == "Set-Cookie" {
+			continue
+		}
 		for _, value := range h[name] {
 			value = text([]byte(value[:min(len(value), maxHeaderValue)]))
 			if total += len(name) + len(value); total > maxHeaderTotal {

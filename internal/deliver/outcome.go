@@ -59,6 +59,7 @@ func (o Outcome) Attempt(m Message) millrace.Attempt {
 		Number:        m.Attempt,
 		StatusCode:    int64(o.Status),
 		ErrorClass:    o.ErrorClass,
+		Header:        o.Header,
 		Response:      o.Response,
 		DurationMS:    o.Duration.Milliseconds(),
 		CreatedAt:     o.StartedAt,

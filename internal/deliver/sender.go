@@ -137,7 +137,7 @@ func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 func (s *Sender) Test(ctx context.Context, w *millrace.Webhook, event *millrace.Event) Outcome {
 	return s.Send(ctx, Message{
 		ID:      millrace.DeriveID[millrace.DeliveryID](string(event.ID), string(w.ID)),
-		Webhook: w, Body: render(event, w.ID), Event: event.Name, Attempt: 1,
+		Webhook: w, Body: event.Body(w.ID), Event: event.Name, Attempt: 1,
 	})
 }
 

@@ -315,11 +315,11 @@ func TestRenderedBytes(t *testing.T) {
 	}
 	const want = `{"id":"ev1","event":"record:created","payload":{"n": 12345678901234567890.10, "s":"<é>"},` +
 		`"environment_id":"e1","created_at":"2023-11-14T22:13:20.123Z","webhook_id":"w1"}`
-	if diff := cmp.Diff(want, string(render(e, "w1"))); diff != "" {
+	if diff := cmp.Diff(want, string(e.Body("w1"))); diff != "" {
 		t.Error(diff)
 	}
 	e.Payload = nil
-	if got := string(render(e, "w1")); !strings.Contains(got, `"payload":null`) {
+	if got := string(e.Body("w1")); !strings.Contains(got, `"payload":null`) {
 		t.Errorf("without payload: %s", got)
 	}
 }

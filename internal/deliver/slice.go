@@ -83,7 +83,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 			e, err := tx.Event(ctx, d.EnvironmentID, d.EventID)
 			switch {
 			case err == nil:
-				items = append(items, item{delivery: d, body: render(e, d.WebhookID)})
+				items = append(items, item{delivery: d, body: e.Body(d.WebhookID)})
 			case millrace.KindOf(err) == millrace.KindNotFound:
 				items = append(items, item{delivery: d})
 			default:

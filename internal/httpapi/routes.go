@@ -69,6 +69,12 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "PATCH /webhook/{id}", "Change a webhook", webhooks.patch)
 	handle(a, bearer, "DELETE /webhook/{id}", "Delete a webhook", webhooks.delete)
 	handle(a, bearer, "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.rotateSecret, emptyToo, note(rotateNote))
+	handle(a, bearer, "POST /webhook/{id}/redeliver", "Send deliveries of a webhook again", webhooks.redeliver, note(redeliverAllNote))
+
+	deliveries := a.deliveries()
+	handle(a, bearer, "GET /webhook-delivery", "List deliveries to webhooks", deliveries.list)
+	handle(a, bearer, "GET /webhook-delivery/{id}", "Get a delivery with its attempts", deliveries.getWithAttempts)
+	handle(a, bearer, "POST /webhook-delivery/{id}/redeliver", "Send a delivery again", deliveries.redeliver, note(redeliverNote))
 
 	jobs := a.syncJobs()
 	handle(a, bearer, "GET /sync-job", "List sync jobs", jobs.list)
@@ -134,6 +140,8 @@ func methodNotes(resource string) string {
 		return "Workflow runs are made by the system when an event wakes a workflow; POST /event sends one."
 	case "api-token":
 		return "API tokens are created and deleted on the command line: millrace token create."
+	case "webhook-delivery":
+		return "Deliveries are made by the system when an event happens; POST /webhook-delivery/{id}/redeliver sends one again."
 	case "environment":
 		return "Environments are created on the command line."
 	}

@@ -57,9 +57,10 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune
 func lower(id string) string { return strings.ToLower(id) }
 
 // nullable returns nil for an empty id, which is null on the wire.
-func nullable[ID ~string](id ID) *ID {
-	if id == "" {
+func nullable[T comparable](v T) *T {
+	var zero T
+	if v == zero {
 		return nil
 	}
-	return &id
+	return &v
 }

@@ -40,26 +40,31 @@ func (tx *Tx) SubscribedWebhooks(ctx context.Context, env millrace.EnvironmentID
 // QueueDelivery puts an event at the end of a webhook's backlog and wakes the pump when the backlog was empty. The
 // sequence number is taken under the lock of the webhook's row, so the order of numbers is the order of commits.
 func (tx *Tx) QueueDelivery(ctx context.Context, w *millrace.Webhook, e *millrace.Event) error {
-	var next, sent int64
-	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + 1 WHERE id = $1 RETURNING next_sequence, sent_sequence",
-		[]any{string(w.ID)}, &next, &sent)
-	if err != nil {
-		return fmt.Errorf("take sequence number: %w", err)
-	}
-	if !found {
-		return nil // deleted meanwhile
+	next, found, err := tx.takeSequence(ctx, w.ID, 1)
+	if err != nil || !found {
+		return err
 	}
 	d := &millrace.Delivery{
 		ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
-		EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, Sequence: next, Event: e.Name, Status: millrace.DeliveryPending,
+		EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, IntegratedAccountID: e.Account(),
+		Sequence: next, Event: e.Name, Status: millrace.DeliveryPending,
 	}
-	if err := tx.db.tables.delivery.insert(ctx, tx, d); err != nil {
-		return err
+	return tx.db.tables.delivery.insert(ctx, tx, d)
+}
+
+// takeSequence makes room for n deliveries at the end of a webhook's backlog, returns the first of their sequence numbers,
+// and wakes the pump when the backlog was empty. It reports false when the webhook was deleted meanwhile.
+func (tx *Tx) takeSequence(ctx context.Context, id millrace.WebhookID, n int64) (int64, bool, error) {
+	var next, sent int64
+	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + $2 WHERE id = $1 RETURNING next_sequence, sent_sequence",
+		[]any{string(id), n}, &next, &sent)
+	if err != nil {
+		return 0, false, fmt.Errorf("take sequence number: %w", err)
 	}
-	if next-1 != sent {
-		return nil // a pump is at work or scheduled
+	if !found || next-n != sent {
+		return next - n + 1, found, nil // a pump is at work or scheduled
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(w.ID)})
+	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id)})
 }
 
 // Backlog returns the first deliveries of a webhook that are not finished, in order.
@@ -71,34 +76,6 @@ func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]
 func (tx *Tx) InsertDelivery(ctx context.Context, v *millrace.Delivery) error {
 	_, err := tx.db.tables.delivery.insertNew(ctx, tx, v)
 	return err
-}
-
-// InsertAttempt records one HTTP request of a delivery.
-func (tx *Tx) InsertAttempt(ctx context.Context, a *millrace.Attempt) error {
-	if a.CreatedAt == 0 {
-		a.CreatedAt = tx.Now()
-	}
-	_, err := tx.exec(ctx, `INSERT INTO delivery_attempt (delivery_id, environment_id, webhook_id, number, status_code, error_class, response, duration_ms, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(a.DeliveryID), string(a.EnvironmentID), string(a.WebhookID), a.Number, a.StatusCode,
-		a.ErrorClass, a.Response, a.DurationMS, int64(a.CreatedAt))
-	if err != nil {
-		return fmt.Errorf("insert attempt: %w", err)
-	}
-	return nil
-}
-
-// AttemptsOf returns the attempts of a delivery in order.
-func (tx *Tx) AttemptsOf(ctx context.Context, env millrace.EnvironmentID, id millrace.DeliveryID) ([]millrace.Attempt, error) {
-	out := []millrace.Attempt{}
-	err := tx.each(ctx, `SELECT delivery_id, environment_id, webhook_id, number, status_code, error_class, response, duration_ms, created_at
-FROM delivery_attempt WHERE delivery_id = $1 AND environment_id = $2 ORDER BY created_at, number`, []any{string(id), string(env)}, func(r rows) error {
-		var a millrace.Attempt
-		err := r.Scan((*string)(&a.DeliveryID), (*string)(&a.EnvironmentID), (*string)(&a.WebhookID), &a.Number, &a.StatusCode, &a.ErrorClass,
-			&a.Response, &a.DurationMS, (*int64)(&a.CreatedAt))
-		out = append(out, a)
-		return err
-	})
-	return out, err
 }
 
 // ClaimWebhook takes over a webhook's backlog: it raises the epoch, so that whoever had it before cannot write any

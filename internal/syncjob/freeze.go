@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -25,12 +24,6 @@ type change struct {
 	lines  []*millrace.RunLog // of the log, that belong to no output
 	status millrace.RunStatus // empty: running goes on
 	emit   []string           // events for the other webhooks and for workflows
-}
-
-// deliveryID returns the id of a run's delivery. It follows from the sequence number, so a repeated delivery has the
-// id that it had before.
-func deliveryID(run millrace.SyncJobRunID, sequence int64) millrace.DeliveryID {
-	return millrace.DeriveID[millrace.DeliveryID](string(run), strconv.FormatInt(sequence, 10))
 }
 
 // save runs a transaction even if the slice must end. fn writes the run's row, which fences the whole of it; what is
@@ -227,8 +220,9 @@ func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *prob
 			Records: int64(len(out.records)), Resource: out.resource, Method: out.method, CreatedAt: now,
 		},
 		delivery: millrace.Delivery{
-			ID: deliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
-			SyncJobRunID: next.ID, Event: out.event, Status: millrace.DeliveryPending, CreatedAt: now,
+			ID: millrace.RunDeliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
+			SyncJobRunID: next.ID, IntegratedAccountID: next.IntegratedAccountID, Event: out.event,
+			Status: millrace.DeliveryPending, CreatedAt: now,
 			Resource: out.resource, Method: out.method, Records: int64(len(out.records)),
 		},
 	}

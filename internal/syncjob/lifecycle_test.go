@@ -197,7 +197,7 @@ func TestRefusedStartStopsTheRun(t *testing.T) {
 			t.Error("something was fetched")
 		}
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			d, err := tx.Delivery(ctx, env, deliveryID(w.run.ID, 1))
+			d, err := tx.Delivery(ctx, env, millrace.RunDeliveryID(w.run.ID, 1))
 			if err == nil && (d.Status != millrace.DeliveryCancelled || d.Attempts != 1) {
 				t.Errorf("got delivery %+v", d)
 			}
@@ -447,7 +447,7 @@ func TestBodies(t *testing.T) {
 	w.api.answer = pages(`[{"id":"<é>"}]`)
 	w.finish()
 	for i, r := range w.sink.answered {
-		if got, want := r.envelope.ID, string(deliveryID(w.run.ID, int64(i+1))); got != want || string(r.DeliveryID) != want {
+		if got, want := r.envelope.ID, string(millrace.RunDeliveryID(w.run.ID, int64(i+1))); got != want || string(r.DeliveryID) != want {
 			t.Errorf("delivery %d: got envelope id %s and delivery id %s, want %s", i+1, got, r.DeliveryID, want)
 		}
 		if r.envelope.EnvironmentID != env || r.envelope.WebhookID != w.webhook.ID || r.envelope.Event != r.Event ||

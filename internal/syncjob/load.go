@@ -106,7 +106,7 @@ func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	for _, f := range frozen {
-		d, err := tx.Delivery(ctx, s.run.EnvironmentID, deliveryID(f.RunID, f.Sequence))
+		d, err := tx.Delivery(ctx, s.run.EnvironmentID, millrace.RunDeliveryID(f.RunID, f.Sequence))
 		if err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) 
 		return err
 	}
 	for _, f := range frozen {
-		d, err := tx.Delivery(ctx, run.EnvironmentID, deliveryID(f.RunID, f.Sequence))
+		d, err := tx.Delivery(ctx, run.EnvironmentID, millrace.RunDeliveryID(f.RunID, f.Sequence))
 		if err != nil {
 			return err
 		}

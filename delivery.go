@@ -1,0 +1,56 @@
+package millrace
+
+import "strconv"
+
+// DeliveryStatus says how far a delivery has come.
+type DeliveryStatus string
+
+// The states of a delivery.
+const (
+	DeliveryPending   DeliveryStatus = "pending"
+	DeliveryDelivered DeliveryStatus = "delivered"
+	DeliveryFailed    DeliveryStatus = "failed"    // given up after many attempts
+	DeliveryCancelled DeliveryStatus = "cancelled" // its event was removed, its webhook unsubscribed, or its run was stopped
+)
+
+// Delivery is one event on its way to one webhook. Deliveries with a sequence belong to the webhook's backlog; those
+// with a sync job run are sent by that run itself.
+type Delivery struct {
+	ID                  DeliveryID          `json:"id"`
+	EnvironmentID       EnvironmentID       `json:"environment_id"`
+	WebhookID           WebhookID           `json:"webhook_id"`
+	EventID             EventID             `json:"event_id"`
+	SyncJobRunID        SyncJobRunID        `json:"sync_job_run_id"`
+	IntegratedAccountID IntegratedAccountID `json:"integrated_account_id"` // what the event is about
+	Sequence            int64               `json:"sequence"`              // place in the webhook's backlog; 0: its run sends it
+	Event               string              `json:"event"`
+	Status              DeliveryStatus      `json:"status"`
+	Resource            string              `json:"resource,omitempty"` // of the records that it carries, and the method that fetched them
+	Method              string              `json:"method,omitempty"`
+	Records             int64               `json:"records,omitempty"` // how many it carries
+	Attempts            int64               `json:"attempt_count"`
+	Failures            int64               `json:"-"`               // failed attempts since it was queued
+	NextAttemptAt       Time                `json:"next_attempt_at"` // after a failure, while it is pending
+	CreatedAt           Time                `json:"created_at"`
+	DeliveredAt         Time                `json:"delivered_at"`
+}
+
+// Attempt is one HTTP request of a delivery.
+type Attempt struct {
+	DeliveryID    DeliveryID          `json:"-"`
+	EnvironmentID EnvironmentID       `json:"-"`
+	WebhookID     WebhookID           `json:"-"`
+	Number        int64               `json:"number"`           // from 1
+	StatusCode    int64               `json:"status_code"`      // 0: no answer
+	ErrorClass    string              `json:"error_class"`      // timeout, refused, tls, dns, blocked, ...; empty when the status says it all
+	Header        map[string][]string `json:"response_headers"` // of the answer, cut to a few KiB
+	Response      string              `json:"response_body"`    // the beginning of the answer's body
+	DurationMS    int64               `json:"duration_ms"`
+	CreatedAt     Time                `json:"created_at"`
+}
+
+// RunDeliveryID returns the id of a run's delivery. It follows from the sequence number in the run, so a repeated delivery
+// has the id that it had before.
+func RunDeliveryID(run SyncJobRunID, sequence int64) DeliveryID {
+	return DeriveID[DeliveryID](string(run), strconv.FormatInt(sequence, 10))
+}

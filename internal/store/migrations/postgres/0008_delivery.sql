@@ -1,0 +1,11 @@
+ALTER TABLE delivery ADD COLUMN integrated_account_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN failures BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN next_attempt_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE delivery_attempt ADD COLUMN header TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhook ADD COLUMN ordering TEXT NOT NULL DEFAULT 'first_attempt';
+ALTER TABLE webhook ADD COLUMN concurrency BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE webhook ADD COLUMN rate_limit BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN rate_period BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN rate_used_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN put_aside BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX delivery_retry ON delivery (webhook_id, next_attempt_at) WHERE status = 'pending' AND next_attempt_at > 0;

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
+
+// Redeliver puts a delivery at the end of its webhook's backlog, with the id that it has; one that is in the backlog
+// already is tried as soon as it may be. It returns an error of KindConflict when there is nothing left to send, and of
+// KindNotFound when the environment has no such delivery.
+func (tx *Tx) Redeliver(ctx context.Context, env millrace.EnvironmentID, id millrace.DeliveryID) (*millrace.Delivery, error) {
+	d, err := tx.Delivery(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.LockWebhook(ctx, env, d.WebhookID); millrace.KindOf(err) == millrace.KindNotFound {
+		return nil, millrace.Errorf(millrace.KindConflict, "the webhook of this delivery was deleted")
+	} else if err != nil {
+		return nil, err
+	}
+	if d, err = tx.Delivery(ctx, env, id); err != nil { // as it is under the lock
+		return nil, err
+	}
+	if err := tx.redeliverable(ctx, d); err != nil {
+		return nil, err
+	}
+	if d.Status == millrace.DeliveryPending {
+		return d, tx.hasten(ctx, d)
+	}
+	next, _, err := tx.takeSequence(ctx, d.WebhookID, 1)
+	if err != nil {
+		return nil, err
+	}
+	requeue(d, next)
+	return d, tx.UpdateDelivery(ctx, d)
+}
+
+func requeue(d *millrace.Delivery, sequence int64) {
+	d.Sequence, d.Status, d.Failures, d.NextAttemptAt, d.DeliveredAt = sequence, millrace.DeliveryPending, 0, 0, 0
+}
+
+func (tx *Tx) redeliverable(ctx context.Context, d *millrace.Delivery) error {
+	switch {
+	case d.SyncJobRunID != "" && d.Status == millrace.DeliveryPending:
+		return millrace.Errorf(millrace.KindConflict, "sync job run %s sends this delivery itself, in order, as soon as the webhook answers", d.SyncJobRunID)
+	case d.SyncJobRunID != "":
+		return millrace.Errorf(millrace.KindConflict, "what sync job run %s sent is not kept; start a run of the sync job to get its records again", d.SyncJobRunID)
+	}
+	_, err := tx.Event(ctx, d.EnvironmentID, d.EventID)
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return millrace.Errorf(millrace.KindConflict, "event %s of this delivery was removed: there is nothing left to send", d.EventID)
+	}
+	return err
+}
+
+// hasten lets a delivery of the backlog that waits for its next attempt be tried now.
+func (tx *Tx) hasten(ctx context.Context, d *millrace.Delivery) error {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0 WHERE id = $1", string(d.WebhookID)); err != nil {
+		return fmt.Errorf("wake webhook: %w", err)
+	}
+	if d.NextAttemptAt > 0 {
+		d.NextAttemptAt = tx.Now()
+		if err := tx.UpdateDelivery(ctx, d); err != nil {
+			return err
+		}
+	}
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(d.WebhookID), Wake: true})
+}
+
+// Redeliverable returns the deliveries of a webhook's events that meet the filters, are not in its backlog, and whose
+// event is still there, in the order in which they were queued: at most limit.
+func (tx *Tx) Redeliverable(ctx context.Context, w *millrace.Webhook, filters []millrace.Filter, limit int) ([]millrace.DeliveryID, error) {
+	c := &clause{}
+	c.conditions = append(c.conditions, "t.environment_id = "+c.bind(string(w.EnvironmentID)), "t.webhook_id = "+c.bind(string(w.ID)),
+		"t.sync_job_run_id = '' AND t.status <> 'pending' AND EXISTS (SELECT 1 FROM event WHERE event.id = t.event_id)")
+	for _, f := range filters {
+		if err := tx.db.tables.delivery.filter(c, f); err != nil {
+			return nil, err
+		}
+	}
+	query := fmt.Sprintf("SELECT t.id FROM delivery AS t WHERE %s ORDER BY t.sequence LIMIT %d", strings.Join(c.conditions, " AND "), limit)
+	var out []millrace.DeliveryID
+	err := tx.each(ctx, query, c.args, func(r rows) error {
+		var id millrace.DeliveryID
+		err := r.Scan((*string)(&id))
+		out = append(out, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find deliveries to repeat: %w", err)
+	}
+	return out, nil
+}
+
+// RedeliverAll puts deliveries of a webhook at the end of its backlog, in this order, but for those that are in it already or
+// gone. It returns how many it put there, and an error of KindNotFound when the webhook was deleted.
+func (tx *Tx) RedeliverAll(ctx context.Context, w *millrace.Webhook, ids []millrace.DeliveryID) (int, error) {
+	if _, err := tx.LockWebhook(ctx, w.EnvironmentID, w.ID); err != nil {
+		return 0, err
+	}
+	var found []*millrace.Delivery
+	for _, id := range ids {
+		d, err := tx.Delivery(ctx, w.EnvironmentID, id)
+		if millrace.KindOf(err) == millrace.KindNotFound {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if d.Status != millrace.DeliveryPending {
+			found = append(found, d)
+		}
+	}
+	if len(found) == 0 {
+		return 0, nil
+	}
+	next, _, err := tx.takeSequence(ctx, w.ID, int64(len(found)))
+	if err != nil {
+		return 0, err
+	}
+	for i, d := range found {
+		requeue(d, next+int64(i))
+		if err := tx.UpdateDelivery(ctx, d); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
+}
