@@ -34,6 +34,7 @@ var imports = map[string][]string{
 	"internal/store":                  {},
 	"internal/queue":                  {"internal/store"},
 	"internal/ingest":                 {"internal/store"},
+	"internal/inbound":                {"internal/store", "internal/expr", "jsonata"},
 	"internal/trigger":                {"internal/store", "internal/expr"},
 	"internal/workflow":               {"internal/store", "internal/expr", "jsonata"},
 	"internal/syncjob":                {"internal/store", "internal/expr", "jsonata"},
@@ -59,6 +60,7 @@ var third = map[string][]string{
 	"github.com/riverqueue/river":      {"internal/queue"},
 	"github.com/danielgtaylor/huma/v2": {"internal/httpapi"},
 	"modernc.org/sqlite":               {"internal/store"},
+	"github.com/go-jose/go-jose/v4":    {"internal/inbound"},
 	"github.com/alecthomas/kong":       {"cmd/millrace"},
 }
 

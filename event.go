@@ -91,7 +91,7 @@ func EventNames() []string {
 		"api_token:created", "api_token:deleted",
 		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunFailed, EventRunDeleted,
 		EventRunRecord, EventRunRecordError, EventRunRateLimited,
-		"record:created", "record:updated", "record:deleted", "record:meta",
+		EventRecordCreated, EventRecordUpdated, EventRecordDeleted, EventRecordMeta,
 		EventCronFailed,
 		"batch_job:dry_run_completed", "batch_job:completed", "batch_job:dry_run_failed", "batch_job:failed",
 		EventTest,

@@ -27,6 +27,8 @@ type (
 	EventID string
 	// BatchID names the events that one group commit stored together.
 	BatchID string
+	// InboundHookID names a request that a third party made to us.
+	InboundHookID string
 	// WorkflowID names a workflow.
 	WorkflowID string
 	// WorkflowRunID names an execution of a workflow.

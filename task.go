@@ -2,11 +2,12 @@ package millrace
 
 import "time"
 
-// TaskKind names what a task does. The four hops of the data, in order, then housekeeping.
+// TaskKind names what a task does. The hops of the data, in order, then housekeeping.
 type TaskKind string
 
 // The kinds of tasks. A task only says which row to look at; the row holds the truth.
 const (
+	TaskInbound   TaskKind = "inbound"   // Key = InboundHookID: make events of what a third party sent
 	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
@@ -17,7 +18,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskPrune, TaskReconcile}
 }
 
 // Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;

@@ -75,6 +75,7 @@ type serveCmd struct {
 	UserAgent    string   `help:"User-Agent of deliveries." default:"truto"`
 	TokenLimit   int      `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
 	AccountLimit int      `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
+	InboundLimit int      `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
 	LogFormat    string   `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
 }
@@ -84,7 +85,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
-	opts.TokenLimit, opts.AccountLimit = c.TokenLimit, c.AccountLimit
+	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -130,9 +130,13 @@ func (c *call) environment(context *expr.Object) (*expr.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convert environment variables: %w", err)
 	}
+	return c.cfg.environment(context, given), nil
+}
+
+func (c *Config) environment(context *expr.Object, given expr.Value) *expr.Object {
 	merged := jsonata.NewObject(4)
 	for _, v := range []expr.Value{
-		memberOf(context, "environment_variables"), c.cfg.variables, c.cfg.secretVariables,
+		memberOf(context, "environment_variables"), c.variables, c.secretVariables,
 		memberOf(context, "secret_environment_variables"), given,
 	} {
 		if o, ok := v.(*expr.Object); ok {
@@ -141,7 +145,7 @@ func (c *call) environment(context *expr.Object) (*expr.Object, error) {
 			}
 		}
 	}
-	return merged, nil
+	return merged
 }
 
 // positionValues are what {{pagination.page}} and its like refer to.

@@ -15,6 +15,7 @@ type Config struct {
 	Resources   map[string]map[string]*Method // resource, then method
 	Actions     map[string][]ActionStep
 	Credentials map[string]Credential // by format
+	Hook        *Hook                 // how what the third party sends to us is understood; nil: not at all
 
 	inherited       settings
 	rateLimit       *rateLimit
@@ -90,7 +91,7 @@ func parseRoot(root field) *Config {
 	for _, action := range actions.object() {
 		c.Actions[action.name(actions)] = parseAction(action, c.inherited)
 	}
-	checkWebhook(root.get("webhook"))
+	c.Hook = parseHook(root.get("webhook"))
 	for _, tags := range root.get("tool_tags").object() {
 		_ = tags.list()
 	}
@@ -176,18 +177,6 @@ func parseAction(f field, inherited settings) []ActionStep {
 
 func stepTypes() []string {
 	return []string{"request", "transform", "update_context", "set_context", "get_context", "form"}
-}
-
-func checkWebhook(f field) {
-	if len(f.object()) == 0 {
-		return
-	}
-	f.known("payload_transform", "handle_verification", "signature_verification")
-	_ = f.get("payload_transform").program()
-	_ = f.get("handle_verification").program()
-	for _, member := range f.get("signature_verification").get("config").object() {
-		_ = member.template()
-	}
 }
 
 // Method returns a method of a resource.

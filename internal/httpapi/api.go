@@ -55,6 +55,10 @@ type Config struct {
 	// TokenLimit and AccountLimit bound the requests in 10 seconds for each API token and, of the proxy API and the
 	// custom API, for each account. 0: no limit.
 	TokenLimit, AccountLimit int
+	// Inbound takes what third parties send to us. Nil: there is nothing to send to.
+	Inbound Inbound
+	// InboundLimit bounds the requests of third parties in 10 seconds for each account or installation. 0: no limit.
+	InboundLimit int
 
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
 	CheckResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
@@ -78,11 +82,12 @@ type api struct {
 	registry huma.Registry
 	tokens   *tokens
 
-	tokenLimit, accountLimit *limit
-	access                   map[string]access // by route
-	paths                    []string
-	openJSON                 []byte
-	openYAML                 []byte
+	tokenLimit, accountLimit, inboundLimit *limit
+
+	access   map[string]access // by route
+	paths    []string
+	openJSON []byte
+	openYAML []byte
 }
 
 // New returns the handler of the API.
@@ -102,6 +107,7 @@ func New(cfg Config) http.Handler {
 	a.tokens = &tokens{db: cfg.DB, clock: cfg.Clock, known: map[string]knownToken{}}
 	a.tokenLimit = newLimit("API token", cfg.TokenLimit, cfg.Clock)
 	a.accountLimit = newLimit("integrated account", cfg.AccountLimit, cfg.Clock)
+	a.inboundLimit = newLimit("account or installation", cfg.InboundLimit, cfg.Clock)
 	a.routes()
 	if err := a.publish(); err != nil {
 		panic("httpapi: " + err.Error()) // the routes are constants, so any test shows it

@@ -11,6 +11,7 @@ func (a *api) routes() {
 	a.connectionRoutes()
 	a.thirdPartyRoutes()
 	a.workRoutes()
+	a.inboundRoutes()
 }
 
 func (a *api) connectionRoutes() {
@@ -58,6 +59,16 @@ func (a *api) thirdPartyRoutes() {
 	}
 	handle(a, bearer, "GET /integration/{id}/capabilities", "Get what an integration can do", a.integrationCapabilities)
 	handle(a, bearer, "GET /integrated-account/{id}/capabilities", "Get what an account can do", a.accountCapabilities)
+}
+
+func (a *api) inboundRoutes() {
+	for _, verb := range []string{"GET", "POST"} {
+		handle(a, public, verb+" /integrated-account-webhook/{id}", "Tell about an account, as its third party", a.receiveForAccount, receives(verb, "account"))
+		handle(a, public, verb+" /environment-integration-webhook/{id}", "Tell about accounts of an installation, as their third party", a.receiveForInstall, receives(verb, "installation"))
+	}
+	hooks := a.inboundHooks()
+	handle(a, bearer, "GET /inbound-hook", "List what third parties sent", hooks.list)
+	handle(a, bearer, "GET /inbound-hook/{id}", "Get what a third party sent, and what became of it", hooks.getWhole)
 }
 
 func (a *api) workRoutes() {

@@ -216,7 +216,7 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 	switch kind {
 	case millrace.TaskMatch:
 		return 4
-	case millrace.TaskWorkflow:
+	case millrace.TaskInbound, millrace.TaskWorkflow:
 		return 16
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64

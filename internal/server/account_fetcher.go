@@ -102,6 +102,22 @@ func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loade
 }
 
 func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
+	account, install, integration, err := f.rows(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	config, err := f.configs.get(account, install, integration)
+	if err != nil {
+		return nil, err
+	}
+	full, err := account.FullContext()
+	return &loadedAccount{account, install, config, full}, err
+}
+
+// rows reads an account with what it is a connection of.
+func (f *accountFetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (
+	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, error,
+) {
 	var account *millrace.IntegratedAccount
 	var install *millrace.EnvironmentIntegration
 	var integration *millrace.Integration
@@ -116,15 +132,7 @@ func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, i
 		integration, err = tx.Integration(ctx, env, install.IntegrationID)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	config, err := f.configs.get(account, install, integration)
-	if err != nil {
-		return nil, err
-	}
-	full, err := account.FullContext()
-	return &loadedAccount{account, install, config, full}, err
+	return account, install, integration, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into a result: the run's author can mend it,

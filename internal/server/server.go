@@ -45,6 +45,7 @@ type Options struct {
 	OnToken       func(string)     // called with the token that the first start creates
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
+	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
@@ -162,10 +163,15 @@ func (s *Server) assemble(ctx context.Context) error {
 	starter := syncjob.NewStarter(s.db, exceptEmitter{})
 	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
 	accounts := newAccountFetcher(s.db, fetcher, budget, s.opts.Clock)
+	receiver, err := s.receiver(accounts, client)
+	if err != nil {
+		return err
+	}
 	handlers, err := s.handlers(sender, accounts, starter)
 	if err != nil {
 		return err
 	}
+	handlers[millrace.TaskInbound] = receiver.Handle
 	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}
 	if s.db.Postgres() != nil {
 		if s.place, err = takePlace(s.opts.DataDir); err != nil {
@@ -189,6 +195,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
+			Inbound: receiver, InboundLimit: s.opts.InboundLimit,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,

@@ -26,6 +26,7 @@ type tables struct {
 	cronTrigger            *table[millrace.SyncJobCronTrigger]
 	idempotentCall         *table[millrace.IdempotentCall]
 	cronFire               *table[millrace.CronFire]
+	inboundHook            *table[millrace.InboundHook]
 }
 
 func newTables(db *DB) tables {
@@ -47,6 +48,7 @@ func newTables(db *DB) tables {
 		cronTrigger:            cronTriggerTable(db),
 		idempotentCall:         idempotentCallTable(db),
 		cronFire:               cronFireTable(db),
+		inboundHook:            inboundHookTable(db),
 	}
 }
 

@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const inboundNote = "For third parties; no API token is needed, the integration's config says how a request proves where it " +
+	"comes from. The answer is sent when the request is stored, or is that to a handshake. A delivery that was accepted before is answered again."
+
+// Inbound takes requests of third parties.
+type Inbound interface {
+	Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundAnswer, error)
+}
+
+// receives documents a route that third parties call.
+func receives(verb, what string) option {
+	return func(d *doc) {
+		d.op.OperationID = lower(verb) + "-" + what + "-hook"
+		d.op.Description = inboundNote
+		d.op.Parameters = []*huma.Param{{
+			Name: "id", In: "path", Required: true, Description: "The id of the " + what + ".",
+			Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"},
+		}}
+		if verb == http.MethodPost {
+			d.request = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}}}}
+		}
+	}
+}
+
+func (a *api) receiveForAccount(ctx context.Context, in *proxyIn) (*verbatim, error) {
+	return a.receive(ctx, in, func(req *millrace.InboundRequest, id string) { req.AccountID = millrace.IntegratedAccountID(id) })
+}
+
+func (a *api) receiveForInstall(ctx context.Context, in *proxyIn) (*verbatim, error) {
+	return a.receive(ctx, in, func(req *millrace.InboundRequest, id string) { req.InstallID = millrace.EnvironmentIntegrationID(id) })
+}
+
+func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.InboundRequest, string)) (*verbatim, error) {
+	id := lower(in.r.http.PathValue("id"))
+	if !millrace.IsID(id) || a.cfg.Inbound == nil {
+		return nil, errNoEndpoint()
+	}
+	if err := a.inboundLimit.take(id); err != nil {
+		return nil, err
+	}
+	body, err := in.body.bytes(in.r)
+	if err != nil {
+		return nil, err
+	}
+	req := inboundRequest(in.r.http, body)
+	address(req, id)
+	answer, err := a.cfg.Inbound.Receive(ctx, req)
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return nil, errNoEndpoint()
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := &written{Status: answer.Status, Body: answer.Body, Header: http.Header{
+		// What an expression echoes of a request is never to be taken for a page of ours.
+		"X-Content-Type-Options": {"nosniff"}, "Content-Security-Policy": {"sandbox; default-src 'none'"},
+	}}
+	for name, value := range answer.Header {
+		w.Header.Set(name, value)
+	}
+	return w.reply(), nil
+}
+
+// errNoEndpoint says no more than that there is nothing, whatever the reason.
+func errNoEndpoint() error { return newEnvelope(http.StatusNotFound, "there is nothing here") }
+
+func inboundRequest(r *http.Request, body []byte) *millrace.InboundRequest {
+	header := make(map[string]string, len(r.Header))
+	for name, values := range r.Header {
+		header[lower(name)] = strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd")
+	}
+	return &millrace.InboundRequest{
+		Method: r.Method, ContentType: header["content-type"], Header: header,
+		Query: strings.ToValidUTF8(r.URL.RawQuery, "\ufffd"), Body: body,
+	}
+}
+
+type inboundHooks struct {
+	*noun[millrace.InboundHookID, millrace.InboundHook, millrace.InboundHook]
+}
+
+func (a *api) inboundHooks() inboundHooks {
+	return inboundHooks{&noun[millrace.InboundHookID, millrace.InboundHook, millrace.InboundHook]{
+		api: a, one: (*store.Tx).InboundHook, many: (*store.Tx).ListInboundHooks, show: asStored[millrace.InboundHook],
+	}}
+}
+
+// maxShownBody is how much of a body is shown.
+const maxShownBody = 64 << 10
+
+// wholeHookView is an inbound hook with the request that it was.
+type wholeHookView struct {
+	millrace.InboundHook
+	Headers map[string]string `json:"headers" doc:"As they came, by name in lower case; what may be a secret is hidden."`
+	Body    string            `json:"body" doc:"The beginning of the body. Of what was turned away, and of repetitions, it is not kept."`
+}
+
+func (n inboundHooks) getWhole(ctx context.Context, in *getIn[millrace.InboundHookID]) (*reply[wholeHookView], error) {
+	out := &reply[wholeHookView]{}
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		v, err := tx.InboundHook(ctx, in.Environment, in.ID)
+		if err != nil {
+			return err
+		}
+		out.Body = wholeHookView{InboundHook: *v, Headers: shownHeaders(v.Header), Body: shownBody(v.Body)}
+		return nil
+	})
+	return out, err
+}
+
+func shownHeaders(raw json.RawMessage) map[string]string {
+	headers := map[string]string{}
+	if json.Unmarshal(raw, &headers) != nil {
+		return map[string]string{}
+	}
+	for name := range headers {
+		for _, part := range []string{"auth", "secret", "token", "signature", "key", "cookie", "password"} {
+			if strings.Contains(name, part) {
+				headers[name] = "(hidden)"
+			}
+		}
+	}
+	return headers
+}
+
+func shownBody(raw []byte) string {
+	cut := raw[:min(len(raw), maxShownBody)]
+	for range utf8.UTFMax { // not in the middle of a letter
+		if r, size := utf8.DecodeLastRune(cut); r != utf8.RuneError || size != 1 {
+			break
+		}
+		cut = cut[:len(cut)-1]
+	}
+	return strings.ToValidUTF8(string(cut), "\ufffd")
+}

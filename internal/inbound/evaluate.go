@@ -1,0 +1,145 @@
+package inbound
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// outcome is what an evaluation does, once for all accounts of a hook.
+type outcome struct {
+	events  []*millrace.Event
+	updates []update
+	report  millrace.InboundEvaluation
+	failure *millrace.Failure
+}
+
+// update is a change of an account's context.
+type update struct {
+	account millrace.IntegratedAccountID
+	patch   json.RawMessage
+}
+
+// Handle evaluates the hook that a task names.
+func (r *Receiver) Handle(ctx context.Context, task millrace.Task) error {
+	var hook *millrace.InboundHook
+	err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		hook, err = tx.OpenInboundHook(ctx, millrace.InboundHookID(task.Key))
+		return err
+	})
+	if err != nil || hook == nil {
+		return err
+	}
+	o, err := r.evaluate(ctx, hook)
+	if err != nil {
+		return err
+	}
+	return r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := r.save(ctx, tx, *hook, o); err != nil {
+			return err
+		}
+		return tx.Finish(ctx)
+	})
+}
+
+// evaluate evaluates a hook for each of its accounts, with the config of each.
+func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*outcome, error) {
+	req, err := requestOf(hook)
+	if err != nil {
+		return nil, millrace.Permanent(err)
+	}
+	var ids []millrace.IntegratedAccountID
+	if err := json.Unmarshal(hook.AccountIDs, &ids); err != nil {
+		return nil, millrace.Permanent(fmt.Errorf("decode accounts: %w", err))
+	}
+	o := &outcome{}
+	for _, id := range ids {
+		e, err := r.cfg.Directory.Account(ctx, id)
+		if millrace.KindOf(err) == millrace.KindNotFound {
+			o.failure = &millrace.Failure{Path: "integrated_account_id", Message: "the account " + string(id) + " was deleted"}
+			return o, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, failure := r.look(ctx, e, req, expr.LimitsTransform())
+		if err := context.Cause(ctx); err != nil {
+			return nil, err // we were stopped; that says nothing about the expression
+		}
+		if failure != nil {
+			o.failure = failure
+			return o, nil
+		}
+		o.add(e, hook.ID, s)
+	}
+	return o, nil
+}
+
+func (o *outcome) add(e *Endpoint, hook millrace.InboundHookID, s *sight) {
+	events, skipped := eventsOf(e, hook, s)
+	o.events = append(o.events, events...)
+	o.report.Type = s.kind
+	o.report.Elements += len(elementsOf(s.payload))
+	o.report.Skipped = append(o.report.Skipped, skipped[:min(len(skipped), maxSkipped)]...)
+	if s.update != nil {
+		o.updates = append(o.updates, update{e.AccountID, s.update})
+	}
+}
+
+// maxSkipped bounds how many elements without an event are described.
+const maxSkipped = 20
+
+// requestOf is the request that a hook was.
+func requestOf(hook *millrace.InboundHook) (*millrace.InboundRequest, error) {
+	req := &millrace.InboundRequest{Method: hook.Method, ContentType: hook.ContentType, Query: hook.Query, Body: hook.Body}
+	if err := json.Unmarshal(hook.Header, &req.Header); err != nil {
+		return nil, fmt.Errorf("decode headers: %w", err)
+	}
+	return req, nil
+}
+
+// save stores what an evaluation does, if the hook still is due. A hook that made no event gives its replay key back:
+// once its integration is mended, the third party may send it again.
+func (r *Receiver) save(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *outcome) error {
+	hook.Status = millrace.InboundProcessed
+	report, ids := o.report, []millrace.EventID{}
+	if o.failure != nil {
+		hook.Status = millrace.InboundFailed
+		hook.Error, _ = json.Marshal(o.failure) // always encodes
+	} else {
+		events := make([]*millrace.Event, len(o.events))
+		for i, e := range o.events {
+			copied := *e // the transaction may run more than once
+			events[i] = &copied
+		}
+		for _, u := range o.updates {
+			changed, err := r.cfg.Contexts.MergeTx(ctx, tx, hook.EnvironmentID, u.account, u.patch)
+			if err != nil {
+				return err
+			}
+			report.ContextUpdated = report.ContextUpdated || changed
+		}
+		if err := r.cfg.Emitter.EmitTx(ctx, tx, events...); err != nil {
+			return err
+		}
+		for _, e := range events {
+			ids = append(ids, e.ID)
+		}
+		hook.Evaluation, _ = json.Marshal(report) // always encodes
+	}
+	hook.EventCount = int64(len(ids))
+	hook.EventIDs, _ = json.Marshal(ids) // always encodes
+	if len(ids) == 0 {
+		hook.ReplayKey = ""
+	}
+	still, err := tx.FinishInboundHook(ctx, &hook)
+	if err == nil && !still {
+		err = millrace.Errorf(millrace.KindConflict, "the inbound hook %s was evaluated by another worker", hook.ID)
+	}
+	return err
+}

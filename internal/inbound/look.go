@@ -1,0 +1,168 @@
+package inbound
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// What handle_verification may call a request.
+const (
+	kindVerify  = "verify"
+	kindMeta    = "meta"
+	kindPayload = "payload"
+)
+
+// sight is what the expressions of a config make of a request.
+type sight struct {
+	kind    string
+	scope   *expr.Object // of handle_verification
+	answer  *millrace.InboundAnswer
+	update  json.RawMessage // of the account's context; nil: nothing
+	payload expr.Value      // what the events are made of
+}
+
+// scope is the document that expressions see.
+func (r *Receiver) scope(req *millrace.InboundRequest) *expr.Object {
+	headers := jsonata.NewObject(len(req.Header))
+	for name, value := range req.Header {
+		headers.Set(name, value)
+	}
+	scope := jsonata.NewObject(3)
+	body := r.cfg.DecodeBody(req.ContentType, req.Body)
+	if body == nil {
+		body = jsonata.NewObject(0)
+	}
+	scope.Set("body", body)
+	scope.Set("headers", headers)
+	scope.Set("query", r.cfg.DecodeQuery(req.Query))
+	return scope
+}
+
+// look evaluates payload_transform, then handle_verification, which sees what the transform made of the body. A
+// transform that makes events of the payload, or nothing, leaves it the body as it came.
+func (r *Receiver) look(ctx context.Context, e *Endpoint, req *millrace.InboundRequest, limits expr.Limits) (*sight, *millrace.Failure) {
+	scope := r.scope(req)
+	s := &sight{kind: kindPayload, scope: scope}
+	s.payload, _ = scope.Get("body")
+	if e.Transform != nil {
+		v, err := e.Transform.Eval(ctx, scope, limits)
+		if err != nil {
+			f := expr.FailureOf(transformPath, err)
+			return nil, &f
+		}
+		s.payload = v
+		if v != nil && !hasElements(v) {
+			scope.Set("body", v)
+		}
+	}
+	if e.Handle == nil {
+		return s, nil
+	}
+	v, err := e.Handle.Eval(ctx, scope, limits)
+	if err != nil {
+		f := expr.FailureOf(handlePath, err)
+		return nil, &f
+	}
+	return s, s.handle(v)
+}
+
+// handle reads what handle_verification returned: nothing, a type with what belongs to it, or a status code and a body.
+func (s *sight) handle(v expr.Value) *millrace.Failure {
+	o, ok := v.(*expr.Object)
+	if !ok {
+		return nil
+	}
+	if update, ok := member(o, "update_context").(*expr.Object); ok && update.Len() > 0 {
+		raw, err := expr.EncodeJSON(update)
+		if err != nil {
+			return &millrace.Failure{Path: handlePath, Message: "update_context cannot be stored: " + err.Error()}
+		}
+		s.update = raw
+	}
+	kind, _ := member(o, "type").(string)
+	switch {
+	case kind == kindVerify:
+		response, _ := member(o, "verification_response").(*expr.Object)
+		s.answer = answerOf(response)
+	case kind == kindMeta, kind == kindPayload:
+	case kind == "" && (member(o, "statusCode") != nil || member(o, "status_code") != nil):
+		kind, s.answer = kindVerify, answerOf(o)
+	case kind == "":
+		kind = kindPayload
+	default:
+		message := fmt.Sprintf("%q is no type; known are verify, meta and payload", kind)
+		near := millrace.Nearest(kind, []string{kindVerify, kindMeta, kindPayload})
+		return &millrace.Failure{Path: handlePath, Message: message, Suggestion: near}
+	}
+	s.kind = kind
+	return nil
+}
+
+// member returns a member of an object that may be nil.
+func member(o *expr.Object, name string) expr.Value {
+	if o == nil {
+		return nil
+	}
+	v, _ := o.Get(name)
+	return v
+}
+
+// answerOf makes the answer to a handshake. A text is sent as it is, anything else as JSON.
+func answerOf(o *expr.Object) *millrace.InboundAnswer {
+	a := &millrace.InboundAnswer{Status: http.StatusOK, Header: map[string]string{}}
+	for _, name := range []string{"status_code", "statusCode"} {
+		if n, ok := member(o, name).(float64); ok && n >= 200 && n <= 599 {
+			a.Status = int(n)
+		}
+	}
+	switch body := member(o, "body").(type) {
+	case nil:
+	case string:
+		a.Header["Content-Type"], a.Body = "text/plain; charset=utf-8", []byte(body)
+	default:
+		raw, err := expr.EncodeJSON(body)
+		if err == nil {
+			a.Header["Content-Type"], a.Body = "application/json", raw
+		}
+	}
+	headers, _ := member(o, "headers").(*expr.Object)
+	if headers == nil {
+		return a
+	}
+	for name, v := range headers.All() {
+		if text, ok := v.(string); ok && mayAnswer(name) {
+			a.Header[http.CanonicalHeaderKey(name)] = text
+		}
+	}
+	return a
+}
+
+// mayAnswer reports whether an expression may set a header. Those of the connection are the server's, and a cookie would
+// belong to our own site.
+func mayAnswer(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date", "set-cookie",
+		"content-security-policy", "x-content-type-options":
+		return false
+	}
+	return true
+}
+
+// lookup renders the value that an account is found by, from what the transform made of the body or else from the body
+// as it came.
+func (s *sight) lookup(text string, raw *expr.Object) string {
+	for _, scope := range []*expr.Object{s.scope, raw} {
+		value, err := expr.RenderString(text, scope)
+		if err == nil && value != "" && !strings.Contains(value, "{{") {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,111 @@
+package inbound
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/millrace/millrace"
+)
+
+// leeway is by how much the clock of a third party may be off.
+const leeway = time.Minute
+
+// minSharedKey is how long a shared key must be: a shorter one can be guessed from a single token.
+const minSharedKey = 16
+
+// The two families are never allowed together: a token must not choose that a public key is a shared one.
+func sharedAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512}
+}
+
+func publicAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{
+		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+	}
+}
+
+// verifyToken checks a JSON Web Token, by a shared key or by the keys that the third party publishes.
+func (v *verifier) verifyToken(ctx context.Context, s *millrace.HookSignature, p *parts) (proof, error) {
+	where := s.CompareWith
+	if where == "" {
+		where = "Bearer $header.authorization"
+	}
+	text := p.after(where)
+	if p.missing != "" {
+		return refused("the request has no %s", p.missing), nil
+	}
+	algorithms := publicAlgorithms()
+	if s.JWKSURL == "" {
+		algorithms = sharedAlgorithms()
+	}
+	if s.Algorithm != "" {
+		algorithms = slices.DeleteFunc(algorithms, func(a jose.SignatureAlgorithm) bool { return !strings.EqualFold(string(a), s.Algorithm) })
+	}
+	if len(algorithms) == 0 {
+		return refused("the algorithm %s does not go with the key that is configured", cut(s.Algorithm)), nil
+	}
+	token, err := jwt.ParseSigned(strings.TrimSpace(text), algorithms)
+	if err != nil || len(token.Headers) != 1 {
+		return refused("there is no token, or one whose algorithm is not allowed"), nil
+	}
+	claims, refusal, err := v.claims(ctx, s, token)
+	if err != nil || refusal != "" {
+		return proof{refusal: refusal}, err
+	}
+	return v.judge(s, claims), nil
+}
+
+// claims are those of a token whose signature is right.
+func (v *verifier) claims(ctx context.Context, s *millrace.HookSignature, token *jwt.JSONWebToken) (*jwt.Claims, string, error) {
+	claims := &jwt.Claims{}
+	if s.JWKSURL == "" {
+		if len(s.Secret) < minSharedKey {
+			return nil, "the secret that is set for this account is too short", nil
+		}
+		if token.Claims([]byte(s.Secret), claims) != nil {
+			return nil, "the signature of the token does not match", nil
+		}
+		return claims, "", nil
+	}
+	keys, err := v.keys.get(ctx, s.JWKSURL, token.Headers[0].KeyID)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, key := range keys {
+		if key.Use == "enc" || !key.IsPublic() {
+			continue
+		}
+		if token.Claims(key.Key, claims) == nil {
+			return claims, "", nil
+		}
+	}
+	return nil, "no key of the third party fits the token", nil
+}
+
+// judge checks what a token says. One that never expires would be a password in disguise.
+func (v *verifier) judge(s *millrace.HookSignature, claims *jwt.Claims) proof {
+	now := v.clock()
+	expected := jwt.Expected{Issuer: s.Issuer, Time: now}
+	if s.Audience != "" {
+		expected.AnyAudience = jwt.Audience{s.Audience}
+	}
+	age := time.Duration(s.Tolerance) * time.Second
+	switch err := claims.ValidateWithLeeway(expected, leeway); {
+	case err != nil:
+		return refused("the token is not valid now, or is from or for somebody else")
+	case claims.Expiry == nil && (claims.IssuedAt == nil || now.Sub(claims.IssuedAt.Time()) > age):
+		return refused("the token has no time at which it expires, and was not issued just now")
+	}
+	p := proof{}
+	if claims.ID != "" {
+		sum := sha256.Sum256([]byte(claims.ID))
+		p.id = "jti:" + string(sum[:])
+	}
+	return p
+}

@@ -1,0 +1,202 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/inbound"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// maxMatching bounds how many accounts of an installation one inbound hook may be about.
+const maxMatching = 100
+
+// hookDirectory plugs accounts and the configs of their integrations into inbound hooks.
+type hookDirectory struct {
+	accounts  *accountFetcher
+	endpoints *briefly[string, *inbound.Endpoint]
+}
+
+func newHookDirectory(accounts *accountFetcher, clock func() time.Time) *hookDirectory {
+	return &hookDirectory{accounts, newBriefly[string, *inbound.Endpoint](clock)}
+}
+
+// Account returns the endpoint of an account, or an error of KindNotFound.
+func (d *hookDirectory) Account(ctx context.Context, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
+	return d.endpoints.get(string(id), func() (*inbound.Endpoint, error) {
+		var env millrace.EnvironmentID
+		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
+			var err error
+			env, err = tx.EnvironmentOfAccount(ctx, id)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return d.load(ctx, env, id)
+	})
+}
+
+// load reads an account anew. One whose config is broken takes no hooks.
+func (d *hookDirectory) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
+	row, install, integration, err := d.accounts.rows(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	e := endpointOf(install, integration)
+	e.AccountID, e.TenantID = row.ID, row.TenantID
+	full, err := row.FullContext()
+	if err != nil {
+		return nil, err
+	}
+	return e, d.configure(e, row, install, integration, full)
+}
+
+// Install returns the endpoint of an installation, or an error of KindNotFound.
+func (d *hookDirectory) Install(ctx context.Context, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
+	return d.endpoints.get(string(id), func() (*inbound.Endpoint, error) {
+		var install *millrace.EnvironmentIntegration
+		var integration *millrace.Integration
+		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
+			env, err := tx.EnvironmentOfInstall(ctx, id)
+			if err != nil {
+				return err
+			}
+			if install, err = tx.EnvironmentIntegration(ctx, env, id); err != nil {
+				return err
+			}
+			integration, err = tx.Integration(ctx, env, install.IntegrationID)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		e := endpointOf(install, integration)
+		return e, d.configure(e, &millrace.IntegratedAccount{}, install, integration, map[string]any{})
+	})
+}
+
+// Matching returns the accounts of an installation whose context has a value.
+func (d *hookDirectory) Matching(ctx context.Context, install *inbound.Endpoint, field, value string) ([]*inbound.Endpoint, error) {
+	query := millrace.Query{Limit: maxMatching, Filters: []millrace.Filter{
+		{Field: "environment_integration_id", Op: millrace.OpEq, Values: []string{string(install.InstallID)}},
+		{Field: "context." + field, Op: millrace.OpEq, Values: []string{value}},
+	}}
+	var page millrace.Page[millrace.IntegratedAccount]
+	err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		page, err = tx.ListIntegratedAccounts(ctx, install.EnvironmentID, query)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []*inbound.Endpoint
+	for i := range page.Result {
+		e, err := d.Account(ctx, page.Result[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		if e.Refuses == "" {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func endpointOf(install *millrace.EnvironmentIntegration, integration *millrace.Integration) *inbound.Endpoint {
+	e := &inbound.Endpoint{
+		EnvironmentID: install.EnvironmentID, InstallID: install.ID,
+		IntegrationID: integration.ID, IntegrationName: integration.Name,
+	}
+	if !install.IsEnabled {
+		e.Refuses = "the integration is installed but not enabled"
+	}
+	return e
+}
+
+// configure adds what the config says about hooks.
+func (d *hookDirectory) configure(e *inbound.Endpoint, row *millrace.IntegratedAccount, install *millrace.EnvironmentIntegration,
+	integration *millrace.Integration, full map[string]any,
+) error {
+	config, err := d.accounts.configs.get(row, install, integration)
+	switch {
+	case millrace.KindOf(err) == millrace.KindInvalid:
+		e.Refuses = "the config of the integration is not valid: " + err.Error()
+		return nil
+	case err != nil:
+		return err
+	case config.Hook == nil:
+		e.Refuses = "the config of the integration has no webhook"
+		return nil
+	}
+	hook := config.Hook
+	e.Transform, e.Handle = hook.Transform, hook.Handle
+	if hook.Lookup != nil {
+		e.LookupField, e.LookupValue = hook.Lookup.Field, hook.Lookup.Value
+	}
+	e.Signature, err = hook.Signature(config, full)
+	if millrace.KindOf(err) == millrace.KindInvalid {
+		e.SignatureErr, err = err, nil
+	}
+	return err
+}
+
+// MergeTx merges a patch into an account's context like a change over the API, and emits the event of that when it
+// changes anything.
+func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.IntegratedAccountID,
+	patch json.RawMessage,
+) (bool, error) {
+	row, err := tx.IntegratedAccount(ctx, env, id)
+	if err != nil {
+		return false, err
+	}
+	before := *row
+	if err := httpapi.MergeContext(row, patch); err != nil {
+		return false, err
+	}
+	if sameDocument(before.Context, row.Context) && sameDocument(before.Secrets, row.Secrets) {
+		return false, nil
+	}
+	moved, err := tx.MoveIntegratedAccount(ctx, row, before.Status, before.UpdatedAt)
+	if err != nil {
+		return false, err
+	}
+	if !moved {
+		return false, millrace.Errorf(millrace.KindConflict, "the account %s was changed at the same time", id)
+	}
+	event, err := httpapi.AccountEvent(ctx, tx, millrace.EventAccountUpdated, row)
+	if err != nil {
+		return false, err
+	}
+	tx.AfterCommit(func() {
+		d.endpoints.forget(string(id))
+		d.accounts.accounts.forget(id)
+	})
+	return true, emitter{}.EmitTx(ctx, tx, event)
+}
+
+// sameDocument compares objects that encoding/json wrote, which sorts their members.
+func sameDocument(a, b json.RawMessage) bool {
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return bytes.Equal(a, b)
+	}
+	first, err := json.Marshal(x)
+	second, err2 := json.Marshal(y)
+	return err == nil && err2 == nil && bytes.Equal(first, second)
+}
+
+func (s *Server) receiver(accounts *accountFetcher, client *http.Client) (*inbound.Receiver, error) {
+	directory := newHookDirectory(accounts, s.opts.Clock)
+	return inbound.New(inbound.Config{
+		DB: s.db, Directory: directory, Contexts: directory, Emitter: emitter{},
+		DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf, Client: client, Clock: s.opts.Clock,
+	})
+}

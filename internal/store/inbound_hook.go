@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+func inboundHookTable(db *DB) *table[millrace.InboundHook] {
+	type row = millrace.InboundHook
+	return &table[row]{
+		name: "inbound_hook", what: "inbound hook", dialect: db.dialect,
+		columns: []column[row]{
+			text("id", func(v *row) *millrace.InboundHookID { return &v.ID }),
+			text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
+			text("environment_integration_id", func(v *row) *millrace.EnvironmentIntegrationID { return &v.EnvironmentIntegrationID }),
+			text("integrated_account_id", func(v *row) *millrace.IntegratedAccountID { return &v.IntegratedAccountID }),
+			document("integrated_account_ids", func(v *row) *json.RawMessage { return &v.AccountIDs }),
+			text("status", func(v *row) *millrace.InboundStatus { return &v.Status }),
+			text("method", func(v *row) *string { return &v.Method }),
+			text("content_type", func(v *row) *string { return &v.ContentType }),
+			number("size", func(v *row) *int64 { return &v.Size }),
+			sealed(db, "inbound_hook", "header", func(v *row) *json.RawMessage { return &v.Header }),
+			sealedText(db, "inbound_hook", "query", func(v *row) *string { return &v.Query }),
+			sealed(db, "inbound_hook", "body", func(v *row) *json.RawMessage { return &v.Body }),
+			hidden(text("replay_key", func(v *row) *string { return &v.ReplayKey })),
+			text("duplicate_of", func(v *row) *millrace.InboundHookID { return &v.DuplicateOf }),
+			document("error", func(v *row) *json.RawMessage { return &v.Error }),
+			document("evaluation", func(v *row) *json.RawMessage { return &v.Evaluation }),
+			number("event_count", func(v *row) *int64 { return &v.EventCount }),
+			document("event_ids", func(v *row) *json.RawMessage { return &v.EventIDs }),
+			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
+			stamp("evaluated_at", func(v *row) *millrace.Time { return &v.EvaluatedAt }),
+		},
+		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt) },
+		touch: func(tx *Tx, v *row) { v.EvaluatedAt = tx.Now() },
+	}
+}
+
+// InsertInboundHook adds an inbound hook and fills in its id and time. When one with the same replay key was stored
+// within the window, it adds nothing and returns the id of that one. A window of 0 has no end.
+func (tx *Tx) InsertInboundHook(ctx context.Context, v *millrace.InboundHook, window time.Duration) (millrace.InboundHookID, error) {
+	t := tx.db.tables.inboundHook
+	if v.ReplayKey != "" && window > 0 {
+		_, err := tx.exec(ctx, "UPDATE inbound_hook SET replay_key = '' WHERE replay_key = $1 AND replay_key <> '' AND created_at < $2",
+			v.ReplayKey, int64(tx.Now())-window.Microseconds())
+		if err != nil {
+			return "", fmt.Errorf("forget replay key: %w", err)
+		}
+	}
+	fresh, err := t.insertNew(ctx, tx, v)
+	if err != nil || fresh {
+		return "", err
+	}
+	earlier, err := t.find(ctx, tx, "replay_key = $1 AND replay_key <> ''", v.ReplayKey)
+	if err != nil {
+		return "", err
+	}
+	if earlier == nil {
+		return "", millrace.Errorf(millrace.KindConflict, "the inbound hook %s exists already", v.ID)
+	}
+	return earlier.ID, nil
+}
+
+// InboundHook returns an inbound hook of the environment, or an error of KindNotFound.
+func (tx *Tx) InboundHook(ctx context.Context, env millrace.EnvironmentID, id millrace.InboundHookID) (*millrace.InboundHook, error) {
+	return tx.db.tables.inboundHook.get(ctx, tx, env, string(id), "")
+}
+
+// OpenInboundHook returns an inbound hook whose evaluation is due, or nil.
+func (tx *Tx) OpenInboundHook(ctx context.Context, id millrace.InboundHookID) (*millrace.InboundHook, error) {
+	return tx.db.tables.inboundHook.find(ctx, tx, "id = $1 AND status = $2", string(id), string(millrace.InboundAccepted))
+}
+
+// ListInboundHooks returns one page of the environment's inbound hooks. It returns an error of KindInvalid for a field,
+// operator or cursor that it does not know.
+func (tx *Tx) ListInboundHooks(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.InboundHook], error) {
+	return tx.db.tables.inboundHook.list(ctx, tx, env, q)
+}
+
+// FinishInboundHook writes what became of an inbound hook whose evaluation was due, and reports whether it still was.
+func (tx *Tx) FinishInboundHook(ctx context.Context, v *millrace.InboundHook) (bool, error) {
+	t := tx.db.tables.inboundHook
+	return t.update(ctx, tx, v, fmt.Sprintf("status = $%d", len(t.columns)+1), string(millrace.InboundAccepted))
+}
+
+// EnvironmentOfAccount returns the environment of an integrated account, or an error of KindNotFound. It is for inbound
+// hooks, which name no environment.
+func (tx *Tx) EnvironmentOfAccount(ctx context.Context, id millrace.IntegratedAccountID) (millrace.EnvironmentID, error) {
+	return tx.environmentOf(ctx, "integrated_account", "integrated account", string(id))
+}
+
+// EnvironmentOfInstall returns the environment of an installed integration, or an error of KindNotFound. It is for
+// inbound hooks, which name no environment.
+func (tx *Tx) EnvironmentOfInstall(ctx context.Context, id millrace.EnvironmentIntegrationID) (millrace.EnvironmentID, error) {
+	return tx.environmentOf(ctx, "environment_integration", "environment integration", string(id))
+}
+
+func (tx *Tx) environmentOf(ctx context.Context, table, what, id string) (millrace.EnvironmentID, error) {
+	var env millrace.EnvironmentID
+	found, err := tx.one(ctx, "SELECT environment_id FROM "+table+" WHERE id = $1", []any{id}, (*string)(&env))
+	if err != nil {
+		return "", fmt.Errorf("read environment of %s: %w", what, err)
+	}
+	if !found {
+		return "", millrace.NotFound(what, id)
+	}
+	return env, nil
+}
