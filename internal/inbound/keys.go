@@ -103,8 +103,11 @@ func (k *keySets) read(ctx context.Context, url string) ([]jose.JSONWebKey, erro
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxKeysBody))
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return nil, unavailable(fmt.Errorf("status %d: %w", resp.StatusCode, err))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, unavailable(fmt.Errorf("status %d", resp.StatusCode))
 	}
 	return parseKeys(raw)
 }

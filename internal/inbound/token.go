@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +103,7 @@ func (v *verifier) judge(s *millrace.HookSignature, claims *jwt.Claims) proof {
 	}
 	p := proof{}
 	if claims.ID != "" {
-		sum := sha256.Sum256([]byte(claims.ID))
-		p.id = "jti:" + string(sum[:])
+		p.id = claims.ID
 	}
 	return p
 }

@@ -28,14 +28,20 @@ func NewClient(base, token string) *Client {
 // Call sends a body as it is and returns the status and the body of the answer. An error means that there is no whole
 // answer, which says nothing about what the server has done.
 func (c *Client) Call(ctx context.Context, method, path, contentType string, body []byte) (int, []byte, error) {
+	header := http.Header{"Authorization": {"Bearer " + c.Token}}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return c.CallAs(ctx, method, path, header, body)
+}
+
+// CallAs is Call with headers of the caller's own.
+func (c *Client) CallAs(ctx context.Context, method, path string, header http.Header, body []byte) (int, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
+	req.Header = header
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, err

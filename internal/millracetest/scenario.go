@@ -2,6 +2,7 @@ package millracetest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,6 +36,7 @@ type step struct {
 	Event     json.RawMessage `json:"event"`     // POST /event
 	Run       json.RawMessage `json:"run"`       // POST /sync-job-run
 	Request   *request        `json:"request"`   // anything else
+	Hook      *inboundHook    `json:"hook"`      // a third party tells something, without an API token
 	Script    *script         `json:"script"`    // changes how a webhook answers
 	Until     *list           `json:"until"`     // waits
 	Settle    bool            `json:"settle"`    // waits until nothing is left to do
@@ -48,6 +50,15 @@ type request struct {
 	Body   json.RawMessage `json:"body"`
 	Status int             `json:"status"` // of the answer; 0: any success
 	Answer any             `json:"answer"` // what the answer must have
+}
+
+type inboundHook struct {
+	Method  string            `json:"method"` // POST when empty
+	Path    string            `json:"path"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+	Status  int               `json:"status"`
+	Answer  string            `json:"answer"` // what the answer must contain
 }
 
 type script struct {
@@ -208,6 +219,8 @@ func (s *scenario) do(t *testing.T, i int, st *step) {
 		s.must(t, c.Post(t.Context(), "/sync-job-run", st.Run, nil))
 	case st.Request != nil:
 		s.request(t, c, st.Request)
+	case st.Hook != nil:
+		s.inbound(t, c, st.Hook)
 	case st.Script != nil:
 		s.hooks.SetScript(st.Script.Webhook, st.Script.Answers)
 	case st.Until != nil:
@@ -252,6 +265,20 @@ func (s *scenario) request(t *testing.T, c *Client, r *request) {
 	s.must(t, json.Unmarshal(answer, &got))
 	if at := match(r.Answer, got); r.Answer != nil && at != "" {
 		t.Errorf("%s %s: %s", r.Method, r.Path, at)
+	}
+}
+
+func (s *scenario) inbound(t *testing.T, c *Client, h *inboundHook) {
+	t.Helper()
+	header := http.Header{}
+	for name, value := range h.Headers {
+		header.Set(name, value)
+	}
+	method := cmp.Or(h.Method, http.MethodPost)
+	status, answer, err := c.CallAs(t.Context(), method, h.Path, header, []byte(h.Body))
+	s.must(t, err)
+	if status != h.Status || !strings.Contains(string(answer), h.Answer) {
+		t.Fatalf("%s %s answered %d: %s; want %d with %q", method, h.Path, status, answer, h.Status, h.Answer)
 	}
 }
 

@@ -203,7 +203,7 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 	switch kind {
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 250 * time.Millisecond
-	case millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return time.Second
 }

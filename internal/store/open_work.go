@@ -13,6 +13,7 @@ const maxOpenWork = 10_000
 // openWork is one statement, so that it sees one moment: work that moves from one stage to the next while several
 // statements look would be seen by none of them.
 const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
+UNION ALL SELECT kind, id FROM (SELECT 'inbound' AS kind, id FROM inbound_hook WHERE status = 'accepted' ORDER BY created_at LIMIT $1) AS e
 UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
 UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d`
