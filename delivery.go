@@ -49,6 +49,14 @@ type Attempt struct {
 	CreatedAt     Time                `json:"created_at"`
 }
 
+// Backlog says what waits for a webhook.
+type Backlog struct {
+	Pending         int64 `json:"pending"`           // deliveries, without those that runs send themselves
+	OldestPendingAt Time  `json:"oldest_pending_at"` // when the first in line was made
+	NextAttemptAt   Time  `json:"next_attempt_at"`   // null: at once, or not before the webhook is active again
+	ParkedRuns      int64 `json:"parked_runs"`       // sync job runs that wait for the webhook to answer
+}
+
 // RunDeliveryID returns the id of a run's delivery. It follows from the sequence number in the run, so a repeated delivery
 // has the id that it had before.
 func RunDeliveryID(run SyncJobRunID, sequence int64) DeliveryID {

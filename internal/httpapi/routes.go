@@ -76,7 +76,7 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "GET /webhook", "List webhooks", webhooks.list)
 	handle(a, bearer, "POST /webhook", "Create a webhook", webhooks.create, note(secretNote))
 	handle(a, bearer, "POST /webhook/test", "Send a test event to a webhook", webhooks.test)
-	handle(a, bearer, "GET /webhook/{id}", "Get a webhook", webhooks.get)
+	handle(a, bearer, "GET /webhook/{id}", "Get a webhook with the size of its backlog", webhooks.getWithBacklog)
 	handle(a, bearer, "PATCH /webhook/{id}", "Change a webhook", webhooks.patch)
 	handle(a, bearer, "DELETE /webhook/{id}", "Delete a webhook", webhooks.delete)
 	handle(a, bearer, "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.rotateSecret, emptyToo, note(rotateNote))

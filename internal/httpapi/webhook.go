@@ -37,6 +37,26 @@ func (a *api) webhooks() webhooks {
 	}}
 }
 
+// webhookDetailView is a webhook with what waits for it.
+type webhookDetailView struct {
+	webhookView
+	Backlog millrace.Backlog `json:"backlog" doc:"What waits to be sent."`
+}
+
+func (n webhooks) getWithBacklog(ctx context.Context, in *getIn[millrace.WebhookID]) (*reply[webhookDetailView], error) {
+	out := &reply[webhookDetailView]{}
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		w, err := tx.Webhook(ctx, in.Environment, in.ID)
+		if err != nil {
+			return err
+		}
+		backlog, err := tx.BacklogOf(ctx, w)
+		out.Body = webhookDetailView{showWebhook(w), backlog}
+		return err
+	})
+	return out, err
+}
+
 // webhookBody is the body of a create.
 type webhookBody struct {
 	Identity

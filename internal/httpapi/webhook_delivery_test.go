@@ -229,3 +229,49 @@ func TestRedeliverMany(t *testing.T) {
 		w.as(otherToken).post(path, `{"status":["failed"]}`).refused(404)
 	})
 }
+
+func TestBacklogIsShown(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		v := w.newHook()
+		backlog := func() doc {
+			t.Helper()
+			shown, _ := w.get("/webhook/" + string(v.ID)).ok().m["backlog"].(map[string]any)
+			return doc{t, shown}
+		}
+		if got := backlog(); got.m["pending"] != 0.0 || got.m["oldest_pending_at"] != nil || got.m["next_attempt_at"] != nil || got.m["parked_runs"] != 0.0 {
+			t.Errorf("nothing queued: %v", got.m)
+		}
+		first := w.queue(v, millrace.Event{Name: "custom:a"})
+		w.queue(v, millrace.Event{Name: "custom:a"})
+		run := millrace.NewID[millrace.SyncJobRunID]()
+		w.insertRunDelivery(v, run, millrace.RunDeliveryID(run, 1))
+		made := w.get("/webhook-delivery/" + string(first)).ok().str("created_at")
+		if got := backlog(); got.m["pending"] != 2.0 || got.str("oldest_pending_at") != made || got.m["next_attempt_at"] != nil {
+			t.Errorf("two queued, the first at %s: %v", made, got.m)
+		}
+		job := w.create("/sync-job", `{"label":"l","integration_name":"calcom","default_runtime_version":4,"resources":[]}`)
+		err := w.db.Update(t.Context(), func(tx *store.Tx) error {
+			if err := tx.InsertSyncJobRun(t.Context(), &millrace.SyncJobRun{
+				ID: run, EnvironmentID: w.env, SyncJobID: millrace.SyncJobID(job.id()), WebhookID: v.ID, Status: millrace.RunRunning, ParkedSince: 1,
+			}); err != nil {
+				return err
+			}
+			claimed, err := tx.ClaimWebhook(t.Context(), v.ID)
+			if err != nil {
+				return err
+			}
+			claimed.NotBefore = millrace.Time(4_000_000_000_000_000)
+			return tx.SaveWebhookProgress(t.Context(), claimed)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := backlog(); got.m["parked_runs"] != 1.0 || !strings.HasPrefix(got.str("next_attempt_at"), "2096-") {
+			t.Errorf("an endpoint that is down: %v", got.m)
+		}
+		w.patch("/webhook/"+string(v.ID), `{"is_active":false}`).ok()
+		if got := backlog(); got.m["pending"] != 2.0 || got.m["next_attempt_at"] != nil {
+			t.Errorf("inactive: %v", got.m)
+		}
+	})
+}

@@ -72,6 +72,39 @@ func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]
 	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 AND sync_job_run_id = '' ORDER BY sequence LIMIT $2", string(id), limit)
 }
 
+// BacklogOf returns how much waits for a webhook and since when. All of it is read from indexes of what is unfinished.
+func (tx *Tx) BacklogOf(ctx context.Context, w *millrace.Webhook) (millrace.Backlog, error) {
+	var b millrace.Backlog
+	var waiting, first int64
+	const pending = "FROM delivery WHERE webhook_id = $1 AND status = 'pending' AND "
+	if _, err := tx.one(ctx, "SELECT COUNT(*) "+pending+"sequence > 0", []any{string(w.ID)}, &b.Pending); err != nil {
+		return b, fmt.Errorf("count backlog: %w", err)
+	}
+	_, err := tx.one(ctx, "SELECT COUNT(*), COALESCE(MIN(next_attempt_at), 0) "+pending+"next_attempt_at > 0", []any{string(w.ID)}, &waiting, &first)
+	if err != nil {
+		return b, fmt.Errorf("count deliveries that wait: %w", err)
+	}
+	_, err = tx.one(ctx, `SELECT COUNT(*) FROM sync_job_run
+WHERE status IN ('created', 'running', 'rate_limited') AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`,
+		[]any{string(w.ID), string(w.EnvironmentID)}, &b.ParkedRuns)
+	if err != nil {
+		return b, fmt.Errorf("count parked runs: %w", err)
+	}
+	head, err := tx.Backlog(ctx, w.ID, 1)
+	if err != nil || len(head) == 0 {
+		return b, err
+	}
+	b.OldestPendingAt = head[0].CreatedAt
+	if !w.IsActive {
+		return b, nil
+	}
+	b.NextAttemptAt = w.NotBefore
+	if waiting == b.Pending {
+		b.NextAttemptAt = max(b.NextAttemptAt, millrace.Time(first))
+	}
+	return b, nil
+}
+
 // InsertDelivery adds a delivery that is not part of a webhook's backlog, or does nothing when it is there.
 func (tx *Tx) InsertDelivery(ctx context.Context, v *millrace.Delivery) error {
 	_, err := tx.db.tables.delivery.insertNew(ctx, tx, v)
