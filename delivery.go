@@ -49,6 +49,12 @@ type Attempt struct {
 	CreatedAt     Time                `json:"created_at"`
 }
 
+// TriedDelivery is a delivery with what was tried for it.
+type TriedDelivery struct {
+	Delivery
+	Tries []Attempt
+}
+
 // Backlog says what waits for a webhook.
 type Backlog struct {
 	Pending         int64 `json:"pending"`           // deliveries, without those that runs send themselves

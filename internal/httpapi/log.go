@@ -15,8 +15,8 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-const logNote = "What happened, newest first: in sync job runs (rapid_bridge) and to the due instants of schedules " +
-	"(sync_job_cron_trigger). The other log types are known and empty. Every entry has its fields at the top and, for " +
+const logNote = "What happened, newest first: in sync job runs (rapid_bridge), to the due instants of schedules " +
+	"(sync_job_cron_trigger), and with deliveries to webhooks (webhook). The other log types are known and empty. Every entry has its fields at the top and, for " +
 	"clients that look there, in metadata. Fields without a value are left out."
 
 // logParameters documents the parameters of GET /log.
@@ -39,7 +39,7 @@ func logParameters(d *doc) {
 		{
 			Name: "log_type_filter", In: "query", Style: "deepObject", Explode: new(true),
 			Description: "log_type_filter[sync_job_run_id]=...; rapid_bridge knows sync_job_run_id, sync_job_id, sync_job_run_event, " +
-				"integrated_account_id, webhook_id and integration, sync_job_cron_trigger knows entity_id.",
+				"integrated_account_id, webhook_id and integration, sync_job_cron_trigger knows entity_id, webhook knows webhook_id, event, status and integrated_account_id.",
 			Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: text},
 		},
 		{
@@ -68,7 +68,7 @@ type logReader func(context.Context, *store.Tx, millrace.EnvironmentID, millrace
 // logTypes are the logs by their published names. Nil: there is nothing in it.
 func logTypes() map[string]logReader {
 	return map[string]logReader{
-		"rapid_bridge": runLog, "sync_job_cron_trigger": fireLog, "webhook": nil, "unified_proxy_api": nil, "mcp": nil,
+		"rapid_bridge": runLog, "sync_job_cron_trigger": fireLog, "webhook": deliveryLog, "unified_proxy_api": nil, "mcp": nil,
 	}
 }
 

@@ -275,3 +275,46 @@ func TestBacklogIsShown(t *testing.T) {
 		}
 	})
 }
+
+func TestLogOfDeliveries(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		v := w.newHook()
+		first := w.queue(v, millrace.Event{Name: "custom:a"})
+		second := w.queue(v, millrace.Event{Name: "custom:b"})
+		run := millrace.NewID[millrace.SyncJobRunID]()
+		records := millrace.RunDeliveryID(run, 1)
+		w.insertRunDelivery(v, run, records)
+		w.settle(first, millrace.DeliveryDelivered, millrace.Attempt{ErrorClass: "refused", CreatedAt: 1}, millrace.Attempt{StatusCode: 200, CreatedAt: 2})
+		page := func(query string) []doc {
+			t.Helper()
+			var out []doc
+			rows, _ := w.get("/log?log_type=webhook" + query).ok().m["result"].([]any)
+			for _, row := range rows {
+				row, _ := row.(map[string]any)
+				out = append(out, doc{t, row})
+			}
+			return out
+		}
+		all := page("")
+		if len(all) != 3 || all[0].str("_id") != string(records) || all[0].str("id") != string(records) || all[1].str("delivery_id") != string(second) {
+			t.Fatalf("newest first: %v", all)
+		}
+		got := all[2]
+		logs, _ := got.m["logs"].([]any)
+		if got.m["webhook_endpoint_status"] != 200.0 || got.m["retry_count"] != 1.0 || got.str("status") != "delivered" || len(logs) != 2 ||
+			got.str("metadata", "queue") != "webhooks" || got.m["sync_job_run_id"] != nil {
+			t.Errorf("delivered at the second attempt: %v", got.m)
+		}
+		for query, want := range map[string]int{
+			"&log_type_filter[event]=custom:b": 1, "&log_type_filter[status]=pending": 2, "&log_type_filter[webhook_id]=" + noID: 0, "&limit=2": 2,
+		} {
+			if got := page(query); len(got) != want {
+				t.Errorf("%s: got %v, want %d entries", query, got, want)
+			}
+		}
+		w.get("/log?log_type=webhook&log_type_filter[entity_id]=x").refused(400, "log_type_filter[entity_id]")
+		if got := w.as(otherToken).get("/log?log_type=webhook").ok(); len(got.ids()) != 0 {
+			t.Errorf("another environment sees %v", got.m)
+		}
+	})
+}

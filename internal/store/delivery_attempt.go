@@ -21,7 +21,7 @@ func (tx *Tx) InsertAttempt(ctx context.Context, a *millrace.Attempt) error {
 		}
 		header = string(raw)
 	}
-	_, err := tx.exec(ctx, `INSERT INTO delivery_attempt (delivery_id, environment_id, webhook_id, number, status_code, error_class, header, response, duration_ms, created_at)
+	_, err := tx.exec(ctx, `INSERT INTO delivery_attempt (`+attemptColumns+`)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, string(a.DeliveryID), string(a.EnvironmentID), string(a.WebhookID), a.Number, a.StatusCode,
 		a.ErrorClass, header, a.Response, a.DurationMS, int64(a.CreatedAt))
 	if err != nil {
@@ -30,11 +30,27 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, string(a.DeliveryID), string(
 	return nil
 }
 
+const attemptColumns = "delivery_id, environment_id, webhook_id, number, status_code, error_class, header, response, duration_ms, created_at"
+
 // AttemptsOf returns the attempts of a delivery in order.
 func (tx *Tx) AttemptsOf(ctx context.Context, env millrace.EnvironmentID, id millrace.DeliveryID) ([]millrace.Attempt, error) {
 	out := []millrace.Attempt{}
-	err := tx.each(ctx, `SELECT delivery_id, environment_id, webhook_id, number, status_code, error_class, header, response, duration_ms, created_at
-FROM delivery_attempt WHERE delivery_id = $1 AND environment_id = $2 ORDER BY created_at, number`, []any{string(id), string(env)}, func(r rows) error {
+	err := tx.eachAttempt(ctx, env, []millrace.DeliveryID{id}, func(a millrace.Attempt) { out = append(out, a) })
+	return out, err
+}
+
+// eachAttempt calls fn for the attempts of deliveries, those of each in order.
+func (tx *Tx) eachAttempt(ctx context.Context, env millrace.EnvironmentID, ids []millrace.DeliveryID, fn func(millrace.Attempt)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	args := []any{string(env)}
+	for _, id := range ids {
+		args = append(args, string(id))
+	}
+	query := "SELECT " + attemptColumns + " FROM delivery_attempt WHERE environment_id = $1 AND delivery_id IN (" +
+		placeholdersFrom(2, len(ids)) + ") ORDER BY delivery_id, created_at, number"
+	err := tx.each(ctx, query, args, func(r rows) error {
 		var a millrace.Attempt
 		var header string
 		err := r.Scan((*string)(&a.DeliveryID), (*string)(&a.EnvironmentID), (*string)(&a.WebhookID), &a.Number, &a.StatusCode, &a.ErrorClass,
@@ -42,11 +58,14 @@ FROM delivery_attempt WHERE delivery_id = $1 AND environment_id = $2 ORDER BY cr
 		if err == nil && header != "" {
 			err = json.Unmarshal([]byte(header), &a.Header)
 		}
-		out = append(out, a)
-		return err
+		if err != nil {
+			return err
+		}
+		fn(a)
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read attempts: %w", err)
+		return fmt.Errorf("read attempts: %w", err)
 	}
-	return out, nil
+	return nil
 }

@@ -76,35 +76,31 @@ func (tx *Tx) ListRunLog(ctx context.Context, env millrace.EnvironmentID, q mill
 
 // completeRunLog adds to deliveries their attempts and the lines that belong to them.
 func (tx *Tx) completeRunLog(ctx context.Context, env millrace.EnvironmentID, entries []millrace.RunLogEntry) error {
-	byID := map[string]*millrace.RunLogEntry{}
+	byID := map[millrace.DeliveryID]*millrace.RunLogEntry{}
+	var ids []millrace.DeliveryID
 	args := []any{string(env)}
 	for i := range entries {
 		if e := &entries[i]; e.Status != "" {
-			byID[e.ID] = e
-			args = append(args, e.ID)
+			id := millrace.DeliveryID(e.ID)
+			byID[id], ids, args = e, append(ids, id), append(args, e.ID)
 		}
 	}
-	if len(byID) == 0 {
+	if len(ids) == 0 {
 		return nil
 	}
-	in := "environment_id = $1 AND delivery_id IN (" + placeholdersFrom(2, len(byID)) + ")"
-	err := tx.each(ctx, `SELECT delivery_id, number, status_code, error_class, response, duration_ms, created_at
-FROM delivery_attempt WHERE `+in+" ORDER BY delivery_id, created_at, number", args, func(r rows) error {
-		var a millrace.Attempt
-		err := r.Scan((*string)(&a.DeliveryID), &a.Number, &a.StatusCode, &a.ErrorClass, &a.Response, &a.DurationMS, (*int64)(&a.CreatedAt))
-		e := byID[string(a.DeliveryID)]
+	err := tx.eachAttempt(ctx, env, ids, func(a millrace.Attempt) {
+		e := byID[a.DeliveryID]
 		e.Attempts = append(e.Attempts, a)
-		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read attempts: %w", err)
+		return err
 	}
 	err = tx.each(ctx, `SELECT id, delivery_id, event, level, node, resource, method, message, detail, created_at
-FROM run_log WHERE delivery_id <> '' AND `+in+" ORDER BY delivery_id, created_at, id", args, func(r rows) error {
+FROM run_log WHERE delivery_id <> '' AND environment_id = $1 AND delivery_id IN (`+placeholdersFrom(2, len(ids))+") ORDER BY delivery_id, created_at, id", args, func(r rows) error {
 		var l millrace.RunLog
 		err := r.Scan((*string)(&l.ID), (*string)(&l.DeliveryID), &l.Event, (*string)(&l.Level), &l.Node, &l.Resource, &l.Method, &l.Message,
 			&documentDest{&l.Detail}, (*int64)(&l.CreatedAt))
-		e := byID[string(l.DeliveryID)]
+		e := byID[l.DeliveryID]
 		e.Lines = append(e.Lines, l)
 		return err
 	})
