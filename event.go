@@ -26,10 +26,16 @@ type Outcome string
 
 // The outcomes of a decision.
 const (
-	OutcomeMatched    Outcome = "matched"     // run_if held, or there is none: a workflow run exists
-	OutcomeNotMatched Outcome = "not_matched" // run_if did not hold
-	OutcomeError      Outcome = "error"       // run_if failed
-	OutcomeLimit      Outcome = "limit"       // run_if ran into a limit of expressions
+	OutcomeMatched      Outcome = "matched"      // run_if held, or there is none: a workflow run exists
+	OutcomeNotMatched   Outcome = "not_matched"  // run_if did not hold
+	OutcomeError        Outcome = "error"        // run_if or a key failed
+	OutcomeLimit        Outcome = "limit"        // run_if or a key ran into a limit of expressions
+	OutcomeDeduplicated Outcome = "deduplicated" // an earlier event had the same idempotency_key and led to the run
+	OutcomeDelayed      Outcome = "delayed"      // the run begins at run_at
+	OutcomeThrottled    Outcome = "throttled"    // the rate limit lets the run begin at run_at
+	OutcomeDebounced    Outcome = "debounced"    // the run begins at run_at with the last such event, which may be a later one
+	OutcomeSkipped      Outcome = "skipped"      // there is no run: as many as concurrency allows are under way, the run among them
+	OutcomeCancelled    Outcome = "cancelled"    // cancelled_by took the place of the run
 )
 
 // Decision answers "why did it (not) run?" for one event and one workflow.
@@ -41,6 +47,8 @@ type Decision struct {
 	Outcome         Outcome         `json:"outcome"`
 	Error           json.RawMessage `json:"error,omitempty"` // a Failure with path, code and position
 	WorkflowRunID   WorkflowRunID   `json:"workflow_run_id,omitempty"`
+	RunAt           Time            `json:"run_at,omitzero"`        // what was decided; a later event may move it
+	CancelledBy     WorkflowRunID   `json:"cancelled_by,omitempty"` // the run that took the place of this one
 	CreatedAt       Time            `json:"created_at"`
 }
 

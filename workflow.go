@@ -23,8 +23,18 @@ type Workflow struct {
 
 // WorkflowConfig is the part of a workflow that decides and acts.
 type WorkflowConfig struct {
-	RunIf string `json:"run_if,omitempty"` // JSONata; empty: always
-	Steps []Step `json:"steps"`
+	RunIf          string       `json:"run_if,omitempty"`          // JSONata; empty: always
+	IdempotencyKey string       `json:"idempotency_key,omitempty"` // JSONata; events with the same key make one run
+	Debounce       *Debounce    `json:"debounce,omitempty"`
+	RateLimit      *RateLimit   `json:"rate_limit,omitempty"`
+	Concurrency    *Concurrency `json:"concurrency,omitempty"`
+	Delay          Period       `json:"delay,omitzero"` // from when the run might begin to when it does
+	Steps          []Step       `json:"steps"`
+}
+
+// Controlled reports whether flow control has a say in the workflow's runs.
+func (c *WorkflowConfig) Controlled() bool {
+	return c.IdempotencyKey != "" || c.Debounce != nil || c.RateLimit != nil || c.Concurrency != nil || c.Delay != 0
 }
 
 // Step is one element of a workflow.
@@ -46,19 +56,23 @@ const (
 	WorkflowRunRunning   WorkflowRunStatus = "running"
 	WorkflowRunCompleted WorkflowRunStatus = "completed"
 	WorkflowRunFailed    WorkflowRunStatus = "failed"
+	WorkflowRunCancelled WorkflowRunStatus = "cancelled" // flow control ended it; its error says why
 )
 
 // Next reports whether a run in state s may go to state t.
 func (s WorkflowRunStatus) Next(t WorkflowRunStatus) bool {
 	switch s {
 	case WorkflowRunCreated:
-		return t == WorkflowRunRunning || t == WorkflowRunFailed
+		return t == WorkflowRunRunning || t == WorkflowRunFailed || t == WorkflowRunCancelled
 	case WorkflowRunRunning:
-		return t == WorkflowRunCompleted || t == WorkflowRunFailed
-	case WorkflowRunCompleted, WorkflowRunFailed:
+		return t == WorkflowRunCompleted || t == WorkflowRunFailed || t == WorkflowRunCancelled
+	case WorkflowRunCompleted, WorkflowRunFailed, WorkflowRunCancelled:
 	}
 	return false
 }
+
+// Finished reports whether a run in state s has ended.
+func (s WorkflowRunStatus) Finished() bool { return s != WorkflowRunCreated && s != WorkflowRunRunning }
 
 // WorkflowRun is one execution of a version of a workflow, woken by an event.
 type WorkflowRun struct {
@@ -68,14 +82,39 @@ type WorkflowRun struct {
 	WorkflowVersion int64             `json:"workflow_version"`
 	EventID         EventID           `json:"event_id"`
 	Status          WorkflowRunStatus `json:"status"`
-	Result          json.RawMessage   `json:"result"` // WorkflowResult, or null
-	Error           json.RawMessage   `json:"error"`  // a Failure, or null
+	Waiting         WaitReason        `json:"waiting,omitempty"`      // why it has not begun
+	RunAt           Time              `json:"run_at"`                 // it does not begin before
+	CancelledBy     WorkflowRunID     `json:"cancelled_by,omitempty"` // the run that took its place
+	Result          json.RawMessage   `json:"result"`                 // WorkflowResult, or null
+	Error           json.RawMessage   `json:"error"`                  // a Failure, or null
 	RetryAttempt    int64             `json:"retry_attempt"`
 	StartedAt       Time              `json:"started_at"`
 	FinishedAt      Time              `json:"finished_at"`
 	CreatedAt       Time              `json:"created_at"`
 	UpdatedAt       Time              `json:"updated_at"`
+
+	DebounceKey    string `json:"-"` // events with it move a run that waits for them
+	RunBefore      Time   `json:"-"` // they do not move it past that
+	RateKey        string `json:"-"` // runs with it are counted by a rate limit
+	RateAt         Time   `json:"-"` // when the rate limit lets the run begin; 0: not counted yet
+	ConcurrencyKey string `json:"-"` // runs with it share slots
+	Slot           Slot   `json:"-"`
 }
+
+// Held reports whether flow control has to let the run begin.
+func (r *WorkflowRun) Held() bool {
+	return r.Status == WorkflowRunCreated && (r.Waiting != WaitNone || r.Slot == SlotWant)
+}
+
+// Slot says whether a run counts against the concurrency of its workflow.
+type Slot int64
+
+// The states of a slot.
+const (
+	SlotNone Slot = 0 // there is no limit, or the run and all that it started have ended
+	SlotWant Slot = 1 // the run has not begun
+	SlotHold Slot = 2 // the run, or a sync job run that it started, has not ended
+)
 
 // StepResult is the stored outcome of one step of a workflow run.
 type StepResult struct {

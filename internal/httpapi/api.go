@@ -38,6 +38,8 @@ type Starter interface {
 	Prepare(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJobRun, error)
 	// StartTx stores a prepared run and returns it as it is stored.
 	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
+	// StopTx ends a run, unless it has ended, and returns it as it is then.
+	StopTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error)
 }
 
 // Config is what the API needs.

@@ -53,6 +53,7 @@ func newHuma(mux *http.ServeMux) huma.API {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Components.Schemas.RegisterTypeAlias(typeOf[millrace.Time](), typeOf[wireTime]())
+	config.Components.Schemas.RegisterTypeAlias(typeOf[millrace.Period](), typeOf[period]())
 	return humago.New(mux, config)
 }
 

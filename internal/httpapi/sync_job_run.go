@@ -168,26 +168,9 @@ func (n syncJobRuns) patch(ctx context.Context, in *patchIn[millrace.SyncJobRunI
 	})
 }
 
-// stop ends a run. Its slice may be under way: it finds the run ended when it saves its next page. Stopping a run that
-// has ended changes nothing.
+// stop ends a run. Stopping a run that has ended changes nothing.
 func (n syncJobRuns) stop(ctx context.Context, in *getIn[millrace.SyncJobRunID]) (*reply[syncJobRunView], error) {
 	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobRun, error) {
-		v, err := tx.LockSyncJobRun(ctx, in.Environment, in.ID)
-		if err != nil || v.Status.Finished() {
-			return v, err
-		}
-		v.Status, v.FinishedAt = millrace.RunStopped, tx.Now()
-		if err := tx.UpdateSyncJobRun(ctx, v); err != nil {
-			return nil, err
-		}
-		e, err := millrace.RunEvent(millrace.EventRunUpdated, v)
-		if err != nil {
-			return nil, err
-		}
-		if err := n.api.cfg.Emitter.EmitTx(ctx, tx, e); err != nil {
-			return nil, err
-		}
-		// A run that waits has nobody to drop what it has not delivered.
-		return v, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(v.ID), Wake: true})
+		return n.api.cfg.Starter.StopTx(ctx, tx, in.Environment, in.ID)
 	})
 }

@@ -77,6 +77,7 @@ type sentConfig struct {
 	_     struct{}   `additionalProperties:"false"`
 	RunIf *string    `json:"run_if,omitempty" doc:"JSONata; the workflow runs when it holds." example:"integration.name = 'calcom'"`
 	Steps *sentSteps `json:"steps,omitempty" minItems:"1" maxItems:"100" doc:"What to do, in order."`
+	WorkflowControls
 }
 
 // WorkflowFields are what clients may set. run_if and steps may also stand beside config, as some clients send them.
@@ -92,13 +93,7 @@ type WorkflowFields struct {
 func (f *WorkflowFields) apply(v *millrace.Workflow) {
 	v.Label = f.Label.or(f.Name.or(v.Label))
 	if f.Config != nil {
-		v.Config = millrace.WorkflowConfig{}
-		if f.Config.RunIf != nil {
-			v.Config.RunIf = *f.Config.RunIf
-		}
-		if f.Config.Steps != nil {
-			v.Config.Steps = f.Config.Steps.rows()
-		}
+		v.Config = f.Config.row()
 	}
 	v.Config.RunIf = f.RunIf.or(v.Config.RunIf)
 	if f.Steps != nil {

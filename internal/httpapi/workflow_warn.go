@@ -37,6 +37,7 @@ func warnWorkflow(v *millrace.Workflow) []millrace.Failure {
 		w.names = append(w.names, n.Name)
 	}
 	w.expression("config.run_if", v.Config.RunIf)
+	w.expression("config.idempotency_key", v.Config.IdempotencyKey)
 	for i, step := range v.Config.Steps {
 		at := fmt.Sprintf("config.steps[%d]", i)
 		w.expression(at+".run_if", step.RunIf)

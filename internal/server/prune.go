@@ -14,15 +14,17 @@ const prunedAtOnce = 500
 type pruner struct{ db *store.DB }
 
 func (p pruner) prune(ctx context.Context, _ millrace.Task) error {
-	for {
-		var n int64
-		err := p.db.Update(ctx, func(tx *store.Tx) error {
-			var err error
-			n, err = tx.ForgetIdempotentCalls(ctx, prunedAtOnce)
-			return err
-		})
-		if err != nil || n < prunedAtOnce {
-			return err
+	for _, forget := range []func(*store.Tx, context.Context, int) (int64, error){(*store.Tx).ForgetIdempotentCalls, (*store.Tx).ForgetWorkflowKeys} {
+		for more := true; more; {
+			err := p.db.Update(ctx, func(tx *store.Tx) error {
+				n, err := forget(tx, ctx, prunedAtOnce)
+				more = n == prunedAtOnce
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

@@ -76,20 +76,20 @@ func (tx *Tx) InsertDecision(ctx context.Context, d *millrace.Decision) (bool, e
 	if d.CreatedAt == 0 {
 		d.CreatedAt = tx.Now()
 	}
-	n, err := tx.exec(ctx, `INSERT INTO decision (event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`, string(d.EventID), string(d.EnvironmentID), string(d.WorkflowID),
-		d.WorkflowVersion, string(d.Outcome), string(d.Error), string(d.WorkflowRunID), int64(d.CreatedAt))
+	n, err := tx.exec(ctx, `INSERT INTO decision (event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, run_at, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`, string(d.EventID), string(d.EnvironmentID), string(d.WorkflowID),
+		d.WorkflowVersion, string(d.Outcome), string(d.Error), string(d.WorkflowRunID), int64(d.RunAt), int64(d.CreatedAt))
 	return n > 0, err
 }
 
 // DecisionsOf returns the decisions about an event.
 func (tx *Tx) DecisionsOf(ctx context.Context, env millrace.EnvironmentID, id millrace.EventID) ([]millrace.Decision, error) {
 	out := []millrace.Decision{}
-	err := tx.each(ctx, `SELECT event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, created_at
-FROM decision WHERE event_id = $1 AND environment_id = $2 ORDER BY workflow_id`, []any{string(id), string(env)}, func(r rows) error {
+	err := tx.each(ctx, `SELECT event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, run_at, cancelled_by,
+created_at FROM decision WHERE event_id = $1 AND environment_id = $2 ORDER BY workflow_id`, []any{string(id), string(env)}, func(r rows) error {
 		var d millrace.Decision
 		err := r.Scan((*string)(&d.EventID), (*string)(&d.EnvironmentID), (*string)(&d.WorkflowID), &d.WorkflowVersion,
-			(*string)(&d.Outcome), &documentDest{&d.Error}, (*string)(&d.WorkflowRunID), (*int64)(&d.CreatedAt))
+			(*string)(&d.Outcome), &documentDest{&d.Error}, (*string)(&d.WorkflowRunID), (*int64)(&d.RunAt), (*string)(&d.CancelledBy), (*int64)(&d.CreatedAt))
 		out = append(out, d)
 		return err
 	})

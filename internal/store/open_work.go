@@ -11,17 +11,24 @@ import (
 const maxOpenWork = 10_000
 
 // openWork is one statement, so that it sees one moment: work that moves from one stage to the next while several
-// statements look would be seen by none of them.
+// statements look would be seen by none of them. Of the workflow runs that wait for a slot, only the first of each line is
+// looked at; a run that holds a slot although it has ended may leave it.
 const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
 UNION ALL SELECT kind, id FROM (SELECT 'inbound' AS kind, id FROM inbound_hook WHERE status = 'accepted' ORDER BY created_at LIMIT $1) AS e
-UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running') ORDER BY created_at LIMIT $1) AS b
+UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running')
+AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
-UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d`
+UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d
+UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
+SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
+AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g
+UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
+ORDER BY created_at LIMIT $1) AS f`
 
 // OpenWork returns a task for every row that has work to do, whether or not such a task is live.
 func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
 	var out []millrace.Task
-	err := tx.each(ctx, openWork, []any{maxOpenWork}, func(r rows) error {
+	err := tx.each(ctx, openWork, []any{maxOpenWork, int64(tx.Now())}, func(r rows) error {
 		var t millrace.Task
 		err := r.Scan((*string)(&t.Kind), &t.Key)
 		out = append(out, t)

@@ -43,7 +43,10 @@ updated_at = $9 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.E
 	if err := changed(n, err, "sync job run", string(v.ID)); err != nil {
 		return err
 	}
-	return tx.leaveLine(ctx, v, ahead)
+	if err := tx.leaveLine(ctx, v, ahead); err != nil {
+		return err
+	}
+	return tx.leaveWorkflow(ctx, v)
 }
 
 // SyncJobRunOfStep returns the run that a step of a workflow run started, or nil.
@@ -94,7 +97,10 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 	if n == 0 {
 		return errFenced("sync job run", string(v.ID))
 	}
-	return tx.leaveLine(ctx, v, "")
+	if err := tx.leaveLine(ctx, v, ""); err != nil {
+		return err
+	}
+	return tx.leaveWorkflow(ctx, v)
 }
 
 // FreezeDeliveries makes deliveries of a run durable before the first of them is sent.

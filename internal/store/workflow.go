@@ -113,8 +113,12 @@ func (tx *Tx) ListWorkflows(ctx context.Context, env millrace.EnvironmentID, q m
 	return tx.db.tables.workflow.list(ctx, tx, env, q)
 }
 
-// DeleteWorkflow removes a workflow, or returns an error of KindNotFound. Its versions and runs stay.
+// DeleteWorkflow removes a workflow, or returns an error of KindNotFound. Its versions and runs stay; those that wait for
+// their beginning are cancelled.
 func (tx *Tx) DeleteWorkflow(ctx context.Context, env millrace.EnvironmentID, id millrace.WorkflowID) error {
+	if err := tx.cancelWaiting(ctx, env, id); err != nil {
+		return err
+	}
 	return tx.db.tables.workflow.remove(ctx, tx, env, string(id))
 }
 

@@ -18,6 +18,9 @@ func workflowRunTable(db *DB) *table[millrace.WorkflowRun] {
 			number("workflow_version", func(v *row) *int64 { return &v.WorkflowVersion }),
 			text("event_id", func(v *row) *millrace.EventID { return &v.EventID }),
 			text("status", func(v *row) *millrace.WorkflowRunStatus { return &v.Status }),
+			text("waiting", func(v *row) *millrace.WaitReason { return &v.Waiting }),
+			stamp("run_at", func(v *row) *millrace.Time { return &v.RunAt }),
+			text("cancelled_by", func(v *row) *millrace.WorkflowRunID { return &v.CancelledBy }),
 			document("result", func(v *row) *json.RawMessage { return &v.Result }),
 			document("error", func(v *row) *json.RawMessage { return &v.Error }),
 			number("retry_attempt", func(v *row) *int64 { return &v.RetryAttempt }),
@@ -25,6 +28,12 @@ func workflowRunTable(db *DB) *table[millrace.WorkflowRun] {
 			stamp("finished_at", func(v *row) *millrace.Time { return &v.FinishedAt }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
+			hidden(text("debounce_key", func(v *row) *string { return &v.DebounceKey })),
+			hidden(stamp("run_before", func(v *row) *millrace.Time { return &v.RunBefore })),
+			hidden(text("rate_key", func(v *row) *string { return &v.RateKey })),
+			hidden(stamp("rate_at", func(v *row) *millrace.Time { return &v.RateAt })),
+			hidden(text("concurrency_key", func(v *row) *string { return &v.ConcurrencyKey })),
+			hidden(number("slot", func(v *row) *int64 { return (*int64)(&v.Slot) })),
 		},
 		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
@@ -57,9 +66,24 @@ updated_at = $9 WHERE id = $1 AND environment_id = $2 AND status IN ('created', 
 	return changed(n, err, "workflow run", string(v.ID))
 }
 
-// DeleteWorkflowRun removes a workflow run, or returns an error of KindNotFound.
+// DeleteWorkflowRun removes a workflow run, or returns an error of KindNotFound. Its slot is free then, whatever it has
+// started.
 func (tx *Tx) DeleteWorkflowRun(ctx context.Context, env millrace.EnvironmentID, id millrace.WorkflowRunID) error {
-	return tx.db.tables.workflowRun.remove(ctx, tx, env, string(id))
+	t := tx.db.tables.workflowRun
+	run, err := t.get(ctx, tx, env, string(id), "")
+	if err != nil {
+		return err
+	}
+	if run.ConcurrencyKey == "" {
+		return t.remove(ctx, tx, env, string(id))
+	}
+	if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
+		return err
+	}
+	if err := t.remove(ctx, tx, env, string(id)); err != nil {
+		return err
+	}
+	return tx.wakeFirst(ctx, run.ConcurrencyKey)
 }
 
 // StepResults returns the results that a workflow run has so far, in the order of its steps.

@@ -49,6 +49,27 @@ func (s *Starter) StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.
 	return &run, s.emit.EmitTx(ctx, tx, "", e)
 }
 
+// StopTx ends a run, unless it has ended. Its slice may be under way: it finds the run ended when it saves its next page.
+func (s *Starter) StopTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
+	run, err := tx.LockSyncJobRun(ctx, env, id)
+	if err != nil || run.Status.Finished() {
+		return run, err
+	}
+	run.Status, run.FinishedAt = millrace.RunStopped, tx.Now()
+	if err := tx.UpdateSyncJobRun(ctx, run); err != nil {
+		return nil, err
+	}
+	e, err := millrace.RunEvent(millrace.EventRunUpdated, run)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.emit.EmitTx(ctx, tx, "", e); err != nil {
+		return nil, err
+	}
+	// A run that waits has nobody to drop what it has not delivered.
+	return run, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID), Wake: true})
+}
+
 // Prepare returns the run that a request asks for, ready to be stored: with the job's resources and the defaults of its
 // arguments, and with its keys resolved. It returns an error of KindInvalid that lists everything that the environment
 // does not have, that does not fit the job's args_schema or that is wrong with the request's own resources, at paths below

@@ -3,7 +3,8 @@
 // A match task names a batch of events that were stored together. For every event and every workflow of its
 // environment that listens to it, the workflow's run_if is evaluated and one decision row is stored: matched,
 // not_matched, error or limit, with the version of the workflow. A match also stores the workflow run and the task
-// that starts it. All rows of a batch and the end of its task are one transaction.
+// that starts it. All rows of a batch and the end of its task are one transaction. In it, the flow control of a workflow
+// (store.Tx.Arrive) may say of a match that its run begins later, that there is none, or that another event's stands for it.
 //
 // Nothing is lost in a crash: the batch stays until its decisions are stored. Nothing happens twice: event and
 // workflow are the key of the decision and of the run, and the run's id follows from them.
@@ -35,13 +36,13 @@ func (m *Matcher) Match(ctx context.Context, task millrace.Task) error {
 	if err != nil {
 		return err
 	}
-	var decisions []millrace.Decision
+	var decisions []decided
 	for i := range work.events {
-		decided, err := work.decide(ctx, &work.events[i])
+		some, err := work.decide(ctx, &work.events[i])
 		if err != nil {
 			return err
 		}
-		decisions = append(decisions, decided...)
+		decisions = append(decisions, some...)
 	}
 	return m.db.Update(ctx, func(tx *store.Tx) error {
 		if err := save(ctx, tx, decisions); err != nil {
@@ -131,13 +132,23 @@ func (l *load) add(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
 	return nil
 }
 
-func (l *load) decide(ctx context.Context, e *millrace.Event) ([]millrace.Decision, error) {
-	var out []millrace.Decision
+// decided is a decision. When run_if holds and the workflow has flow control, that has the last word, in the transaction.
+type decided struct {
+	millrace.Decision
+	controls *millrace.WorkflowConfig // nil: there are none
+	keys     millrace.FlowKeys
+}
+
+func (l *load) decide(ctx context.Context, e *millrace.Event) ([]decided, error) {
+	var out []decided
 	scope := l.decoded[e.ID].Scope()
 	for _, w := range l.workflows[listener{e.EnvironmentID, e.Name}] {
-		d := millrace.Decision{EventID: e.ID, EnvironmentID: e.EnvironmentID, WorkflowID: w.ID, WorkflowVersion: w.Version}
+		d := decided{Decision: millrace.Decision{EventID: e.ID, EnvironmentID: e.EnvironmentID, WorkflowID: w.ID, WorkflowVersion: w.Version}}
 		var failure *millrace.Failure
 		d.Outcome, failure = l.outcome(ctx, e, &w, scope)
+		if d.Outcome == millrace.OutcomeMatched && w.Config.Controlled() {
+			failure = d.control(ctx, &w, scope)
+		}
 		if err := context.Cause(ctx); err != nil {
 			return nil, err // we were stopped; that says nothing about the expression
 		}
@@ -181,27 +192,46 @@ func (l *load) outcome(ctx context.Context, e *millrace.Event, w *millrace.Workf
 }
 
 // save stores decisions and the runs of those that matched. What is there already stays as it is.
-func save(ctx context.Context, tx *store.Tx, decisions []millrace.Decision) error {
+func save(ctx context.Context, tx *store.Tx, decisions []decided) error {
+	var locks []store.FlowLock
+	for i := range decisions {
+		locks = append(locks, store.FlowLocks(decisions[i].WorkflowID, decisions[i].keys.List()...)...)
+	}
+	if err := tx.LockFlow(ctx, locks); err != nil {
+		return err
+	}
 	var tasks []millrace.Task
 	for i := range decisions {
-		d := &decisions[i]
-		fresh, err := tx.InsertDecision(ctx, d)
+		some, err := saveOne(ctx, tx, &decisions[i])
 		if err != nil {
-			return fmt.Errorf("store decision: %w", err)
+			return err
 		}
-		if !fresh || d.Outcome != millrace.OutcomeMatched {
-			continue
-		}
-		fresh, err = tx.InsertNewWorkflowRun(ctx, &millrace.WorkflowRun{
-			ID: d.WorkflowRunID, EnvironmentID: d.EnvironmentID, WorkflowID: d.WorkflowID, WorkflowVersion: d.WorkflowVersion,
-			EventID: d.EventID, Status: millrace.WorkflowRunCreated,
-		})
-		if err != nil {
-			return fmt.Errorf("store workflow run: %w", err)
-		}
-		if fresh {
-			tasks = append(tasks, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(d.WorkflowRunID)})
-		}
+		tasks = append(tasks, some...)
 	}
 	return tx.Enqueue(ctx, tasks...)
+}
+
+// saveOne stores a decision and what follows from it, and returns the tasks that follow.
+func saveOne(ctx context.Context, tx *store.Tx, d *decided) ([]millrace.Task, error) {
+	if d.Outcome == millrace.OutcomeMatched && d.controls != nil {
+		return tx.Arrive(ctx, &store.Arrival{Decision: &d.Decision, Config: d.controls, Keys: d.keys})
+	}
+	fresh, err := tx.InsertDecision(ctx, &d.Decision)
+	if err != nil {
+		return nil, fmt.Errorf("store decision: %w", err)
+	}
+	if !fresh || d.Outcome != millrace.OutcomeMatched {
+		return nil, nil
+	}
+	fresh, err = tx.InsertNewWorkflowRun(ctx, &millrace.WorkflowRun{
+		ID: d.WorkflowRunID, EnvironmentID: d.EnvironmentID, WorkflowID: d.WorkflowID, WorkflowVersion: d.WorkflowVersion,
+		EventID: d.EventID, Status: millrace.WorkflowRunCreated,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store workflow run: %w", err)
+	}
+	if !fresh {
+		return nil, nil
+	}
+	return []millrace.Task{{Kind: millrace.TaskWorkflow, Key: string(d.WorkflowRunID)}}, nil
 }

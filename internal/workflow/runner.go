@@ -10,6 +10,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type Starter interface {
 	Prepare(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJobRun, error)
 	// StartTx stores a prepared run and returns it as it is stored.
 	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
+	// StopTx ends a run, unless it has ended.
+	StopTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error)
 }
 
 // Runner runs workflow runs.
@@ -51,14 +54,24 @@ type progress struct {
 
 // Run goes on with the run that a task names.
 func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
-	p, err := r.load(ctx, millrace.WorkflowRunID(task.Key))
+	id := millrace.WorkflowRunID(task.Key)
+	p, err := r.load(ctx, id)
+	if err == nil && p != nil && p.run.Held() {
+		if goes, err := r.begin(ctx, p.run); err != nil || !goes {
+			return err
+		}
+		p, err = r.load(ctx, id)
+	}
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		return r.db.Update(ctx, func(tx *store.Tx) error { return tx.Finish(ctx) }) // deleted, or done before a crash
+		return r.leave(ctx, id)
 	}
 	err = r.steps(ctx, p)
+	if errors.Is(err, errEnded) {
+		return r.leave(ctx, id)
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -102,7 +115,7 @@ func (r *Runner) load(ctx context.Context, id millrace.WorkflowRunID) (*progress
 	if err != nil {
 		return nil, err
 	}
-	if p.run == nil || p.run.Status == millrace.WorkflowRunCompleted || p.run.Status == millrace.WorkflowRunFailed {
+	if p.run == nil || p.run.Status.Finished() {
 		return nil, nil //nolint:nilnil // nothing to do is an answer
 	}
 	return p, nil
@@ -187,6 +200,9 @@ func (r *Runner) effect(ctx context.Context, p *progress, index int, what *prepa
 	result := millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: what == nil}
 	last := index == len(p.workflow.Config.Steps)-1
 	err := r.db.Update(ctx, func(tx *store.Tx) error {
+		if goes, err := tx.HoldWorkflowRun(ctx, p.run); err != nil || !goes {
+			return cmp.Or(err, errEnded)
+		}
 		if what != nil {
 			var err error
 			if result.Result, err = r.act(ctx, tx, p, index, what); err != nil {
@@ -199,7 +215,7 @@ func (r *Runner) effect(ctx context.Context, p *progress, index int, what *prepa
 		if last {
 			return finish(ctx, tx, p, append(p.results[:index:index], result), "", nil)
 		}
-		return begin(ctx, tx, p.run)
+		return markRunning(ctx, tx, p.run)
 	})
 	if err == nil {
 		p.results = append(p.results, result)
@@ -222,7 +238,7 @@ func (r *Runner) end(ctx context.Context, p *progress, message string, f *millra
 	return r.db.Update(ctx, func(tx *store.Tx) error { return finish(ctx, tx, p, p.results, message, f) })
 }
 
-func begin(ctx context.Context, tx *store.Tx, run *millrace.WorkflowRun) error {
+func markRunning(ctx context.Context, tx *store.Tx, run *millrace.WorkflowRun) error {
 	if run.Status == millrace.WorkflowRunRunning {
 		return nil
 	}
@@ -230,7 +246,7 @@ func begin(ctx context.Context, tx *store.Tx, run *millrace.WorkflowRun) error {
 	return tx.UpdateWorkflowRun(ctx, run)
 }
 
-// finish ends the run and its task. A message makes it failed.
+// finish ends the run and its task, and with them its slot unless what it started still goes. A message makes it failed.
 func finish(ctx context.Context, tx *store.Tx, p *progress, results []millrace.StepResult, message string, f *millrace.Failure) error {
 	run := *p.run
 	if run.StartedAt == 0 {
@@ -253,7 +269,13 @@ func finish(ctx context.Context, tx *store.Tx, p *progress, results []millrace.S
 			return fmt.Errorf("encode error: %w", err)
 		}
 	}
+	if goes, err := tx.HoldWorkflowRun(ctx, &run); err != nil || !goes {
+		return cmp.Or(err, errEnded)
+	}
 	if err := tx.UpdateWorkflowRun(ctx, &run); err != nil && millrace.KindOf(err) != millrace.KindNotFound {
+		return err
+	}
+	if err := tx.LeaveSlot(ctx, &run); err != nil {
 		return err
 	}
 	return tx.Finish(ctx)

@@ -1,0 +1,74 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// errEnded says that the run was ended by somebody else: flow control has cancelled it.
+var errEnded = errors.New("the workflow run has ended meanwhile")
+
+// begin reports whether a run that flow control holds may go on. It may have to wait: until a time, for which its task
+// comes back, or for a slot, for which it is woken.
+func (r *Runner) begin(ctx context.Context, held *millrace.WorkflowRun) (bool, error) {
+	var run *millrace.WorkflowRun
+	var now millrace.Time
+	err := r.db.Update(ctx, func(tx *store.Tx) error {
+		var err error
+		if run, err = tx.BeginWorkflowRun(ctx, held); err != nil {
+			return err
+		}
+		now = tx.Now()
+		if run != nil && run.Waiting == millrace.WaitSlot {
+			return tx.Finish(ctx)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case run == nil || run.Status != millrace.WorkflowRunCreated:
+		return true, nil
+	case run.Waiting == millrace.WaitSlot:
+		return false, nil
+	}
+	return false, millrace.RetryAfter(run.RunAt.Std().Sub(now.Std()), nil)
+}
+
+// leave ends the task of a run that has ended. A run that had to make way takes with it what it has started; a slot
+// becomes free when all of that has ended.
+func (r *Runner) leave(ctx context.Context, id millrace.WorkflowRunID) error {
+	var run *millrace.WorkflowRun
+	var open []millrace.SyncJobRunID
+	err := r.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if run, err = tx.WorkflowRunByID(ctx, id); err != nil || run == nil || run.CancelledBy == "" {
+			return err
+		}
+		open, err = tx.OpenRunsOf(ctx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, started := range open {
+		err := r.db.Update(ctx, func(tx *store.Tx) error {
+			_, err := r.starter.StopTx(ctx, tx, run.EnvironmentID, started)
+			return err
+		})
+		if err != nil && millrace.KindOf(err) != millrace.KindNotFound {
+			return err
+		}
+	}
+	return r.db.Update(ctx, func(tx *store.Tx) error {
+		if run != nil {
+			if err := tx.LeaveSlot(ctx, run); err != nil {
+				return err
+			}
+		}
+		return tx.Finish(ctx)
+	})
+}
