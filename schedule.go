@@ -31,6 +31,14 @@ type SyncJobCronTrigger struct {
 	UpdatedAt      Time            `json:"updated_at"`
 }
 
+// RunRequest returns the request for a run of the schedule.
+func (t *SyncJobCronTrigger) RunRequest() *RunRequest {
+	return &RunRequest{
+		SyncJobID: t.SyncJobID, IntegratedAccountID: t.IntegratedAccountID, WebhookID: t.WebhookID, Args: t.Args,
+		ErrorHandling: t.ErrorHandling, EventsToSend: t.EventsToSend,
+	}
+}
+
 // SchedulePolicy says what a schedule does about instants that nobody looked at, about runs that are still going, and
 // about all the others that are due at the same time. The zero value is that of the defaults.
 type SchedulePolicy struct {

@@ -229,6 +229,12 @@ func TestCronTriggerRefuses(t *testing.T) {
 			missing("integrated_account_id", with("0 * * * *", `,"integrated_account_id":"`+noID+`"`)))...)
 		refuseAll(t, w, "PATCH", "/sync-job-cron-trigger/"+w.create("/sync-job-cron-trigger", with("0 * * * *", "")).id(), cases...)
 		w.post("/sync-job-cron-trigger/"+noID+"/schedule", "").refused(404)
+
+		job = w.create("/sync-job", `{"args_schema":{"since":{"type":"string","format":"date","required":true}}}`).id()
+		refuseAll(t, w, "POST", "/sync-job-cron-trigger", bad("args.since", with("0 * * * *", "")), bad("args.since", with("0 * * * *", `,"args":{"since":"soon"}`)))
+		schedule := "/sync-job-cron-trigger/" + w.create("/sync-job-cron-trigger", with("0 * * * *", `,"args":{"since":"2026-01-31"}`)).id()
+		refuseAll(t, w, "PATCH", schedule, bad("args.since", `{"args":{}}`))
+		w.patch(schedule, `{"cron_expression":"5 * * * *"}`).ok()
 	})
 }
 

@@ -106,6 +106,9 @@ func (a *api) log(ctx context.Context, req *request, rec *recorder, ms int64) {
 	level := slog.LevelInfo
 	if req.cause != nil {
 		level = slog.LevelError
+		if rec.status == http.StatusServiceUnavailable {
+			level = slog.LevelWarn // it passes, or somebody has switched something off
+		}
 		attrs = append(attrs, slog.String("err", req.cause.Error()))
 	}
 	a.cfg.Logger.LogAttrs(ctx, level, "request served", attrs...)

@@ -108,7 +108,7 @@ func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody])
 	if err := b.own(in.Environment); err != nil {
 		return nil, err
 	}
-	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
+	made := func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
 		v := &millrace.SyncJobCronTrigger{
 			ID: newScheduleID(b.ID), EnvironmentID: in.Environment,
 			SyncJobID: millrace.SyncJobID(lower(b.SyncJobID)), CronExpression: b.CronExpression,
@@ -116,11 +116,33 @@ func (n cronTriggers) create(ctx context.Context, in *createIn[cronTriggerBody])
 			Args:                json.RawMessage("{}"), EventsToSend: json.RawMessage("null"), Meta: json.RawMessage("{}"),
 		}
 		b.apply(v)
-		if err := resolveTrigger(ctx, tx, v, nil); err != nil {
+		return v, resolveTrigger(ctx, tx, v, nil)
+	}
+	if err := n.rehearse(ctx, made); err != nil {
+		return nil, err
+	}
+	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
+		v, err := made(tx)
+		if err != nil {
 			return nil, err
 		}
 		return v, tx.InsertSyncJobCronTrigger(ctx, v)
 	})
+}
+
+// rehearse prepares the run that a schedule would start now, so that arguments which do not fit are refused at once and not
+// in the night. The expressions of the job run outside of any transaction.
+func (n cronTriggers) rehearse(ctx context.Context, made func(*store.Tx) (*millrace.SyncJobCronTrigger, error)) error {
+	var v *millrace.SyncJobCronTrigger
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		v, err = made(tx)
+		return err
+	})
+	if err == nil {
+		_, err = n.api.cfg.Starter.Prepare(ctx, v.EnvironmentID, v.RunRequest(), "")
+	}
+	return err
 }
 
 // resolveTrigger looks up what a schedule names and finds its next instant. before is what it was, nil when it is new.
@@ -154,18 +176,33 @@ func (b *cronTriggerPatch) validate(_ *api, sent json.RawMessage) []millrace.Fai
 
 func (n cronTriggers) patch(ctx context.Context, in *patchIn[millrace.SyncJobCronTriggerID, cronTriggerPatch]) (*reply[cronTriggerView], error) {
 	b := in.Data
-	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
-		v, err := tx.LockSyncJobCronTrigger(ctx, in.Environment, in.ID)
-		if err != nil {
-			return nil, err
-		}
+	changed := func(tx *store.Tx, v *millrace.SyncJobCronTrigger) error {
 		before := *v
 		v.CronExpression = b.CronExpression.or(v.CronExpression)
 		b.apply(v)
 		if b.WebhookID.Sent && !b.Args.Sent {
 			v.Args = withoutMember(v.Args, "webhook_id") // it is that of the old webhook
 		}
-		if err := resolveTrigger(ctx, tx, v, &before); err != nil {
+		return resolveTrigger(ctx, tx, v, &before)
+	}
+	if b.Args.Sent || b.WebhookID.Sent || b.EventsToSend.Sent {
+		err := n.rehearse(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
+			v, err := tx.SyncJobCronTrigger(ctx, in.Environment, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			return v, changed(tx, v)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return n.update(ctx, func(tx *store.Tx) (*millrace.SyncJobCronTrigger, error) {
+		v, err := tx.LockSyncJobCronTrigger(ctx, in.Environment, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := changed(tx, v); err != nil {
 			return nil, err
 		}
 		return v, tx.UpdateSyncJobCronTrigger(ctx, v)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
@@ -333,4 +334,18 @@ func TestProxySandboxAndBlocked(t *testing.T) {
 	}
 	p.want("GET /proxy/contacts/1?$", "", 503, "blocked", "-")
 	p.want("GET /integrated-account/"+p.account+"/capabilities", "", 200, `"is_blocked":true`, "-")
+
+	job := p.post("/sync-job", map[string]any{
+		"default_runtime_version": 4, "error_handling": "fail_fast",
+		"resources": []any{map[string]any{"name": "contacts", "type": "request", "resource": "contacts", "method": "list"}},
+	})
+	run := p.post("/sync-job-run", map[string]any{"sync_job_id": job["id"], "integrated_account_id": p.account})
+	Wait(t, time.Minute, func() (bool, any) {
+		var row struct {
+			Status string
+			Error  struct{ Code string }
+		}
+		err := p.s.Get(t.Context(), fmt.Sprintf("/sync-job-run/%s", run["id"]), &row)
+		return err == nil && row.Status == "failed" && row.Error.Code == "account_blocked", row
+	})
 }

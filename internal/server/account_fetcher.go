@@ -40,9 +40,20 @@ type loadedAccount struct {
 	full    map[string]any // its context with the credentials
 }
 
+// usable returns an error of KindUnavailable for an account whose integration was switched off.
+func (a *loadedAccount) usable() error {
+	if a.install.IsEnabled {
+		return nil
+	}
+	return millrace.Errorf(millrace.KindUnavailable, "the account is blocked: its integration is installed but not enabled")
+}
+
 // Fetch makes one request on behalf of an account.
 func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (syncjob.FetchResult, error) {
 	account, err := f.account(ctx, req.EnvironmentID, req.AccountID)
+	if err == nil {
+		err = account.usable()
+	}
 	if err != nil {
 		return rejected(err)
 	}
@@ -139,7 +150,12 @@ func (f *accountFetcher) rows(ctx context.Context, env millrace.EnvironmentID, i
 // repeating cannot. Everything else is our fault.
 func rejected(err error) (syncjob.FetchResult, error) {
 	var e *millrace.Error
-	if !errors.As(err, &e) || (e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound) {
+	switch {
+	case !errors.As(err, &e):
+		return syncjob.FetchResult{}, err
+	case e.Kind == millrace.KindUnavailable:
+		return syncjob.FetchResult{Outcome: syncjob.FetchRejected, Code: "account_blocked", Message: e.Message}, nil
+	case e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound:
 		return syncjob.FetchResult{}, err
 	}
 	return syncjob.FetchResult{Outcome: syncjob.FetchRejected, Code: "invalid_request", Message: e.Message}, nil

@@ -31,8 +31,8 @@ func (p accountProxy) Call(ctx context.Context, call *httpapi.ThirdPartyCall) (*
 	if err != nil {
 		return nil, err
 	}
-	if !account.install.IsEnabled {
-		return nil, millrace.Errorf(millrace.KindUnavailable, "the account is blocked: its integration is installed but not enabled")
+	if err := account.usable(); err != nil {
+		return nil, err
 	}
 	if call.Action != "" {
 		return p.act(ctx, account, call)

@@ -145,10 +145,7 @@ func (t *Ticker) prepare(ctx context.Context) ([]prepared, error) {
 	var errs []error
 	for i := range due {
 		c := &due[i]
-		run, err := t.starter.Prepare(ctx, c.EnvironmentID, &millrace.RunRequest{
-			SyncJobID: c.SyncJobID, IntegratedAccountID: c.IntegratedAccountID, WebhookID: c.WebhookID, Args: c.Args,
-			ErrorHandling: c.ErrorHandling, EventsToSend: c.EventsToSend,
-		}, "")
+		run, err := t.starter.Prepare(ctx, c.EnvironmentID, c.RunRequest(), "")
 		if err != nil && !lasting(err) {
 			errs = append(errs, fmt.Errorf("prepare run of schedule %s: %w", c.ID, err))
 			continue
