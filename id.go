@@ -25,7 +25,7 @@ type (
 	DeliveryID string
 	// EventID names an event.
 	EventID string
-	// BatchID names the events that one group commit stored together.
+	// BatchID names the events, or the inbound hooks, that one group commit stored together.
 	BatchID string
 	// InboundHookID names a request that a third party made to us.
 	InboundHookID string

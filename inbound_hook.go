@@ -25,6 +25,7 @@ type InboundHook struct {
 	EnvironmentIntegrationID EnvironmentIntegrationID `json:"environment_integration_id"`
 	IntegratedAccountID      IntegratedAccountID      `json:"integrated_account_id"` // the first of AccountIDs
 	AccountIDs               json.RawMessage          `json:"integrated_account_ids"`
+	BatchID                  BatchID                  `json:"-"` // of the hooks that were stored together
 	Status                   InboundStatus            `json:"status"`
 	Method                   string                   `json:"method"`
 	ContentType              string                   `json:"content_type"`

@@ -7,7 +7,7 @@ type TaskKind string
 
 // The kinds of tasks. A task only says which row to look at; the row holds the truth.
 const (
-	TaskInbound   TaskKind = "inbound"   // Key = InboundHookID: make events of what a third party sent
+	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what third parties sent
 	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run

@@ -29,7 +29,7 @@ func main() { os.Exit(command()) }
 func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
-	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, fairness, memory")
+	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, fairness, inbound, memory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -61,7 +61,7 @@ func run(ctx context.Context, o options) error {
 	benchmarks := []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"memory", memory}}
+	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"inbound", inboundHooks}, {"memory", memory}}
 	for _, b := range benchmarks {
 		if o.only != "" && o.only != b.name {
 			continue

@@ -3,7 +3,9 @@ package inbound
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
@@ -24,27 +26,103 @@ type update struct {
 	patch   json.RawMessage
 }
 
-// Handle evaluates the hook that a task names.
+// The bounds of one task: it saves what it has evaluated before it holds more than this, yields after a while, and gives
+// up a hook that takes too long by itself.
+const (
+	maxAtOnce      = 100
+	maxBytesAtOnce = 4 << 20
+	sliceTime      = 10 * time.Second
+	hookTime       = 10 * time.Second
+)
+
+// evaluated is a hook with what its evaluation does.
+type evaluated struct {
+	hook    *millrace.InboundHook
+	outcome *outcome
+}
+
+// Handle evaluates the hooks of the batch that a task names, in the order in which they came.
 func (r *Receiver) Handle(ctx context.Context, task millrace.Task) error {
-	var hook *millrace.InboundHook
+	var due []millrace.InboundHookID
 	err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		hook, err = tx.OpenInboundHook(ctx, millrace.InboundHookID(task.Key))
+		due, err = tx.OpenInboundHooks(ctx, millrace.BatchID(task.Key))
 		return err
 	})
-	if err != nil || hook == nil {
-		return err
-	}
-	o, err := r.evaluate(ctx, hook)
 	if err != nil {
 		return err
 	}
-	return r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := r.save(ctx, tx, *hook, o); err != nil {
+	began := r.cfg.Clock()
+	for len(due) > 0 {
+		done, n, err := r.some(ctx, due, began)
+		if err != nil {
 			return err
 		}
-		return tx.Finish(ctx)
-	})
+		due = due[n:]
+		if err := r.saveAll(ctx, done, len(due) == 0); err != nil {
+			return err
+		}
+		if len(due) > 0 && r.cfg.Clock().Sub(began) > sliceTime {
+			return millrace.RetryAfter(0, nil)
+		}
+	}
+	return nil
+}
+
+// some evaluates the first of the hooks that are due, and returns how many it has looked at.
+func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began time.Time) ([]evaluated, int, error) {
+	var done []evaluated
+	size := int64(0)
+	for i, id := range due[:min(len(due), maxAtOnce)] {
+		if i > 0 && (size > maxBytesAtOnce || r.cfg.Clock().Sub(began) > sliceTime) {
+			return done, i, nil
+		}
+		var hook *millrace.InboundHook
+		err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
+			var err error
+			hook, err = tx.OpenInboundHook(ctx, id)
+			return err
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		if hook == nil {
+			continue
+		}
+		o, err := r.evaluate(ctx, hook)
+		if err != nil {
+			return nil, 0, err
+		}
+		size += hook.Size
+		done = append(done, evaluated{hook, o})
+	}
+	return done, min(len(due), maxAtOnce), nil
+}
+
+// saveAll stores what evaluations do. When that fails, each is stored by itself, so that a bad one fails alone.
+func (r *Receiver) saveAll(ctx context.Context, done []evaluated, last bool) error {
+	save := func(some []evaluated, last bool) error {
+		return r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+			for _, e := range some {
+				if err := r.save(ctx, tx, *e.hook, e.outcome); err != nil {
+					return err
+				}
+			}
+			if !last {
+				return nil
+			}
+			return tx.Finish(ctx)
+		})
+	}
+	err := save(done, last)
+	if err == nil || len(done) < 2 {
+		return err
+	}
+	var errs []error
+	for i := range done {
+		errs = append(errs, save(done[i:i+1], false))
+	}
+	return errors.Join(errs...)
 }
 
 // evaluate evaluates a hook for each of its accounts, with the config of each.
@@ -57,6 +135,8 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 	if err := json.Unmarshal(hook.AccountIDs, &ids); err != nil {
 		return nil, millrace.Permanent(fmt.Errorf("decode accounts: %w", err))
 	}
+	within, cancel := context.WithTimeout(ctx, hookTime)
+	defer cancel()
 	o := &outcome{}
 	for _, id := range ids {
 		e, err := r.cfg.Directory.Account(ctx, id)
@@ -67,7 +147,7 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 		if err != nil {
 			return nil, err
 		}
-		s, failure := r.look(ctx, e, req, expr.LimitsTransform())
+		s, failure := r.look(within, e, req, expr.LimitsTransform())
 		if err := context.Cause(ctx); err != nil {
 			return nil, err // we were stopped; that says nothing about the expression
 		}

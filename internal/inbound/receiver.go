@@ -58,7 +58,7 @@ type Emitter interface {
 	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
 }
 
-// Config is what a receiver needs; all of it is required.
+// Config is what a receiver needs; all of it but Committers is required.
 type Config struct {
 	DB          *store.DB
 	Directory   Directory
@@ -68,6 +68,7 @@ type Config struct {
 	DecodeQuery func(raw string) expr.Value
 	Client      *http.Client // for the keys of third parties
 	Clock       func() time.Time
+	Committers  int // how many commits there are at once; 0: one
 }
 
 // Receiver takes requests of third parties and evaluates them.
@@ -76,6 +77,7 @@ type Receiver struct {
 	verifier *verifier
 	traces   *traces
 	slots    chan struct{}
+	group    *store.Group[*arrived]
 }
 
 // New returns a receiver.
@@ -84,11 +86,16 @@ func New(cfg Config) (*Receiver, error) {
 		cfg.DecodeQuery == nil || cfg.Client == nil || cfg.Clock == nil {
 		return nil, errors.New("inbound: the config is not complete")
 	}
-	return &Receiver{
+	r := &Receiver{
 		cfg: cfg, verifier: &verifier{clock: cfg.Clock, keys: newKeySets(cfg.Client, cfg.Clock)},
 		traces: newTraces(cfg.Clock), slots: make(chan struct{}, maxEvaluations),
-	}, nil
+	}
+	r.group = store.NewGroup(r.commit, cfg.Committers)
+	return r, nil
 }
+
+// Stop commits what has been handed over and ends.
+func (r *Receiver) Stop() { r.group.Stop() }
 
 // Receive answers a request once what it brings is durable. It returns errors of KindNotFound for an account that does
 // not exist, KindUnauthorized for a request that proves nothing, and KindReadOnly for a GET that is no handshake.
@@ -321,42 +328,16 @@ func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (time.Durat
 	return window, refusal, genuine, nil
 }
 
-// store stores the hook with its task, or a trace of a duplicate, and returns the id of the hook that counts.
+// store stores the hook, or a trace of a duplicate, and returns the id of the hook that counts.
 func (in *arrival) store(ctx context.Context, window time.Duration) (millrace.InboundHookID, error) {
-	traced := true
-	if in.hook.Status != millrace.InboundAccepted {
-		traced = in.r.traces.take(in.key())
+	if in.hook.Status != millrace.InboundAccepted && !in.r.traces.take(in.key()) {
+		return in.hook.ID, nil
 	}
-	id := in.hook.ID
-	if !traced {
-		return id, nil
+	item := &arrived{hook: in.hook, window: window, key: in.key()}
+	if err := in.r.group.Add(ctx, item); err != nil {
+		return "", err
 	}
-	err := in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		v := *in.hook
-		earlier, err := tx.InsertInboundHook(ctx, &v, window)
-		switch {
-		case err != nil:
-			return err
-		case earlier != "":
-			id = earlier
-			return in.duplicate(ctx, tx, earlier)
-		case v.Status != millrace.InboundAccepted:
-			return nil
-		}
-		return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskInbound, Key: string(v.ID)})
-	})
-	return id, err
-}
-
-// duplicate leaves a trace of a delivery that was accepted before.
-func (in *arrival) duplicate(ctx context.Context, tx *store.Tx, earlier millrace.InboundHookID) error {
-	if !in.r.traces.take(in.key()) {
-		return nil
-	}
-	v := *in.hook
-	v.Status, v.DuplicateOf, v.ReplayKey, v.Body = millrace.InboundDuplicate, earlier, "", nil
-	_, err := tx.InsertInboundHook(ctx, &v, 0)
-	return err
+	return item.counts, nil
 }
 
 // reject leaves a bounded trace of a request that is turned away, without its body.

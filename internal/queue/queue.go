@@ -214,9 +214,9 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return n
 	}
 	switch kind {
-	case millrace.TaskMatch:
+	case millrace.TaskInbound, millrace.TaskMatch:
 		return 4
-	case millrace.TaskInbound, millrace.TaskWorkflow:
+	case millrace.TaskWorkflow:
 		return 16
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64

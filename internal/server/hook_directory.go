@@ -193,10 +193,10 @@ func sameDocument(a, b json.RawMessage) bool {
 	return err == nil && err2 == nil && bytes.Equal(first, second)
 }
 
-func (s *Server) receiver(accounts *accountFetcher, client *http.Client) (*inbound.Receiver, error) {
-	directory := newHookDirectory(accounts, s.opts.Clock)
+func newReceiver(db *store.DB, accounts *accountFetcher, client *http.Client, clock func() time.Time, committers int) (*inbound.Receiver, error) {
+	directory := newHookDirectory(accounts, clock)
 	return inbound.New(inbound.Config{
-		DB: s.db, Directory: directory, Contexts: directory, Emitter: emitter{},
-		DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf, Client: client, Clock: s.opts.Clock,
+		DB: db, Directory: directory, Contexts: directory, Emitter: emitter{}, Committers: committers,
+		DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf, Client: client, Clock: clock,
 	})
 }

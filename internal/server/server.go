@@ -22,6 +22,7 @@ import (
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
@@ -74,6 +75,7 @@ type Server struct {
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *ingest.Accepter
+	receiver *inbound.Receiver
 	ticker   *trigger.Ticker
 	ticking  sync.WaitGroup
 	stopTick context.CancelFunc
@@ -163,15 +165,18 @@ func (s *Server) assemble(ctx context.Context) error {
 	starter := syncjob.NewStarter(s.db, exceptEmitter{})
 	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
 	accounts := newAccountFetcher(s.db, fetcher, budget, s.opts.Clock)
-	receiver, err := s.receiver(accounts, client)
-	if err != nil {
+	committers := 1
+	if s.db.Postgres() != nil {
+		committers = 4
+	}
+	if s.receiver, err = newReceiver(s.db, accounts, client, s.opts.Clock, committers); err != nil {
 		return err
 	}
 	handlers, err := s.handlers(sender, accounts, starter)
 	if err != nil {
 		return err
 	}
-	handlers[millrace.TaskInbound] = receiver.Handle
+	handlers[millrace.TaskInbound] = s.receiver.Handle
 	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}
 	if s.db.Postgres() != nil {
 		if s.place, err = takePlace(s.opts.DataDir); err != nil {
@@ -182,10 +187,6 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
 	}
-	committers := 1
-	if s.db.Postgres() != nil {
-		committers = 4
-	}
 	s.accepter = ingest.NewAccepter(s.db, committers)
 	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
 	s.http = &http.Server{
@@ -195,7 +196,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
-			Inbound: receiver, InboundLimit: s.opts.InboundLimit,
+			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
@@ -275,6 +276,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	if s.accepter != nil {
 		s.accepter.Stop()
+	}
+	if s.receiver != nil {
+		s.receiver.Stop()
 	}
 	s.closeStore(ctx)
 	return errors.Join(errs...)

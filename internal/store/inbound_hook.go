@@ -19,6 +19,7 @@ func inboundHookTable(db *DB) *table[millrace.InboundHook] {
 			text("environment_integration_id", func(v *row) *millrace.EnvironmentIntegrationID { return &v.EnvironmentIntegrationID }),
 			text("integrated_account_id", func(v *row) *millrace.IntegratedAccountID { return &v.IntegratedAccountID }),
 			document("integrated_account_ids", func(v *row) *json.RawMessage { return &v.AccountIDs }),
+			hidden(text("batch_id", func(v *row) *millrace.BatchID { return &v.BatchID })),
 			text("status", func(v *row) *millrace.InboundStatus { return &v.Status }),
 			text("method", func(v *row) *string { return &v.Method }),
 			text("content_type", func(v *row) *string { return &v.ContentType }),
@@ -70,9 +71,25 @@ func (tx *Tx) InboundHook(ctx context.Context, env millrace.EnvironmentID, id mi
 	return tx.db.tables.inboundHook.get(ctx, tx, env, string(id), "")
 }
 
+// OpenInboundHooks returns the ids of the hooks of a batch whose evaluation is due, in the order in which they came.
+func (tx *Tx) OpenInboundHooks(ctx context.Context, batch millrace.BatchID) ([]millrace.InboundHookID, error) {
+	var out []millrace.InboundHookID
+	err := tx.each(ctx, "SELECT id FROM inbound_hook WHERE batch_id = $1 AND status = 'accepted' ORDER BY created_at, id",
+		[]any{string(batch)}, func(r rows) error {
+			var id millrace.InboundHookID
+			err := r.Scan((*string)(&id))
+			out = append(out, id)
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("read open inbound hooks: %w", err)
+	}
+	return out, nil
+}
+
 // OpenInboundHook returns an inbound hook whose evaluation is due, or nil.
 func (tx *Tx) OpenInboundHook(ctx context.Context, id millrace.InboundHookID) (*millrace.InboundHook, error) {
-	return tx.db.tables.inboundHook.find(ctx, tx, "id = $1 AND status = $2", string(id), string(millrace.InboundAccepted))
+	return tx.db.tables.inboundHook.find(ctx, tx, "id = $1 AND status = 'accepted'", string(id))
 }
 
 // ListInboundHooks returns one page of the environment's inbound hooks. It returns an error of KindInvalid for a field,

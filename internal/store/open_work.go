@@ -14,7 +14,7 @@ const maxOpenWork = 10_000
 // statements look would be seen by none of them. Of the workflow runs that wait for a slot, only the first of each line is
 // looked at; a run that holds a slot although it has ended may leave it.
 const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
-UNION ALL SELECT kind, id FROM (SELECT 'inbound' AS kind, id FROM inbound_hook WHERE status = 'accepted' ORDER BY created_at LIMIT $1) AS e
+UNION ALL SELECT kind, id FROM (SELECT DISTINCT 'inbound' AS kind, batch_id AS id FROM inbound_hook WHERE status = 'accepted' LIMIT $1) AS e
 UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running')
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c

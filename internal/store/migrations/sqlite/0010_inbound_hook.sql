@@ -5,6 +5,7 @@ CREATE TABLE inbound_hook (
     environment_integration_id TEXT NOT NULL,
     integrated_account_id TEXT NOT NULL,
     integrated_account_ids TEXT NOT NULL,
+    batch_id TEXT NOT NULL,
     status TEXT NOT NULL,
     method TEXT NOT NULL,
     content_type TEXT NOT NULL,
@@ -25,4 +26,4 @@ CREATE TABLE inbound_hook (
 CREATE UNIQUE INDEX inbound_hook_replay ON inbound_hook (replay_key) WHERE replay_key <> '';
 CREATE INDEX inbound_hook_list ON inbound_hook (environment_id, created_at, id);
 CREATE INDEX inbound_hook_account ON inbound_hook (integrated_account_id, created_at);
-CREATE INDEX inbound_hook_open ON inbound_hook (created_at) WHERE status = 'accepted';
+CREATE INDEX inbound_hook_open ON inbound_hook (batch_id, created_at, id) WHERE status = 'accepted';

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+const (
+	maxGrouped  = 200
+	groupedWait = 2 * time.Millisecond
+)
+
+// errStopped says that the server is shutting down; the caller may try again elsewhere.
+var errStopped = millrace.Errorf(millrace.KindUnavailable, "the server is stopping")
+
+// Group stores what many callers bring in few commits, because a commit costs more than a row: what arrives within 2 ms,
+// or while a commit is under way, is stored together.
+type Group[T any] struct {
+	store    func(ctx context.Context, items []T) error
+	requests chan *grouped[T]
+	mu       sync.RWMutex // guards stopped and, with it, sends on requests
+	stopped  bool
+	done     sync.WaitGroup
+	waiting  atomic.Int64 // callers that have no answer yet
+}
+
+type grouped[T any] struct {
+	item T
+	err  error
+	done chan struct{}
+}
+
+// NewGroup starts to store, with as many commits at once as committers says. store must store all items or none. When it
+// fails, it is called again for each of them, so that a bad one fails alone.
+func NewGroup[T any](store func(ctx context.Context, items []T) error, committers int) *Group[T] {
+	g := &Group[T]{store: store, requests: make(chan *grouped[T], maxGrouped)}
+	for range max(committers, 1) {
+		g.done.Go(g.run)
+	}
+	return g
+}
+
+// Stop commits what has been handed over and ends.
+func (g *Group[T]) Stop() {
+	g.mu.Lock()
+	if !g.stopped {
+		g.stopped = true
+		close(g.requests)
+	}
+	g.mu.Unlock()
+	g.done.Wait()
+}
+
+// Add returns once the item is durable. A caller that gives up cannot know whether it was stored, and must not look at
+// the item any more.
+func (g *Group[T]) Add(ctx context.Context, item T) error {
+	g.waiting.Add(1)
+	defer g.waiting.Add(-1)
+	r := &grouped[T]{item: item, done: make(chan struct{})}
+	g.mu.RLock()
+	if g.stopped {
+		g.mu.RUnlock()
+		return errStopped
+	}
+	g.requests <- r
+	g.mu.RUnlock()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (g *Group[T]) run() {
+	for first := range g.requests {
+		g.commit(g.collect(first))
+	}
+}
+
+// collect adds what arrives within groupedWait to the first request. It waits no longer than until every caller is in.
+func (g *Group[T]) collect(first *grouped[T]) []*grouped[T] {
+	batch := []*grouped[T]{first}
+	timer := time.NewTimer(groupedWait)
+	defer timer.Stop()
+	for len(batch) < maxGrouped && int64(len(batch)) < g.waiting.Load() {
+		select {
+		case r, ok := <-g.requests:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, r)
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (g *Group[T]) commit(batch []*grouped[T]) {
+	ctx := context.Background() // the commit serves many callers; none may cancel it
+	items := make([]T, len(batch))
+	for i, r := range batch {
+		items[i] = r.item
+	}
+	err := g.store(ctx, items)
+	for _, r := range batch {
+		r.err = err
+		if err != nil && len(batch) > 1 && !errors.Is(err, context.Canceled) {
+			r.err = g.store(ctx, []T{r.item})
+		}
+		close(r.done)
+	}
+}
