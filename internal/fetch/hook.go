@@ -39,6 +39,9 @@ const DefaultTolerance = 300
 // hookReference is a part of a request in the texts of a signature.
 var hookReference = regexp.MustCompile(`\$[A-Za-z_]+(?:\.[A-Za-z0-9_-]*)?`)
 
+// hookField is a member of a context that accounts can be found by.
+var hookField = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}(?:\.[A-Za-z0-9_-]{1,100}){0,9}$`)
+
 func hookFormats() []string {
 	return []string{"hmac", "basic", "bearer", "jwt", "clerk", "standard", "stripe", "github", "slack"}
 }
@@ -63,6 +66,9 @@ func parseHookLookup(config field) *HookLookup {
 		return nil
 	}
 	l := &HookLookup{Field: name.need(), Value: value.need()}
+	if l.Field != "" && !hookField.MatchString(l.Field) {
+		name.report("must be the name of a member of the context: letters, digits, dashes and underscores, with dots for nested ones")
+	}
 	for prefix, path := range map[string]string{"$body.": "body.", "$header.": "headers.", "$headers.": "headers.", "$query.": "query."} {
 		if rest, ok := strings.CutPrefix(l.Value, prefix); ok {
 			l.Value = "{{" + path + rest + "}}"
@@ -111,12 +117,12 @@ func parseHookSignature(f field) *hookSignature {
 func (s *hookSignature) parseDigest(config field) {
 	algorithm := config.get("algorithm")
 	if s.format == "jwt" {
-		s.texts["algorithm"] = algorithm.template()
+		algorithm.oneOf("", "hs256", "hs384", "hs512", "rs256", "rs384", "rs512", "ps256", "ps384", "ps512", "es256", "es384", "es512", "eddsa")
 	} else {
 		algorithm.oneOf("sha256", "sha1", "sha256", "sha384", "sha512")
-		s.texts["algorithm"] = algorithm.template()
 	}
 	config.get("string_type").oneOf("hex", "hex", "base64", "base64url")
+	s.texts["algorithm"] = algorithm.template()
 	s.texts["string_type"] = config.get("string_type").template()
 	for _, part := range config.get("parts").list() {
 		if t := hookText(part, false); t != nil {

@@ -27,9 +27,12 @@ func newHookDirectory(accounts *accountFetcher, clock func() time.Time) *hookDir
 	return &hookDirectory{accounts, newBriefly[string, *inbound.Endpoint](clock)}
 }
 
+// accountEndpoint tells the endpoint of an account from that of an installation, which may have any id.
+func accountEndpoint(id millrace.IntegratedAccountID) string { return "account " + string(id) }
+
 // Account returns the endpoint of an account, or an error of KindNotFound.
 func (d *hookDirectory) Account(ctx context.Context, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
-	return d.endpoints.get(string(id), func() (*inbound.Endpoint, error) {
+	return d.endpoints.get(accountEndpoint(id), func() (*inbound.Endpoint, error) {
 		var env millrace.EnvironmentID
 		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
 			var err error
@@ -60,7 +63,7 @@ func (d *hookDirectory) load(ctx context.Context, env millrace.EnvironmentID, id
 
 // Install returns the endpoint of an installation, or an error of KindNotFound.
 func (d *hookDirectory) Install(ctx context.Context, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
-	return d.endpoints.get(string(id), func() (*inbound.Endpoint, error) {
+	return d.endpoints.get("install "+string(id), func() (*inbound.Endpoint, error) {
 		var install *millrace.EnvironmentIntegration
 		var integration *millrace.Integration
 		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
@@ -176,7 +179,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 		return false, err
 	}
 	tx.AfterCommit(func() {
-		d.endpoints.forget(string(id))
+		d.endpoints.forget(accountEndpoint(id))
 		d.accounts.accounts.forget(id)
 	})
 	return true, emitter{}.EmitTx(ctx, tx, event)
