@@ -69,10 +69,10 @@ func runEventTypes() []eventType {
 
 func otherEventTypes() []eventType {
 	return []eventType{
-		{name: "record:created", about: "A third party told that a record was created."},
-		{name: "record:updated", about: "A third party told that a record was changed."},
-		{name: "record:deleted", about: "A third party told that a record was deleted."},
-		{name: "record:meta", about: "A third party told something that is about no record."},
+		{name: millrace.EventRecordCreated, about: "A third party told that a record was created.", example: exampleRecord(millrace.EventRecordCreated), open: true},
+		{name: millrace.EventRecordUpdated, about: "A third party told that a record was changed.", example: exampleRecord(millrace.EventRecordUpdated), open: true},
+		{name: millrace.EventRecordDeleted, about: "A third party told that a record was deleted.", example: exampleRecord(millrace.EventRecordDeleted), open: true},
+		{name: millrace.EventRecordMeta, about: "A third party told something that is about no record.", example: exampleRecord(millrace.EventRecordMeta), open: true},
 		{name: millrace.EventCronFailed, about: "A schedule was due and no run could be made.", example: exampleCronFailure()},
 		{name: "batch_job:dry_run_completed", about: "The trial of a batch job has ended."},
 		{name: "batch_job:completed", about: "A batch job has ended."},
@@ -154,6 +154,33 @@ func exampleRecordError() millrace.RecordErrorPayload {
 			},
 			Method: "get", Status: 404, Body: json.RawMessage(`{"error":"not found"}`),
 		},
+	}
+}
+
+// recordPayload is the payload of an event about a record of a third party. payload_transform may add members.
+type recordPayload struct {
+	IntegratedAccountID      millrace.IntegratedAccountID      `json:"integrated_account_id"`
+	EnvironmentIntegrationID millrace.EnvironmentIntegrationID `json:"environment_integration_id"`
+	TenantID                 string                            `json:"tenant_id"`
+	Integration              recordIntegration                 `json:"integration"`
+	EventType                string                            `json:"event_type"`
+	ResourceType             any                               `json:"resource_type" doc:"What kind of record it is; also under resource."`
+	Resource                 any                               `json:"resource"`
+	ResourceID               any                               `json:"resource_id" doc:"Which record it is; also under id."`
+	ID                       any                               `json:"id"`
+	Raw                      any                               `json:"raw" doc:"What the third party said about it."`
+}
+
+type recordIntegration struct {
+	ID   millrace.IntegrationID `json:"id"`
+	Name string                 `json:"name"`
+}
+
+func exampleRecord(name string) recordPayload {
+	return recordPayload{
+		IntegratedAccountID: exampleID, EnvironmentIntegrationID: exampleID, TenantID: "acme",
+		Integration: recordIntegration{ID: exampleID, Name: "calcom"}, EventType: name,
+		ResourceType: "bookings", Resource: "bookings", ResourceID: "1017", ID: "1017", Raw: map[string]any{"title": "Demo"},
 	}
 }
 

@@ -12,7 +12,17 @@ import (
 // TestIntegrationExamples checks that the configs in the documentation are accepted.
 func TestIntegrationExamples(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/integrations.md")
+	for _, name := range []string{"integrations.md", "inbound-hooks.md"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkExamples(t, name)
+		})
+	}
+}
+
+func checkExamples(t *testing.T, name string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
