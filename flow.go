@@ -98,12 +98,6 @@ type Concurrency struct {
 	OnConflict OnConflict `json:"on_conflict"`
 }
 
-// The largest limits that a workflow may name.
-const (
-	MaxRateLimit   = 10_000
-	MaxConcurrency = 1_000
-)
-
 // OnConflict says what becomes of an event whose run would be one too many.
 type OnConflict string
 
@@ -113,11 +107,6 @@ const (
 	ConflictSkip          OnConflict = "skip"           // there is no run
 	ConflictCancelRunning OnConflict = "cancel_running" // the oldest run makes way
 )
-
-// ConflictPolicies returns what on_conflict may be.
-func ConflictPolicies() []OnConflict {
-	return []OnConflict{ConflictQueue, ConflictSkip, ConflictCancelRunning}
-}
 
 // FlowKeys are the keys under which a workflow's controls count an event, as hashes: what they are made from may be
 // long, and may be somebody's name. Empty: that control does not apply.

@@ -310,3 +310,35 @@ func TestWorkflowRefusalSaysWhere(t *testing.T) {
 		t.Errorf("expression: got %v", config)
 	}
 }
+
+func TestWorkflowControlsRefuse(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		with := func(control string) string {
+			return `{"trigger_name":"custom:x","config":{` + control + `,"steps":[{"type":"run","action":"run_sync_job","config":"{}"}]}}`
+		}
+		refuseAll(t, w, "POST", "/workflow",
+			bad("config.idempotency_key", with(`"idempotency_key":7`)), bad("config.idempotency_key", with(`"idempotency_key":"a +"`)),
+			bad("config.delay", with(`"delay":"soon"`)), bad("config.delay", with(`"delay":"1.5h"`)), bad("config.delay", with(`"delay":"+5m"`)),
+			bad("config.delay", with(`"delay":"31d"`)), bad("config.delay", with(`"delay":0`)), bad("config.delay", with(`"delay":-1`)),
+			bad("config.delay", with(`"delay":99999999999`)), bad("config.delay", with(`"delay":""`)), bad("config.delay", with(`"delay":"s"`)),
+			bad("config.delay", with(`"delay":true`)), bad("config.delays", with(`"delays":"1s"`)),
+			bad("config.debounce.period", with(`"debounce":{}`)), bad("config.debounce.max", with(`"debounce":{"period":"1m","max":"30s"}`)),
+			bad("config.debounce.periode", with(`"debounce":{"period":"1m","periode":1}`)), bad("config.debounce.key", with(`"debounce":{"period":"1m","key":")"}`)),
+			bad("config.rate_limit.limit", with(`"rate_limit":{"period":"1m"}`)), bad("config.rate_limit.limit", with(`"rate_limit":{"limit":0,"period":"1m"}`)),
+			bad("config.rate_limit.limit", with(`"rate_limit":{"limit":10001,"period":"1m"}`)), bad("config.rate_limit.limit", with(`"rate_limit":{"limit":1.5,"period":"1m"}`)),
+			bad("config.rate_limit.period", with(`"rate_limit":{"limit":1}`)), bad("config.rate_limit", with(`"rate_limit":5`)),
+			bad("config.concurrency.limit", with(`"concurrency":{"key":"a"}`)), bad("config.concurrency.limit", with(`"concurrency":{"limit":1001}`)),
+			bad("config.concurrency.on_conflict", with(`"concurrency":{"limit":1,"on_conflict":"skipp"}`)))
+		v := w.create("/workflow", with(`"idempotency_key":"id","debounce":{"key":"a","period":60,"max":"2h"},"rate_limit":{"limit":3,"period":"90s"},"concurrency":{"limit":2},"delay":"24h"`))
+		got, _ := json.Marshal(v.m["config"])
+		for _, want := range []string{`"period":"1m"`, `"max":"2h"`, `"period":"90s"`, `"on_conflict":"queue"`, `"delay":"1d"`} {
+			if !strings.Contains(string(got), want) {
+				t.Errorf("got config %s, want it to have %s", got, want)
+			}
+		}
+		w.patch("/workflow/"+v.id(), `{"config":{"steps":[{"type":"run","action":"run_sync_job","config":"{}"}]}}`).ok()
+		if got := w.get("/workflow/" + v.id()).raw; strings.Contains(string(got), "debounce") {
+			t.Errorf("got %s after a config without controls", got)
+		}
+	})
+}

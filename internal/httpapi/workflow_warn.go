@@ -37,7 +37,7 @@ func warnWorkflow(v *millrace.Workflow) []millrace.Failure {
 		w.names = append(w.names, n.Name)
 	}
 	w.expression("config.run_if", v.Config.RunIf)
-	w.expression("config.idempotency_key", v.Config.IdempotencyKey)
+	w.controls(&v.Config)
 	for i, step := range v.Config.Steps {
 		at := fmt.Sprintf("config.steps[%d]", i)
 		w.expression(at+".run_if", step.RunIf)
@@ -69,6 +69,20 @@ func (w *workflowWarnings) expression(path, source string) {
 			f.Line, f.Column, f.Offset = r.Place.Line, r.Place.Column, new(r.Place.Offset)
 			w.add(f)
 		}
+	}
+}
+
+// controls looks at the keys of flow control.
+func (w *workflowWarnings) controls(c *millrace.WorkflowConfig) {
+	w.expression("config.idempotency_key", c.IdempotencyKey)
+	if c.Debounce != nil {
+		w.expression("config.debounce.key", c.Debounce.Key)
+	}
+	if c.RateLimit != nil {
+		w.expression("config.rate_limit.key", c.RateLimit.Key)
+	}
+	if c.Concurrency != nil {
+		w.expression("config.concurrency.key", c.Concurrency.Key)
 	}
 }
 

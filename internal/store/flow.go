@@ -86,8 +86,7 @@ func (tx *Tx) ForgetWorkflowKeys(ctx context.Context, most int) (int64, error) {
 
 // rateInstant returns when a rate limit lets the next run begin: not before as many as the limit allows have become
 // older than the period. Instants that were given away never come earlier, so no period holds more of them.
-func (tx *Tx) rateInstant(ctx context.Context, key string, l *millrace.RateLimit) (millrace.Time, error) {
-	now := tx.Now()
+func (tx *Tx) rateInstant(ctx context.Context, key string, l *millrace.RateLimit, now millrace.Time) (millrace.Time, error) {
 	var counted millrace.Time
 	found, err := tx.one(ctx, "SELECT rate_at FROM workflow_run WHERE rate_key = $1 AND rate_at > 0 ORDER BY rate_at DESC LIMIT 1 OFFSET $2",
 		[]any{key, l.Limit - 1}, (*int64)(&counted))

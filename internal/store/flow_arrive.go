@@ -104,7 +104,7 @@ func (tx *Tx) place(ctx context.Context, c *millrace.WorkflowConfig, run *millra
 	now := tx.Now()
 	run.Waiting, run.RunAt = millrace.WaitNone, 0
 	if c.RateLimit != nil {
-		at, err := tx.rateInstant(ctx, run.RateKey, c.RateLimit)
+		at, err := tx.rateInstant(ctx, run.RateKey, c.RateLimit, now)
 		if err != nil {
 			return nil, err
 		}
