@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 )
@@ -51,4 +52,15 @@ func (w *Webhook) SigningSecrets(at Time) []string {
 		return []string{w.Secret}
 	}
 	return []string{w.Secret, w.PreviousSecret}
+}
+
+// DeliveryContentType returns the media type of a delivery's body: JSON, or a form when there are files among the records. A
+// form begins with its boundary.
+func DeliveryContentType(body []byte) string {
+	rest, isForm := bytes.CutPrefix(body, []byte("--"))
+	if !isForm {
+		return "application/json"
+	}
+	boundary, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	return "multipart/form-data; boundary=" + string(boundary)
 }

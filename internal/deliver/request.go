@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/millrace/millrace"
 )
 
 // request returns an error when the webhook cannot be called at all.
@@ -23,11 +25,7 @@ func (s *Sender) request(ctx context.Context, m Message, at time.Time) (*http.Re
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	contentType := m.ContentType
-	if contentType == "" {
-		contentType = "application/json"
-	}
-	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Content-Type", millrace.DeliveryContentType(m.Body))
 	req.Header.Set("User-Agent", s.userAgent)
 	req.Header.Set("Accept-Encoding", "identity")
 	// An empty list is not sent; it tells the transport that the request may be repeated when a kept-alive connection

@@ -115,12 +115,11 @@ func ownClient(c *http.Client) *http.Client {
 
 // Message is one delivery to send.
 type Message struct {
-	ID          millrace.DeliveryID // stable: a repetition carries the id that it had before
-	Webhook     *millrace.Webhook
-	Body        []byte
-	ContentType string // empty: application/json
-	Event       string // for the log, and to tell a cancellation from a failure
-	Attempt     int64  // number of the attempt, from 1
+	ID      millrace.DeliveryID // stable: a repetition carries the id that it had before
+	Webhook *millrace.Webhook
+	Body    []byte
+	Event   string // for the log, and to tell a cancellation from a failure
+	Attempt int64  // number of the attempt, from 1
 }
 
 // Send makes one attempt.

@@ -61,7 +61,7 @@ func (b *bodyConfig) render(ctx context.Context, c *call) (expr.Value, error) {
 
 // encode writes a body in the config's format. A blob travels as it is in every format but multipart.
 func (b *bodyConfig) encode(v expr.Value, arrayFormat string) ([]byte, string, error) {
-	if blob, ok := v.(*Blob); ok && b.format != "multipart" {
+	if blob, ok := v.(*expr.File); ok && b.format != "multipart" {
 		return blob.Data, blob.ContentType, nil
 	}
 	switch b.format {
@@ -139,8 +139,8 @@ func writeFields(w *multipart.Writer, key string, v expr.Value, arrayFormat stri
 }
 
 // asFile returns what is to be sent as a file, nil for plain values.
-func asFile(v expr.Value) *Blob {
-	if blob, ok := v.(*Blob); ok {
+func asFile(v expr.Value) *expr.File {
+	if blob, ok := v.(*expr.File); ok {
 		return blob
 	}
 	name := textOf(memberOf(v, "file_name"))
@@ -148,8 +148,8 @@ func asFile(v expr.Value) *Blob {
 	if name == "" || content == nil {
 		return nil
 	}
-	file := &Blob{Name: name, ContentType: textOf(memberOf(v, "content_type"))}
-	if blob, ok := content.(*Blob); ok {
+	file := &expr.File{Name: name, ContentType: textOf(memberOf(v, "content_type"))}
+	if blob, ok := content.(*expr.File); ok {
 		file.Data = blob.Data
 		if file.ContentType == "" {
 			file.ContentType = blob.ContentType
@@ -160,7 +160,7 @@ func asFile(v expr.Value) *Blob {
 	return file
 }
 
-func writeFile(w *multipart.Writer, key string, file *Blob) error {
+func writeFile(w *multipart.Writer, key string, file *expr.File) error {
 	quote := strings.NewReplacer("\\", "\\\\", `"`, "\\\"", "\r", "", "\n", "")
 	name, contentType := file.Name, file.ContentType
 	if name == "" {

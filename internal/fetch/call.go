@@ -19,6 +19,7 @@ type call struct {
 	cfg        *Config
 	m          *Method
 	req        Request
+	stream     bool         // the answer is taken as a file
 	at         *cursor      // nil: first page
 	context    expr.Value   // the account's, with credentials
 	scope      *expr.Object // of placeholders
@@ -56,6 +57,7 @@ func (c *call) takeControls() {
 	for key, v := range orEmpty(c.req.Query).All() {
 		switch {
 		case key == "integrated_account_id" || strings.HasPrefix(key, "truto_"):
+			c.stream = c.stream || key == "truto_response_format" && textOf(v) == "stream"
 			continue
 		case key == "next_cursor" && c.m.pagination != nil:
 			if c.req.Cursor == "" {
@@ -71,6 +73,11 @@ func (c *call) takeControls() {
 		query.Set(key, v)
 	}
 	c.req.Query = query
+	if c.stream {
+		whole := *c.m
+		whole.pagination, whole.responsePath = nil, ""
+		c.m = &whole
+	}
 }
 
 func (c *call) readCursor() error {

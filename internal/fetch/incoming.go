@@ -46,8 +46,9 @@ func (in *incoming) hash() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// decode reads the body in the config's format, or in the one that the answer claims.
-func (in *incoming) decode(m *Method) error {
+// decode reads the body in the config's format, or in the one that the answer claims. A stream is what its caller takes as a
+// file, whatever it is; an error is not meant by that.
+func (in *incoming) decode(m *Method, stream bool) error {
 	if len(bytes.TrimSpace(in.raw)) == 0 {
 		return nil
 	}
@@ -56,6 +57,9 @@ func (in *incoming) decode(m *Method) error {
 		mediaType = ""
 	}
 	format := m.responseFormat
+	if stream && in.status < 300 {
+		format = "stream"
+	}
 	if format == "" {
 		format = guessFormat(mediaType, in.raw)
 	}
@@ -69,7 +73,7 @@ func (in *incoming) decode(m *Method) error {
 		in.body, err = expr.ParseJSON(bytes.TrimPrefix(in.raw, []byte("\xef\xbb\xbf")))
 		in.isJSON = err == nil
 	default: // binary, blob, stream, and whatever other names configs have for it
-		in.body = &Blob{Data: in.raw, ContentType: in.header.Get("Content-Type"), Name: fileName(in.header)}
+		in.body = &expr.File{Data: in.raw, ContentType: in.header.Get("Content-Type"), Name: fileName(in.header)}
 	}
 	if err == nil {
 		return nil
@@ -152,7 +156,7 @@ func (in *incoming) message() string {
 			return clip(s, maxMessage)
 		}
 	}
-	if _, binary := in.body.(*Blob); binary || in.body == nil {
+	if _, binary := in.body.(*expr.File); binary || in.body == nil {
 		return ""
 	}
 	return clip(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage)

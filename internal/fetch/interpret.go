@@ -12,7 +12,7 @@ import (
 
 // interpret decides what an answer means. A rate limit comes first: it says nothing about the request itself.
 func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outcome, error) {
-	unreadable := in.decode(c.m) // about the answer, not about us
+	unreadable := in.decode(c.m, c.stream) // about the answer, not about us
 	in.read(c.m)
 	o := c.outcome(KindOK, in)
 	var err error
@@ -104,7 +104,7 @@ func (c *call) noPage(in *incoming) string {
 		if in.isText {
 			return "the answer is text and not JSON: " + clip(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage/2)
 		}
-	case *Blob:
+	case *expr.File:
 		return "the answer is " + clip(in.header.Get("Content-Type"), maxMessage/2) + " and not JSON"
 	}
 	return ""

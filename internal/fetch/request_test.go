@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/jsonata"
 )
 
 func TestURL(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
@@ -170,7 +172,7 @@ func TestMultipart(t *testing.T) {
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x","method":"post","body_format":"multipart","headers":{"Content-Type":"multipart/form-data"},
 		"body":{"title":"{{body.title}}","tags":["a","b"],"file":"{{body.file}}","doc":{"file_name":"d\".txt","content":"hello","content_type":"text/plain"}}}`)
 	body := object(t, `{"title":"T"}`)
-	body.Set("file", &Blob{Data: []byte{0, 1, 2}, ContentType: "image/png", Name: "p.png"})
+	body.Set("file", &expr.File{Data: []byte{0, 1, 2}, ContentType: "image/png", Name: "p.png"})
 	fetchOK(t, newFetcher(t), Request{Integration: cfg, Body: body})
 	r, sent := u.last(t)
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -204,12 +206,18 @@ func TestBlobPassesThrough(t *testing.T) {
 		w.Header().Set("Content-Disposition", `attachment; filename="a.png"`)
 		_, _ = w.Write(data)
 	})
-	cfg := parse(t, `{"base_url":"`+u.URL+`","resources":{"things":{"download":{"path":"/x"},"upload":{"path":"/x","method":"put","body_format":"raw"}}}}`)
+	cfg := parse(t, `{"base_url":"`+u.URL+`","resources":{"things":{"download":{"path":"/x"},"list":{"path":"/x","response_path":"data"},"upload":{"path":"/x","method":"put","body_format":"raw"}}}}`)
 	f := newFetcher(t)
 	got := fetchOK(t, f, Request{Integration: cfg, Resource: "things", Method: "download"})
-	want := &Blob{Data: data, ContentType: "image/png", Name: "a.png"}
+	want := &expr.File{Data: data, ContentType: "image/png", Name: "a.png"}
 	if diff := cmp.Diff(any(want), got.Data); diff != "" {
 		t.Fatalf("blob (-want +got):\n%s", diff)
+	}
+	query := jsonata.NewObject(1)
+	query.Set("truto_response_format", "stream")
+	got = fetchOK(t, f, Request{Integration: cfg, Resource: "things", Method: "list", Query: query})
+	if diff := cmp.Diff(any(want), got.Data); diff != "" || got.NextCursor != "" || got.Records.Len() != 1 {
+		t.Fatalf("a list as a stream (-want +got):\n%s", diff)
 	}
 	fetchOK(t, f, Request{Integration: cfg, Resource: "things", Method: "upload", Body: got.Data})
 	r, body := u.last(t)

@@ -21,7 +21,7 @@ type accountProxy struct{ accounts *accountFetcher }
 
 // File makes a value of a file.
 func (accountProxy) File(data []byte, contentType, name string) expr.Value {
-	return &fetch.Blob{Data: data, ContentType: contentType, Name: name}
+	return &expr.File{Data: data, ContentType: contentType, Name: name}
 }
 
 // Call makes the requests of one call. The account is read anew, so that a change of it counts at once. It returns
@@ -101,7 +101,7 @@ func answerOf(o *fetch.Outcome) *answer {
 	if a.Headers == nil {
 		a.Headers = http.Header{}
 	}
-	_, a.Binary = o.Data.(*fetch.Blob)
+	_, a.Binary = o.Data.(*expr.File)
 	if o.Kind == fetch.KindOK {
 		return a
 	}

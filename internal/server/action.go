@@ -54,7 +54,7 @@ func (p accountProxy) act(ctx context.Context, account *loadedAccount, call *htt
 	if a.last != nil {
 		out.Headers, out.Limits = a.last.Headers, a.last.Limits
 	}
-	if blob, ok := a.previous.(*fetch.Blob); ok {
+	if blob, ok := a.previous.(*expr.File); ok {
 		out.Binary, out.Raw = true, blob.Data
 	}
 	return out, nil

@@ -11,14 +11,16 @@ import (
 )
 
 // body writes the envelope of a delivery, and returns it and the payload in it. It is millrace.Envelope, written by
-// hand so that the records, which are nearly all of it, are encoded once and not checked and copied again.
+// hand so that the records, which are nearly all of it, are encoded once and not checked and copied again. With files among
+// the records the body is a form, which has the envelope as its first part.
 func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, error) {
 	var b bytes.Buffer
 	w := writer{b: &b}
 	w.raw(`{"id":`).value(p.delivery.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
 	from := b.Len()
+	var binary files
 	if out.event == millrace.EventRunRecord {
-		records, err := jsonata.ToJSON(jsonata.NewArray(out.records...))
+		records, err := jsonata.ToJSONWith(jsonata.NewArray(out.records...), binary.show)
 		if err != nil {
 			return nil, nil, fmt.Errorf("encode records: %w", err)
 		}
@@ -36,7 +38,12 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, err
 	if w.err != nil {
 		return nil, nil, fmt.Errorf("encode delivery: %w", w.err)
 	}
-	return b.Bytes(), b.Bytes()[from:to], nil
+	whole, payload := b.Bytes(), b.Bytes()[from:to]
+	if len(binary.all) == 0 {
+		return whole, payload, nil
+	}
+	whole, err := multipartBody(p.delivery.ID, whole, binary.all)
+	return whole, payload, err
 }
 
 // writer appends JSON and remembers the first error.

@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -34,7 +35,7 @@ func (v *values) MarshalJSON() ([]byte, error) {
 // encoded returns the encoded list.
 func (v *values) encoded() (json.RawMessage, error) {
 	if v.raw == nil {
-		raw, err := jsonata.ToJSON(jsonata.NewArray(v.items...))
+		raw, err := jsonata.ToJSONWith(jsonata.NewArray(v.items...), keepFile)
 		if err != nil {
 			return nil, fmt.Errorf("encode records: %w", err)
 		}
@@ -64,6 +65,9 @@ func (v *values) fill(raw []byte) error {
 	decoded, err := jsonata.FromJSON(raw)
 	if err != nil {
 		return fmt.Errorf("decode records: %w", err)
+	}
+	if bytes.Contains(raw, []byte(`"\u0000file"`)) {
+		decoded = restoreFiles(decoded)
 	}
 	list, ok := decoded.(*jsonata.Array)
 	if !ok {
