@@ -58,7 +58,7 @@ func classify(err error) string {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
 	}
-	return "other"
+	return "protocol" // what came is no HTTP, or not all of it
 }
 
 // causeOf drops the URL that net/http puts into its errors.

@@ -34,7 +34,7 @@ type attemptView struct {
 // deliveryDetailView is a delivery with all that happened to it.
 type deliveryDetailView struct {
 	deliveryView
-	RequestBody *string       `json:"request_body" doc:"The bytes that are sent; null once they can no longer be made."`
+	RequestBody *string       `json:"request_body" doc:"The body that is sent; null once it can no longer be made, and when there are files in it."`
 	Attempts    []attemptView `json:"attempts" doc:"Every request, the first first."`
 }
 
