@@ -54,6 +54,9 @@ func eventsOf(e *Endpoint, hook millrace.InboundHookID, s *sight) ([]*millrace.E
 	}
 	var events []*millrace.Event
 	var skipped []millrace.Failure
+	if len(elements) == 0 {
+		skipped = append(skipped, millrace.Failure{Path: "elements", Message: "there are none: payload_transform returned nothing, or the body is empty"})
+	}
 	for i, element := range elements {
 		if i == maxElements {
 			skipped = append(skipped, millrace.Failure{Path: "elements", Message: fmt.Sprintf("there are more than %d elements", maxElements)})

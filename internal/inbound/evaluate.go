@@ -151,6 +151,9 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 		if err := context.Cause(ctx); err != nil {
 			return nil, err // we were stopped; that says nothing about the expression
 		}
+		if failure == nil && s.kind == kindVerify {
+			failure = &millrace.Failure{Path: handlePath, Message: "this is a handshake, which was not answered: the expression took too long in the request"}
+		}
 		if failure != nil {
 			o.failure = failure
 			return o, nil

@@ -98,7 +98,8 @@ func New(cfg Config) (*Receiver, error) {
 func (r *Receiver) Stop() { r.group.Stop() }
 
 // Receive answers a request once what it brings is durable. It returns errors of KindNotFound for an account that does
-// not exist, KindUnauthorized for a request that proves nothing, and KindReadOnly for a GET that is no handshake.
+// not exist, KindUnauthorized for a request that proves nothing, KindReadOnly for what is neither a POST nor a
+// handshake, and KindUnavailable when the keys of the third party cannot be read.
 func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundAnswer, error) {
 	endpoint, err := r.endpoint(ctx, req)
 	if err != nil {
@@ -112,8 +113,8 @@ func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*
 	if answer, err := in.handshake(ctx); answer != nil || err != nil {
 		return answer, err
 	}
-	if req.Method == http.MethodGet {
-		return nil, millrace.Errorf(millrace.KindReadOnly, "a GET is answered only when handle_verification answers it")
+	if req.Method != http.MethodPost {
+		return nil, millrace.Errorf(millrace.KindReadOnly, "anything but a POST is answered only when handle_verification answers it")
 	}
 	return in.accept(ctx)
 }
@@ -164,7 +165,7 @@ type arrival struct {
 	seen     *sight // what expressions made of it; nil: none was evaluated
 }
 
-// sight evaluates what the answer depends on, once. An expression that fails is no reason to turn a request away: the
+// look evaluates what the answer depends on, once. An expression that fails is no reason to turn a request away: the
 // evaluation will fail as well and say so.
 func (in *arrival) look(ctx context.Context) error {
 	if in.seen != nil || (in.endpoint.Handle == nil && in.endpoint.LookupField == "") {
