@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -263,39 +262,5 @@ func records(ctx context.Context, o options, database string) error {
 		return fmt.Errorf("run %s after %d deliveries", run.Status, pages)
 	}
 	rate("records synced: fetch, JSONata, freeze, sign, post", database, n, took, floor)
-	return nil
-}
-
-// deliveries measures events on their way to one webhook, signed and in order.
-func deliveries(ctx context.Context, o options, database string) error {
-	n := o.count(10_000)
-	counter := &sink{}
-	to := httptest.NewServer(counter)
-	defer to.Close()
-	a, err := newAPI(ctx, o, database, "deliveries")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = a.server.Stop(ctx) }()
-	var hook made
-	err = a.call(ctx, http.MethodPost, "/webhook", map[string]any{"target_url": to.URL, "is_active": true}, &hook)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := drive(n, func(i int) error {
-		return a.call(ctx, http.MethodPost, "/event", map[string]any{"event": "custom:bench", "payload": map[string]any{"n": i}}, nil)
-	}); err != nil {
-		return err
-	}
-	posted := time.Since(began)
-	if err := until(ctx, func() (bool, error) { return counter.requests.Load() >= int64(n), nil }); err != nil {
-		return err
-	}
-	if counter.requests.Load() != int64(n) {
-		return errors.New("more deliveries than events")
-	}
-	rate("events accepted over HTTP, 64 clients", database, n, posted, 0)
-	rate("deliveries of one webhook, signed, in order", database, n, time.Since(began), 0)
 	return nil
 }
