@@ -30,7 +30,7 @@ func DecodeHook(contentType string, raw []byte) expr.Value {
 			return v
 		}
 	}
-	switch format := guessFormat(mediaType, trimmed); format {
+	switch guessFormat(mediaType, trimmed) {
 	case "json":
 		if v, err := expr.ParseJSON(trimmed); err == nil {
 			return v

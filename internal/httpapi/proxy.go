@@ -72,7 +72,7 @@ type RemoteRefusal struct {
 	Raw     []byte // the beginning of the body, without secrets
 }
 
-// proxyIn is the input of the routes that lead to third parties.
+// proxyIn is the input of the routes that lead to third parties, and of those that third parties call.
 type proxyIn struct {
 	r    *request
 	body *bodyReader

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// arrived is a hook that waits for a commit.
-type arrived struct {
+// pending is a hook that waits for a commit.
+type pending struct {
 	hook   *millrace.InboundHook
 	window time.Duration // in which its replay key counts
 	key    string        // of its endpoint
@@ -20,8 +20,8 @@ type arrived struct {
 
 // commit stores hooks that came together, with one task for all of them. Their order is that of their replay keys, so
 // that two commits at once do not wait for each other.
-func (r *Receiver) commit(ctx context.Context, items []*arrived) error {
-	ordered := slices.SortedStableFunc(slices.Values(items), func(a, b *arrived) int { return cmp.Compare(a.hook.ReplayKey, b.hook.ReplayKey) })
+func (r *Receiver) commit(ctx context.Context, items []*pending) error {
+	ordered := slices.SortedStableFunc(slices.Values(items), func(a, b *pending) int { return cmp.Compare(a.hook.ReplayKey, b.hook.ReplayKey) })
 	counts := make([]millrace.InboundHookID, len(ordered))
 	err := r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		batch, due := millrace.NewID[millrace.BatchID](), false
@@ -56,7 +56,7 @@ func (r *Receiver) commit(ctx context.Context, items []*arrived) error {
 }
 
 // duplicate leaves a trace of a delivery that was accepted before.
-func (r *Receiver) duplicate(ctx context.Context, tx *store.Tx, item *arrived, earlier millrace.InboundHookID) error {
+func (r *Receiver) duplicate(ctx context.Context, tx *store.Tx, item *pending, earlier millrace.InboundHookID) error {
 	if !r.traces.take(item.key) {
 		return nil
 	}

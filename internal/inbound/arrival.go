@@ -1,0 +1,213 @@
+package inbound
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// arrival is a request on its way into the database.
+type arrival struct {
+	r        *Receiver
+	req      *millrace.InboundRequest
+	endpoint *Endpoint
+	hook     *millrace.InboundHook
+	seen     *sight // what expressions made of it; nil: none was evaluated
+}
+
+// look evaluates what the answer depends on, once. An expression that fails is no reason to turn a request away: the
+// evaluation will fail as well and say so.
+func (in *arrival) look(ctx context.Context) error {
+	if in.seen != nil || (in.endpoint.Handle == nil && in.endpoint.LookupField == "") {
+		return nil
+	}
+	select {
+	case in.r.slots <- struct{}{}:
+		defer func() { <-in.r.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	seen, failure := in.r.look(ctx, in.endpoint, in.req, expr.LimitsCondition())
+	if failure != nil {
+		seen = &sight{kind: kindPayload, scope: in.r.scope(in.req)}
+	}
+	in.seen = seen
+	return context.Cause(ctx)
+}
+
+// handshake answers a request that handle_verification answers, and nothing otherwise.
+func (in *arrival) handshake(ctx context.Context) (*millrace.InboundAnswer, error) {
+	if in.endpoint.Handle == nil {
+		return nil, nil //nolint:nilnil // no answer yet
+	}
+	if err := in.look(ctx); err != nil || in.seen.kind != kindVerify {
+		return nil, err
+	}
+	in.hook.Status = millrace.InboundAnswered
+	trusted, err := in.mayUpdate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	traced := in.r.traces.take(in.key())
+	err = in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		e := millrace.InboundEvaluation{Type: kindVerify}
+		if trusted {
+			var err error
+			e.ContextUpdated, err = in.r.cfg.Contexts.MergeTx(ctx, tx, in.endpoint.EnvironmentID, in.endpoint.AccountID, in.seen.update)
+			if err != nil {
+				return err
+			}
+		}
+		if !traced {
+			return nil
+		}
+		v := *in.hook
+		v.Evaluation, _ = json.Marshal(e) // always encodes
+		_, err := tx.InsertInboundHook(ctx, &v, 0)
+		return err
+	})
+	return in.seen.answer, err
+}
+
+// mayUpdate reports whether a handshake may change the account's context: while the account has no secret, which the
+// handshake may bring, and afterwards when it is signed. Otherwise anyone could replace the secret by one of their own.
+func (in *arrival) mayUpdate(ctx context.Context) (bool, error) {
+	if in.seen.update == nil || in.endpoint.AccountID == "" {
+		return false, nil
+	}
+	if in.endpoint.Signature == nil {
+		return true, nil
+	}
+	p, err := in.r.verifier.verify(ctx, in.endpoint.Signature, in.req)
+	return p.refusal == "", err
+}
+
+// key names the endpoint of a request.
+func (in *arrival) key() string { return string(in.req.AccountID) + string(in.req.InstallID) }
+
+// accept stores a request that proves where it comes from.
+func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) {
+	accounts, failure, err := in.accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	window, refusal, genuine, err := in.verify(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	if refusal != nil {
+		return nil, errors.Join(in.reject(ctx, *refusal), millrace.Errorf(millrace.KindUnauthorized, "%s", refusal.Message))
+	}
+	if len(genuine) > 0 {
+		in.hook.IntegratedAccountID, in.hook.AccountIDs = genuine[0].AccountID, accountIDs(genuine...)
+	}
+	if failure != nil {
+		in.hook.Status, in.hook.ReplayKey = millrace.InboundFailed, ""
+		in.hook.Error, _ = json.Marshal(failure) // always encodes
+	}
+	stored, err := in.store(ctx, window)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(map[string]any{"success": true, "id": stored})
+	if err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return &millrace.InboundAnswer{
+		Status: http.StatusOK, Header: map[string]string{"Content-Type": "application/json"}, Body: body,
+	}, nil
+}
+
+// accounts returns the accounts that a request is about, or why there are none. A request for an account is about that.
+func (in *arrival) accounts(ctx context.Context) ([]*Endpoint, *millrace.Failure, error) {
+	e := in.endpoint
+	if e.AccountID != "" {
+		return []*Endpoint{e}, nil, nil
+	}
+	path := signaturePath + ".config.context_lookup_field_name"
+	if e.LookupField == "" {
+		return nil, &millrace.Failure{Path: path, Message: "is not set, so no account can be found for a hook of the installation"}, nil
+	}
+	if err := in.look(ctx); err != nil {
+		return nil, nil, err
+	}
+	value := in.seen.lookup(e.LookupValue, in.r.scope(in.req))
+	if value == "" {
+		return nil, &millrace.Failure{Path: signaturePath + ".config.context_lookup_field_value", Message: "the request has no value there"}, nil
+	}
+	found, err := in.r.cfg.Directory.Matching(ctx, e, e.LookupField, value)
+	if err == nil && len(found) == 0 {
+		return nil, &millrace.Failure{Path: path, Message: fmt.Sprintf("no account of the installation has that value in %s of its context", e.LookupField)}, nil
+	}
+	return found, nil, err
+}
+
+// verify checks the signature of a request by the secret of each account, or of the installation when there is none. It
+// returns the accounts that it is genuine for, or why it is so for none.
+func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (time.Duration, *millrace.Failure, []*Endpoint, error) {
+	of := accounts
+	if len(of) == 0 {
+		of = []*Endpoint{in.endpoint}
+	}
+	var refusal *millrace.Failure
+	var genuine []*Endpoint
+	var window time.Duration
+	for _, e := range of {
+		var p proof
+		var err error
+		switch {
+		case e.SignatureErr != nil:
+			p = refused("the signature cannot be checked: %v", e.SignatureErr)
+		case e.Signature != nil:
+			p, err = in.r.verifier.verify(ctx, e.Signature, in.req)
+		}
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		if p.refusal != "" {
+			refusal = &millrace.Failure{Path: signaturePath, Message: p.refusal}
+			continue
+		}
+		genuine = append(genuine, e)
+		if p.id != "" {
+			in.hook.ReplayKey, window = contentID(in.key()+"\x00"+p.id), p.window
+		}
+	}
+	if len(genuine) > 0 {
+		refusal = nil
+	}
+	return window, refusal, genuine, nil
+}
+
+// store stores the hook, or a trace of a duplicate, and returns the id of the hook that counts.
+func (in *arrival) store(ctx context.Context, window time.Duration) (millrace.InboundHookID, error) {
+	if in.hook.Status != millrace.InboundAccepted && !in.r.traces.take(in.key()) {
+		return in.hook.ID, nil
+	}
+	item := &pending{hook: in.hook, window: window, key: in.key()}
+	if err := in.r.group.Add(ctx, item); err != nil {
+		return "", err
+	}
+	return item.counts, nil
+}
+
+// reject leaves a bounded trace of a request that is turned away, without its body.
+func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
+	if !in.r.traces.take(in.key()) {
+		return nil
+	}
+	return in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		v := *in.hook
+		v.Status, v.Body = millrace.InboundRejected, nil
+		v.Error, _ = json.Marshal(why) // always encodes
+		_, err := tx.InsertInboundHook(ctx, &v, 0)
+		return err
+	})
+}
