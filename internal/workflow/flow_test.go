@@ -90,7 +90,7 @@ func (c *clockwork) Finish(_ context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// due returns the tasks whose time has come, in any but a random order, and the time of the next one.
+// due returns the tasks whose time has come, and the time of the next one.
 func (c *clockwork) due() ([]string, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -305,6 +305,7 @@ func (r *trial) drain() {
 		for _, key := range keys {
 			r.work(r.rt, key)
 		}
+		r.checkSlots()
 		if len(open)+len(keys) > 0 {
 			continue
 		}
