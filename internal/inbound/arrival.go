@@ -98,21 +98,20 @@ func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) 
 	if err != nil {
 		return nil, err
 	}
-	window, refusal, genuine, err := in.verify(ctx, accounts)
+	v, err := in.verify(ctx, accounts)
 	if err != nil {
 		return nil, err
 	}
-	if refusal != nil {
-		return nil, errors.Join(in.reject(ctx, *refusal), millrace.Errorf(millrace.KindUnauthorized, "%s", refusal.Message))
+	if len(v.genuine) == 0 {
+		err := in.reject(ctx, millrace.Failure{Path: signaturePath, Message: v.refusal + v.detail})
+		return nil, errors.Join(err, millrace.Errorf(millrace.KindUnauthorized, "%s", v.refusal))
 	}
-	if len(genuine) > 0 {
-		in.hook.IntegratedAccountID, in.hook.AccountIDs = genuine[0].AccountID, accountIDs(genuine...)
-	}
+	in.hook.IntegratedAccountID, in.hook.AccountIDs = v.genuine[0].AccountID, accountIDs(v.genuine...)
 	if failure != nil {
 		in.hook.Status, in.hook.ReplayKey = millrace.InboundFailed, ""
 		in.hook.Error, _ = json.Marshal(failure) // always encodes
 	}
-	stored, err := in.store(ctx, window)
+	stored, err := in.store(ctx, v.window)
 	if err != nil {
 		return nil, err
 	}
@@ -149,41 +148,43 @@ func (in *arrival) accounts(ctx context.Context) ([]*Endpoint, *millrace.Failure
 	return found, nil, err
 }
 
-// verify checks the signature of a request by the secret of each account, or of the installation when there is none. It
-// returns the accounts that it is genuine for, or why it is so for none.
-func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (time.Duration, *millrace.Failure, []*Endpoint, error) {
+// verdict is what is known of where a request comes from.
+type verdict struct {
+	genuine []*Endpoint   // whom it is genuine for
+	window  time.Duration // in which its replay key counts
+	refusal string        // why it is genuine for nobody
+	detail  string        // more of that, for those who may see the config
+}
+
+// verify checks the signature of a request by the secret of each account, or of the installation when there is none.
+func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (verdict, error) {
 	of := accounts
 	if len(of) == 0 {
 		of = []*Endpoint{in.endpoint}
 	}
-	var refusal *millrace.Failure
-	var genuine []*Endpoint
-	var window time.Duration
+	var v verdict
 	for _, e := range of {
-		var p proof
-		var err error
-		switch {
-		case e.SignatureErr != nil:
-			p = refused("the signature cannot be checked: %v", e.SignatureErr)
-		case e.Signature != nil:
-			p, err = in.r.verifier.verify(ctx, e.Signature, in.req)
-		}
-		if err != nil {
-			return 0, nil, nil, err
-		}
-		if p.refusal != "" {
-			refusal = &millrace.Failure{Path: signaturePath, Message: p.refusal}
+		if e.SignatureErr != nil {
+			v.refusal, v.detail = "the signature cannot be checked", ": "+e.SignatureErr.Error()
 			continue
 		}
-		genuine = append(genuine, e)
+		var p proof
+		if e.Signature != nil {
+			var err error
+			if p, err = in.r.verifier.verify(ctx, e.Signature, in.req); err != nil {
+				return verdict{}, err
+			}
+		}
+		if p.refusal != "" {
+			v.refusal, v.detail = p.refusal, ""
+			continue
+		}
+		v.genuine = append(v.genuine, e)
 		if p.id != "" {
-			in.hook.ReplayKey, window = contentID(in.key()+"\x00"+p.id), p.window
+			in.hook.ReplayKey, v.window = contentID(in.key()+"\x00"+p.id), p.window
 		}
 	}
-	if len(genuine) > 0 {
-		refusal = nil
-	}
-	return window, refusal, genuine, nil
+	return v, nil
 }
 
 // store stores the hook, or a trace of a duplicate, and returns the id of the hook that counts.

@@ -326,6 +326,13 @@ func TestWhatIsNotSignedRightLeavesABoundedTrace(t *testing.T) {
 		if millrace.KindOf(err) != millrace.KindUnauthorized {
 			t.Errorf("an account without a secret got %v, want unauthorized", err)
 		}
+		if strings.Contains(err.Error(), "hook_secret") {
+			t.Errorf("the answer %q tells anyone about the config", err)
+		}
+		hooks = w.hooks()
+		if last := string(hooks[len(hooks)-1].Error); !strings.Contains(last, "{{hook_secret}} has no value") {
+			t.Errorf("the trace %s does not say what has no value", last)
+		}
 		w.work()
 		if events := w.events(); len(events) != 0 {
 			t.Errorf("got events %v", events)
