@@ -17,15 +17,30 @@ type Webhook struct {
 	SignatureEncoding string          `json:"signature_encoding"`
 	PreviousSecret    string          `json:"-"`                          // signs beside Secret until it expires; encrypted at rest
 	PreviousExpiresAt Time            `json:"previous_secret_expires_at"` // null: no secret is on its way out
-	NextSequence      int64           `json:"-"`                          // of the last delivery that was queued
-	SentSequence      int64           `json:"-"`                          // of the last delivery that was finished
-	Epoch             int64           `json:"-"`                          // raised by every pump; progress is fenced by it
-	Attempt           int64           `json:"-"`                          // failed attempts of the delivery at the head of the backlog
-	NotBefore         Time            `json:"-"`                          // the pump waits until then
+	Ordering          Ordering        `json:"ordering"`
+	Concurrency       int64           `json:"concurrency"` // attempts at a time; 1 with strict ordering
+	RateLimit         int64           `json:"-"`           // attempts in RatePeriod; 0: any number
+	RatePeriod        int64           `json:"-"`           // seconds
+	RateUsedUntil     Time            `json:"-"`           // when the attempts so far are no longer held against the limit
+	NextSequence      int64           `json:"-"`           // of the last delivery that was queued
+	SentSequence      int64           `json:"-"`           // up to which the backlog is finished or stands aside
+	PutAside          int64           `json:"-"`           // deliveries in a row that failed and stand aside since one got through
+	Epoch             int64           `json:"-"`           // raised by every pump; progress is fenced by it
+	Attempt           int64           `json:"-"`           // failed attempts in a row that hold the backlog
+	NotBefore         Time            `json:"-"`           // the pump waits until then
 	FailingSince      Time            `json:"failing_since"`
 	CreatedAt         Time            `json:"created_at"`
 	UpdatedAt         Time            `json:"updated_at"`
 }
+
+// Ordering says what a failed delivery means for those behind it.
+type Ordering string
+
+// The orderings of a webhook's backlog.
+const (
+	OrderingFirstAttempt Ordering = "first_attempt" // first attempts are in order; a delivery that fails stands aside
+	OrderingStrict       Ordering = "strict"        // a delivery that fails holds those behind it
+)
 
 // Wants reports whether the webhook is active and subscribed to the event.
 func (w *Webhook) Wants(event string) bool {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -30,7 +31,7 @@ func benchmarkPump(b *testing.B, db *store.DB) {
 		b.Fatal(err)
 	}
 	w.pump.sender = sender
-	w.webhook.TargetURL = sink.URL
+	w.webhook.TargetURL, w.webhook.Ordering = sink.URL, millrace.OrderingFirstAttempt
 	w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
 	w.queue(b.N)
 	b.ResetTimer()

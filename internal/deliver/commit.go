@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -59,27 +60,60 @@ func write(ctx context.Context, tx *store.Tx, r *result) error {
 	return tx.UpdateDelivery(ctx, &r.delivery)
 }
 
-// complete finishes the task under the lock on the webhook's row, if the webhook is inactive or its backlog empty.
+// complete finishes the task under the lock on the webhook's row, if the webhook is inactive or nothing is left to do now. A
+// new task waits for what stands aside: whoever queues a delivery holds the same lock, finds that task and wakes it.
 func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	current, err := tx.Webhook(ctx, s.webhook.EnvironmentID, s.webhook.ID)
 	if err != nil {
 		return false, err
 	}
 	progress := s.webhook
-	forgetFailures(&progress)
-	if current.IsActive {
-		left, err := tx.Backlog(ctx, s.webhook.ID, 1)
-		if err != nil || len(left) > 0 {
-			return false, err
-		}
-		// Whoever queues the next delivery compares these two to see whether a pump is at work. They differ when
-		// deliveries at the end of the backlog were cancelled.
-		progress.SentSequence = current.NextSequence
+	if !current.IsActive {
+		forgetFailures(&progress)
+		return true, s.finish(ctx, tx, &progress)
 	}
-	if progress.SentSequence != s.webhook.SentSequence || progress.Attempt != s.webhook.Attempt {
-		if err := tx.SaveWebhookProgress(ctx, &progress); err != nil {
-			return false, err
+	progress.Ordering = current.Ordering
+	due, err := waitsUntil(ctx, tx, &progress)
+	if err != nil || due != 0 && due <= millrace.TimeOf(s.pump.sender.clock()) {
+		return false, err
+	}
+	// Whoever queues the next delivery compares these two to see whether a pump is at work. They differ when
+	// deliveries at the end of the backlog were cancelled.
+	progress.SentSequence = current.NextSequence
+	if due == 0 {
+		forgetFailures(&progress)
+		return true, s.finish(ctx, tx, &progress)
+	}
+	if err := s.finish(ctx, tx, &progress); err != nil {
+		return false, err
+	}
+	return true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(s.webhook.ID), At: due.Std()})
+}
+
+// waitsUntil returns when there is something to send: 1 stands for now, 0 for never.
+func waitsUntil(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (millrace.Time, error) {
+	behind := w.SentSequence
+	if w.Ordering == millrace.OrderingStrict {
+		behind = 0
+	}
+	left, err := tx.BacklogAfter(ctx, w.ID, behind, 1)
+	if err != nil || len(left) > 0 {
+		return 1, err
+	}
+	aside, err := tx.StandingAside(ctx, w, math.MaxInt64, 1)
+	if err != nil || len(aside) == 0 {
+		return 0, err
+	}
+	return aside[0].NextAttemptAt, nil
+}
+
+// finish completes the task together with the progress.
+func (s *slice) finish(ctx context.Context, tx *store.Tx, progress *millrace.Webhook) error {
+	w := &s.webhook
+	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.PutAside != w.PutAside {
+		if err := tx.SaveWebhookProgress(ctx, progress); err != nil {
+			return err
 		}
 	}
-	return true, tx.Finish(ctx)
+	return tx.Finish(ctx)
 }

@@ -23,15 +23,19 @@ type PumpConfig struct {
 	Slice time.Duration
 	// Prolonged is how long a webhook may fail before it is set inactive; 0: 5 days.
 	Prolonged time.Duration
+	// SlowAtOnce is how many slow webhooks are called at a time; 0: 32. It must be smaller than the number of workers.
+	SlowAtOnce int
 }
 
-// Pump sends the backlogs of webhooks, each in order. It keeps nothing in memory between two tasks.
+// Pump sends the backlogs of webhooks, each in order. Between two tasks it keeps nothing in memory but which webhooks were
+// slow.
 type Pump struct {
 	db        *store.DB
 	sender    *Sender
 	logger    *slog.Logger
 	length    time.Duration
 	prolonged time.Duration
+	crowd     *crowd
 }
 
 // NewPump returns a Pump.
@@ -39,8 +43,8 @@ func NewPump(c PumpConfig) (*Pump, error) {
 	if c.DB == nil || c.Sender == nil {
 		return nil, errors.New("deliver: a pump needs a database and a sender")
 	}
-	if c.Slice < 0 || c.Prolonged < 0 {
-		return nil, errors.New("deliver: the times of a pump cannot be negative")
+	if c.Slice < 0 || c.Prolonged < 0 || c.SlowAtOnce < 0 {
+		return nil, errors.New("deliver: the limits of a pump cannot be negative")
 	}
 	p := &Pump{db: c.DB, sender: c.Sender, logger: c.Logger, length: c.Slice, prolonged: c.Prolonged}
 	if p.logger == nil {
@@ -52,6 +56,10 @@ func NewPump(c PumpConfig) (*Pump, error) {
 	if p.prolonged == 0 {
 		p.prolonged = Prolonged
 	}
+	if c.SlowAtOnce == 0 {
+		c.SlowAtOnce = defaultCrowd
+	}
+	p.crowd = newCrowd(c.SlowAtOnce)
 	return p, nil
 }
 
@@ -60,6 +68,11 @@ func NewPump(c PumpConfig) (*Pump, error) {
 // slice is over, later when the receiver does not take the head of the backlog. An error of KindConflict says that
 // another pump has taken over.
 func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
+	leave, entered := p.crowd.enter(millrace.WebhookID(task.Key))
+	if !entered {
+		return millrace.RetryAfter(crowdWait, nil)
+	}
+	defer leave()
 	w, err := p.claim(ctx, millrace.WebhookID(task.Key))
 	if err != nil {
 		return fmt.Errorf("claim webhook: %w", err)
@@ -71,11 +84,15 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	if d := w.NotBefore.Std().Sub(now); d > 0 {
 		return millrace.RetryAfter(d, nil)
 	}
-	if w.Attempt == 0 {
+	if w.Attempt == 0 && w.PutAside == 0 {
 		w.FailingSince = 0 // of a failure that ended with the webhook being set inactive; somebody has activated it again
 	}
 	s := &slice{pump: p, webhook: *w, until: now.Add(p.length)}
-	if err := s.run(ctx); err != nil {
+	err = s.run(ctx)
+	if s.begun {
+		p.crowd.remember(w.ID, s.slow)
+	}
+	if err != nil {
 		if _, ok := errors.AsType[*millrace.RetryError](err); ok {
 			return err
 		}
@@ -114,7 +131,7 @@ func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webh
 
 // forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for
 // people to see.
-func forgetFailures(w *millrace.Webhook) { w.Attempt, w.NotBefore = 0, 0 }
+func forgetFailures(w *millrace.Webhook) { w.Attempt, w.PutAside, w.NotBefore = 0, 0, 0 }
 
 // deactivate is called with the webhook's progress not yet committed.
 func (p *Pump) deactivate(ctx context.Context, w *millrace.Webhook, reason string) {

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -20,6 +21,8 @@ type slice struct {
 	webhook millrace.Webhook // with the progress as it will be committed next
 	until   time.Time
 	begun   bool // an attempt was made
+	slow    bool // an attempt took long
+	gap     bool // of the deliveries that are being sent together, one at the front could not be passed
 	done    []result
 	since   time.Time // when the database last said that the webhook is ours
 }
@@ -40,20 +43,34 @@ func (s *slice) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, it := range items {
+		// A full load means that there may be more, so there is no point in looking whether this was the end.
+		full := len(items) >= commitSize
+		for len(items) > 0 {
 			if !s.mayGoOn(ctx) {
 				return s.yield(ctx, 0)
 			}
-			if stop, err := s.process(ctx, it); stop || err != nil {
+			n, wait := s.allowed(min(s.atOnce(), len(items)))
+			if wait > 0 {
+				return s.yield(ctx, wait)
+			}
+			if stop, err := s.process(ctx, items[:n]); stop || err != nil {
 				return err
 			}
+			items = items[n:]
 		}
-		// A full load means that there may be more, so there is no point in looking whether this was the end.
-		ended, err := s.commit(ctx, len(items) < commitSize)
+		ended, err := s.commit(ctx, !full)
 		if ended || err != nil {
 			return err
 		}
 	}
+}
+
+// atOnce returns how many attempts are made at a time.
+func (s *slice) atOnce() int {
+	if s.webhook.Ordering == millrace.OrderingStrict {
+		return 1
+	}
+	return int(min(max(s.webhook.Concurrency, 1), commitSize))
 }
 
 // load returns the next deliveries, and takes over what clients have changed about the webhook. It returns none when
@@ -75,11 +92,13 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		}
 		s.webhook.TargetURL, s.webhook.Secret, s.webhook.SignatureEncoding = w.TargetURL, w.Secret, w.SignatureEncoding
 		s.webhook.PreviousSecret, s.webhook.PreviousExpiresAt = w.PreviousSecret, w.PreviousExpiresAt
-		backlog, err := tx.Backlog(ctx, s.webhook.ID, commitSize)
+		s.webhook.Ordering, s.webhook.Concurrency = w.Ordering, w.Concurrency
+		s.webhook.RateLimit, s.webhook.RatePeriod = w.RateLimit, w.RatePeriod
+		next, err := s.next(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, d := range backlog {
+		for _, d := range next {
 			e, err := tx.Event(ctx, d.EnvironmentID, d.EventID)
 			switch {
 			case err == nil:
@@ -103,82 +122,100 @@ func (s *slice) mayGoOn(ctx context.Context) bool {
 	return !s.begun || s.pump.sender.clock().Before(s.until) && s.pump.sender.fits(ctx, 0)
 }
 
-// process sends one delivery and takes note of the outcome. It reports true when the slice ends with it; the error is
-// then what Handle returns.
-func (s *slice) process(ctx context.Context, it item) (bool, error) {
-	if it.body == nil {
-		return false, s.drop(ctx, it.delivery)
+// process sends deliveries, all at a time, and takes note of the outcomes in the order of the backlog. It reports true
+// when the slice ends with them; the error is then what Handle returns.
+func (s *slice) process(ctx context.Context, items []item) (bool, error) {
+	messages := make([]*Message, len(items))
+	for i, it := range items {
+		if it.body != nil {
+			messages[i] = &Message{
+				ID: it.delivery.ID, Body: it.body, Event: it.delivery.Event, Attempt: it.delivery.Attempts + 1,
+			}
+		}
 	}
-	s.begun = true
-	m := Message{
-		ID: it.delivery.ID, Webhook: &s.webhook, Body: it.body, Event: it.delivery.Event, Attempt: it.delivery.Attempts + 1,
-	}
-	o, err := s.send(ctx, m)
+	outcomes, err := s.send(ctx, messages)
 	if err != nil {
 		return true, err
 	}
-	it.delivery.Attempts++
-	attempt := o.Attempt(m)
-	switch o.Kind {
-	case Interrupted:
-		return true, s.yield(ctx, 0)
-	case Delivered:
-		it.delivery.Status = millrace.DeliveryDelivered
-		it.delivery.DeliveredAt = millrace.TimeOf(s.pump.sender.clock())
-		s.webhook.Attempt, s.webhook.NotBefore, s.webhook.FailingSince = 0, 0, 0
-		return false, s.advance(ctx, result{it.delivery, &attempt})
-	case Gone:
-		s.done = append(s.done, result{it.delivery, &attempt})
-		s.pump.deactivate(ctx, &s.webhook, "the receiver answered 410")
-		return true, s.yield(ctx, 0)
-	case Retry, Cancel: // cancelling means something to a run only
+	s.gap = false
+	stop := false
+	for i, it := range items {
+		var stops bool
+		if messages[i] == nil {
+			err = s.drop(ctx, it.delivery)
+		} else {
+			stops, err = s.note(ctx, it.delivery, outcomes[i], outcomes[i].Attempt(*messages[i]))
+		}
+		if err != nil {
+			return true, err
+		}
+		stop = stop || stops
 	}
-	s.done = append(s.done, result{it.delivery, &attempt})
-	return true, s.yield(ctx, s.fail(ctx, o))
+	if !stop {
+		return false, nil
+	}
+	return true, s.yield(ctx, s.webhook.NotBefore.Std().Sub(s.pump.sender.clock()))
 }
 
-// send makes the attempt. Meanwhile it commits what was done before, when the attempt takes long: a receiver that takes
-// its time must not hold back the progress of those before it.
-func (s *slice) send(ctx context.Context, m Message) (Outcome, error) {
-	if len(s.done) == 0 {
-		return s.pump.sender.Send(ctx, m), nil
+// note takes note of an outcome. It reports true when the slice ends with it.
+func (s *slice) note(ctx context.Context, d millrace.Delivery, o Outcome, attempt millrace.Attempt) (bool, error) {
+	s.slow = s.slow || o.Duration >= slowAttempt
+	d.Attempts++
+	switch o.Kind {
+	case Interrupted:
+		s.gap = true
+		return true, nil
+	case Delivered:
+		d.Status, d.NextAttemptAt = millrace.DeliveryDelivered, 0
+		d.DeliveredAt = millrace.TimeOf(s.pump.sender.clock())
+		w := &s.webhook
+		w.Attempt, w.PutAside, w.NotBefore, w.FailingSince = 0, 0, 0, 0
+		return false, s.advance(ctx, result{d, &attempt})
+	case Gone:
+		s.gap = true
+		s.done = append(s.done, result{d, &attempt})
+		s.pump.deactivate(ctx, &s.webhook, "the receiver answered 410")
+		return true, nil
+	case Retry, Cancel: // cancelling means something to a run only
+	}
+	return s.fail(ctx, d, o, &attempt)
+}
+
+// send makes the attempts. Meanwhile it commits what was done before, when they take long: a receiver that takes its
+// time must not hold back the progress of those before it.
+func (s *slice) send(ctx context.Context, messages []*Message) ([]Outcome, error) {
+	webhook := s.webhook // commit changes the slice's
+	outcomes := make([]Outcome, len(messages))
+	s.begun = true
+	if len(messages) == 1 && len(s.done) == 0 && messages[0] != nil {
+		messages[0].Webhook = &webhook
+		outcomes[0] = s.pump.sender.Send(ctx, *messages[0])
+		return outcomes, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	webhook := s.webhook // commit changes the slice's
-	m.Webhook = &webhook
-	sent := make(chan Outcome, 1)
-	go func() { sent <- s.pump.sender.Send(ctx, m) }()
+	var all sync.WaitGroup
+	for i, m := range messages {
+		if m != nil {
+			m.Webhook = &webhook
+			all.Go(func() { outcomes[i] = s.pump.sender.Send(ctx, *m) })
+		}
+	}
+	sent := make(chan struct{})
+	go func() { all.Wait(); close(sent) }()
 	timer := time.NewTimer(commitEvery - s.pump.sender.clock().Sub(s.since))
 	defer timer.Stop()
 	select {
-	case o := <-sent:
-		return o, nil
+	case <-sent:
+		return outcomes, nil
 	case <-timer.C:
 	}
-	if _, err := s.commit(ctx, false); err != nil {
+	_, err := s.commit(ctx, false)
+	if err != nil {
 		cancel()
-		<-sent
-		return Outcome{}, err
 	}
-	return <-sent, nil
-}
-
-// fail returns how long to leave the receiver alone.
-func (s *slice) fail(ctx context.Context, o Outcome) time.Duration {
-	now := millrace.TimeOf(s.pump.sender.clock())
-	w := &s.webhook
-	w.Attempt++
-	if w.FailingSince == 0 {
-		w.FailingSince = now
-	}
-	if now >= w.FailingSince.Add(s.pump.prolonged) {
-		s.pump.deactivate(ctx, w, "prolonged failure")
-		return 0
-	}
-	d := s.pump.sender.pause(int(w.Attempt), o)
-	w.NotBefore = now.Add(d)
-	return d
+	<-sent
+	return outcomes, err
 }
 
 // drop takes a delivery off the backlog whose event was removed by retention: there is nothing left to send.
@@ -189,14 +226,16 @@ func (s *slice) drop(ctx context.Context, d millrace.Delivery) error {
 		slog.String("delivery_id", string(d.ID)),
 		slog.String("event_id", string(d.EventID)),
 	)
-	d.Status = millrace.DeliveryCancelled
+	d.Status, d.NextAttemptAt = millrace.DeliveryCancelled, 0
 	return s.advance(ctx, result{delivery: d})
 }
 
 // advance moves past a delivery, and commits when the last time was long ago: a process that was paused and has lost its
 // webhook meanwhile sends one more delivery and finds out.
 func (s *slice) advance(ctx context.Context, r result) error {
-	s.webhook.SentSequence = r.delivery.Sequence
+	if !s.gap {
+		s.webhook.SentSequence = max(s.webhook.SentSequence, r.delivery.Sequence)
+	}
 	s.done = append(s.done, r)
 	if s.pump.sender.clock().Sub(s.since) < commitEvery {
 		return nil
@@ -211,5 +250,5 @@ func (s *slice) yield(ctx context.Context, d time.Duration) error {
 	if ended || err != nil {
 		return err
 	}
-	return millrace.RetryAfter(d, nil)
+	return millrace.RetryAfter(max(d, 0), nil)
 }

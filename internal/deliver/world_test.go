@@ -56,6 +56,7 @@ func newWorld(t tb, db *store.DB, config PumpConfig) *world {
 	db.SetQueue(w)
 	w.webhook = &millrace.Webhook{
 		ID: millrace.NewID[millrace.WebhookID](), EnvironmentID: testEnv, TargetURL: "https://a.test/in", IsActive: true, Secret: uuidSecret,
+		Ordering: millrace.OrderingStrict, Concurrency: 1,
 	}
 	w.update(func(tx *store.Tx) error { return tx.InsertWebhook(context.Background(), w.webhook) })
 	return w
@@ -77,20 +78,45 @@ func (w *world) advance(d time.Duration) {
 // table will do.
 func (w *world) taskID() millrace.SyncJobID { return millrace.SyncJobID(w.webhook.ID) }
 
-// Enqueue implements store.Queue: at most one live task.
+// Enqueue implements store.Queue: at most one live task. When it is due stands in the label.
 func (w *world) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
 	if len(tasks) != 1 || tasks[0].Kind != millrace.TaskPump || tasks[0].Key != string(w.webhook.ID) {
 		return fmt.Errorf("unexpected tasks %+v", tasks)
 	}
-	if _, err := tx.SyncJob(ctx, testEnv, w.taskID()); millrace.KindOf(err) != millrace.KindNotFound {
+	row, err := tx.SyncJob(ctx, testEnv, w.taskID())
+	switch {
+	case millrace.KindOf(err) == millrace.KindNotFound:
+		row = &millrace.SyncJob{ID: w.taskID(), EnvironmentID: testEnv}
+		if at := tasks[0].At; !at.IsZero() {
+			row.Label = at.Format(time.RFC3339Nano)
+		}
+		return tx.InsertSyncJob(ctx, row)
+	case err != nil || !tasks[0].Wake:
 		return err
 	}
-	return tx.InsertSyncJob(ctx, &millrace.SyncJob{ID: w.taskID(), EnvironmentID: testEnv})
+	row.Label = ""
+	return tx.UpdateSyncJob(ctx, row)
 }
 
 // Finish implements store.Queue.
 func (w *world) Finish(ctx context.Context, tx *store.Tx) error {
 	return tx.DeleteSyncJob(ctx, testEnv, w.taskID())
+}
+
+// due returns how long the task of the next pump waits.
+func (w *world) due() time.Duration {
+	w.t.Helper()
+	var wait time.Duration
+	w.update(func(tx *store.Tx) error {
+		row, err := tx.SyncJob(context.Background(), testEnv, w.taskID())
+		if err != nil || row.Label == "" {
+			return err
+		}
+		at, err := time.Parse(time.RFC3339Nano, row.Label)
+		wait = max(at.Sub(w.clock()), 0)
+		return err
+	})
+	return wait
 }
 
 // live reports whether the pump will be called.
@@ -148,6 +174,9 @@ func (w *world) handle(ctx context.Context) (time.Duration, error) {
 	if errors.As(err, &retry) && retry.Err == nil {
 		return retry.After, nil
 	}
+	if err == nil && w.live() {
+		return w.due(), nil
+	}
 	return 0, err
 }
 
@@ -170,6 +199,13 @@ func (w *world) row() *millrace.Webhook {
 		return err
 	})
 	return row
+}
+
+// change is what the API does when a client changes the webhook.
+func (w *world) change(fn func(*millrace.Webhook)) {
+	w.t.Helper()
+	fn(w.webhook)
+	w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
 }
 
 // activate is what the API does when a webhook is set active.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -16,13 +17,17 @@ const secretNote = "The signing secret is in this answer and in no other. A secr
 // webhookView is a webhook on the wire.
 type webhookView struct {
 	millrace.Webhook
-	EventTypes []string `json:"event_types" nullable:"true" doc:"The events that are sent; null is all."`
-	Secret     string   `json:"secret,omitempty" doc:"The signing secret, only in the answer that creates the webhook."`
+	EventTypes []string          `json:"event_types" nullable:"true" doc:"The events that are sent; null is all."`
+	RateLimit  *webhookRateLimit `json:"rate_limit" doc:"null: no limit."`
+	Secret     string            `json:"secret,omitempty" doc:"The signing secret, only in the answer that creates the webhook."`
 }
 
 func showWebhook(v *millrace.Webhook) webhookView {
 	shown := webhookView{Webhook: *v}
 	_ = json.Unmarshal(v.EventTypes, &shown.EventTypes) // checked when saved
+	if v.RateLimit > 0 {
+		shown.RateLimit = &webhookRateLimit{v.RateLimit, v.RatePeriod}
+	}
 	return shown
 }
 
@@ -65,10 +70,11 @@ type webhookBody struct {
 	EventTypes        []string `json:"event_types,omitempty" maxItems:"200" doc:"The events to send; all when absent or null, and for all."`
 	Secret            string   `json:"secret,omitempty" minLength:"1" maxLength:"512" doc:"The key of the signatures."`
 	SignatureEncoding string   `json:"signature_encoding,omitempty" enum:"base64,hex" doc:"base64 when absent."`
+	Pace
 }
 
 func (b *webhookBody) validate(*api, json.RawMessage) []millrace.Failure {
-	return append(checkTarget(b.TargetURL), checkEventTypes(b.EventTypes)...)
+	return slices.Concat(checkTarget(b.TargetURL), checkEventTypes(b.EventTypes), failuresOf("", checkPace(b.apply(&millrace.Webhook{}))))
 }
 
 func checkTarget(target string) []millrace.Failure {
@@ -142,6 +148,7 @@ func (n webhooks) create(ctx context.Context, in *createIn[webhookBody]) (*reply
 	if v.SignatureEncoding == "" {
 		v.SignatureEncoding = "base64"
 	}
+	b.apply(v)
 	out, err := n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) { return v, tx.InsertWebhook(ctx, v) })
 	if err != nil {
 		return nil, err
@@ -156,6 +163,7 @@ type webhookPatch struct {
 	IsActive          opt[bool]     `json:"is_active,omitzero" nullable:"false"`
 	EventTypes        opt[[]string] `json:"event_types,omitzero" maxItems:"200" doc:"null is all."`
 	SignatureEncoding opt[string]   `json:"signature_encoding,omitzero" enum:"base64,hex" nullable:"false"`
+	Pace
 }
 
 func (b *webhookPatch) validate(*api, json.RawMessage) []millrace.Failure {
@@ -171,16 +179,19 @@ func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, web
 			return nil, err
 		}
 		revived := !v.IsActive && b.IsActive.or(v.IsActive)
-		moved := b.TargetURL.or(v.TargetURL) != v.TargetURL
+		moved := b.TargetURL.or(v.TargetURL) != v.TargetURL || b.Ordering.or(v.Ordering) != v.Ordering
 		v.TargetURL, v.IsActive = b.TargetURL.or(v.TargetURL), b.IsActive.or(v.IsActive)
 		v.SignatureEncoding = b.SignatureEncoding.or(v.SignatureEncoding)
 		if b.EventTypes.Sent {
 			v.EventTypes = encodeEventTypes(b.EventTypes.Value)
 		}
+		if err := checkPace(b.apply(v)); err != nil {
+			return nil, err
+		}
 		if err := tx.UpdateWebhook(ctx, v); err != nil || !v.IsActive || (!revived && !moved) {
 			return v, err
 		}
-		v.FailingSince, v.NotBefore, v.Attempt = 0, 0, 0
+		v.FailingSince, v.NotBefore, v.Attempt, v.PutAside = 0, 0, 0, 0
 		if err := tx.SaveWebhookProgress(ctx, v); err != nil {
 			return nil, err
 		}

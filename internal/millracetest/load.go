@@ -88,7 +88,7 @@ func (l *Load) configure(ctx context.Context, hooks string) error {
 	l.install = install.ID
 	for name, body := range map[string]map[string]any{
 		recordsHook: {"id": examples.WebhookID, "event_types": []string{"sync_job_run:deleted"}},
-		auditHook:   {"event_types": []string{millrace.EventAccountCreated, millrace.EventAccountActive, customEvent}},
+		auditHook:   {"ordering": "strict", "event_types": []string{millrace.EventAccountCreated, millrace.EventAccountActive, customEvent}},
 	} {
 		body["target_url"] = hooks + "/" + name
 		var created named

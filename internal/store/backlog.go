@@ -25,9 +25,9 @@ func (tx *Tx) UpdateWebhook(ctx context.Context, v *millrace.Webhook) error {
 		return err
 	}
 	n, err := tx.exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, previous_secret = $7,
-previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10
+previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10, ordering = $11, concurrency = $12, rate_limit = $13, rate_period = $14
 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,
-		previous, int64(v.PreviousExpiresAt), v.SignatureEncoding, int64(v.UpdatedAt))
+		previous, int64(v.PreviousExpiresAt), v.SignatureEncoding, int64(v.UpdatedAt), string(v.Ordering), v.Concurrency, v.RateLimit, v.RatePeriod)
 	return changed(n, err, "webhook", string(v.ID))
 }
 
@@ -64,12 +64,26 @@ func (tx *Tx) takeSequence(ctx context.Context, id millrace.WebhookID, n int64) 
 	if !found || next-n != sent {
 		return next - n + 1, found, nil // a pump is at work or scheduled
 	}
-	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id)})
+	// The pump may be scheduled for later, when the next of the deliveries that stand aside is due.
+	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id), Wake: true})
 }
 
 // Backlog returns the first deliveries of a webhook that are not finished, in order.
 func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]millrace.Delivery, error) {
-	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 AND sync_job_run_id = '' ORDER BY sequence LIMIT $2", string(id), limit)
+	return tx.BacklogAfter(ctx, id, 0, limit)
+}
+
+// BacklogAfter returns the first deliveries of a webhook behind a sequence number that are not finished, in order.
+func (tx *Tx) BacklogAfter(ctx context.Context, id millrace.WebhookID, sequence int64, limit int) ([]millrace.Delivery, error) {
+	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > $2 AND sync_job_run_id = '' ORDER BY sequence LIMIT $3",
+		string(id), sequence, limit)
+}
+
+// StandingAside returns the first deliveries of a webhook that have failed and whose next attempt is due before a time,
+// the earliest first.
+func (tx *Tx) StandingAside(ctx context.Context, w *millrace.Webhook, before millrace.Time, limit int) ([]millrace.Delivery, error) {
+	return tx.db.tables.delivery.all(ctx, tx, `webhook_id = $1 AND status = 'pending' AND next_attempt_at > 0 AND next_attempt_at <= $2 AND sequence <= $3
+ORDER BY next_attempt_at, sequence LIMIT $4`, string(w.ID), int64(before), w.SentSequence, limit)
 }
 
 // BacklogOf returns how much waits for a webhook and since when. All of it is read from indexes of what is unfinished.
@@ -123,8 +137,9 @@ func (tx *Tx) ClaimWebhook(ctx context.Context, id millrace.WebhookID) (*millrac
 // SaveWebhookProgress writes how far a claimed backlog has come and whether the webhook is still active. It returns
 // an error of KindConflict when another pump has claimed it since.
 func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) error {
-	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7
-WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore), int64(v.FailingSince), v.IsActive)
+	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7,
+put_aside = $8, rate_used_until = $9 WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
+		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil))
 	if err != nil {
 		return fmt.Errorf("save webhook progress: %w", err)
 	}
@@ -137,12 +152,17 @@ WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt,
 // WakeWebhook lets what waits for a webhook try again now: its backlog and the runs that are parked on it. It is for
 // webhooks that were just activated or got another address.
 func (tx *Tx) WakeWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) error {
-	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0, attempt = 0 WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0, attempt = 0, put_aside = 0 WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
 		return fmt.Errorf("wake webhook: %w", err)
+	}
+	_, err := tx.exec(ctx, "UPDATE delivery SET next_attempt_at = $2 WHERE webhook_id = $1 AND status = 'pending' AND next_attempt_at > $2",
+		string(id), int64(tx.Now()))
+	if err != nil {
+		return fmt.Errorf("wake deliveries: %w", err)
 	}
 	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: string(id), Wake: true}}
 	const parked = "webhook_id = $1 AND environment_id = $2 AND status = 'running' AND parked_since > 0"
-	err := tx.each(ctx, "SELECT id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
+	err = tx.each(ctx, "SELECT id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
 		t := millrace.Task{Kind: millrace.TaskSlice, Wake: true}
 		err := r.Scan(&t.Key)
 		tasks = append(tasks, t)

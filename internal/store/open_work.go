@@ -18,7 +18,8 @@ UNION ALL SELECT kind, id FROM (SELECT DISTINCT 'inbound' AS kind, batch_id AS i
 UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running')
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
-UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND sent_sequence < next_sequence ORDER BY id LIMIT $1) AS d
+UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
+SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND status = 'pending' AND next_attempt_at > 0)) ORDER BY id LIMIT $1) AS d
 UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
 SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
 AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g

@@ -21,6 +21,12 @@ func webhookTable(db *DB) *table[millrace.Webhook] {
 			sealedText(db, "webhook", "previous_secret", func(v *row) *string { return &v.PreviousSecret }),
 			stamp("previous_secret_expires_at", func(v *row) *millrace.Time { return &v.PreviousExpiresAt }),
 			text("signature_encoding", func(v *row) *string { return &v.SignatureEncoding }),
+			text("ordering", func(v *row) *millrace.Ordering { return &v.Ordering }),
+			number("concurrency", func(v *row) *int64 { return &v.Concurrency }),
+			hidden(number("rate_limit", func(v *row) *int64 { return &v.RateLimit })),
+			hidden(number("rate_period", func(v *row) *int64 { return &v.RatePeriod })),
+			hidden(stamp("rate_used_until", func(v *row) *millrace.Time { return &v.RateUsedUntil })),
+			hidden(number("put_aside", func(v *row) *int64 { return &v.PutAside })),
 			hidden(number("next_sequence", func(v *row) *int64 { return &v.NextSequence })),
 			hidden(number("sent_sequence", func(v *row) *int64 { return &v.SentSequence })),
 			hidden(number("epoch", func(v *row) *int64 { return &v.Epoch })),
@@ -30,7 +36,13 @@ func webhookTable(db *DB) *table[millrace.Webhook] {
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
-		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		fill: func(tx *Tx, v *row) {
+			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
+			v.Concurrency = max(v.Concurrency, 1)
+			if v.Ordering == "" {
+				v.Ordering = millrace.OrderingFirstAttempt
+			}
+		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
 }

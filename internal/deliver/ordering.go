@@ -1,0 +1,128 @@
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const (
+	// downAfter is how many deliveries in a row must fail, without one that gets through, to say that the endpoint is down.
+	downAfter = 3
+	// giveUpAfter is how many attempts a delivery that stands aside gets: those of about five days.
+	giveUpAfter = 20
+)
+
+// next returns what to send next. With strict ordering it is the front of the backlog. Otherwise it is what stands aside and
+// is due, and what was not tried yet, which gets at least half of the places; while the endpoint seems to be down, it comes
+// first, so that every look at the endpoint is made with another delivery.
+func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
+	w := &s.webhook
+	if w.Ordering == millrace.OrderingStrict {
+		return tx.Backlog(ctx, w.ID, commitSize)
+	}
+	fresh, err := tx.BacklogAfter(ctx, w.ID, w.SentSequence, commitSize)
+	if err != nil {
+		return nil, err
+	}
+	places := max(commitSize-len(fresh), commitSize/2)
+	due, err := tx.StandingAside(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places)
+	if err != nil || len(due) == 0 {
+		return fresh, err
+	}
+	fresh = fresh[:min(len(fresh), commitSize-len(due))]
+	if w.PutAside >= downAfter {
+		return append(fresh, due...), nil
+	}
+	return append(due, fresh...), nil
+}
+
+// fail decides what follows from a failed attempt: whether the delivery holds the backlog or stands aside, and whether the
+// whole webhook is left alone for a while. It reports true when it is.
+func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attempt *millrace.Attempt) (bool, error) {
+	now := millrace.TimeOf(s.pump.sender.clock())
+	w := &s.webhook
+	d.Failures++
+	if w.FailingSince == 0 {
+		w.FailingSince = now
+	}
+	if s.holds(&d, o) {
+		s.gap = true
+		w.Attempt++
+		s.leaveAlone(ctx, s.pump.sender.pause(int(w.Attempt), o))
+		d.NextAttemptAt = w.NotBefore
+		s.done = append(s.done, result{d, attempt})
+		return true, nil
+	}
+	w.Attempt = 0
+	if d.Sequence > w.SentSequence || w.PutAside >= downAfter {
+		w.PutAside++ // one that stands aside already says nothing new
+	}
+	s.putAside(ctx, &d, now.Add(s.pump.sender.pause(int(d.Failures), o)))
+	down := w.PutAside >= downAfter
+	if down {
+		s.leaveAlone(ctx, s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
+	}
+	return down, s.advance(ctx, result{d, attempt})
+}
+
+// holds reports whether those behind a delivery that failed have to wait for it.
+func (s *slice) holds(d *millrace.Delivery, o Outcome) bool {
+	switch {
+	case s.webhook.Ordering == millrace.OrderingStrict, o.unreachable():
+		return true
+	case s.webhook.PutAside > 0:
+		return false
+	}
+	// One delivery cannot tell whether the endpoint has a moment's trouble or chokes on it, so it gets its quick retries.
+	return o.unclear() && d.Failures <= quickRetries
+}
+
+// unreachable reports whether the attempt cannot have failed because of what was sent.
+func (o Outcome) unreachable() bool {
+	switch o.ErrorClass {
+	case ClassRefused, ClassUnreachable, ClassDNS, ClassTLS, ClassBlocked, ClassInvalid:
+		return true
+	}
+	return o.Status == http.StatusTooManyRequests || (o.Status == http.StatusServiceUnavailable && o.RetryAfter > 0)
+}
+
+// unclear reports whether the endpoint gave no answer of its own.
+func (o Outcome) unclear() bool {
+	switch o.Status {
+	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// leaveAlone keeps the webhook from being called for a while; one that has failed for long is set inactive instead.
+func (s *slice) leaveAlone(ctx context.Context, d time.Duration) {
+	w := &s.webhook
+	now := millrace.TimeOf(s.pump.sender.clock())
+	if now >= w.FailingSince.Add(s.pump.prolonged) && w.IsActive {
+		s.pump.deactivate(ctx, w, "prolonged failure")
+	}
+	if w.IsActive {
+		w.NotBefore = max(w.NotBefore, now.Add(d))
+	}
+}
+
+// putAside lets a delivery wait for its own next attempt, or gives it up.
+func (s *slice) putAside(ctx context.Context, d *millrace.Delivery, at millrace.Time) {
+	d.NextAttemptAt = at
+	if d.Failures < giveUpAfter {
+		return
+	}
+	d.Status, d.NextAttemptAt = millrace.DeliveryFailed, 0
+	s.pump.logger.LogAttrs(ctx, slog.LevelWarn, "delivery given up",
+		slog.String("environment_id", string(d.EnvironmentID)),
+		slog.String("webhook_id", string(d.WebhookID)),
+		slog.String("delivery_id", string(d.ID)),
+		slog.Int64("attempt", d.Attempts),
+	)
+}
