@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -37,8 +39,7 @@ type limitFlags struct {
 // maxSize bounds the sizes, in MiB: what is stored must be read again.
 const maxSize = 128
 
-// Validate implements kong's check.
-func (f *limitFlags) Validate() error {
+func (f *limitFlags) check() error {
 	for name, n := range map[string]int{"max-page-size": f.MaxPageSize, "max-delivery-size": f.MaxDeliverySize, "max-spool-size": f.MaxSpoolSize} {
 		if n < 1 || n > maxSize {
 			return fmt.Errorf("--%s %d: must be 1 to %d", name, n, maxSize)
@@ -65,9 +66,50 @@ func (f *limitFlags) limits() server.Limits {
 	}
 }
 
+// keepFlags say how long rows are kept.
+type keepFlags struct {
+	KeepDeliveries   int `help:"Days that deliveries to webhooks are kept, with their attempts; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepEvents       int `help:"Days that events are kept, with the decisions about them; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepWorkflowRuns int `help:"Days that workflow runs are kept, with their steps; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepSyncJobRuns  int `help:"Days that sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepRunLogs      int `help:"Days that the log lines of sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepFires        int `help:"Days that the log of schedules is kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepInboundHooks int `help:"Days that requests of third parties are kept; 0: for ever." default:"30" placeholder:"DAYS"`
+}
+
+// maxKeep bounds the days, so that they fit a duration.
+const maxKeep = 36500
+
+func (f *keepFlags) days() map[millrace.Kept]int {
+	return map[millrace.Kept]int{
+		millrace.KeptDeliveries: f.KeepDeliveries, millrace.KeptEvents: f.KeepEvents, millrace.KeptWorkflowRuns: f.KeepWorkflowRuns,
+		millrace.KeptSyncJobRuns: f.KeepSyncJobRuns, millrace.KeptRunLogs: f.KeepRunLogs, millrace.KeptFires: f.KeepFires,
+		millrace.KeptInboundHooks: f.KeepInboundHooks,
+	}
+}
+
+func (f *keepFlags) check() error {
+	days := f.days()
+	for _, kind := range millrace.KeptKinds() {
+		if n := days[kind]; n < 0 || n > maxKeep {
+			return fmt.Errorf("--keep-%s %d: must be 0 to %d days", strings.ReplaceAll(string(kind), "_", "-"), n, maxKeep)
+		}
+	}
+	return nil
+}
+
+func (f *keepFlags) keep() map[millrace.Kept]time.Duration {
+	out := map[millrace.Kept]time.Duration{}
+	for kind, n := range f.days() {
+		out[kind] = time.Duration(n) * 24 * time.Hour
+	}
+	return out
+}
+
 type serveCmd struct {
 	databaseFlags
 	limitFlags
+	keepFlags
 	Addr         string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Dev          bool     `help:"Development: webhooks and third-party APIs may be on this machine."`
 	AllowNetwork []string `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
@@ -79,6 +121,9 @@ type serveCmd struct {
 	LogFormat    string   `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
 }
+
+// Validate implements kong's check.
+func (c *serveCmd) Validate() error { return errors.Join(c.limitFlags.check(), c.keepFlags.check()) }
 
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context, s *streams) error {
@@ -93,7 +138,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		}
 		opts.AllowNetworks = append(opts.AllowNetworks, network)
 	}
-	opts.Limits = c.limits()
+	opts.Limits, opts.Keep = c.limits(), c.keep()
 	opts.OnToken = func(token string) {
 		_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
 	}

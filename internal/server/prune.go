@@ -2,18 +2,133 @@ package server
 
 import (
 	"context"
+	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// prunedAtOnce bounds how many rows one transaction removes.
-const prunedAtOnce = 500
+const (
+	prunedAtOnce = 500                   // rows that one transaction looks at
+	prunePause   = 10 * time.Millisecond // between transactions, so that others come first
+	pruneSlice   = 10 * time.Second      // then the task yields
+)
 
-// pruner removes rows that are kept for a time only.
-type pruner struct{ db *store.DB }
+// pruner removes rows that are kept for a time only. A pass looks at all environments and kinds; where a slice of it ended
+// is kept in memory, because to look again at rows that are still needed is all that forgetting it costs.
+type pruner struct {
+	db     *store.DB
+	keep   map[millrace.Kept]time.Duration
+	clock  func() time.Time
+	logger *slog.Logger
 
-func (p pruner) prune(ctx context.Context, _ millrace.Task) error {
+	mu    sync.Mutex // a task that was given up for lost may run beside its successor
+	marks map[prunePlace]prunedTo
+}
+
+type prunePlace struct {
+	environment millrace.EnvironmentID
+	kind        millrace.Kept
+}
+
+type prunedTo struct {
+	mark store.Mark
+	done bool
+}
+
+func newPruner(db *store.DB, opts Options) *pruner {
+	return &pruner{db: db, keep: opts.Keep, clock: opts.Clock, logger: opts.Logger, marks: map[prunePlace]prunedTo{}}
+}
+
+// prune is the handler of the task. It returns a wish to go on when its time is over.
+func (p *pruner) prune(ctx context.Context, _ millrace.Task) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until := p.clock().Add(pruneSlice)
+	removed := map[millrace.Kept]int64{}
+	ended, err := p.slice(ctx, until, removed)
+	p.report(ctx, removed)
+	switch {
+	case err != nil:
+		return err
+	case !ended:
+		return millrace.RetryAfter(time.Second, nil)
+	}
+	clear(p.marks)
+	return nil
+}
+
+// slice works until the pass or its time is over, and reports whether it is the pass.
+func (p *pruner) slice(ctx context.Context, until time.Time, removed map[millrace.Kept]int64) (bool, error) {
+	if err := p.forgetKeys(ctx); err != nil {
+		return false, err
+	}
+	var environments []millrace.Environment
+	err := p.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		environments, err = tx.Environments(ctx)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, kind := range millrace.KeptKinds() {
+		if p.keep[kind] <= 0 {
+			continue
+		}
+		for i := range environments {
+			at := prunePlace{environments[i].ID, kind}
+			for !p.marks[at].done {
+				if !p.clock().Before(until) {
+					return false, nil
+				}
+				n, err := p.look(ctx, at)
+				removed[kind] += n
+				if err != nil {
+					return false, err
+				}
+			}
+		}
+	}
+	return true, nil
+}
+
+// look is one transaction.
+func (p *pruner) look(ctx context.Context, at prunePlace) (int64, error) {
+	var out store.Pruned
+	err := p.db.Update(ctx, func(tx *store.Tx) error {
+		var err error
+		out, err = tx.PruneRows(ctx, store.Prune{
+			Kind: at.kind, Environment: at.environment, Before: tx.Now().Add(-p.keep[at.kind]), After: p.marks[at].mark, Most: prunedAtOnce,
+		})
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	p.marks[at] = prunedTo{out.Next, out.Done}
+	if out.Done {
+		return out.Removed, nil
+	}
+	return out.Removed, pause(ctx, prunePause)
+}
+
+func (p *pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
+	var attrs []slog.Attr
+	for _, kind := range millrace.KeptKinds() {
+		if removed[kind] > 0 {
+			attrs = append(attrs, slog.Int64(string(kind), removed[kind]))
+		}
+	}
+	if len(attrs) > 0 {
+		p.logger.LogAttrs(ctx, slog.LevelInfo, "old rows removed", attrs...)
+	}
+}
+
+// forgetKeys removes keys against repetition whose time is over.
+func (p *pruner) forgetKeys(ctx context.Context) error {
 	for _, forget := range []func(*store.Tx, context.Context, int) (int64, error){(*store.Tx).ForgetIdempotentCalls, (*store.Tx).ForgetWorkflowKeys} {
 		for more := true; more; {
 			err := p.db.Update(ctx, func(tx *store.Tx) error {
@@ -27,4 +142,16 @@ func (p pruner) prune(ctx context.Context, _ millrace.Task) error {
 		}
 	}
 	return nil
+}
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

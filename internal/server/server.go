@@ -51,6 +51,8 @@ type Options struct {
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
 	Limits Limits
+
+	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
 }
 
 // Limits bound what sync job runs may do. Each of them is a default when it is 0.
@@ -227,7 +229,7 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
-		millrace.TaskPrune:    pruner{s.db}.prune,
+		millrace.TaskPrune:    newPruner(s.db, s.opts).prune,
 	}, nil
 }
 

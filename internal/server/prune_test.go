@@ -1,0 +1,75 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+func TestPruneYieldsAndGoesOn(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		const inEach = prunedAtOnce + 1 // more than one look
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			for _, name := range []string{"first", "second"} {
+				e := &millrace.Environment{Name: name}
+				if err := tx.InsertEnvironment(ctx, e); err != nil {
+					return err
+				}
+				for i := range inEach {
+					_, err := tx.InsertEvent(ctx, &millrace.Event{EnvironmentID: e.ID, Name: "custom:x", CreatedAt: tx.Now().Add(-48*time.Hour + time.Duration(i))})
+					if err != nil {
+						return err
+					}
+				}
+				fire := &millrace.CronFire{EnvironmentID: e.ID, CronTriggerID: "schedule", DueAt: 1, CreatedAt: 1}
+				if _, err := tx.InsertFire(ctx, fire); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var now time.Time
+		var log strings.Builder
+		p := newPruner(db, Options{
+			Keep:   map[millrace.Kept]time.Duration{millrace.KeptEvents: 24 * time.Hour, millrace.KeptFires: 0},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Clock: func() time.Time { // two looks take longer than a slice
+				now = now.Add(pruneSlice / 2)
+				return now
+			},
+		})
+		yields := 0
+		for {
+			err := p.prune(ctx, millrace.Task{})
+			if err == nil {
+				break
+			}
+			if _, ok := errors.AsType[*millrace.RetryError](err); !ok {
+				t.Fatal(err)
+			}
+			yields++
+		}
+		if yields == 0 {
+			t.Error("it never yielded")
+		}
+		got := storetest.Strings(t, db, "SELECT CAST(COUNT(*) AS TEXT) FROM event UNION ALL SELECT CAST(COUNT(*) AS TEXT) FROM cron_fire")
+		if want := []string{"0", "1"}; fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("left are %s events and fires, want %s", got, want)
+		}
+		if text := log.String(); !strings.Contains(text, "old rows removed") || !strings.Contains(text, "events=") || strings.Contains(text, "fires=") {
+			t.Errorf("the log says %s", text)
+		}
+	})
+}
