@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test vet lint fmt fmt-check generate crash runs hostile fuzz bench ci clean
+.PHONY: build demo test vet lint fmt fmt-check generate crash runs chaos hostile fuzz bench ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -39,6 +39,9 @@ crash: ## kill -9 at random points, restart, check that nothing is lost
 
 runs: ## 500 random sync job runs on each database, with faults and kills, against a model
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
+
+chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9, on each database
+	MILLRACE_CHAOS=1 .ci/with-postgres $(GO) test -run TestChaos -v -count=1 -timeout 20m ./internal/millracetest
 
 realserver: ## sync from servers that others wrote and compare every record, on both databases
 	.ci/realserver

@@ -99,7 +99,7 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the sender was killed, or gave up; there was no request
 	}
-	a := c.take(name, r.Header, body)
+	a := c.take(name, r.Header, body, nil)
 	if a.Slow {
 		time.Sleep(slowness)
 	}
@@ -112,7 +112,8 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.Status)
 }
 
-func (c *Collector) take(name string, h http.Header, body []byte) Answer {
+// take notes a request and returns the answer, which is that of the script when none is given.
+func (c *Collector) take(name string, h http.Header, body []byte, given *Answer) Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	got := Received{Webhook: name, ID: h.Get("webhook-id"), Body: body, Requested: time.Now()}
@@ -133,7 +134,12 @@ func (c *Collector) take(name string, h http.Header, body []byte) Answer {
 	if !got.Repeated {
 		c.count(name, got.Event)
 	}
-	a := c.decide(name, got.Event)
+	var a Answer
+	if given != nil {
+		a = *given
+	} else {
+		a = c.decide(name, got.Event)
+	}
 	got.Status = a.Status
 	c.received = append(c.received, got)
 	return a
