@@ -96,8 +96,10 @@ func runChaos(t *testing.T, url string) {
 	}
 
 	c.killWhile(size.kills, startup, func() { c.events(size.killed, size.perSecond) })
+	began := time.Now()
 	c.recover()
 	c.settle(func(*hook) bool { return true }, 3*time.Minute)
+	t.Logf("all was taken %s after the receivers were well", time.Since(began).Round(time.Millisecond))
 	millracetest.Settle(t, millracetest.OpenStore(t, url), 2*time.Minute)
 	for _, p := range c.sick.Problems() {
 		t.Error(p)
