@@ -100,7 +100,7 @@ func EventNames() []string {
 		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunFailed, EventRunDeleted,
 		EventRunRecord, EventRunRecordError, EventRunRateLimited,
 		EventRecordCreated, EventRecordUpdated, EventRecordDeleted, EventRecordMeta,
-		EventCronFailed,
+		EventCronFailed, EventWebhookFailing, EventWebhookDisabled, EventWebhookReactivated,
 		"batch_job:dry_run_completed", "batch_job:completed", "batch_job:dry_run_failed", "batch_job:failed",
 		EventTest,
 	}

@@ -29,6 +29,7 @@ type Webhook struct {
 	Attempt           int64           `json:"-"`           // failed attempts in a row that hold the backlog
 	NotBefore         Time            `json:"-"`           // the pump waits until then
 	FailingSince      Time            `json:"failing_since"`
+	FailingTold       int64           `json:"-"` // the percentage of the time that it may fail at which others were told last
 	CreatedAt         Time            `json:"created_at"`
 	UpdatedAt         Time            `json:"updated_at"`
 }

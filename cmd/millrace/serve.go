@@ -110,16 +110,17 @@ type serveCmd struct {
 	databaseFlags
 	limitFlags
 	keepFlags
-	Addr         string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Dev          bool     `help:"Development: webhooks and third-party APIs may be on this machine."`
-	AllowNetwork []string `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
-	HeaderPrefix string   `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
-	UserAgent    string   `help:"User-Agent of deliveries." default:"truto"`
-	TokenLimit   int      `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
-	AccountLimit int      `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
-	InboundLimit int      `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
-	LogFormat    string   `help:"Format of the log: text or json." enum:"text,json" default:"text"`
-	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	Addr         string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Dev          bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
+	AllowNetwork []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
+	HeaderPrefix string        `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
+	UserAgent    string        `help:"User-Agent of deliveries." default:"truto"`
+	TokenLimit   int           `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
+	AccountLimit int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
+	InboundLimit int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
+	LogFormat    string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
+	LogLevel     string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	MaxFailure   time.Duration `help:"How long a webhook may fail, without a success in between, before it is set inactive." default:"120h" placeholder:"DURATION"`
 }
 
 // Validate implements kong's check.
@@ -130,6 +131,10 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
+	if c.MaxFailure < time.Minute {
+		return fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure)
+	}
+	opts.MaxFailure = c.MaxFailure
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)

@@ -28,6 +28,10 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 	ended := false
 	err := s.pump.db.Update(ctx, func(tx *store.Tx) error {
 		ended = false
+		alarm, err := s.raise(ctx, tx)
+		if err != nil {
+			return err
+		}
 		// First of all: this is the fence, and it takes the lock on the webhook's row.
 		if err := tx.SaveWebhookProgress(ctx, &s.webhook); err != nil {
 			return err
@@ -37,18 +41,34 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 				return err
 			}
 		}
+		if alarm != nil {
+			if err := s.pump.health.tell(ctx, tx, &s.webhook, alarm); err != nil {
+				return err
+			}
+		}
 		if !end {
 			return nil
 		}
-		var err error
 		ended, err = s.complete(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	s.done, s.since = nil, s.pump.sender.clock()
+	s.done, s.alarm, s.since = nil, nil, s.pump.sender.clock()
 	return ended, nil
+}
+
+// raise returns what the others are to hear, holding the locks that it takes to tell them; nil when there is nothing.
+func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
+	if s.alarm == nil {
+		return nil, nil //nolint:nilnil // absence is an answer here
+	}
+	current, err := s.alarm.lock(ctx, tx, &s.webhook)
+	if err != nil || current == nil || current.FailingTold >= s.alarm.percent {
+		return nil, err
+	}
+	return s.alarm, nil
 }
 
 func write(ctx context.Context, tx *store.Tx, r *result) error {
@@ -82,12 +102,27 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	progress.SentSequence = current.NextSequence
 	if due == 0 {
 		forgetFailures(&progress)
+		if err := forgetSince(ctx, tx, &progress); err != nil {
+			return false, err
+		}
 		return true, s.finish(ctx, tx, &progress)
 	}
 	if err := s.finish(ctx, tx, &progress); err != nil {
 		return false, err
 	}
 	return true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(s.webhook.ID), At: due.Std()})
+}
+
+// forgetSince ends the failure of a webhook for which nothing waits any more: nobody would notice that it answers again.
+func forgetSince(ctx context.Context, tx *store.Tx, w *millrace.Webhook) error {
+	if w.FailingSince == 0 {
+		return nil
+	}
+	backlog, err := tx.BacklogOf(ctx, w)
+	if err == nil && backlog.ParkedRuns == 0 {
+		w.FailingSince, w.FailingTold = 0, 0
+	}
+	return err
 }
 
 // waitsUntil returns when there is something to send: 1 stands for now, 0 for never.
@@ -110,7 +145,8 @@ func waitsUntil(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (millrac
 // finish completes the task together with the progress.
 func (s *slice) finish(ctx context.Context, tx *store.Tx, progress *millrace.Webhook) error {
 	w := &s.webhook
-	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.PutAside != w.PutAside {
+	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.PutAside != w.PutAside ||
+		progress.FailingSince != w.FailingSince {
 		if err := tx.SaveWebhookProgress(ctx, progress); err != nil {
 			return err
 		}

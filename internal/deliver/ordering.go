@@ -47,13 +47,11 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 	now := millrace.TimeOf(s.pump.sender.clock())
 	w := &s.webhook
 	d.Failures++
-	if w.FailingSince == 0 {
-		w.FailingSince = now
-	}
+	s.judge(d, o)
 	if s.holds(&d, o) {
 		s.gap = true
 		w.Attempt++
-		s.leaveAlone(ctx, s.pump.sender.pause(int(w.Attempt), o))
+		s.leaveAlone(s.pump.sender.pause(int(w.Attempt), o))
 		d.NextAttemptAt = w.NotBefore
 		s.done = append(s.done, result{d, attempt})
 		return true, nil
@@ -63,9 +61,9 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		w.PutAside++ // one that stands aside already says nothing new
 	}
 	s.putAside(ctx, &d, now.Add(s.pump.sender.pause(int(d.Failures), o)))
-	down := w.PutAside >= downAfter
+	down := w.PutAside >= downAfter || !w.IsActive
 	if down {
-		s.leaveAlone(ctx, s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
+		s.leaveAlone(s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
 	}
 	return down, s.advance(ctx, result{d, attempt})
 }
@@ -100,16 +98,9 @@ func (o Outcome) unclear() bool {
 	return false
 }
 
-// leaveAlone keeps the webhook from being called for a while; one that has failed for long is set inactive instead.
-func (s *slice) leaveAlone(ctx context.Context, d time.Duration) {
-	w := &s.webhook
-	now := millrace.TimeOf(s.pump.sender.clock())
-	if now >= w.FailingSince.Add(s.pump.prolonged) && w.IsActive {
-		s.pump.deactivate(ctx, w, "prolonged failure")
-	}
-	if w.IsActive {
-		w.NotBefore = max(w.NotBefore, now.Add(d))
-	}
+// leaveAlone keeps the webhook from being called for a while.
+func (s *slice) leaveAlone(d time.Duration) {
+	s.webhook.NotBefore = max(s.webhook.NotBefore, millrace.TimeOf(s.pump.sender.clock()).Add(d))
 }
 
 // putAside lets a delivery wait for its own next attempt, or gives it up.

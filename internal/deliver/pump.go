@@ -21,8 +21,8 @@ type PumpConfig struct {
 	// Slice is how long a pump works before it lets others have its worker; 0: 8 s. With the timeout of an attempt it
 	// must stay below the time that the queue gives a task.
 	Slice time.Duration
-	// Prolonged is how long a webhook may fail before it is set inactive; 0: 5 days.
-	Prolonged time.Duration
+	// Health judges the webhooks; nil: one that tells nobody and allows 5 days of failure.
+	Health *Health
 	// SlowAtOnce is how many slow webhooks are called at a time; 0: 32. It must be smaller than the number of workers.
 	SlowAtOnce int
 }
@@ -30,12 +30,12 @@ type PumpConfig struct {
 // Pump sends the backlogs of webhooks, each in order. Between two tasks it keeps nothing in memory but which webhooks were
 // slow.
 type Pump struct {
-	db        *store.DB
-	sender    *Sender
-	logger    *slog.Logger
-	length    time.Duration
-	prolonged time.Duration
-	crowd     *crowd
+	db     *store.DB
+	sender *Sender
+	logger *slog.Logger
+	length time.Duration
+	health *Health
+	crowd  *crowd
 }
 
 // NewPump returns a Pump.
@@ -43,18 +43,21 @@ func NewPump(c PumpConfig) (*Pump, error) {
 	if c.DB == nil || c.Sender == nil {
 		return nil, errors.New("deliver: a pump needs a database and a sender")
 	}
-	if c.Slice < 0 || c.Prolonged < 0 || c.SlowAtOnce < 0 {
+	if c.Slice < 0 || c.SlowAtOnce < 0 {
 		return nil, errors.New("deliver: the limits of a pump cannot be negative")
 	}
-	p := &Pump{db: c.DB, sender: c.Sender, logger: c.Logger, length: c.Slice, prolonged: c.Prolonged}
+	p := &Pump{db: c.DB, sender: c.Sender, logger: c.Logger, length: c.Slice, health: c.Health}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
 	if p.length == 0 {
 		p.length = defaultSlice
 	}
-	if p.prolonged == 0 {
-		p.prolonged = Prolonged
+	if p.health == nil {
+		var err error
+		if p.health, err = NewHealth(HealthConfig{DB: c.DB, Clock: c.Sender.clock, Logger: c.Logger}); err != nil {
+			return nil, err
+		}
 	}
 	if c.SlowAtOnce == 0 {
 		c.SlowAtOnce = defaultCrowd
@@ -83,9 +86,6 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	now := p.sender.clock()
 	if d := w.NotBefore.Std().Sub(now); d > 0 {
 		return millrace.RetryAfter(d, nil)
-	}
-	if w.Attempt == 0 && w.PutAside == 0 {
-		w.FailingSince = 0 // of a failure that ended with the webhook being set inactive; somebody has activated it again
 	}
 	s := &slice{pump: p, webhook: *w, until: now.Add(p.length)}
 	err = s.run(ctx)
@@ -132,15 +132,3 @@ func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webh
 // forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for
 // people to see.
 func forgetFailures(w *millrace.Webhook) { w.Attempt, w.PutAside, w.NotBefore = 0, 0, 0 }
-
-// deactivate is called with the webhook's progress not yet committed.
-func (p *Pump) deactivate(ctx context.Context, w *millrace.Webhook, reason string) {
-	w.IsActive = false
-	forgetFailures(w)
-	p.logger.LogAttrs(ctx, slog.LevelWarn, "webhook is being set inactive",
-		slog.String("environment_id", string(w.EnvironmentID)),
-		slog.String("webhook_id", string(w.ID)),
-		slog.String("reason", reason),
-		slog.String("failing_since", w.FailingSince.String()),
-	)
-}

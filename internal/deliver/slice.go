@@ -25,6 +25,7 @@ type slice struct {
 	gap     bool // of the deliveries that are being sent together, one at the front could not be passed
 	done    []result
 	since   time.Time // when the database last said that the webhook is ours
+	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
 }
 
 // item is a delivery at the front of the backlog with its body; no body when there is no event left to make it from.
@@ -94,6 +95,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		s.webhook.PreviousSecret, s.webhook.PreviousExpiresAt = w.PreviousSecret, w.PreviousExpiresAt
 		s.webhook.Ordering, s.webhook.Concurrency = w.Ordering, w.Concurrency
 		s.webhook.RateLimit, s.webhook.RatePeriod = w.RateLimit, w.RatePeriod
+		s.webhook.FailingSince, s.webhook.FailingTold = w.FailingSince, w.FailingTold // runs send to the webhook, too
 		next, err := s.next(ctx, tx)
 		if err != nil {
 			return err
@@ -169,16 +171,23 @@ func (s *slice) note(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		d.Status, d.NextAttemptAt = millrace.DeliveryDelivered, 0
 		d.DeliveredAt = millrace.TimeOf(s.pump.sender.clock())
 		w := &s.webhook
-		w.Attempt, w.PutAside, w.NotBefore, w.FailingSince = 0, 0, 0, 0
+		w.Attempt, w.PutAside, w.NotBefore, w.FailingSince, w.FailingTold = 0, 0, 0, 0, 0
 		return false, s.advance(ctx, result{d, &attempt})
 	case Gone:
 		s.gap = true
 		s.done = append(s.done, result{d, &attempt})
-		s.pump.deactivate(ctx, &s.webhook, "the receiver answered 410")
+		s.judge(d, o)
 		return true, nil
 	case Retry, Cancel: // cancelling means something to a run only
 	}
 	return s.fail(ctx, d, o, &attempt)
+}
+
+// judge takes note of a failure of the webhook, which may become inactive by it.
+func (s *slice) judge(d millrace.Delivery, o Outcome) {
+	if a := s.pump.health.failed(&s.webhook, d.Event, o); a != nil {
+		s.alarm = a
+	}
 }
 
 // send makes the attempts. Meanwhile it commits what was done before, when they take long: a receiver that takes its

@@ -212,8 +212,12 @@ func (w *world) change(fn func(*millrace.Webhook)) {
 func (w *world) activate() {
 	w.t.Helper()
 	w.webhook.IsActive = true
-	w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
-	w.enqueue()
+	w.update(func(tx *store.Tx) error {
+		if err := tx.UpdateWebhook(context.Background(), w.webhook); err != nil {
+			return err
+		}
+		return tx.WakeWebhook(context.Background(), testEnv, w.webhook.ID)
+	})
 }
 
 func (w *world) enqueue() {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/millrace/millrace"
 )
@@ -74,6 +75,9 @@ func otherEventTypes() []eventType {
 		{name: millrace.EventRecordDeleted, about: "A third party told that a record was deleted.", example: exampleRecord(millrace.EventRecordDeleted), open: true},
 		{name: millrace.EventRecordMeta, about: "A third party told something that is about no record.", example: exampleRecord(millrace.EventRecordMeta), open: true},
 		{name: millrace.EventCronFailed, about: "A schedule was due and no run could be made.", example: exampleCronFailure()},
+		{name: millrace.EventWebhookFailing, about: "A webhook has failed for 50, 70 or 90 % of the time that it may. Not sent to that webhook.", example: exampleWebhook(70, "")},
+		{name: millrace.EventWebhookDisabled, about: "A webhook was set inactive, because it has failed for too long or answered 410. Not sent to that webhook.", example: exampleWebhook(millrace.FailureOver, millrace.DisabledProlonged)},
+		{name: millrace.EventWebhookReactivated, about: "Somebody has activated a webhook that had been set inactive for its failures. Not sent to that webhook.", example: exampleWebhook(0, "")},
 		{name: "batch_job:dry_run_completed", about: "The trial of a batch job has ended."},
 		{name: "batch_job:completed", about: "A batch job has ended."},
 		{name: "batch_job:dry_run_failed", about: "The trial of a batch job failed."},
@@ -193,4 +197,20 @@ func exampleCronFailure() millrace.CronFailedPayload {
 		},
 		Error: "sync_job_id: the sync job does not exist in this environment",
 	}
+}
+
+func exampleWebhook(percent int64, reason millrace.DisableReason) millrace.WebhookPayload {
+	payload := millrace.WebhookPayload{
+		Webhook: &millrace.Webhook{
+			ID: exampleID, EnvironmentID: exampleID, TargetURL: "https://example.com/hooks", IsActive: reason == "", EventTypes: json.RawMessage(`["sync_job_run:completed"]`),
+			SignatureEncoding: "base64", Ordering: millrace.OrderingFirstAttempt, Concurrency: 1, CreatedAt: exampleTime, UpdatedAt: exampleTime,
+		},
+		FailingPercent: percent, Reason: reason,
+		Backlog: millrace.Backlog{Pending: 17, OldestPendingAt: exampleTime, ParkedRuns: 2},
+	}
+	if percent > 0 {
+		payload.FailingSince, payload.InactiveAt = exampleTime, exampleTime.Add(5*24*time.Hour)
+		payload.LastError = &millrace.WebhookError{Event: millrace.EventAccountActive, StatusCode: 503, At: exampleTime.Add(84 * time.Hour)}
+	}
+	return payload
 }

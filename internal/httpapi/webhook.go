@@ -173,6 +173,12 @@ func (b *webhookPatch) validate(*api, json.RawMessage) []millrace.Failure {
 func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, webhookPatch]) (*reply[webhookView], error) {
 	b := in.Data
 	return n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) {
+		if b.IsActive.Value {
+			// The others may have to hear of it, and their locks come first.
+			if _, err := tx.LockWebhooks(ctx, in.Environment); err != nil {
+				return nil, err
+			}
+		}
 		// The lock keeps the webhook's pump from moving on meanwhile: a revival resets what it remembers of failures.
 		v, err := tx.LockWebhook(ctx, in.Environment, in.ID)
 		if err != nil {
@@ -188,15 +194,39 @@ func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, web
 		if err := checkPace(b.apply(v)); err != nil {
 			return nil, err
 		}
+		if revived {
+			if err := n.reactivated(ctx, tx, v); err != nil {
+				return nil, err
+			}
+		}
 		if err := tx.UpdateWebhook(ctx, v); err != nil || !v.IsActive || (!revived && !moved) {
 			return v, err
 		}
-		v.FailingSince, v.NotBefore, v.Attempt, v.PutAside = 0, 0, 0, 0
+		v.FailingSince, v.FailingTold, v.NotBefore, v.Attempt, v.PutAside = 0, 0, 0, 0, 0
 		if err := tx.SaveWebhookProgress(ctx, v); err != nil {
 			return nil, err
 		}
 		return v, tx.WakeWebhook(ctx, in.Environment, v.ID)
 	})
+}
+
+// reactivated tells the others that somebody has activated a webhook that Millrace had set inactive. It is still inactive in
+// the database, so that it gets no event about itself.
+func (n webhooks) reactivated(ctx context.Context, tx *store.Tx, v *millrace.Webhook) error {
+	if v.FailingTold < millrace.FailureOver {
+		return nil
+	}
+	shown := *v
+	shown.FailingSince = 0
+	backlog, err := tx.BacklogOf(ctx, &shown)
+	if err != nil {
+		return err
+	}
+	e, err := millrace.NewEvent(v.EnvironmentID, millrace.EventWebhookReactivated, millrace.WebhookPayload{Webhook: &shown, Backlog: backlog})
+	if err != nil {
+		return err
+	}
+	return n.api.cfg.Emitter.EmitTx(ctx, tx, e)
 }
 
 // testBody is the body of a test.

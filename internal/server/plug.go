@@ -49,11 +49,12 @@ func (t tester) Test(ctx context.Context, w *millrace.Webhook, e *millrace.Event
 type webhookSender struct {
 	db       *store.DB
 	sender   *deliver.Sender
+	health   *deliver.Health
 	webhooks *briefly[millrace.WebhookID, *millrace.Webhook]
 }
 
-func newWebhookSender(db *store.DB, sender *deliver.Sender, clock func() time.Time) *webhookSender {
-	return &webhookSender{db: db, sender: sender, webhooks: newBriefly[millrace.WebhookID, *millrace.Webhook](clock)}
+func newWebhookSender(db *store.DB, sender *deliver.Sender, health *deliver.Health, clock func() time.Time) *webhookSender {
+	return &webhookSender{db: db, sender: sender, health: health, webhooks: newBriefly[millrace.WebhookID, *millrace.Webhook](clock)}
 }
 
 // Send makes one delivery of a run, with its quick retries.
@@ -71,6 +72,14 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 	o, attempts := s.sender.Deliver(ctx, deliver.Message{
 		ID: req.DeliveryID, Webhook: w, Body: req.Body, Event: req.Event, Attempt: req.Attempts + 1,
 	})
+	// The pump does not see what runs send, and some webhooks get nothing else.
+	changed, err := s.health.Judge(ctx, w, req.Event, o)
+	if changed {
+		s.webhooks.forget(w.ID)
+	}
+	if err != nil {
+		return syncjob.SendResult{}, err
+	}
 	return syncjob.SendResult{Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, Attempts: attempts}, nil
 }
 

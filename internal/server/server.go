@@ -48,6 +48,7 @@ type Options struct {
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
+	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
 	Limits Limits
@@ -209,14 +210,20 @@ func (s *Server) assemble(ctx context.Context) error {
 
 // handlers are the hops of the data, in order.
 func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter) (map[millrace.TaskKind]queue.Handler, error) {
-	pump, err := deliver.NewPump(deliver.PumpConfig{DB: s.db, Sender: sender, Logger: s.opts.Logger})
+	health, err := deliver.NewHealth(deliver.HealthConfig{
+		DB: s.db, Clock: s.opts.Clock, Emitter: exceptEmitter{}, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pump, err := deliver.NewPump(deliver.PumpConfig{DB: s.db, Sender: sender, Logger: s.opts.Logger, Health: health})
 	if err != nil {
 		return nil, err
 	}
 	limits := s.opts.Limits
 	runs, err := syncjob.New(syncjob.Config{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
-		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, s.opts.Clock),
+		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, health, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 		MaxPages: limits.Pages, MaxRecursion: limits.Recursion, MaxRunTime: limits.RunTime,
 		MaxDelivery: limits.Delivery, MaxSpool: limits.Spool,

@@ -138,8 +138,9 @@ func (tx *Tx) ClaimWebhook(ctx context.Context, id millrace.WebhookID) (*millrac
 // an error of KindConflict when another pump has claimed it since.
 func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) error {
 	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7,
-put_aside = $8, rate_used_until = $9 WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
-		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil))
+put_aside = $8, rate_used_until = $9, failing_told = CASE WHEN CAST($6 AS BIGINT) = 0 THEN 0 WHEN failing_told < $10 THEN $10 ELSE failing_told END
+WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
+		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil), v.FailingTold)
 	if err != nil {
 		return fmt.Errorf("save webhook progress: %w", err)
 	}
@@ -150,9 +151,10 @@ put_aside = $8, rate_used_until = $9 WHERE id = $1 AND epoch = $2`, string(v.ID)
 }
 
 // WakeWebhook lets what waits for a webhook try again now: its backlog and the runs that are parked on it. It is for
-// webhooks that were just activated or got another address.
+// webhooks that were just activated or got another address; that they have failed is forgotten.
 func (tx *Tx) WakeWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) error {
-	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0, attempt = 0, put_aside = 0 WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
+	if _, err := tx.exec(ctx, `UPDATE webhook SET not_before = 0, attempt = 0, put_aside = 0, failing_since = 0, failing_told = 0
+WHERE id = $1 AND environment_id = $2`, string(id), string(env)); err != nil {
 		return fmt.Errorf("wake webhook: %w", err)
 	}
 	_, err := tx.exec(ctx, "UPDATE delivery SET next_attempt_at = $2 WHERE webhook_id = $1 AND status = 'pending' AND next_attempt_at > $2",

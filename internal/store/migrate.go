@@ -15,7 +15,8 @@ var migrations embed.FS
 // migrationLock is the advisory lock that keeps processes that start together from migrating at once.
 const migrationLock = 7_241_905_311
 
-// migrate applies the migrations that the database does not have yet, in order, in one transaction.
+// migrate applies the migrations that the database does not have yet, in order, in one transaction. Each is looked for by
+// its number: one with a lower number may be released after one with a higher number.
 func (db *DB) migrate(ctx context.Context) error {
 	dir := "migrations/" + db.dialect.name()
 	files, err := fs.ReadDir(migrations, dir) // sorted by name, that is by number
@@ -31,11 +32,16 @@ func (db *DB) migrate(ctx context.Context) error {
 		if _, err := tx.exec(ctx, "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"); err != nil {
 			return err
 		}
-		var have int64
-		if _, err := tx.one(ctx, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", nil, &have); err != nil {
+		newest, latest := int64(0), int64(0)
+		have := map[int64]bool{}
+		err := tx.each(ctx, "SELECT version FROM schema_migration ORDER BY version", nil, func(r rows) error {
+			err := r.Scan(&latest)
+			have[latest] = true
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		newest := int64(0)
 		for _, f := range files {
 			number, _, _ := strings.Cut(f.Name(), "_")
 			version, err := strconv.ParseInt(number, 10, 64)
@@ -43,15 +49,15 @@ func (db *DB) migrate(ctx context.Context) error {
 				return fmt.Errorf("migration %s has no number", f.Name())
 			}
 			newest = version
-			if version <= have {
+			if have[version] {
 				continue
 			}
 			if err := tx.apply(ctx, dir+"/"+f.Name(), version); err != nil {
 				return err
 			}
 		}
-		if have > newest {
-			return fmt.Errorf("the database is at schema version %d, this binary knows %d: use a newer binary", have, newest)
+		if latest > newest {
+			return fmt.Errorf("the database is at schema version %d, this binary knows %d: use a newer binary", latest, newest)
 		}
 		return nil
 	})

@@ -33,6 +33,7 @@ func webhookTable(db *DB) *table[millrace.Webhook] {
 			hidden(number("attempt", func(v *row) *int64 { return &v.Attempt })),
 			hidden(stamp("not_before", func(v *row) *millrace.Time { return &v.NotBefore })),
 			stamp("failing_since", func(v *row) *millrace.Time { return &v.FailingSince }),
+			hidden(number("failing_told", func(v *row) *int64 { return &v.FailingTold })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
