@@ -12,13 +12,14 @@ const (
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = WebhookID: send the backlog of a webhook, in order
+	TaskErase     TaskKind = "erase"     // Key = ErasureID: remove what is stored about a customer
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
 )
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;

@@ -11,6 +11,8 @@ import (
 const (
 	contextNote = "context is merged at its top level: a member replaces the one of the same name, all others stay, " +
 		"and so do the credentials. context.oauth is merged at any depth."
+	eraseNote = "Its runs are stopped, and events about it, what came of them, records that wait, logs and state are removed " +
+		"within minutes. Only the event integrated_account:deleted stays, with the id."
 	reconnectNote = "Merges the context like a change of the account, then takes the account through the steps of a " +
 		"connection again: integrated_account:updated, and integrated_account:active when they succeed."
 )
@@ -192,12 +194,30 @@ func (n accounts) reconnect(ctx context.Context, in *patchIn[millrace.Integrated
 	})
 }
 
-// dropAccount deletes an account and its schedules, which could only fail from now on.
+// erased is the answer to the removal of a customer.
+type erased struct {
+	deleted
+	Erasing bool `json:"erasing" doc:"Always true: what is stored about the customer is being removed, which may take some minutes."`
+}
+
+func (n accounts) erase(ctx context.Context, in *getIn[millrace.IntegratedAccountID]) (*reply[erased], error) {
+	out, err := n.delete(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[erased]{erased{out.Body, true}}, nil
+}
+
+// dropAccount deletes an account and its schedules, which could only fail from now on, and has what is stored about it
+// removed.
 func (a *api) dropAccount(tx *store.Tx, ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
 	if err := tx.DeleteIntegratedAccount(ctx, env, id); err != nil {
 		return err
 	}
 	if err := dropSchedules(ctx, tx, env, "integrated_account_id", string(id)); err != nil {
+		return err
+	}
+	if err := tx.StartErasure(ctx, &millrace.Erasure{EnvironmentID: env, IntegratedAccountID: id}); err != nil {
 		return err
 	}
 	return a.emit(ctx, tx, env, millrace.EventAccountDeleted, deleted{string(id)})

@@ -43,7 +43,8 @@ func (a *api) connectionRoutes() {
 	handle(a, bearer, "GET /integrated-account/{id}", "Get an integrated account", accounts.get)
 	handle(a, bearer, "PATCH /integrated-account/{id}", "Change an integrated account", accounts.patch, note(contextNote))
 	handle(a, bearer, "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.reconnect, note(reconnectNote))
-	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account", accounts.delete)
+	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account with all that is stored about it", accounts.erase, note(eraseNote))
+	handle(a, bearer, "DELETE /tenant/{id}", "Delete a tenant with all that is stored about it", a.eraseTenant, note(tenantNote))
 }
 
 func (a *api) thirdPartyRoutes() {
@@ -153,6 +154,8 @@ func methodNotes(resource string) string {
 		return "API tokens are created and deleted on the command line: millrace token create."
 	case "webhook-delivery":
 		return "Deliveries are made by the system when an event happens; POST /webhook-delivery/{id}/redeliver sends one again."
+	case "tenant":
+		return "A tenant is the tenant_id of integrated accounts; GET /integrated-account?tenant_id=... lists them."
 	case "environment":
 		return "Environments are created on the command line."
 	}

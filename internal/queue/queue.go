@@ -203,7 +203,7 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 	switch kind {
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 250 * time.Millisecond
-	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return time.Second
 }
@@ -220,7 +220,7 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 16
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 64
-	case millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1
 }

@@ -236,6 +236,7 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
+		millrace.TaskErase:    (&eraser{s.db, starter, s.opts.Clock, s.opts.Logger}).erase,
 		millrace.TaskPrune:    newPruner(s.db, s.opts).prune,
 	}, nil
 }

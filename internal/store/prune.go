@@ -12,9 +12,9 @@ import (
 // rows are still needed.
 type prunable struct {
 	table string
-	among string  // which rows are looked at, for a partial index
-	free  string  // which of these nobody needs any more
-	args  []int64 // times in it, from $6
+	among string // which rows are looked at, for a partial index
+	free  string // which of these nobody needs any more
+	args  []any  // further values in it, from $6
 	parts []part
 }
 
@@ -29,7 +29,7 @@ const openRun = "IN ('created', 'running', 'rate_limited')"
 // prunable returns what is to be known about a kind of rows that are old when they are from before a time. Many things end
 // later than they are made, and count from their end.
 func (tx *Tx) prunable(kind millrace.Kept, before millrace.Time) (prunable, error) {
-	old := []int64{int64(before)}
+	old := []any{int64(before)}
 	switch kind {
 	case millrace.KeptDeliveries:
 		// What waits for a webhook that is inactive or deleted waits no longer than anything else is kept.
@@ -124,17 +124,21 @@ func (tx *Tx) window(ctx context.Context, k *prunable, p *Prune) (Mark, bool, er
 	return end, seen == p.Most, nil
 }
 
+// inWindow is the condition of the rows that a look has found; windowArgs are its values.
+const inWindow = "t.environment_id = $1 AND (t.created_at, t.id) > ($2, $3) AND (t.created_at, t.id) <= ($4, $5)"
+
+func windowArgs(p *Prune, end Mark) []any {
+	return []any{string(p.Environment), int64(p.After.At), p.After.ID, int64(end.At), end.ID}
+}
+
 func (tx *Tx) removeFree(ctx context.Context, k *prunable, p *Prune, end Mark) ([]string, error) {
-	query := "DELETE FROM " + k.table + " AS t WHERE t.environment_id = $1 AND (t.created_at, t.id) > ($2, $3) AND (t.created_at, t.id) <= ($4, $5)"
+	query := "DELETE FROM " + k.table + " AS t WHERE " + inWindow
 	for _, condition := range []string{k.among, k.free} {
 		if condition != "" {
 			query += " AND " + condition
 		}
 	}
-	args := []any{string(p.Environment), int64(p.After.At), p.After.ID, int64(end.At), end.ID}
-	for _, at := range k.args {
-		args = append(args, at)
-	}
+	args := append(windowArgs(p, end), k.args...)
 	var ids []string
 	err := tx.each(ctx, query+" RETURNING id", args, func(r rows) error {
 		var id string

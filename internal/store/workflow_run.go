@@ -66,22 +66,27 @@ updated_at = $9 WHERE id = $1 AND environment_id = $2 AND status IN ('created', 
 	return changed(n, err, "workflow run", string(v.ID))
 }
 
-// DeleteWorkflowRun removes a workflow run, or returns an error of KindNotFound. Its slot is free then, whatever it has
-// started.
+// DeleteWorkflowRun removes a workflow run with the results of its steps, or returns an error of KindNotFound. Its slot is
+// free then, whatever it has started.
 func (tx *Tx) DeleteWorkflowRun(ctx context.Context, env millrace.EnvironmentID, id millrace.WorkflowRunID) error {
 	t := tx.db.tables.workflowRun
 	run, err := t.get(ctx, tx, env, string(id), "")
 	if err != nil {
 		return err
 	}
-	if run.ConcurrencyKey == "" {
-		return t.remove(ctx, tx, env, string(id))
-	}
-	if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
-		return err
+	if run.ConcurrencyKey != "" {
+		if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
+			return err
+		}
 	}
 	if err := t.remove(ctx, tx, env, string(id)); err != nil {
 		return err
+	}
+	if err := tx.removeParts(ctx, []part{{table: "workflow_step", column: "workflow_run_id"}}, []string{string(run.ID)}); err != nil {
+		return err
+	}
+	if run.ConcurrencyKey == "" {
+		return nil
 	}
 	return tx.wakeFirst(ctx, run.ConcurrencyKey)
 }

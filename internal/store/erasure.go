@@ -1,0 +1,261 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// An erasure has two passes. The first cancels deliveries that wait; before it, the account's runs were stopped. The second
+// removes rows. In between, every task that was at work ends and writes what it was about to write: a pump that has a
+// delivery in hand fails when the row is gone.
+const (
+	erasePasses = 2
+	eraseAfter  = time.Minute
+)
+
+// StartErasure stores the wish to remove what is stored about a customer, and the task that does it.
+func (tx *Tx) StartErasure(ctx context.Context, e *millrace.Erasure) error {
+	newRow(tx, &e.ID, &e.CreatedAt)
+	_, err := tx.exec(ctx, `INSERT INTO erasure (id, environment_id, integrated_account_id, tenant_id, pass, stage, mark_at, mark_id, not_before, created_at)
+VALUES ($1, $2, $3, $4, 0, 0, 0, '', 0, $5)`, string(e.ID), string(e.EnvironmentID), string(e.IntegratedAccountID), e.TenantID, int64(e.CreatedAt))
+	if err != nil {
+		return fmt.Errorf("insert erasure: %w", err)
+	}
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskErase, Key: string(e.ID)})
+}
+
+// ErasureByID returns an erasure that is under way, or nil.
+func (tx *Tx) ErasureByID(ctx context.Context, id millrace.ErasureID) (*millrace.Erasure, error) {
+	return tx.erasure(ctx, id, "")
+}
+
+func (tx *Tx) erasure(ctx context.Context, id millrace.ErasureID, suffix string) (*millrace.Erasure, error) {
+	e := &millrace.Erasure{ID: id}
+	found, err := tx.one(ctx, `SELECT environment_id, integrated_account_id, tenant_id, pass, stage, mark_at, mark_id, not_before, created_at
+FROM erasure WHERE id = $1`+suffix, []any{string(id)}, (*string)(&e.EnvironmentID), (*string)(&e.IntegratedAccountID), &e.TenantID, &e.Pass, &e.Stage,
+		(*int64)(&e.MarkAt), &e.MarkID, (*int64)(&e.NotBefore), (*int64)(&e.CreatedAt))
+	if err != nil {
+		return nil, fmt.Errorf("read erasure: %w", err)
+	}
+	if !found {
+		return nil, nil //nolint:nilnil // it has ended
+	}
+	return e, nil
+}
+
+// EraseRows looks at most so many rows further and removes, of these, what is about the customer. How far it has come is
+// stored with it. It returns the erasure as it is then, or nil once it has ended.
+func (tx *Tx) EraseRows(ctx context.Context, id millrace.ErasureID, most int) (*millrace.Erasure, error) {
+	e, err := tx.erasure(ctx, id, tx.db.dialect.forUpdate())
+	if err != nil || e == nil {
+		return e, err
+	}
+	stages := tx.eraseStages(e)
+	p := &Prune{Environment: e.EnvironmentID, Before: tx.Now().Add(time.Hour), After: Mark{e.MarkAt, e.MarkID}, Most: most}
+	next, done, err := stages[e.Stage](ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	e.MarkAt, e.MarkID = next.At, next.ID
+	if done {
+		e.Stage, e.MarkAt, e.MarkID = e.Stage+1, 0, ""
+	}
+	if e.Stage == int64(len(stages)) {
+		e.Stage, e.Pass, e.NotBefore = 0, e.Pass+1, tx.Now().Add(eraseAfter)
+	}
+	if e.Pass == erasePasses {
+		if _, err := tx.exec(ctx, "DELETE FROM erasure WHERE id = $1", string(id)); err != nil {
+			return nil, fmt.Errorf("end erasure: %w", err)
+		}
+		return nil, nil //nolint:nilnil // it has ended
+	}
+	_, err = tx.exec(ctx, "UPDATE erasure SET pass = $2, stage = $3, mark_at = $4, mark_id = $5, not_before = $6 WHERE id = $1",
+		string(id), e.Pass, e.Stage, int64(e.MarkAt), e.MarkID, int64(e.NotBefore))
+	if err != nil {
+		return nil, fmt.Errorf("save erasure: %w", err)
+	}
+	return e, nil
+}
+
+// eraseStage looks at rows of one table. It returns where the next look begins, and whether there is nothing left.
+type eraseStage func(ctx context.Context, p *Prune) (Mark, bool, error)
+
+// customerRows are the conditions of the rows that are about a customer, with their values from $6.
+type customerRows struct {
+	deliveries, events string
+	args               []any
+}
+
+// customerRows leaves out that the account was deleted, with its id alone: webhooks are still to be told.
+func (tx *Tx) customerRows(e *millrace.Erasure) customerRows {
+	if e.IntegratedAccountID == "" {
+		about := "CASE WHEN e.payload <> '' THEN " + tx.db.dialect.member("e.payload", []string{"tenant_id"}) + " ELSE '' END = $6"
+		return customerRows{inEvent(about), about, []any{e.TenantID}}
+	}
+	const last = "event <> '" + millrace.EventAccountDeleted + "'"
+	about := "(" + tx.db.dialect.like("e.payload", "$7") + " OR " + ofRun("e") + ") AND e." + last
+	return customerRows{
+		"(t.integrated_account_id = $6 OR " + ofRun("t") + ") AND t." + last + " OR " + inEvent(about), about,
+		[]any{string(e.IntegratedAccountID), "%" + string(e.IntegratedAccountID) + "%"},
+	}
+}
+
+// inEvent is the condition of a delivery of an event.
+func inEvent(about string) string {
+	return "t.event_id <> '' AND EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.event_id AND " + about + ")"
+}
+
+// ofRun is the condition of a row that belongs to a run of the account $6.
+func ofRun(alias string) string {
+	return alias + ".sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = " + alias + ".sync_job_run_id AND r.integrated_account_id = $6)"
+}
+
+// eraseStages returns what a pass looks at, in an order in which nothing is removed that is needed to find the rest.
+func (tx *Tx) eraseStages(e *millrace.Erasure) []eraseStage {
+	rows := tx.customerRows(e)
+	deliveries := prunable{
+		table: "delivery", args: rows.args, free: "(" + rows.deliveries + ")",
+		parts: []part{{table: "delivery_attempt", column: "delivery_id"}, {"run_log", "delivery_id", "delivery_id <> ''"}},
+	}
+	if e.Pass == 0 {
+		return []eraseStage{tx.cancelDeliveries(deliveries)}
+	}
+	events := prunable{
+		table: "event", args: rows.args, free: "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.id AND " + rows.events + ")",
+		parts: []part{{table: "decision", column: "event_id"}},
+	}
+	stages := []eraseStage{tx.eraseTable(deliveries), tx.eraseEvents(events)}
+	if e.IntegratedAccountID == "" {
+		return stages
+	}
+	hooks := prunable{
+		table: "inbound_hook", args: rows.args,
+		free: "(t.integrated_account_id = $6 OR " + tx.db.dialect.like("t.integrated_account_ids", "$7") + ")",
+	}
+	return append(stages, tx.eraseTable(hooks), tx.eraseState(e), tx.eraseRuns(e))
+}
+
+// cancelDeliveries cancels deliveries that wait.
+func (tx *Tx) cancelDeliveries(k prunable) eraseStage {
+	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
+		next, full, err := tx.window(ctx, &k, p)
+		if err != nil || next == p.After {
+			return next, true, err
+		}
+		_, err = tx.exec(ctx, "UPDATE delivery AS t SET status = 'cancelled' WHERE "+inWindow+" AND t.status = 'pending' AND "+k.free,
+			append(windowArgs(p, next), k.args...)...)
+		if err != nil {
+			return next, false, fmt.Errorf("cancel deliveries: %w", err)
+		}
+		return next, !full, nil
+	}
+}
+
+// eraseEvents removes events, and the workflow runs that they have led to.
+func (tx *Tx) eraseEvents(k prunable) eraseStage {
+	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
+		next, full, ids, err := tx.eraseWindow(ctx, &k, p)
+		if err != nil || len(ids) == 0 {
+			return next, !full, err
+		}
+		args := padded(ids)
+		query := "SELECT id FROM workflow_run WHERE event_id IN (" + placeholders(len(args)) + ") ORDER BY id"
+		return next, !full, tx.eraseWorkflowRuns(ctx, p.Environment, query, args)
+	}
+}
+
+// eraseTable removes rows with their parts.
+func (tx *Tx) eraseTable(k prunable) eraseStage {
+	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
+		next, full, _, err := tx.eraseWindow(ctx, &k, p)
+		return next, !full, err
+	}
+}
+
+func (tx *Tx) eraseWindow(ctx context.Context, k *prunable, p *Prune) (Mark, bool, []string, error) {
+	next, full, err := tx.window(ctx, k, p)
+	if err != nil || next == p.After {
+		return next, false, nil, err
+	}
+	ids, err := tx.removeFree(ctx, k, p, next)
+	if err != nil {
+		return next, false, nil, err
+	}
+	return next, full, ids, tx.removeParts(ctx, k.parts, ids)
+}
+
+// eraseRuns removes the sync job runs of an account that have ended, and the workflow runs that started them.
+func (tx *Tx) eraseRuns(e *millrace.Erasure) eraseStage {
+	account := string(e.IntegratedAccountID)
+	runs := prunable{table: "sync_job_run", args: []any{account}, free: "t.integrated_account_id = $6 AND t.status NOT " + openRun,
+		parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "frozen_delivery", column: "sync_job_run_id"}, {table: "run_log", column: "sync_job_run_id"}}}
+	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
+		next, full, err := tx.window(ctx, &runs, p)
+		if err != nil || next == p.After {
+			return next, true, err
+		}
+		query := "SELECT DISTINCT t.workflow_run_id FROM sync_job_run AS t WHERE " + inWindow + " AND t.integrated_account_id = $6 AND t.workflow_run_id <> '' ORDER BY t.workflow_run_id"
+		if err := tx.eraseWorkflowRuns(ctx, p.Environment, query, append(windowArgs(p, next), account)); err != nil {
+			return next, false, err
+		}
+		ids, err := tx.removeFree(ctx, &runs, p, next)
+		if err != nil {
+			return next, false, err
+		}
+		return next, !full, tx.removeParts(ctx, runs.parts, ids)
+	}
+}
+
+// eraseWorkflowRuns removes the workflow runs whose ids a query yields.
+func (tx *Tx) eraseWorkflowRuns(ctx context.Context, env millrace.EnvironmentID, query string, args []any) error {
+	var ids []millrace.WorkflowRunID
+	err := tx.each(ctx, query, args, func(r rows) error {
+		var id millrace.WorkflowRunID
+		err := r.Scan((*string)(&id))
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find workflow runs: %w", err)
+	}
+	for _, id := range ids {
+		if err := tx.DeleteWorkflowRun(ctx, env, id); err != nil && millrace.KindOf(err) != millrace.KindNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseState removes entries that runs of the account have written, and those that name it.
+func (tx *Tx) eraseState(e *millrace.Erasure) eraseStage {
+	like := func(column string) string { return tx.db.dialect.like(column, "$3") }
+	query := `DELETE FROM sync_job_run_state WHERE id IN (SELECT s.id FROM sync_job_run_state AS s WHERE s.environment_id = $1 AND (
+s.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = s.sync_job_run_id AND r.integrated_account_id = $2)
+OR ` + like("s.state_key") + " OR " + like("s.key") + " OR " + like("s.value") + ") LIMIT $4)"
+	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
+		n, err := tx.exec(ctx, query, string(e.EnvironmentID), string(e.IntegratedAccountID), "%"+string(e.IntegratedAccountID)+"%", p.Most)
+		if err != nil {
+			return Mark{}, false, fmt.Errorf("erase state: %w", err)
+		}
+		return Mark{}, n < int64(p.Most), nil
+	}
+}
+
+// OpenRunsOfAccount returns some of the sync job runs of an account that have not ended.
+func (tx *Tx) OpenRunsOfAccount(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) ([]millrace.SyncJobRunID, error) {
+	var out []millrace.SyncJobRunID
+	err := tx.each(ctx, "SELECT id FROM sync_job_run WHERE status "+openRun+" AND environment_id = $1 AND integrated_account_id = $2 ORDER BY created_at LIMIT 100",
+		[]any{string(env), string(id)}, func(r rows) error {
+			var run millrace.SyncJobRunID
+			err := r.Scan((*string)(&run))
+			out = append(out, run)
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("find open runs: %w", err)
+	}
+	return out, nil
+}
