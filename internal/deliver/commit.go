@@ -20,6 +20,9 @@ type result struct {
 // commit writes what was done. With end it also completes the task, and reports true, if there is nothing left to do.
 // It does so even while the process is being stopped: what was sent should not be sent again.
 func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
+	if err := s.settle(); err != nil {
+		return false, err
+	}
 	if len(s.done) == 0 && !end {
 		return false, nil
 	}
@@ -36,10 +39,8 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 		if err := tx.SaveWebhookProgress(ctx, &s.webhook); err != nil {
 			return err
 		}
-		for i := range s.done {
-			if err := write(ctx, tx, &s.done[i]); err != nil {
-				return err
-			}
+		if err := write(ctx, tx, s.done); err != nil {
+			return err
 		}
 		if alarm != nil {
 			if err := s.pump.health.tell(ctx, tx, &s.webhook, alarm); err != nil {
@@ -71,14 +72,74 @@ func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 	return s.alarm, nil
 }
 
-func write(ctx context.Context, tx *store.Tx, r *result) error {
-	if r.attempt != nil {
-		if err := tx.InsertAttempt(ctx, r.attempt); err != nil {
-			return err
+func write(ctx context.Context, tx *store.Tx, done []result) error {
+	var attempts []*millrace.Attempt
+	deliveries := make([]*millrace.Delivery, len(done))
+	for i := range done {
+		deliveries[i] = &done[i].delivery
+		if done[i].attempt != nil {
+			attempts = append(attempts, done[i].attempt)
 		}
 	}
-	return tx.UpdateDelivery(ctx, &r.delivery)
+	if err := tx.InsertAttempts(ctx, attempts...); err != nil {
+		return err
+	}
+	return tx.SaveDeliveries(ctx, deliveries...)
 }
+
+// behind is a commit that is under way while the slice goes on.
+type behind struct {
+	deliveries map[millrace.DeliveryID]bool
+	err        chan error
+}
+
+// has reports whether the outcome of a delivery is being committed.
+func (b *behind) has(id millrace.DeliveryID) bool { return b != nil && b.deliveries[id] }
+
+// size is how many deliveries are being committed.
+func (b *behind) size() int {
+	if b == nil {
+		return 0
+	}
+	return len(b.deliveries)
+}
+
+// commitBehind commits what was done without waiting for it. There is one such commit at a time.
+func (s *slice) commitBehind(ctx context.Context) error {
+	if err := s.settle(); err != nil || len(s.done) == 0 {
+		return err
+	}
+	webhook, done := s.webhook, s.done
+	b := &behind{deliveries: map[millrace.DeliveryID]bool{}, err: make(chan error, 1)}
+	for i := range done {
+		b.deliveries[done[i].delivery.ID] = true
+	}
+	s.behind, s.done, s.since = b, nil, s.pump.sender.clock()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		defer cancel()
+		b.err <- s.pump.db.Update(ctx, func(tx *store.Tx) error {
+			if err := tx.SaveWebhookProgress(ctx, &webhook); err != nil {
+				return err
+			}
+			return write(ctx, tx, done)
+		})
+	}()
+	return nil
+}
+
+// settle waits for the commit that is under way.
+func (s *slice) settle() error {
+	if s.behind == nil {
+		return nil
+	}
+	err := <-s.behind.err
+	s.behind = nil
+	return err
+}
+
+// abandon waits for the commit that is under way when the slice ends without another, because of an error.
+func (s *slice) abandon() { _ = s.settle() }
 
 // complete finishes the task under the lock on the webhook's row, if the webhook is inactive or nothing is left to do now. A
 // new task waits for what stands aside: whoever queues a delivery holds the same lock, finds that task and wakes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -23,16 +24,21 @@ const (
 func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
 	w := &s.webhook
 	if w.Ordering == millrace.OrderingStrict {
-		return tx.Backlog(ctx, w.ID, commitSize)
+		return tx.Backlog(ctx, w.ID, commitSize+s.behind.size())
 	}
 	fresh, err := tx.BacklogAfter(ctx, w.ID, w.SentSequence, commitSize)
 	if err != nil {
 		return nil, err
 	}
 	places := max(commitSize-len(fresh), commitSize/2)
-	due, err := tx.StandingAside(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places)
-	if err != nil || len(due) == 0 {
-		return fresh, err
+	due, err := tx.StandingAside(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places+s.behind.size())
+	if err != nil {
+		return nil, err
+	}
+	due = slices.DeleteFunc(due, func(d millrace.Delivery) bool { return s.behind.has(d.ID) })
+	due = due[:min(len(due), places)]
+	if len(due) == 0 {
+		return fresh, nil
 	}
 	fresh = fresh[:min(len(fresh), commitSize-len(due))]
 	if w.PutAside >= downAfter {

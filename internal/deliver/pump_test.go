@@ -300,7 +300,7 @@ func TestAWebhookMayBeDeletedWhileItsPumpWorks(t *testing.T) {
 
 func TestPumpFollowsTheTargetURL(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
-		w.queue(12)
+		w.queue(commitSize + 2)
 		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 5 {
 				w.webhook.TargetURL = "https://b.test/"
@@ -309,13 +309,13 @@ func TestPumpFollowsTheTargetURL(t *testing.T) {
 			return 200, "", nil
 		}
 		w.pumpOnce()
-		equal(t, "hosts", strings.Repeat("a", 10)+"bb", w.receiver.hosts)
+		equal(t, "hosts", strings.Repeat("a", commitSize)+"bb", w.receiver.hosts)
 	})
 }
 
 func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
-		w.queue(25)
+		w.queue(commitSize + 15)
 		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 5 {
 				w.update(func(tx *store.Tx) error {
@@ -326,7 +326,7 @@ func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 			}
 			return 200, "", nil
 		}
-		if d := w.pumpOnce(); d != 0 || w.live() || len(w.receiver.taken) != 10 {
+		if d := w.pumpOnce(); d != 0 || w.live() || len(w.receiver.taken) != commitSize {
 			t.Errorf("set inactive: wait %s, task live %v, %d sent", d, w.live(), len(w.receiver.taken))
 		}
 		w.webhook.TargetURL = "https://b.test/"
@@ -334,7 +334,7 @@ func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 		w.receiver.answer = nil
 		w.pumpOnce()
 		equal(t, "order", w.queued, w.receiver.taken)
-		equal(t, "hosts", strings.Repeat("a", 10)+strings.Repeat("b", 15), w.receiver.hosts)
+		equal(t, "hosts", strings.Repeat("a", commitSize)+strings.Repeat("b", 15), w.receiver.hosts)
 	})
 }
 

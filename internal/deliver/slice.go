@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 const (
-	commitSize  = 10                     // deliveries that are loaded and committed together: what a crash may repeat
+	commitSize  = 20                     // deliveries that are loaded and committed together: a crash may repeat two times as many
 	commitEvery = 200 * time.Millisecond // how long a pump goes without asking whether the webhook is still its own
 )
 
@@ -24,6 +25,7 @@ type slice struct {
 	slow    bool // an attempt took long
 	gap     bool // of the deliveries that are being sent together, one at the front could not be passed
 	done    []result
+	behind  *behind   // what is being committed while the next deliveries are sent; nil: nothing
 	since   time.Time // when the database last said that the webhook is ours
 	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
 }
@@ -36,6 +38,7 @@ type item struct {
 
 // run works until the backlog is empty (nil), or returns when to go on.
 func (s *slice) run(ctx context.Context) error {
+	defer s.abandon()
 	for {
 		if ctx.Err() != nil {
 			return s.yield(ctx, 0)
@@ -58,6 +61,12 @@ func (s *slice) run(ctx context.Context) error {
 				return err
 			}
 			items = items[n:]
+		}
+		if full && s.alarm == nil {
+			if err := s.commitBehind(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		ended, err := s.commit(ctx, !full)
 		if ended || err != nil {
@@ -95,25 +104,39 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		s.webhook.PreviousSecret, s.webhook.PreviousExpiresAt = w.PreviousSecret, w.PreviousExpiresAt
 		s.webhook.Ordering, s.webhook.Concurrency = w.Ordering, w.Concurrency
 		s.webhook.RateLimit, s.webhook.RatePeriod = w.RateLimit, w.RatePeriod
-		s.webhook.FailingSince, s.webhook.FailingTold = w.FailingSince, w.FailingTold // runs send to the webhook, too
-		next, err := s.next(ctx, tx)
-		if err != nil {
-			return err
+		if s.behind == nil {
+			s.webhook.FailingSince, s.webhook.FailingTold = w.FailingSince, w.FailingTold // runs send to the webhook, too
 		}
-		for _, d := range next {
-			e, err := tx.Event(ctx, d.EnvironmentID, d.EventID)
-			switch {
-			case err == nil:
-				items = append(items, item{delivery: d, body: e.Body(d.WebhookID)})
-			case millrace.KindOf(err) == millrace.KindNotFound:
-				items = append(items, item{delivery: d})
-			default:
-				return err
-			}
-		}
-		return nil
+		items, err = s.items(ctx, tx)
+		return err
 	})
 	return items, err
+}
+
+// items returns the next deliveries with their bodies, without those whose outcome is being committed.
+func (s *slice) items(ctx context.Context, tx *store.Tx) ([]item, error) {
+	next, err := s.next(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	next = slices.DeleteFunc(next, func(d millrace.Delivery) bool { return s.behind.has(d.ID) })
+	next = next[:min(len(next), commitSize)]
+	ids := make([]millrace.EventID, len(next))
+	for i, d := range next {
+		ids[i] = d.EventID
+	}
+	events, err := tx.Events(ctx, s.webhook.EnvironmentID, ids)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]item, len(next))
+	for i, d := range next {
+		items[i].delivery = d
+		if e := events[d.EventID]; e != nil {
+			items[i].body = e.Body(d.WebhookID)
+		}
+	}
+	return items, nil
 }
 
 // mayGoOn reports whether there is time for another attempt. The first of a slice has all the time there is.

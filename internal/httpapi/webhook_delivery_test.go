@@ -41,7 +41,7 @@ func (w *world) settle(id millrace.DeliveryID, status millrace.DeliveryStatus, a
 		for _, a := range attempts {
 			d.Attempts++
 			a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = d.ID, d.EnvironmentID, d.WebhookID, d.Attempts
-			if err := tx.InsertAttempt(w.t.Context(), &a); err != nil {
+			if err := tx.InsertAttempts(w.t.Context(), &a); err != nil {
 				return err
 			}
 		}

@@ -75,7 +75,8 @@ func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]
 
 // BacklogAfter returns the first deliveries of a webhook behind a sequence number that are not finished, in order.
 func (tx *Tx) BacklogAfter(ctx context.Context, id millrace.WebhookID, sequence int64, limit int) ([]millrace.Delivery, error) {
-	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > $2 AND sync_job_run_id = '' ORDER BY sequence LIMIT $3",
+	// The literal comes first, so that SQLite does not look into the parameter, and plan anew, to see whether a partial index fits.
+	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 AND sequence > $2 AND sync_job_run_id = '' ORDER BY sequence LIMIT $3",
 		string(id), sequence, limit)
 }
 

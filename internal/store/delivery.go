@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
@@ -44,6 +46,28 @@ func (tx *Tx) Delivery(ctx context.Context, env millrace.EnvironmentID, id millr
 // cursor that it does not know.
 func (tx *Tx) ListDeliveries(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.Delivery], error) {
 	return tx.db.tables.delivery.list(ctx, tx, env, q)
+}
+
+// SaveDeliveries writes how far deliveries have come: their status, attempts and times. Those that are gone stay gone.
+func (tx *Tx) SaveDeliveries(ctx context.Context, list ...*millrace.Delivery) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var rows []string
+	var args []any
+	for _, v := range list {
+		n := len(args)
+		rows = append(rows, fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS TEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))",
+			n+1, n+2, n+3, n+4, n+5, n+6))
+		args = append(args, string(v.ID), string(v.Status), v.Attempts, v.Failures, int64(v.NextAttemptAt), int64(v.DeliveredAt))
+	}
+	_, err := tx.exec(ctx, `WITH v (id, status, attempts, failures, next_attempt_at, delivered_at) AS (VALUES `+strings.Join(rows, ", ")+`)
+UPDATE delivery SET status = v.status, attempts = v.attempts, failures = v.failures, next_attempt_at = v.next_attempt_at,
+delivered_at = v.delivered_at FROM v WHERE delivery.id = v.id`, args...)
+	if err != nil {
+		return fmt.Errorf("save deliveries: %w", err)
+	}
+	return nil
 }
 
 // UpdateDelivery writes all of a webhook delivery, or returns an error of KindNotFound.

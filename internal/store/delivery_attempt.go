@@ -4,28 +4,37 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
 
-// InsertAttempt records one HTTP request of a delivery.
-func (tx *Tx) InsertAttempt(ctx context.Context, a *millrace.Attempt) error {
-	if a.CreatedAt == 0 {
-		a.CreatedAt = tx.Now()
+// InsertAttempts adds attempts of deliveries.
+func (tx *Tx) InsertAttempts(ctx context.Context, attempts ...*millrace.Attempt) error {
+	if len(attempts) == 0 {
+		return nil
 	}
-	header := ""
-	if len(a.Header) > 0 {
-		raw, err := json.Marshal(a.Header)
-		if err != nil {
-			return fmt.Errorf("encode header of attempt: %w", err)
+	var rows []string
+	var args []any
+	for _, a := range attempts {
+		if a.CreatedAt == 0 {
+			a.CreatedAt = tx.Now()
 		}
-		header = string(raw)
+		header := ""
+		if len(a.Header) > 0 {
+			raw, err := json.Marshal(a.Header)
+			if err != nil {
+				return fmt.Errorf("encode header of attempt: %w", err)
+			}
+			header = string(raw)
+		}
+		rows = append(rows, "("+placeholdersFrom(len(args)+1, 10)+")")
+		args = append(args, string(a.DeliveryID), string(a.EnvironmentID), string(a.WebhookID), a.Number, a.StatusCode,
+			a.ErrorClass, header, a.Response, a.DurationMS, int64(a.CreatedAt))
 	}
-	_, err := tx.exec(ctx, `INSERT INTO delivery_attempt (`+attemptColumns+`)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, string(a.DeliveryID), string(a.EnvironmentID), string(a.WebhookID), a.Number, a.StatusCode,
-		a.ErrorClass, header, a.Response, a.DurationMS, int64(a.CreatedAt))
+	_, err := tx.exec(ctx, "INSERT INTO delivery_attempt ("+attemptColumns+") VALUES "+strings.Join(rows, ", "), args...)
 	if err != nil {
-		return fmt.Errorf("insert attempt: %w", err)
+		return fmt.Errorf("insert attempts: %w", err)
 	}
 	return nil
 }

@@ -32,6 +32,26 @@ func (tx *Tx) Event(ctx context.Context, env millrace.EnvironmentID, id millrace
 	return tx.db.tables.event.get(ctx, tx, env, string(id), "")
 }
 
+// Events returns those of some events that are there.
+func (tx *Tx) Events(ctx context.Context, env millrace.EnvironmentID, ids []millrace.EventID) (map[millrace.EventID]*millrace.Event, error) {
+	out := map[millrace.EventID]*millrace.Event{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = string(id)
+	}
+	// By their ids alone: with the environment, SQLite would walk through all of its events.
+	found, err := tx.db.tables.event.all(ctx, tx, "id IN ("+placeholders(len(ids))+")", args...)
+	for i := range found {
+		if found[i].EnvironmentID == env {
+			out[found[i].ID] = &found[i]
+		}
+	}
+	return out, err
+}
+
 // ListEvents returns one page of the environment's events. It returns an error of KindInvalid for a field, operator or
 // cursor that it does not know.
 func (tx *Tx) ListEvents(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.Event], error) {

@@ -48,7 +48,7 @@ func (a *aged) delivery(id, event string, webhook millrace.WebhookID, status mil
 		Status: status, CreatedAt: a.at(),
 	}
 	a.must(a.tx.InsertDelivery(ctx, d))
-	a.must(a.tx.InsertAttempt(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1}))
+	a.must(a.tx.InsertAttempts(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1}))
 	a.must(a.tx.InsertRunLog(ctx, []*millrace.RunLog{{ID: millrace.RunLogID("log of " + id), EnvironmentID: env, DeliveryID: d.ID, CreatedAt: a.at()}}))
 }
 

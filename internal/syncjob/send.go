@@ -127,14 +127,16 @@ func (s *slice) saveRun(ctx context.Context, tx *store.Tx, next millrace.SyncJob
 // recordAttempts writes a delivery and what was tried for it.
 func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResult) error {
 	delivery := p.delivery
-	for _, a := range res.Attempts {
+	attempts := make([]*millrace.Attempt, len(res.Attempts))
+	for i, a := range res.Attempts {
 		delivery.Attempts++
 		a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = delivery.ID, delivery.EnvironmentID, delivery.WebhookID, delivery.Attempts
-		if err := tx.InsertAttempt(ctx, &a); err != nil {
-			return err
-		}
+		attempts[i] = &a
 	}
-	return tx.UpdateDelivery(ctx, &delivery)
+	if err := tx.InsertAttempts(ctx, attempts...); err != nil {
+		return err
+	}
+	return tx.SaveDeliveries(ctx, &delivery)
 }
 
 // park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.

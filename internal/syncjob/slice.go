@@ -122,7 +122,7 @@ func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) 
 			return err
 		}
 		d.Status = millrace.DeliveryCancelled
-		if err := tx.UpdateDelivery(ctx, d); err != nil {
+		if err := tx.SaveDeliveries(ctx, d); err != nil {
 			return err
 		}
 		if err := tx.FinishFrozen(ctx, f.RunID, f.Sequence); err != nil {
