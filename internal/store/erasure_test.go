@@ -68,7 +68,7 @@ func (c *customer) delivery(t *testing.T, a *aged, d *millrace.Delivery) {
 	ctx := t.Context()
 	d.EnvironmentID, d.Event = env, "record:created"
 	a.must(a.tx.InsertDelivery(ctx, d))
-	a.must(a.tx.InsertAttempt(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1, Response: c.marker, Header: map[string][]string{"X": {c.marker}}}))
+	a.must(a.tx.InsertAttempts(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1, Response: c.marker, Header: map[string][]string{"X": {c.marker}}}))
 	line := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, DeliveryID: d.ID, Message: c.marker}
 	own := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, Message: c.marker}
 	lines := []*millrace.RunLog{line}
