@@ -31,7 +31,7 @@ func TestOrderHoldsWhateverHappens(t *testing.T) {
 			}
 			w.receiver.answer = misbehave(rt, w, mishaps().Draw(rt, "mishaps"))
 			for range rapid.IntRange(1, 8).Draw(rt, "rounds") {
-				w.queue(rapid.IntRange(0, 13).Draw(rt, "events"))
+				w.queue(rapid.SampledFrom([]int{0, 1, 3, 8, 13, commitSize, 2*commitSize + 5}).Draw(rt, "events"))
 				step(rt, w)
 			}
 			settle(rt, w)

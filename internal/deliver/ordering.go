@@ -67,11 +67,11 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		w.PutAside++ // one that stands aside already says nothing new
 	}
 	s.putAside(ctx, &d, now.Add(s.pump.sender.pause(int(d.Failures), o)))
-	down := w.PutAside >= downAfter || !w.IsActive
+	down := w.PutAside >= downAfter
 	if down {
 		s.leaveAlone(s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
 	}
-	return down, s.advance(ctx, result{d, attempt})
+	return down || !w.IsActive, s.advance(ctx, result{d, attempt})
 }
 
 // holds reports whether those behind a delivery that failed have to wait for it.
