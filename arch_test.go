@@ -61,6 +61,7 @@ var third = map[string][]string{
 	"github.com/danielgtaylor/huma/v2": {"internal/httpapi"},
 	"modernc.org/sqlite":               {"internal/store"},
 	"github.com/go-jose/go-jose/v4":    {"internal/inbound"},
+	"github.com/wneessen/go-mail":      {"internal/deliver"},
 	"github.com/alecthomas/kong":       {"cmd/millrace"},
 }
 

@@ -8,30 +8,33 @@ import (
 
 // Webhook is an endpoint that Millrace calls.
 type Webhook struct {
-	ID                WebhookID       `json:"id"`
-	EnvironmentID     EnvironmentID   `json:"environment_id"`
-	TargetURL         string          `json:"target_url"`
-	IsActive          bool            `json:"is_active"`
-	EventTypes        json.RawMessage `json:"event_types"` // array of names; null or ["all"]: all
-	Secret            string          `json:"-"`           // shown by create only; encrypted at rest
-	SignatureEncoding string          `json:"signature_encoding"`
-	PreviousSecret    string          `json:"-"`                          // signs beside Secret until it expires; encrypted at rest
-	PreviousExpiresAt Time            `json:"previous_secret_expires_at"` // null: no secret is on its way out
-	Ordering          Ordering        `json:"ordering"`
-	Concurrency       int64           `json:"concurrency"` // attempts at a time; 1 with strict ordering
-	RateLimit         int64           `json:"-"`           // attempts in RatePeriod; 0: any number
-	RatePeriod        int64           `json:"-"`           // seconds
-	RateUsedUntil     Time            `json:"-"`           // when the attempts so far are no longer held against the limit
-	NextSequence      int64           `json:"-"`           // of the last delivery that was queued
-	SentSequence      int64           `json:"-"`           // up to which the backlog is finished or stands aside
-	PutAside          int64           `json:"-"`           // deliveries in a row that failed and stand aside since one got through
-	Epoch             int64           `json:"-"`           // raised by every pump; progress is fenced by it
-	Attempt           int64           `json:"-"`           // failed attempts in a row that hold the backlog
-	NotBefore         Time            `json:"-"`           // the pump waits until then
-	FailingSince      Time            `json:"failing_since"`
-	FailingTold       int64           `json:"-"` // the percentage of the time that it may fail at which others were told last
-	CreatedAt         Time            `json:"created_at"`
-	UpdatedAt         Time            `json:"updated_at"`
+	ID                WebhookID        `json:"id"`
+	EnvironmentID     EnvironmentID    `json:"environment_id"`
+	TargetURL         string           `json:"target_url"`
+	IsActive          bool             `json:"is_active"`
+	EventTypes        json.RawMessage  `json:"event_types"` // array of names; null or ["all"]: all
+	Secret            string           `json:"-"`           // shown by create only; encrypted at rest
+	SignatureEncoding string           `json:"signature_encoding"`
+	PreviousSecret    string           `json:"-"`                          // signs beside Secret until it expires; encrypted at rest
+	PreviousExpiresAt Time             `json:"previous_secret_expires_at"` // null: no secret is on its way out
+	Ordering          Ordering         `json:"ordering"`
+	Concurrency       int64            `json:"concurrency"` // attempts at a time; 1 with strict ordering
+	RateLimit         int64            `json:"-"`           // attempts in RatePeriod; 0: any number
+	RatePeriod        int64            `json:"-"`           // seconds
+	RateUsedUntil     Time             `json:"-"`           // when the attempts so far are no longer held against the limit
+	NextSequence      int64            `json:"-"`           // of the last delivery that was queued
+	SentSequence      int64            `json:"-"`           // up to which the backlog is finished or stands aside
+	PutAside          int64            `json:"-"`           // deliveries in a row that failed and stand aside since one got through
+	Epoch             int64            `json:"-"`           // raised by every pump; progress is fenced by it
+	Attempt           int64            `json:"-"`           // failed attempts in a row that hold the backlog
+	NotBefore         Time             `json:"-"`           // the pump waits until then
+	FailingSince      Time             `json:"failing_since"`
+	Notification      NotificationType `json:"notification_type,omitempty"` // set: it is a notification destination
+	Label             string           `json:"-"`                           // of a destination
+	Config            json.RawMessage  `json:"-"`                           // of a destination; encrypted at rest
+	FailingTold       int64            `json:"-"`                           // the percentage of the time that it may fail at which others were told last
+	CreatedAt         Time             `json:"created_at"`
+	UpdatedAt         Time             `json:"updated_at"`
 }
 
 // Ordering says what a failed delivery means for those behind it.

@@ -27,7 +27,7 @@ type WebhookPayload struct {
 	FailingPercent int64         `json:"failing_percent"` // of the time that it may fail: 50, 70, 90 or 100
 	InactiveAt     Time          `json:"inactive_at"`     // a failure after that sets it inactive, or did
 	Reason         DisableReason `json:"reason,omitempty"`
-	LastError      *WebhookError `json:"last_error"` // null once it is active again
+	LastError      *WebhookError `json:"last_error,omitempty"` // absent once it is active again
 	Backlog        Backlog       `json:"backlog"`
 }
 

@@ -106,10 +106,31 @@ func (f *keepFlags) keep() map[millrace.Kept]time.Duration {
 	return out
 }
 
+// smtpFlags say through which server notifications are mailed.
+type smtpFlags struct {
+	SMTPHost     string `name:"smtp-host" help:"SMTP server for notifications by mail. It must be public or in a network that is allowed." placeholder:"HOST"`
+	SMTPPort     int    `name:"smtp-port" help:"Its port." default:"587" placeholder:"N"`
+	SMTPUser     string `name:"smtp-user" help:"User name for it; without one, no authentication." placeholder:"NAME"`
+	SMTPPassword string `name:"smtp-password" help:"Password for it." placeholder:"PASSWORD"`
+	SMTPFrom     string `name:"smtp-from" help:"Sender of the mails." placeholder:"ADDRESS"`
+	SMTPTLS      string `name:"smtp-tls" help:"Protection of the connection: starttls, tls (from the first byte) or none." enum:"starttls,tls,none" default:"starttls"`
+}
+
+// server returns the SMTP server, or nil when there is none.
+func (f *smtpFlags) server() *server.SMTP {
+	if f.SMTPHost == "" {
+		return nil
+	}
+	return &server.SMTP{
+		Host: f.SMTPHost, Port: f.SMTPPort, User: f.SMTPUser, Password: f.SMTPPassword, From: f.SMTPFrom, TLS: server.SMTPMode(f.SMTPTLS),
+	}
+}
+
 type serveCmd struct {
 	databaseFlags
 	limitFlags
 	keepFlags
+	smtpFlags
 	Addr         string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Dev          bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
 	AllowNetwork []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
@@ -134,7 +155,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	if c.MaxFailure < time.Minute {
 		return fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure)
 	}
-	opts.MaxFailure = c.MaxFailure
+	opts.MaxFailure, opts.SMTP = c.MaxFailure, c.server()
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)

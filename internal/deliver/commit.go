@@ -144,7 +144,7 @@ func (s *slice) abandon() { _ = s.settle() }
 // complete finishes the task under the lock on the webhook's row, if the webhook is inactive or nothing is left to do now. A
 // new task waits for what stands aside: whoever queues a delivery holds the same lock, finds that task and wakes it.
 func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
-	current, err := tx.Webhook(ctx, s.webhook.EnvironmentID, s.webhook.ID)
+	current, err := tx.Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
 	if err != nil {
 		return false, err
 	}

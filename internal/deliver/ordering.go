@@ -24,7 +24,7 @@ const (
 func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
 	w := &s.webhook
 	if w.Ordering == millrace.OrderingStrict {
-		return tx.Backlog(ctx, w.ID, commitSize+s.behind.size())
+		return tx.Backlog(ctx, w.ID, s.size()+s.behind.size())
 	}
 	fresh, err := tx.BacklogAfter(ctx, w.ID, w.SentSequence, commitSize)
 	if err != nil {

@@ -44,6 +44,8 @@ type Config struct {
 	HeaderPrefix string
 	// UserAgent; empty: truto.
 	UserAgent string
+	// Mailer sends mails; nil: there is no SMTP server.
+	Mailer *Mailer
 	// Jitter returns numbers in [0, 1) that spread the retries; nil: random.
 	Jitter func() float64
 }
@@ -56,6 +58,7 @@ type Sender struct {
 	timeout   time.Duration
 	prefix    string
 	userAgent string
+	mailer    *Mailer
 	jitter    func() float64
 }
 
@@ -69,7 +72,12 @@ func New(c Config) (*Sender, error) {
 	}
 	s := &Sender{
 		client: ownClient(c.Client), clock: c.Clock, logger: c.Logger, timeout: c.Timeout,
-		prefix: c.HeaderPrefix, userAgent: c.UserAgent, jitter: c.Jitter,
+		prefix: c.HeaderPrefix, userAgent: c.UserAgent, mailer: c.Mailer, jitter: c.Jitter,
+	}
+	if c.Mailer != nil {
+		if err := c.Mailer.Check(); err != nil {
+			return nil, fmt.Errorf("deliver: %w", err)
+		}
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -118,8 +126,9 @@ type Message struct {
 	ID      millrace.DeliveryID // stable: a repetition carries the id that it had before
 	Webhook *millrace.Webhook
 	Body    []byte
-	Event   string // for the log, and to tell a cancellation from a failure
-	Attempt int64  // number of the attempt, from 1
+	More    [][]byte // of further events, for a notification that speaks of several
+	Event   string   // for the log, and to tell a cancellation from a failure
+	Attempt int64    // number of the attempt, from 1
 }
 
 // Send makes one attempt.
@@ -150,6 +159,13 @@ func (s *Sender) attempt(ctx context.Context, m Message, started time.Time) Outc
 	}
 	attemptCtx, cancel := context.WithTimeoutCause(ctx, timeout, errAttemptTimeout)
 	defer cancel()
+	if m.Webhook.Notification == millrace.NotifyEmail {
+		o := s.mail(attemptCtx, m)
+		if o.Kind == Retry && ctx.Err() != nil {
+			return Outcome{Kind: Interrupted}
+		}
+		return o
+	}
 	req, err := s.request(attemptCtx, m, started)
 	if err != nil {
 		return Outcome{Kind: Retry, ErrorClass: ClassInvalid}

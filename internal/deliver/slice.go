@@ -48,7 +48,7 @@ func (s *slice) run(ctx context.Context) error {
 			return err
 		}
 		// A full load means that there may be more, so there is no point in looking whether this was the end.
-		full := len(items) >= commitSize
+		full := len(items) >= s.size()
 		for len(items) > 0 {
 			if !s.mayGoOn(ctx) {
 				return s.yield(ctx, 0)
@@ -56,6 +56,9 @@ func (s *slice) run(ctx context.Context) error {
 			n, wait := s.allowed(min(s.atOnce(), len(items)))
 			if wait > 0 {
 				return s.yield(ctx, wait)
+			}
+			if s.digests(items) {
+				n = len(items)
 			}
 			if stop, err := s.process(ctx, items[:n]); stop || err != nil {
 				return err
@@ -90,7 +93,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 	s.since = s.pump.sender.clock()
 	err := s.pump.db.View(ctx, func(tx *store.Tx) error {
 		items = nil
-		w, err := tx.Webhook(ctx, s.webhook.EnvironmentID, s.webhook.ID)
+		w, err := tx.Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
 		if millrace.KindOf(err) == millrace.KindNotFound {
 			return nil
 		}
@@ -120,7 +123,7 @@ func (s *slice) items(ctx context.Context, tx *store.Tx) ([]item, error) {
 		return nil, err
 	}
 	next = slices.DeleteFunc(next, func(d millrace.Delivery) bool { return s.behind.has(d.ID) })
-	next = next[:min(len(next), commitSize)]
+	next = next[:min(len(next), s.size())]
 	ids := make([]millrace.EventID, len(next))
 	for i, d := range next {
 		ids[i] = d.EventID
@@ -150,6 +153,9 @@ func (s *slice) mayGoOn(ctx context.Context) bool {
 // process sends deliveries, all at a time, and takes note of the outcomes in the order of the backlog. It reports true
 // when the slice ends with them; the error is then what Handle returns.
 func (s *slice) process(ctx context.Context, items []item) (bool, error) {
+	if s.digests(items) {
+		return s.sendDigest(ctx, items)
+	}
 	messages := make([]*Message, len(items))
 	for i, it := range items {
 		if it.body != nil {
@@ -162,10 +168,16 @@ func (s *slice) process(ctx context.Context, items []item) (bool, error) {
 	if err != nil {
 		return true, err
 	}
+	return s.noteAll(ctx, items, messages, outcomes)
+}
+
+// noteAll takes note of the outcomes of deliveries. It reports true when the slice ends with them.
+func (s *slice) noteAll(ctx context.Context, items []item, messages []*Message, outcomes []Outcome) (bool, error) {
 	s.gap = false
 	stop := false
 	for i, it := range items {
 		var stops bool
+		var err error
 		if messages[i] == nil {
 			err = s.drop(ctx, it.delivery)
 		} else {

@@ -83,6 +83,14 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.rotateSecret, emptyToo, note(rotateNote))
 	handle(a, bearer, "POST /webhook/{id}/redeliver", "Send deliveries of a webhook again", webhooks.redeliver, note(redeliverAllNote))
 
+	destinations := a.destinations()
+	handle(a, bearer, "GET /notification-destination", "List notification destinations", destinations.list)
+	handle(a, bearer, "POST /notification-destination", "Create a notification destination", destinations.create, note(destinationNote))
+	handle(a, bearer, "POST /notification-destination/test", "Send a test notification", destinations.test)
+	handle(a, bearer, "GET /notification-destination/{id}", "Get a notification destination", destinations.get)
+	handle(a, bearer, "PATCH /notification-destination/{id}", "Change a notification destination", destinations.patch)
+	handle(a, bearer, "DELETE /notification-destination/{id}", "Delete a notification destination", destinations.delete)
+
 	deliveries := a.deliveries()
 	handle(a, bearer, "GET /webhook-delivery", "List deliveries to webhooks", deliveries.list)
 	handle(a, bearer, "GET /webhook-delivery/{id}", "Get a delivery with its attempts", deliveries.getWithAttempts)

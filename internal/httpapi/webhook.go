@@ -263,13 +263,18 @@ func (n webhooks) test(ctx context.Context, in *createIn[testBody]) (*reply[succ
 	if err != nil {
 		return nil, at("id", err)
 	}
-	t, _ := findEventType(in.Data.event()) // known: validate has looked
-	event, err := millrace.NewEvent(in.Environment, in.Data.event(), t.example)
+	return sendTest(ctx, n.api, v, in.Data.event())
+}
+
+// sendTest sends an event with its example once, and says how it was answered.
+func sendTest(ctx context.Context, a *api, v *millrace.Webhook, name string) (*reply[success], error) {
+	t, _ := findEventType(name) // known: whoever asks has looked
+	event, err := millrace.NewEvent(v.EnvironmentID, name, t.example)
 	if err != nil {
 		return nil, err
 	}
-	event.ID, event.CreatedAt = millrace.NewID[millrace.EventID](), n.api.now()
-	status, message, ok := n.api.cfg.Tester.Test(ctx, v, event)
+	event.ID, event.CreatedAt = millrace.NewID[millrace.EventID](), a.now()
+	status, message, ok := a.cfg.Tester.Test(ctx, v, event)
 	if ok {
 		return succeeded(), nil
 	}

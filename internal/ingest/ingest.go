@@ -96,7 +96,7 @@ func (b *batch) deliver(ctx context.Context, tx *store.Tx, e *millrace.Event) er
 		b.webhooks[e.EnvironmentID] = webhooks
 	}
 	for i := range webhooks {
-		if webhooks[i].ID == b.except || !webhooks[i].Wants(e.Name) {
+		if webhooks[i].ID == b.except || !webhooks[i].Wants(e.Name) || webhooks[i].Ignores(e) {
 			continue
 		}
 		if err := tx.QueueDelivery(ctx, &webhooks[i], e); err != nil {

@@ -51,10 +51,19 @@ type Options struct {
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
+	// SMTP sends notifications by mail; nil: none are sent. Its Dial is set by the server.
+	SMTP *SMTP
+
 	Limits Limits
 
 	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
 }
+
+// SMTP is a server that takes mails, and how it is spoken to.
+type SMTP = deliver.Mailer
+
+// SMTPMode says how the connection is protected: starttls, tls or none.
+type SMTPMode = deliver.TLSMode
 
 // Limits bound what sync job runs may do. Each of them is a default when it is 0.
 type Limits struct {
@@ -152,9 +161,16 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 func SQLitePath(dataDir string) string { return filepath.Join(dataDir, "millrace.db") }
 
 func (s *Server) assemble(ctx context.Context) error {
-	client := &http.Client{Transport: NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks})}
+	transport := NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks})
+	client := &http.Client{Transport: transport}
+	if s.opts.SMTP != nil {
+		mailer := *s.opts.SMTP
+		mailer.Dial = transport.DialContext
+		s.opts.SMTP = &mailer
+	}
 	sender, err := deliver.New(deliver.Config{
 		Client: client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
+		Mailer: s.opts.SMTP,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,11 @@ import (
 
 // LockWebhook returns a webhook and keeps others from changing it until the transaction ends.
 func (tx *Tx) LockWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
+	return tx.db.tables.webhook.get(ctx, tx, env, string(id), ordinary+tx.db.dialect.forUpdate())
+}
+
+// LockEndpoint is LockWebhook for notification destinations as well.
+func (tx *Tx) LockEndpoint(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
 	return tx.db.tables.webhook.get(ctx, tx, env, string(id), tx.db.dialect.forUpdate())
 }
 
@@ -24,10 +29,15 @@ func (tx *Tx) UpdateWebhook(ctx context.Context, v *millrace.Webhook) error {
 	if err != nil {
 		return err
 	}
+	config, err := seal(tx.db, v.Config, []byte("webhook.config"))
+	if err != nil {
+		return err
+	}
 	n, err := tx.exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, previous_secret = $7,
-previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10, ordering = $11, concurrency = $12, rate_limit = $13, rate_period = $14
-WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,
-		previous, int64(v.PreviousExpiresAt), v.SignatureEncoding, int64(v.UpdatedAt), string(v.Ordering), v.Concurrency, v.RateLimit, v.RatePeriod)
+previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10, ordering = $11, concurrency = $12, rate_limit = $13, rate_period = $14,
+label = $15, config = $16 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,
+		previous, int64(v.PreviousExpiresAt), v.SignatureEncoding, int64(v.UpdatedAt), string(v.Ordering), v.Concurrency, v.RateLimit, v.RatePeriod,
+		v.Label, config)
 	return changed(n, err, "webhook", string(v.ID))
 }
 

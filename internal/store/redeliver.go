@@ -16,7 +16,7 @@ func (tx *Tx) Redeliver(ctx context.Context, env millrace.EnvironmentID, id mill
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.LockWebhook(ctx, env, d.WebhookID); millrace.KindOf(err) == millrace.KindNotFound {
+	if _, err := tx.LockEndpoint(ctx, env, d.WebhookID); millrace.KindOf(err) == millrace.KindNotFound {
 		return nil, millrace.Errorf(millrace.KindConflict, "the webhook of this delivery was deleted")
 	} else if err != nil {
 		return nil, err

@@ -3,8 +3,15 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/millrace/millrace"
+)
+
+// What keeps webhooks and notification destinations, which share a table, apart.
+const (
+	ordinary    = " AND notification = ''"
+	destination = " AND notification <> ''"
 )
 
 func webhookTable(db *DB) *table[millrace.Webhook] {
@@ -33,10 +40,14 @@ func webhookTable(db *DB) *table[millrace.Webhook] {
 			hidden(number("attempt", func(v *row) *int64 { return &v.Attempt })),
 			hidden(stamp("not_before", func(v *row) *millrace.Time { return &v.NotBefore })),
 			stamp("failing_since", func(v *row) *millrace.Time { return &v.FailingSince }),
+			text("notification", func(v *row) *millrace.NotificationType { return &v.Notification }),
+			text("label", func(v *row) *string { return &v.Label }),
+			sealed(db, "webhook", "config", func(v *row) *json.RawMessage { return &v.Config }),
 			hidden(number("failing_told", func(v *row) *int64 { return &v.FailingTold })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
+		virtual: map[string]virtual{"type": {"t.notification", kindText}},
 		fill: func(tx *Tx, v *row) {
 			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
 			v.Concurrency = max(v.Concurrency, 1)
@@ -53,18 +64,27 @@ func (tx *Tx) InsertWebhook(ctx context.Context, v *millrace.Webhook) error {
 	return tx.db.tables.webhook.insert(ctx, tx, v)
 }
 
-// Webhook returns a webhook of the environment, or an error of KindNotFound.
+// Webhook returns a webhook of the environment, or an error of KindNotFound. Notification destinations are none.
 func (tx *Tx) Webhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
+	return tx.db.tables.webhook.get(ctx, tx, env, string(id), ordinary)
+}
+
+// Endpoint returns a webhook or a notification destination of the environment, or an error of KindNotFound.
+func (tx *Tx) Endpoint(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
 	return tx.db.tables.webhook.get(ctx, tx, env, string(id), "")
 }
 
 // ListWebhooks returns one page of the environment's webhooks. It returns an error of KindInvalid for a field, operator or
 // cursor that it does not know.
 func (tx *Tx) ListWebhooks(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.Webhook], error) {
+	q.Filters = append(slices.Clone(q.Filters), millrace.Filter{Field: "notification", Op: millrace.OpEq, Values: []string{""}})
 	return tx.db.tables.webhook.list(ctx, tx, env, q)
 }
 
 // DeleteWebhook removes a webhook, or returns an error of KindNotFound.
 func (tx *Tx) DeleteWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) error {
+	if _, err := tx.Webhook(ctx, env, id); err != nil {
+		return err
+	}
 	return tx.db.tables.webhook.remove(ctx, tx, env, string(id))
 }

@@ -1,0 +1,267 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"slices"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+const destinationNote = "slack needs config.webhook_url; email needs config.to; webhook needs config.target_url, and takes a secret or makes one, " +
+	"which only the answer to the create shows. What is secret of a Slack address is masked in every answer."
+
+// destinationView is a notification destination on the wire.
+type destinationView struct {
+	ID            millrace.WebhookID        `json:"id"`
+	EnvironmentID millrace.EnvironmentID    `json:"environment_id"`
+	Type          millrace.NotificationType `json:"type"`
+	Label         string                    `json:"label"`
+	IsActive      bool                      `json:"is_active" doc:"Set to false when it fails for too long, or answers 410."`
+	EventTypes    []string                  `json:"event_types" nullable:"true" doc:"The events that are told; null is all."`
+	Config        destinationConfig         `json:"config"`
+	FailingSince  millrace.Time             `json:"failing_since"`
+	CreatedAt     millrace.Time             `json:"created_at"`
+	UpdatedAt     millrace.Time             `json:"updated_at"`
+}
+
+func showDestination(v *millrace.Webhook) destinationView {
+	shown := destinationView{
+		ID: v.ID, EnvironmentID: v.EnvironmentID, Type: v.Notification, Label: v.Label, IsActive: v.IsActive,
+		Config: configOf(v), FailingSince: v.FailingSince, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+	}
+	_ = json.Unmarshal(v.EventTypes, &shown.EventTypes) // checked when saved
+	shown.Config.WebhookURL, shown.Config.Secret = mask(shown.Config.WebhookURL), ""
+	return shown
+}
+
+// mask shows of an address where it is, and hides the path, which lets anybody write to a channel.
+func mask(address string) string {
+	u, err := url.Parse(address)
+	if address == "" || err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/..."
+}
+
+// destinationConfig says where a destination is. Which members it takes follows from the type.
+type destinationConfig struct {
+	WebhookURL         string   `json:"webhook_url,omitempty" maxLength:"2048" doc:"slack: the address of the incoming webhook."`
+	IgnoredStatusCodes []int64  `json:"ignored_status_codes,omitempty" maxItems:"100" doc:"HTTP statuses of errors that are not told."`
+	To                 []string `json:"to,omitempty" maxItems:"50" doc:"email: who gets the mails."`
+	Cc                 []string `json:"cc,omitempty" maxItems:"50"`
+	Bcc                []string `json:"bcc,omitempty" maxItems:"50"`
+	SubjectPrefix      string   `json:"subject_prefix,omitempty" maxLength:"100" doc:"email: what every subject begins with."`
+	TargetURL          string   `json:"target_url,omitempty" maxLength:"2048" doc:"webhook: where events are sent by POST, signed as deliveries."`
+	Secret             string   `json:"secret,omitempty" maxLength:"512" doc:"webhook: the key of the signatures; a random UUID when absent."`
+}
+
+// configOf returns the config of a stored destination, with its secrets.
+func configOf(v *millrace.Webhook) destinationConfig {
+	c := v.Notice()
+	return destinationConfig{
+		WebhookURL: c.WebhookURL, IgnoredStatusCodes: c.IgnoredStatusCodes, To: c.To, Cc: c.Cc, Bcc: c.Bcc, SubjectPrefix: c.SubjectPrefix,
+		TargetURL: v.TargetURL, Secret: v.Secret,
+	}
+}
+
+// apply writes the config into a destination.
+func (c *destinationConfig) apply(v *millrace.Webhook) error {
+	v.TargetURL, v.Secret = c.TargetURL, c.Secret
+	if v.Notification == millrace.NotifyToWebhook && v.Secret == "" {
+		v.Secret = millrace.NewID[string]()
+	}
+	var err error
+	v.Config, err = json.Marshal(millrace.NotificationConfig{
+		WebhookURL: c.WebhookURL, IgnoredStatusCodes: c.IgnoredStatusCodes, To: c.To, Cc: c.Cc, Bcc: c.Bcc, SubjectPrefix: c.SubjectPrefix,
+	})
+	return err
+}
+
+// check returns what is wrong with the config of a destination of a type.
+func (c *destinationConfig) check(kind millrace.NotificationType) []millrace.Failure {
+	var out []millrace.Failure
+	fail := func(name, message string) {
+		out = append(out, millrace.Failure{Path: "config." + name, Message: message})
+	}
+	for _, m := range []struct {
+		name  string
+		given bool
+		owner millrace.NotificationType
+		need  bool
+	}{
+		{"webhook_url", c.WebhookURL != "", millrace.NotifySlack, true},
+		{"to", len(c.To) > 0, millrace.NotifyEmail, true},
+		{"cc", len(c.Cc) > 0, millrace.NotifyEmail, false},
+		{"bcc", len(c.Bcc) > 0, millrace.NotifyEmail, false},
+		{"subject_prefix", c.SubjectPrefix != "", millrace.NotifyEmail, false},
+		{"target_url", c.TargetURL != "", millrace.NotifyToWebhook, true},
+		{"secret", c.Secret != "", millrace.NotifyToWebhook, false},
+	} {
+		switch {
+		case m.given && m.owner != kind:
+			fail(m.name, fmt.Sprintf("belongs to type %s, not to %s", m.owner, kind))
+		case !m.given && m.need && m.owner == kind:
+			fail(m.name, "is required")
+		}
+	}
+	for name, address := range map[string]string{"webhook_url": c.WebhookURL, "target_url": c.TargetURL} {
+		for _, f := range checkTarget(address) {
+			fail(name, f.Message)
+		}
+	}
+	for _, list := range []struct {
+		name      string
+		addresses []string
+	}{{"to", c.To}, {"cc", c.Cc}, {"bcc", c.Bcc}} {
+		for i, address := range list.addresses {
+			if _, err := mail.ParseAddress(address); err != nil {
+				fail(fmt.Sprintf("%s[%d]", list.name, i), fmt.Sprintf("%q is not a mail address", shorten(address)))
+			}
+		}
+	}
+	for i, status := range c.IgnoredStatusCodes {
+		if status < 100 || status > 599 {
+			fail(fmt.Sprintf("ignored_status_codes[%d]", i), "must be an HTTP status, 100 to 599")
+		}
+	}
+	slices.SortFunc(out, func(a, b millrace.Failure) int { return compareText(a.Path, b.Path) })
+	return out
+}
+
+func compareText(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+type destinations struct {
+	*noun[millrace.WebhookID, millrace.Webhook, destinationView]
+}
+
+func (a *api) destinations() destinations {
+	return destinations{&noun[millrace.WebhookID, millrace.Webhook, destinationView]{
+		api: a, one: (*store.Tx).NotificationDestination, many: (*store.Tx).ListNotificationDestinations,
+		drop: (*store.Tx).DeleteNotificationDestination, show: each(showDestination),
+	}}
+}
+
+// destinationBody is the body of a create.
+type destinationBody struct {
+	Identity
+	Type       millrace.NotificationType `json:"type" enum:"slack,email,webhook"`
+	Label      string                    `json:"label,omitempty" maxLength:"500"`
+	IsActive   *bool                     `json:"is_active,omitempty" doc:"true when absent."`
+	EventTypes []string                  `json:"event_types,omitempty" maxItems:"200" doc:"The events to tell of; when absent, those that need somebody to act; all for all."`
+	Config     destinationConfig         `json:"config"`
+}
+
+func (b *destinationBody) validate(*api, json.RawMessage) []millrace.Failure {
+	return append(b.Config.check(b.Type), checkEventTypes(b.EventTypes)...)
+}
+
+func (*destinationBody) example() string {
+	return `{"type":"email","label":"On call","config":{"to":["on-call@example.com"],"subject_prefix":"[Millrace]"}}`
+}
+
+func (n destinations) create(ctx context.Context, in *createIn[destinationBody]) (*reply[destinationView], error) {
+	b := in.Data
+	if err := b.own(in.Environment); err != nil {
+		return nil, err
+	}
+	if b.EventTypes == nil {
+		b.EventTypes = millrace.DefaultNotificationEvents()
+	}
+	v := &millrace.Webhook{
+		ID: millrace.WebhookID(b.ID), EnvironmentID: in.Environment, Notification: b.Type, Label: b.Label, IsActive: true,
+		EventTypes: encodeEventTypes(b.EventTypes), SignatureEncoding: "base64", Ordering: millrace.OrderingStrict,
+	}
+	if b.Type != millrace.NotifyToWebhook {
+		v.RateLimit, v.RatePeriod = millrace.NotificationLimit, 60
+	}
+	if b.IsActive != nil {
+		v.IsActive = *b.IsActive
+	}
+	if err := b.Config.apply(v); err != nil {
+		return nil, err
+	}
+	out, err := n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) { return v, tx.InsertWebhook(ctx, v) })
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Config.Secret = v.Secret
+	return out, nil
+}
+
+// destinationPatch is the body of a change. Its config replaces that which is there.
+type destinationPatch struct {
+	Label      opt[string]            `json:"label,omitzero" maxLength:"500"`
+	IsActive   opt[bool]              `json:"is_active,omitzero" nullable:"false"`
+	EventTypes opt[[]string]          `json:"event_types,omitzero" maxItems:"200" doc:"null is all."`
+	Config     opt[destinationConfig] `json:"config,omitzero" nullable:"false" doc:"Replaces the config. A secret that is absent or masked as in the answers stays."`
+}
+
+func (b *destinationPatch) validate(*api, json.RawMessage) []millrace.Failure {
+	return checkEventTypes(b.EventTypes.Value)
+}
+
+func (n destinations) patch(ctx context.Context, in *patchIn[millrace.WebhookID, destinationPatch]) (*reply[destinationView], error) {
+	b := in.Data
+	return n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) {
+		v, err := tx.LockNotificationDestination(ctx, in.Environment, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		wake := b.Config.Sent || (!v.IsActive && b.IsActive.Value)
+		v.Label, v.IsActive = b.Label.or(v.Label), b.IsActive.or(v.IsActive)
+		if b.EventTypes.Sent {
+			v.EventTypes = encodeEventTypes(b.EventTypes.Value)
+		}
+		if b.Config.Sent {
+			config, old := b.Config.Value, configOf(v)
+			if config.WebhookURL == mask(old.WebhookURL) {
+				config.WebhookURL = old.WebhookURL
+			}
+			if config.Secret == "" {
+				config.Secret = old.Secret
+			}
+			if failures := config.check(v.Notification); len(failures) > 0 {
+				return nil, millrace.InvalidAll(failures)
+			}
+			if err := config.apply(v); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.UpdateWebhook(ctx, v); err != nil || !v.IsActive || !wake {
+			return v, err
+		}
+		v.FailingSince = 0
+		return v, tx.WakeWebhook(ctx, in.Environment, v.ID)
+	})
+}
+
+// destinationTest is the body of a test.
+type destinationTest struct {
+	ID string `json:"id" format:"uuid" doc:"The destination to test."`
+}
+
+func (n destinations) test(ctx context.Context, in *createIn[destinationTest]) (*reply[success], error) {
+	var v *millrace.Webhook
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		v, err = tx.NotificationDestination(ctx, in.Environment, millrace.WebhookID(lower(in.Data.ID)))
+		return err
+	})
+	if err != nil {
+		return nil, at("id", err)
+	}
+	return sendTest(ctx, n.api, v, millrace.EventTest)
+}
