@@ -261,7 +261,7 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 				case <-r.Context().Done():
 				}
 			}
-			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 		})}, Clock: time.Now})
 		if err != nil {
 			t.Fatal(err)

@@ -27,8 +27,9 @@ func newCrowd(size int) *crowd {
 	return &crowd{room: make(chan struct{}, size), slow: map[millrace.WebhookID]bool{}}
 }
 
-// enter reports false when the webhook is slow and there is no room for another one. Otherwise leave must be called.
-func (c *crowd) enter(id millrace.WebhookID) (leave func(), entered bool) {
+// enter reports false when the webhook is slow and there is no room for another one. Otherwise the function must be called when
+// it is left alone again.
+func (c *crowd) enter(id millrace.WebhookID) (func(), bool) {
 	c.mu.Lock()
 	slow := c.slow[id]
 	c.mu.Unlock()

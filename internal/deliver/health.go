@@ -98,15 +98,15 @@ func (a *alarm) lock(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (*m
 
 // tell emits the event of an alarm about a webhook whose state is stored.
 func (h *Health) tell(ctx context.Context, tx *store.Tx, w *millrace.Webhook, a *alarm) error {
-	name, message := millrace.EventWebhookFailing, "webhook keeps failing"
+	name := millrace.EventWebhookFailing
 	if a.reason != "" {
-		name, message = millrace.EventWebhookDisabled, "webhook set inactive"
+		name = millrace.EventWebhookDisabled
 	}
 	backlog, err := tx.BacklogOf(ctx, w)
 	if err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { h.log(context.WithoutCancel(ctx), message, *w, *a, backlog) })
+	tx.AfterCommit(func() { h.log(context.WithoutCancel(ctx), *w, *a, backlog) })
 	if h.emitter == nil {
 		return nil
 	}
@@ -120,8 +120,8 @@ func (h *Health) tell(ctx context.Context, tx *store.Tx, w *millrace.Webhook, a 
 	return h.emitter.EmitTx(ctx, tx, w.ID, e)
 }
 
-func (h *Health) log(ctx context.Context, message string, w millrace.Webhook, a alarm, backlog millrace.Backlog) {
-	h.logger.LogAttrs(ctx, slog.LevelWarn, message,
+func (h *Health) log(ctx context.Context, w millrace.Webhook, a alarm, backlog millrace.Backlog) {
+	attrs := []slog.Attr{
 		slog.String("environment_id", string(w.EnvironmentID)),
 		slog.String("webhook_id", string(w.ID)),
 		slog.Int64("failing_percent", a.percent),
@@ -131,7 +131,12 @@ func (h *Health) log(ctx context.Context, message string, w millrace.Webhook, a 
 		slog.String("error_class", a.last.ErrorClass),
 		slog.Int64("pending", backlog.Pending),
 		slog.Int64("parked_runs", backlog.ParkedRuns),
-	)
+	}
+	if a.reason != "" {
+		h.logger.LogAttrs(ctx, slog.LevelWarn, "webhook set inactive", attrs...)
+		return
+	}
+	h.logger.LogAttrs(ctx, slog.LevelWarn, "webhook keeps failing", attrs...)
 }
 
 // Judge takes note of the outcome of a delivery that was not sent by the webhook's pump. The webhook is as it was read before;

@@ -21,7 +21,7 @@ func TestHookConfigsAreChecked(t *testing.T) {
 		return `{"signature_verification":{"format":"` + format + `","config":` + config + `}}`
 	}
 	for _, c := range []struct{ webhook, path, says string }{
-		{`{"payload_transfrom":"body"}`, "config.webhook.payload_transfrom", "payload_transform"},
+		{`{"payload_transfor":"body"}`, "config.webhook.payload_transfor", "payload_transform"},
 		{`{"payload_transform":"body.("}`, "config.webhook.payload_transform", ""},
 		{`{"handle_verification":"{"}`, "config.webhook.handle_verification", ""},
 		{`{"signature_verification":{"config":{}}}`, "config.webhook.signature_verification.format", "missing"},

@@ -42,7 +42,7 @@ func (f *WorkflowFields) check() []millrace.Failure {
 				out = append(out, millrace.Failure{Path: "run_if", Message: "differs from config.run_if; send one of them"})
 			}
 		}
-		out = append(out, f.Config.WorkflowControls.check("config")...)
+		out = append(out, f.Config.check("config")...)
 		if f.Config.Steps != nil {
 			out = append(out, f.Config.Steps.check("config.steps")...)
 			if f.Steps != nil {

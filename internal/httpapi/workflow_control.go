@@ -13,7 +13,7 @@ import (
 type period struct{ json.RawMessage }
 
 // Schema allows text and a number of seconds.
-func (period) Schema(huma.Registry) *huma.Schema {
+func (*period) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Description: "A whole number with a unit, s, m, h or d, or a number of seconds; at most 30 days.",
 		OneOf:       []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeInteger}}, Examples: []any{"30s"},

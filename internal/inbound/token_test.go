@@ -97,7 +97,7 @@ func TestTokens(t *testing.T) {
 	}
 	good := claimsUntil(time.Minute)
 	shortened := token(t, jose.ES256, i.ec, "ec", good)
-	v := &verifier{clock: func() time.Time { return tokenNow() }, keys: newKeySets(http.DefaultClient, func() time.Time { return tokenNow() })}
+	v := &verifier{clock: tokenNow, keys: newKeySets(http.DefaultClient, tokenNow)}
 	for _, c := range []struct {
 		name      string
 		signature millrace.HookSignature

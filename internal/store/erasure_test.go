@@ -16,7 +16,6 @@ import (
 // customer is an account with a text that stands wherever its data may stand.
 type customer struct {
 	account millrace.IntegratedAccountID
-	tenant  string
 	marker  string
 }
 

@@ -41,10 +41,7 @@ func (p logPart) sql(c *clause, q millrace.LogQuery, cur *logCursor) string {
 		at := c.bind(int64(cur.At))
 		conditions = append(conditions, fmt.Sprintf("(d.created_at < %s OR (d.created_at = %s AND %s < %s))", at, at, p.id, c.bind(cur.ID)))
 	}
-	where := p.from
-	for _, condition := range conditions {
-		where += " AND " + condition
-	}
+	where := strings.Join(append([]string{p.from}, conditions...), " AND ")
 	return fmt.Sprintf("SELECT %s FROM %s ORDER BY d.created_at DESC, %s DESC LIMIT %d", p.columns, where, p.id, q.Limit+1)
 }
 

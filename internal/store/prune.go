@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
@@ -132,12 +134,8 @@ func windowArgs(p *Prune, end Mark) []any {
 }
 
 func (tx *Tx) removeFree(ctx context.Context, k *prunable, p *Prune, end Mark) ([]string, error) {
-	query := "DELETE FROM " + k.table + " AS t WHERE " + inWindow
-	for _, condition := range []string{k.among, k.free} {
-		if condition != "" {
-			query += " AND " + condition
-		}
-	}
+	conditions := slices.DeleteFunc([]string{inWindow, k.among, k.free}, func(c string) bool { return c == "" })
+	query := "DELETE FROM " + k.table + " AS t WHERE " + strings.Join(conditions, " AND ")
 	args := append(windowArgs(p, end), k.args...)
 	var ids []string
 	err := tx.each(ctx, query+" RETURNING id", args, func(r rows) error {

@@ -27,7 +27,6 @@ type clockwork struct {
 	now     time.Time
 	live    map[string]time.Time // tasks of workflow runs, by key
 	running string
-	done    bool
 	runner  *workflow.Runner
 	matcher *trigger.Matcher
 }
@@ -387,7 +386,7 @@ func (r *trial) checkDecisions(runs map[millrace.WorkflowRunID]*millrace.Workflo
 			continue
 		}
 		run := runs[d.WorkflowRunID]
-		switch d.Outcome {
+		switch d.Outcome { //nolint:exhaustive // the others are like a match here
 		case millrace.OutcomeDeduplicated:
 			continue
 		case millrace.OutcomeSkipped:
