@@ -64,7 +64,19 @@ func (s *Sender) mail(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return Outcome{Kind: Retry, ErrorClass: ClassInvalid}
 	}
-	client, err := s.mailer.client(ctx)
+	var open net.Conn
+	mailer := *s.mailer
+	mailer.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		var err error
+		open, err = s.mailer.Dial(ctx, network, address)
+		return open, err
+	}
+	defer func() {
+		if open != nil {
+			_ = open.Close() // a client that gives up at the greeting leaves it open
+		}
+	}()
+	client, err := mailer.client(ctx)
 	if err != nil {
 		return Outcome{Kind: Retry, ErrorClass: ClassInvalid}
 	}
@@ -119,7 +131,11 @@ func (m *Mailer) client(ctx context.Context) (*mail.Client, error) {
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
 	if m.User != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.User), mail.WithPassword(m.Password))
+		auth := mail.SMTPAuthAutoDiscover
+		if m.TLS == TLSImplicit {
+			auth = mail.SMTPAuthPlain // the client does not know that the connection is protected, and finds no other
+		}
+		options = append(options, mail.WithSMTPAuth(auth), mail.WithUsername(m.User), mail.WithPassword(m.Password))
 	}
 	return mail.NewClient(m.Host, options...)
 }
