@@ -109,7 +109,7 @@ func (p *noticePayload) about(event string) notice {
 	case millrace.EventRunFailed:
 		return notice{"A sync job run failed", []string{
 			fmt.Sprintf("Run %s of sync job %s for account %s.", p.ID, p.SyncJobID, p.AccountID),
-			"Why: " + reason(p.Error), "See GET /sync-job-run/" + p.ID + " and GET /log?log_type=sync_job_run.",
+			"Why: " + reason(p.Error), "See GET /sync-job-run/" + p.ID + ".",
 		}}
 	case millrace.EventCronFailed:
 		return notice{"A schedule could not start a run", []string{

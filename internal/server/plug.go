@@ -39,6 +39,8 @@ func (t tester) Test(ctx context.Context, w *millrace.Webhook, e *millrace.Event
 	switch {
 	case o.Kind == deliver.Delivered:
 		return o.Status, "", true
+	case o.ErrorClass == deliver.ClassMail:
+		return o.Status, o.Response, false // what a mail server answers has no other words
 	case o.Status != 0:
 		return o.Status, http.StatusText(o.Status), false
 	}
