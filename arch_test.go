@@ -63,6 +63,7 @@ var third = map[string][]string{
 	"github.com/go-jose/go-jose/v4":    {"internal/inbound"},
 	"github.com/wneessen/go-mail":      {"internal/deliver"},
 	"github.com/alecthomas/kong":       {"cmd/millrace"},
+	"github.com/prometheus":            {"internal/server"},
 }
 
 type pkg struct {

@@ -132,6 +132,7 @@ type serveCmd struct {
 	keepFlags
 	smtpFlags
 	Addr         string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	MetricsAddr  string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
 	Dev          bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
 	AllowNetwork []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
 	HeaderPrefix string        `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
@@ -152,6 +153,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
+	opts.MetricsAddr = c.MetricsAddr
 	if c.MaxFailure < time.Minute {
 		return fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure)
 	}

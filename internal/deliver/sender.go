@@ -36,6 +36,8 @@ type Config struct {
 	Client *http.Client
 	// Clock tells the time that is signed, stored and compared.
 	Clock func() time.Time
+	// Observe is told the outcome of each attempt; nil: nobody is.
+	Observe func(Outcome)
 	// Logger takes one line per attempt; nil: none.
 	Logger *slog.Logger
 	// Timeout of one attempt; 0: 15 s; at most 30 s.
@@ -55,6 +57,7 @@ type Sender struct {
 	client    *http.Client
 	clock     func() time.Time
 	logger    *slog.Logger
+	observe   func(Outcome)
 	timeout   time.Duration
 	prefix    string
 	userAgent string
@@ -71,7 +74,7 @@ func New(c Config) (*Sender, error) {
 		return nil, errors.New("deliver: a clock is required")
 	}
 	s := &Sender{
-		client: ownClient(c.Client), clock: c.Clock, logger: c.Logger, timeout: c.Timeout,
+		client: ownClient(c.Client), clock: c.Clock, logger: c.Logger, observe: c.Observe, timeout: c.Timeout,
 		prefix: c.HeaderPrefix, userAgent: c.UserAgent, mailer: c.Mailer, jitter: c.Jitter,
 	}
 	if c.Mailer != nil {
@@ -184,6 +187,9 @@ func (s *Sender) attempt(ctx context.Context, m Message, started time.Time) Outc
 
 // log writes the one line of an attempt: ids and figures, never the URL (it may hold credentials), bodies or secrets.
 func (s *Sender) log(ctx context.Context, m Message, o Outcome) {
+	if s.observe != nil {
+		s.observe(o)
+	}
 	level := slog.LevelInfo
 	if o.Kind != Delivered || o.Unusual() {
 		level = slog.LevelWarn

@@ -71,9 +71,10 @@ type Config struct {
 	// Ready says why the server cannot do its work. Nil: only the database is asked.
 	Ready func(ctx context.Context) error
 
-	Logger  *slog.Logger     // nil: nothing is logged
-	Clock   func() time.Time // nil: time.Now
-	MaxBody int64            // 0: DefaultMaxBody
+	Observe func(route string, status int, took time.Duration) // told of each request; nil: nobody is
+	Logger  *slog.Logger                                       // nil: nothing is logged
+	Clock   func() time.Time                                   // nil: time.Now
+	MaxBody int64                                              // 0: DefaultMaxBody
 }
 
 // api is the handler of the whole API.

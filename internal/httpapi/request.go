@@ -22,6 +22,7 @@ type request struct {
 	http        *http.Request
 	environment millrace.EnvironmentID // of the token
 	sent        string                 // the path as it was sent, escaped
+	route       string                 // the pattern of the route; empty: none
 	cause       error                  // of an internal error, for the log line
 }
 
@@ -61,7 +62,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				writeEnvelope(rec, e)
 			}
 		}
-		a.log(ctx, req, rec, a.cfg.Clock().Sub(start).Milliseconds())
+		took := a.cfg.Clock().Sub(start)
+		if a.cfg.Observe != nil {
+			a.cfg.Observe(req.route, rec.status, took)
+		}
+		a.log(ctx, req, rec, took.Milliseconds())
 	}()
 	a.route(rec, r, req)
 }
@@ -121,6 +126,7 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, req *request) {
 		writeEnvelope(w, a.unrouted(fallback, r))
 		return
 	}
+	req.route = pattern
 	if a.access[pattern] == bearer {
 		token, err := a.tokens.read(r.Context(), r.Header.Get("Authorization"))
 		if err == nil {

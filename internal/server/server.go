@@ -41,6 +41,7 @@ type Options struct {
 	AllowNetworks []netip.Prefix // further networks that outbound requests may go to
 	HeaderPrefix  string         // of the signature header; empty: Truto
 	UserAgent     string         // of deliveries; empty: truto
+	MetricsAddr   string         // where to serve metrics, without any token; empty: nowhere
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
 	OnToken       func(string)     // called with the token that the first start creates
@@ -93,6 +94,8 @@ type Server struct {
 	stopTick context.CancelFunc
 	listener net.Listener
 	http     *http.Server
+	metrics  *metrics
+	scrapes  *http.Server // nil: metrics are not served
 	served   chan error
 }
 
@@ -168,8 +171,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		mailer.Dial = transport.DialContext
 		s.opts.SMTP = &mailer
 	}
+	s.metrics = newMetrics(s.db, s.opts.Clock, s.opts.Logger)
 	sender, err := deliver.New(deliver.Config{
-		Client: client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
+		Observe: s.metrics.attempt,
+		Client:  client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
 		Mailer: s.opts.SMTP,
 	})
 	if err != nil {
@@ -216,7 +221,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
 			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit,
-			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit,
+			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
@@ -238,7 +243,8 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 	}
 	limits := s.opts.Limits
 	runs, err := syncjob.New(syncjob.Config{
-		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
+		Observe: s.metrics.progress,
+		DB:      s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
 		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, health, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 		MaxPages: limits.Pages, MaxRecursion: limits.Recursion, MaxRunTime: limits.RunTime,
@@ -263,6 +269,10 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.opts.Addr); err != nil {
 		return fmt.Errorf("listen on %s: %w", s.opts.Addr, err)
 	}
+	if err := s.serveMetrics(ctx); err != nil {
+		_ = s.listener.Close()
+		return err
+	}
 	if err := s.queue.Start(ctx); err != nil {
 		_ = s.listener.Close()
 		return fmt.Errorf("start queue: %w", err)
@@ -275,6 +285,24 @@ func (s *Server) Start(ctx context.Context) error {
 	s.ticking.Go(func() { s.ticker.Run(ticking) })
 	go func() { s.served <- s.http.Serve(s.listener) }()
 	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)))
+	return nil
+}
+
+// serveMetrics serves metrics, if they are wanted.
+func (s *Server) serveMetrics(ctx context.Context) error {
+	if s.opts.MetricsAddr == "" {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.opts.MetricsAddr)
+	if err != nil {
+		return fmt.Errorf("listen for metrics on %s: %w", s.opts.MetricsAddr, err)
+	}
+	s.scrapes = &http.Server{
+		Handler: s.metrics.handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+	}
+	go func() { _ = s.scrapes.Serve(l) }()
+	s.opts.Logger.InfoContext(ctx, "serving metrics", slog.String("addr", l.Addr().String()))
 	return nil
 }
 
@@ -299,6 +327,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	if s.listener != nil {
 		errs = append(errs, s.http.Shutdown(ctx), s.queue.Stop(ctx))
+	}
+	if s.scrapes != nil {
+		errs = append(errs, s.scrapes.Shutdown(ctx))
 	}
 	if s.accepter != nil {
 		s.accepter.Stop()

@@ -95,6 +95,7 @@ func (s *slice) accept(ctx context.Context, e *evaluation, c *callFrame, n *node
 	counted := e.counts.of(n.request.resource, n.request.method)
 	counted.Pages++
 	counted.Fetched += int64(len(res.Records))
+	s.r.cfg.Observe(1, int64(len(res.Records)), 0)
 	c.Page++
 	c.Cursor, c.Ended = res.Next, len(res.Next) == 0
 	s.settled()

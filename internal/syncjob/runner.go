@@ -16,10 +16,11 @@ type Config struct {
 	DB      *store.DB
 	Fetcher Fetcher
 	Sender  Sender
-	Emitter Emitter          // nil: events of runs go to their own webhooks only
-	Clock   func() time.Time // the clock of the store
-	Logger  *slog.Logger     // nil: none
-	Jitter  func() float64   // numbers in [0, 1) that spread repetitions; nil: random
+	Emitter Emitter                               // nil: events of runs go to their own webhooks only
+	Clock   func() time.Time                      // the clock of the store
+	Logger  *slog.Logger                          // nil: none
+	Observe func(pages, fetched, delivered int64) // told what runs have done; nil: nobody is
+	Jitter  func() float64                        // numbers in [0, 1) that spread repetitions; nil: random
 
 	Slice        time.Duration   // how long a slice works; 0: 7 s
 	Soon         time.Duration   // how long an answer to a delivery may stay unwritten while the next page is fetched; 0: 10 ms; negative: not at all
@@ -56,6 +57,9 @@ func New(cfg Config) (*Runner, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(int64, int64, int64) {}
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64

@@ -58,6 +58,7 @@ func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error 
 func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error {
 	if p.frozen.Event == millrace.EventRunRecord {
 		s.stats.of(p.frozen.Resource, p.frozen.Method).Persisted += p.frozen.Records
+		s.r.cfg.Observe(0, 0, p.frozen.Records)
 	}
 	next := *s.run
 	next.ParkedSince, next.RetryAt = 0, s.point.NotBefore

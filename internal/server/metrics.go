@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// figuresEvery bounds how often the database is asked for figures, however many scrape.
+const figuresEvery = 15 * time.Second
+
+// metrics are what Prometheus sees: counters of what this process did, and figures that the database knows for all. No label has
+// values without bound.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	attempts *prometheus.CounterVec
+	pages    prometheus.Counter
+	fetched  prometheus.Counter
+	sent     prometheus.Counter
+}
+
+func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_" + name, Help: help})
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "millrace_http_request_duration_seconds", Help: "Requests to the API, by route and status.",
+			Buckets: []float64{0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10},
+		}, []string{"route", "status"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "millrace_delivery_attempts_total", Help: "Requests to webhooks, by their outcome and the class of the error.",
+		}, []string{"outcome", "error_class"}),
+		pages:   counter("pages_fetched_total", "Pages that sync job runs got from third parties."),
+		fetched: counter("records_fetched_total", "Records on these pages."),
+		sent:    counter("records_delivered_total", "Records that webhooks have taken."),
+	}
+	m.registry.MustRegister(
+		m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (m *metrics) request(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) attempt(o deliver.Outcome) {
+	m.attempts.WithLabelValues(string(o.Kind), o.ErrorClass).Inc()
+}
+
+func (m *metrics) progress(pages, fetched, delivered int64) {
+	m.pages.Add(float64(pages))
+	m.fetched.Add(float64(fetched))
+	m.sent.Add(float64(delivered))
+}
+
+// figures collects what the database knows.
+type figures struct {
+	db     *store.DB
+	clock  func() time.Time
+	logger *slog.Logger
+
+	databaseBytes, tableRows, tableBytes, backlog, oldest, parked, runs, webhooks, tasks *prometheus.Desc
+
+	mu   sync.Mutex
+	last *store.Figures
+	at   time.Time
+}
+
+func newFigures(db *store.DB, clock func() time.Time, logger *slog.Logger) *figures {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("millrace_"+name, help, labels, nil)
+	}
+	return &figures{
+		db: db, clock: clock, logger: logger,
+		databaseBytes: desc("database_bytes", "Size of the database."),
+		tableRows:     desc("table_rows", "Rows of a table, estimated.", "table"),
+		tableBytes:    desc("table_bytes", "Size of a table with its indexes; PostgreSQL only.", "table"),
+		backlog:       desc("webhook_backlog_deliveries", "Deliveries of events that are not finished, of all webhooks."),
+		oldest:        desc("webhook_backlog_oldest_age_seconds", "Age of the oldest of them; 0 when there is none."),
+		parked:        desc("sync_job_runs_parked", "Sync job runs that wait for their webhook."),
+		runs:          desc("sync_job_runs_open", "Sync job runs that have not ended, by status.", "status"),
+		webhooks:      desc("webhooks", "Webhooks: active, failing (and still active) and inactive.", "state"),
+		tasks:         desc("tasks", "Tasks of the queue.", "kind", "state"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (f *figures) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{f.databaseBytes, f.tableRows, f.tableBytes, f.backlog, f.oldest, f.parked, f.runs, f.webhooks, f.tasks} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *figures) Collect(out chan<- prometheus.Metric) {
+	got, now := f.get()
+	if got == nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(f.databaseBytes, float64(got.DatabaseBytes))
+	for _, t := range got.Tables {
+		gauge(f.tableRows, float64(t.Rows), t.Name)
+		if t.Bytes > 0 {
+			gauge(f.tableBytes, float64(t.Bytes), t.Name)
+		}
+	}
+	gauge(f.backlog, float64(got.Pending))
+	age := 0.0
+	if got.OldestPending != 0 {
+		age = max(0, now.Sub(got.OldestPending.Std()).Seconds())
+	}
+	gauge(f.oldest, age)
+	gauge(f.parked, float64(got.ParkedRuns))
+	for _, status := range []string{"created", "running", "rate_limited"} {
+		gauge(f.runs, float64(got.Runs[status]), status)
+	}
+	for _, state := range []string{"active", "failing", "inactive"} {
+		gauge(f.webhooks, float64(got.Webhooks[state]), state)
+	}
+	for s, n := range got.Tasks {
+		gauge(f.tasks, float64(n), s.Kind, s.State)
+	}
+}
+
+// get returns figures that are not old. When the database does not answer there are none, and the scrape shows the rest.
+func (f *figures) get() (*store.Figures, time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.clock()
+	if f.last != nil && now.Sub(f.at) < figuresEvery {
+		return f.last, now
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := f.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		f.last, err = tx.Figures(ctx)
+		return err
+	})
+	f.at = now
+	if err != nil {
+		f.last = nil
+		f.logger.LogAttrs(ctx, slog.LevelWarn, "read figures for metrics", slog.String("err", err.Error()))
+	}
+	return f.last, now
+}
