@@ -11,6 +11,7 @@ func (a *api) routes() {
 	a.connectionRoutes()
 	a.thirdPartyRoutes()
 	a.workRoutes()
+	a.eventRoutes()
 	a.inboundRoutes()
 }
 
@@ -143,7 +144,10 @@ func (a *api) workRoutes() {
 	handle(a, bearer, "GET /workflow-run", "List workflow runs", a.workflowRuns().list)
 	handle(a, bearer, "GET /workflow-run/{id}", "Get a workflow run", a.workflowRuns().get)
 	handle(a, bearer, "DELETE /workflow-run/{id}", "Delete a workflow run", a.workflowRuns().delete)
+}
 
+// eventRoutes are about what has happened.
+func (a *api) eventRoutes() {
 	events := a.events()
 	handle(a, bearer, "GET /event", "List events", events.list)
 	handle(a, bearer, "POST /event", "Send an event of your own", events.create, note(eventNote))

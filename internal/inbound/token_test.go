@@ -57,7 +57,8 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{
 		map[string]string{"kty": "unknown"},
-		jose.JSONWebKey{Key: i.ec.Public(), KeyID: "ec", Use: "sig"}, jose.JSONWebKey{Key: i.rsa.Public(), KeyID: "rsa"},
+		jose.JSONWebKey{Key: i.ec.Public(), KeyID: "ec", Use: "sig"},
+		jose.JSONWebKey{Key: i.rsa.Public(), KeyID: "rsa"},
 	}})
 }
 

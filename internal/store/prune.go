@@ -35,28 +35,36 @@ func (tx *Tx) prunable(kind millrace.Kept, before millrace.Time) (prunable, erro
 	switch kind {
 	case millrace.KeptDeliveries:
 		// What waits for a webhook that is inactive or deleted waits no longer than anything else is kept.
-		return prunable{table: "delivery", args: old, free: `t.delivered_at < $6 AND NOT (t.status = 'pending' AND (
+		return prunable{
+			table: "delivery", args: old, free: `t.delivered_at < $6 AND NOT (t.status = 'pending' AND (
 t.sync_job_run_id = '' AND EXISTS (SELECT 1 FROM webhook AS w WHERE w.id = t.webhook_id AND w.is_active = TRUE)
 OR t.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = t.sync_job_run_id AND r.status ` + openRun + `)))`,
-			parts: []part{{table: "delivery_attempt", column: "delivery_id"}, {"run_log", "delivery_id", "delivery_id <> ''"}}}, nil
+			parts: []part{{table: "delivery_attempt", column: "delivery_id"}, {"run_log", "delivery_id", "delivery_id <> ''"}},
+		}, nil
 	case millrace.KeptEvents:
-		return prunable{table: "event", free: `NOT EXISTS (SELECT 1 FROM event_batch AS b WHERE b.id = t.batch_id)
+		return prunable{
+			table: "event", free: `NOT EXISTS (SELECT 1 FROM event_batch AS b WHERE b.id = t.batch_id)
 AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.event_id = t.id AND d.status = 'pending' AND d.sequence > 0)
 AND NOT EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.status IN ('created', 'running'))`,
-			parts: []part{{table: "decision", column: "event_id"}}}, nil
+			parts: []part{{table: "decision", column: "event_id"}},
+		}, nil
 	case millrace.KeptWorkflowRuns:
 		// Rate limits count runs of the longest period that there is.
-		return prunable{table: "workflow_run", free: "t.status NOT IN ('created', 'running') AND t.slot = 0 AND t.finished_at < $6 AND t.rate_at < $7",
+		return prunable{
+			table: "workflow_run", free: "t.status NOT IN ('created', 'running') AND t.slot = 0 AND t.finished_at < $6 AND t.rate_at < $7",
 			args:  append(old, int64(tx.Now().Add(-millrace.MaxPeriod.Duration()))),
-			parts: []part{{table: "workflow_step", column: "workflow_run_id"}}}, nil
+			parts: []part{{table: "workflow_step", column: "workflow_run_id"}},
+		}, nil
 	case millrace.KeptSyncJobRuns:
 		// The next run of a job for an account asks when the last completed one began.
-		return prunable{table: "sync_job_run", args: old, free: `t.status NOT ` + openRun + ` AND t.finished_at < $6
+		return prunable{
+			table: "sync_job_run", args: old, free: `t.status NOT ` + openRun + ` AND t.finished_at < $6
 AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = t.id AND w.waiting_for <> '')
 AND NOT (t.status = 'completed' AND EXISTS (SELECT 1 FROM sync_job AS j WHERE j.id = t.sync_job_id) AND NOT EXISTS (SELECT 1 FROM sync_job_run AS n
 WHERE n.environment_id = t.environment_id AND n.sync_job_id = t.sync_job_id AND n.integrated_account_id = t.integrated_account_id
 AND n.status = 'completed' AND n.started_at >= t.started_at AND (n.started_at > t.started_at OR n.id < t.id)))`,
-			parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "frozen_delivery", column: "sync_job_run_id"}}}, nil
+			parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "frozen_delivery", column: "sync_job_run_id"}},
+		}, nil
 	case millrace.KeptRunLogs:
 		return prunable{table: "run_log", among: "t.delivery_id = ''"}, nil
 	case millrace.KeptFires:

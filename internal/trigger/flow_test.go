@@ -27,22 +27,26 @@ func TestNodesMatchAtOnce(t *testing.T) {
 			"debounce": {millrace.WorkflowConfig{Debounce: &millrace.Debounce{Period: 3600}}, map[millrace.Outcome]int{"debounced": nodes * each}, 1},
 			"rate": {
 				millrace.WorkflowConfig{RateLimit: &millrace.RateLimit{Limit: 3, Period: 3600}},
-				map[millrace.Outcome]int{"matched": 3, "throttled": nodes*each - 3}, nodes * each,
+				map[millrace.Outcome]int{"matched": 3, "throttled": nodes*each - 3},
+				nodes * each,
 			},
 			"skip": {
 				millrace.WorkflowConfig{Concurrency: &millrace.Concurrency{Limit: 2, OnConflict: millrace.ConflictSkip}},
-				map[millrace.Outcome]int{"matched": 2, "skipped": nodes*each - 2}, 2,
+				map[millrace.Outcome]int{"matched": 2, "skipped": nodes*each - 2},
+				2,
 			},
 			"cancel": {
 				millrace.WorkflowConfig{Concurrency: &millrace.Concurrency{Limit: 2, OnConflict: millrace.ConflictCancelRunning}},
-				map[millrace.Outcome]int{"matched": 2, "cancelled": nodes*each - 2}, nodes * each,
+				map[millrace.Outcome]int{"matched": 2, "cancelled": nodes*each - 2},
+				nodes * each,
 			},
 			"both": { // locks of several keys
 				millrace.WorkflowConfig{
 					IdempotencyKey: "n", RateLimit: &millrace.RateLimit{Key: "n", Limit: 1, Period: 60},
 					Concurrency: &millrace.Concurrency{Key: "n", Limit: 1, OnConflict: millrace.ConflictSkip},
 				},
-				map[millrace.Outcome]int{"matched": each, "deduplicated": (nodes - 1) * each}, each,
+				map[millrace.Outcome]int{"matched": each, "deduplicated": (nodes - 1) * each},
+				each,
 			},
 		} {
 			w := &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:" + name, Event: "custom:" + name, Config: c.config}
