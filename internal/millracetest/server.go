@@ -37,6 +37,9 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 	if change != nil {
 		change(&opts)
 	}
+	if !isPostgres(url) {
+		storetest.Prepare(t, server.SQLitePath(opts.DataDir))
+	}
 	s, err := server.New(t.Context(), opts)
 	if err != nil {
 		t.Fatalf("new server: %v", err)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,7 @@ func Postgres(t testing.TB) string {
 // Open opens a store with a test cipher and a queue that records tasks in memory.
 func Open(t testing.TB, url string) *store.DB {
 	t.Helper()
+	Prepare(t, url)
 	db, err := store.Open(t.Context(), store.Config{URL: url, Cipher: Cipher{}})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
@@ -104,6 +106,43 @@ func Open(t testing.TB, url string) *store.DB {
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
+
+// Prepare puts a database with our tables, and nothing in them, where SQLite shall have a new one. Making the tables takes seconds
+// under the race detector. It does nothing for PostgreSQL, nor when the file is there.
+func Prepare(t testing.TB, path string) {
+	t.Helper()
+	if strings.Contains(path, "://") {
+		return
+	}
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	file, err := migrated()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		t.Fatalf("prepare store: %v", err)
+	}
+}
+
+// migrated is the file of a database with our tables.
+var migrated = sync.OnceValues(func() ([]byte, error) { //nolint:gochecknoglobals // made once for all tests of a package
+	dir, err := os.MkdirTemp("", "millrace-storetest")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "millrace.db")
+	db, err := store.Open(context.Background(), store.Config{URL: path, Cipher: Cipher{}})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // Tasks returns the tasks that were enqueued by committed transactions, in order.
 func Tasks(db *store.DB) []millrace.Task {
