@@ -38,6 +38,8 @@ func classify(err error) string {
 		verify  *tls.CertificateVerificationError
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
+		alert   tls.AlertError
+		op      *net.OpError
 		timeout net.Error
 	)
 	switch {
@@ -49,7 +51,9 @@ func classify(err error) string {
 		return "timeout"
 	case errors.As(err, &dns):
 		return "dns"
-	case errors.As(err, &record), errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host):
+	case errors.As(err, &record), errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &alert):
+		return "tls"
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"): // how crypto/tls reports the alerts of either side
 		return "tls"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
