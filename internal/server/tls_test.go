@@ -97,7 +97,7 @@ func TestTLSErrors(t *testing.T) {
 		if o.ErrorClass != c.class || (o.Kind == deliver.Delivered) != (c.class == "") {
 			t.Errorf("%s: delivery: got %s %q, want class %q", name, o.Kind, o.ErrorClass, c.class)
 		}
-		if got := fetchFrom(t.Context(), t, client, c.url); got != c.class {
+		if got := fetchFrom(t.Context(), t, client, c.url, 20*time.Second); got != c.class {
 			t.Errorf("%s: fetch: got class %q, want %q", name, got, c.class)
 		}
 	}
