@@ -268,7 +268,7 @@ func manyVariables(n int) string {
 // of its limits. The second run has no limit of steps, so that only the deadline
 // and the limits of size are left to stop it.
 func TestAttacks(t *testing.T) {
-	skipUnderRace(t)
+	skipUnlessAlone(t)
 	for group, cases := range map[string][]attack{
 		"recursion": recursionAttacks(), "growth": growthAttacks(), "patterns": patternsAttacks(),
 		"walks": walksAttacks(), "sources": sourcesAttacks(),

@@ -143,7 +143,7 @@ func hostile() []string {
 }
 
 func TestHostile(t *testing.T) { //nolint:paralleltest // measures memory
-	skipUnderRace(t)
+	skipUnlessAlone(t)
 	data, err := jsonata.FromJSON([]byte(diffData))
 	if err != nil {
 		t.Fatal(err)
