@@ -68,6 +68,10 @@ func TestStop(t *testing.T) {
 		const key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 		worker := millracetest.Start(t, url, func(o *server.Options) { o.EncryptionKey = key })
 		client := worker.Client
+		if strings.HasPrefix(url, "postgres") {
+			other := millracetest.Start(t, url, func(o *server.Options) { o.EncryptionKey = key })
+			client = millracetest.NewClient(other.Base, client.Token)
+		}
 		db := millracetest.OpenStore(t, url)
 		cases := []struct {
 			name, resource, hook string
@@ -96,10 +100,6 @@ func TestStop(t *testing.T) {
 				run := runOf(t, client, all[i].id)
 				return c.stands(all[i].still, run), run
 			})
-		}
-		if strings.HasPrefix(url, "postgres") {
-			other := millracetest.Start(t, url, func(o *server.Options) { o.EncryptionKey = key })
-			client = millracetest.NewClient(other.Base, client.Token)
 		}
 		stop := func(name, id string) {
 			var run map[string]any
