@@ -386,7 +386,11 @@ func (r *trial) checkDecisions(runs map[millrace.WorkflowRunID]*millrace.Workflo
 			continue
 		}
 		run := runs[d.WorkflowRunID]
-		switch d.Outcome { //nolint:exhaustive // the others are like a match here
+		outcome := d.Outcome
+		if outcome == millrace.OutcomeCancelled && c.Debounce != nil {
+			outcome = millrace.OutcomeDebounced // as it was before a later run cancelled the one that it led to
+		}
+		switch outcome { //nolint:exhaustive // the others are like a match here
 		case millrace.OutcomeDeduplicated:
 			continue
 		case millrace.OutcomeSkipped:
