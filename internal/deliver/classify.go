@@ -1,14 +1,14 @@
 package deliver
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"syscall"
+
+	"github.com/millrace/millrace/internal/netfault"
 )
 
 // classify names what went wrong before there was an answer.
@@ -21,7 +21,7 @@ func classify(err error) string {
 		return ClassBlocked
 	case errors.As(err, &dns):
 		return ClassDNS
-	case isTLS(err):
+	case netfault.IsTLS(err), errors.Is(err, http.ErrSchemeMismatch): // the latter: an HTTP port that is called with https
 		return ClassTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
@@ -34,25 +34,4 @@ func classify(err error) string {
 		return ClassReset
 	}
 	return ClassProtocol
-}
-
-func isTLS(err error) bool {
-	var (
-		verification *tls.CertificateVerificationError
-		record       tls.RecordHeaderError
-		alert        tls.AlertError
-		authority    x509.UnknownAuthorityError
-		hostname     x509.HostnameError
-		invalid      x509.CertificateInvalidError
-		op           *net.OpError
-	)
-	if errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) {
-		return true
-	}
-	if errors.Is(err, http.ErrSchemeMismatch) { // an HTTP port that is called with https
-		return true
-	}
-	// crypto/tls reports the alerts of either side as operations of these names.
-	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }

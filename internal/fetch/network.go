@@ -2,8 +2,6 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"syscall"
+
+	"github.com/millrace/millrace/internal/netfault"
 )
 
 // maxRedirects is how many hops a request may take.
@@ -34,12 +34,6 @@ func classify(err error) string {
 	var (
 		blocked interface{ Blocked() bool }
 		dns     *net.DNSError
-		record  tls.RecordHeaderError
-		verify  *tls.CertificateVerificationError
-		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		alert   tls.AlertError
-		op      *net.OpError
 		timeout net.Error
 	)
 	switch {
@@ -51,9 +45,7 @@ func classify(err error) string {
 		return "timeout"
 	case errors.As(err, &dns):
 		return "dns"
-	case errors.As(err, &record), errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &alert):
-		return "tls"
-	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"): // how crypto/tls reports the alerts of either side
+	case netfault.IsTLS(err):
 		return "tls"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
