@@ -110,7 +110,7 @@ func (tx *Tx) BacklogOf(ctx context.Context, w *millrace.Webhook) (millrace.Back
 		return b, fmt.Errorf("count deliveries that wait: %w", err)
 	}
 	_, err = tx.one(ctx, `SELECT COUNT(*) FROM sync_job_run
-WHERE status IN ('created', 'running', 'rate_limited') AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`,
+WHERE status `+openRun+` AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`,
 		[]any{string(w.ID), string(w.EnvironmentID)}, &b.ParkedRuns)
 	if err != nil {
 		return b, fmt.Errorf("count parked runs: %w", err)

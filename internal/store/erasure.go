@@ -213,13 +213,7 @@ func (tx *Tx) eraseRuns(e *millrace.Erasure) eraseStage {
 
 // eraseWorkflowRuns removes the workflow runs whose ids a query yields.
 func (tx *Tx) eraseWorkflowRuns(ctx context.Context, env millrace.EnvironmentID, query string, args []any) error {
-	var ids []millrace.WorkflowRunID
-	err := tx.each(ctx, query, args, func(r rows) error {
-		var id millrace.WorkflowRunID
-		err := r.Scan((*string)(&id))
-		ids = append(ids, id)
-		return err
-	})
+	ids, err := readIDs[millrace.WorkflowRunID](ctx, tx, query, args...)
 	if err != nil {
 		return fmt.Errorf("find workflow runs: %w", err)
 	}
@@ -248,14 +242,8 @@ OR ` + like("s.state_key") + " OR " + like("s.key") + " OR " + like("s.value") +
 
 // OpenRunsOfAccount returns some of the sync job runs of an account that have not ended.
 func (tx *Tx) OpenRunsOfAccount(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) ([]millrace.SyncJobRunID, error) {
-	var out []millrace.SyncJobRunID
-	err := tx.each(ctx, "SELECT id FROM sync_job_run WHERE status "+openRun+" AND environment_id = $1 AND integrated_account_id = $2 ORDER BY created_at LIMIT 100",
-		[]any{string(env), string(id)}, func(r rows) error {
-			var run millrace.SyncJobRunID
-			err := r.Scan((*string)(&run))
-			out = append(out, run)
-			return err
-		})
+	out, err := readIDs[millrace.SyncJobRunID](ctx, tx, "SELECT id FROM sync_job_run WHERE status "+openRun+
+		" AND environment_id = $1 AND integrated_account_id = $2 ORDER BY created_at LIMIT 100", string(env), string(id))
 	if err != nil {
 		return nil, fmt.Errorf("find open runs: %w", err)
 	}

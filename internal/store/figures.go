@@ -44,7 +44,7 @@ WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.sequence > 0 ORDER BY d
 		return nil, fmt.Errorf("find oldest delivery: %w", err)
 	}
 	err = tx.each(ctx, `SELECT status, COUNT(*), COALESCE(SUM(CASE WHEN parked_since > 0 THEN 1 ELSE 0 END), 0) FROM sync_job_run
-WHERE status IN ('created', 'running', 'rate_limited') GROUP BY status`, nil, func(r rows) error {
+WHERE status `+openRun+` GROUP BY status`, nil, func(r rows) error {
 		var status string
 		var n, parked int64
 		err := r.Scan(&status, &n, &parked)

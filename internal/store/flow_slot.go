@@ -120,7 +120,7 @@ func (tx *Tx) LeaveSlot(ctx context.Context, run *millrace.WorkflowRun) error {
 		return err
 	}
 	n, err := tx.exec(ctx, `UPDATE workflow_run SET slot = 0 WHERE id = $1 AND slot = 2 AND status NOT IN ('created', 'running')
-AND NOT EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = $1 AND s.workflow_run_id <> '' AND s.status IN ('created', 'running', 'rate_limited'))`,
+AND NOT EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = $1 AND s.workflow_run_id <> '' AND s.status `+openRun+`)`,
 		string(run.ID))
 	if err != nil {
 		return fmt.Errorf("leave slot: %w", err)
@@ -149,14 +149,8 @@ func (tx *Tx) leaveWorkflow(ctx context.Context, run *millrace.SyncJobRun) error
 
 // OpenRunsOf returns the sync job runs that a workflow run has started and that have not ended.
 func (tx *Tx) OpenRunsOf(ctx context.Context, id millrace.WorkflowRunID) ([]millrace.SyncJobRunID, error) {
-	var out []millrace.SyncJobRunID
-	err := tx.each(ctx, `SELECT id FROM sync_job_run WHERE workflow_run_id = $1 AND workflow_run_id <> '' AND status IN ('created', 'running', 'rate_limited')
-ORDER BY step_index`, []any{string(id)}, func(r rows) error {
-		var run millrace.SyncJobRunID
-		err := r.Scan((*string)(&run))
-		out = append(out, run)
-		return err
-	})
+	out, err := readIDs[millrace.SyncJobRunID](ctx, tx, "SELECT id FROM sync_job_run WHERE workflow_run_id = $1 AND workflow_run_id <> '' AND status "+
+		openRun+" ORDER BY step_index", string(id))
 	if err != nil {
 		return nil, fmt.Errorf("find open runs: %w", err)
 	}

@@ -73,14 +73,8 @@ func (tx *Tx) InboundHook(ctx context.Context, env millrace.EnvironmentID, id mi
 
 // OpenInboundHooks returns the ids of the hooks of a batch whose evaluation is due, in the order in which they came.
 func (tx *Tx) OpenInboundHooks(ctx context.Context, batch millrace.BatchID) ([]millrace.InboundHookID, error) {
-	var out []millrace.InboundHookID
-	err := tx.each(ctx, "SELECT id FROM inbound_hook WHERE batch_id = $1 AND status = 'accepted' ORDER BY created_at, id",
-		[]any{string(batch)}, func(r rows) error {
-			var id millrace.InboundHookID
-			err := r.Scan((*string)(&id))
-			out = append(out, id)
-			return err
-		})
+	out, err := readIDs[millrace.InboundHookID](ctx, tx, "SELECT id FROM inbound_hook WHERE batch_id = $1 AND status = 'accepted' ORDER BY created_at, id",
+		string(batch))
 	if err != nil {
 		return nil, fmt.Errorf("read open inbound hooks: %w", err)
 	}

@@ -145,13 +145,7 @@ func (tx *Tx) removeFree(ctx context.Context, k *prunable, p *Prune, end Mark) (
 	conditions := slices.DeleteFunc([]string{inWindow, k.among, k.free}, func(c string) bool { return c == "" })
 	query := "DELETE FROM " + k.table + " AS t WHERE " + strings.Join(conditions, " AND ")
 	args := append(windowArgs(p, end), k.args...)
-	var ids []string
-	err := tx.each(ctx, query+" RETURNING id", args, func(r rows) error {
-		var id string
-		err := r.Scan(&id)
-		ids = append(ids, id)
-		return err
-	})
+	ids, err := readIDs[string](ctx, tx, query+" RETURNING id", args...)
 	if err != nil {
 		return nil, fmt.Errorf("remove old rows of %s: %w", k.table, err)
 	}

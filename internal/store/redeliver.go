@@ -82,13 +82,7 @@ func (tx *Tx) Redeliverable(ctx context.Context, w *millrace.Webhook, filters []
 		}
 	}
 	query := fmt.Sprintf("SELECT t.id FROM delivery AS t WHERE %s ORDER BY t.sequence LIMIT %d", strings.Join(c.conditions, " AND "), limit)
-	var out []millrace.DeliveryID
-	err := tx.each(ctx, query, c.args, func(r rows) error {
-		var id millrace.DeliveryID
-		err := r.Scan((*string)(&id))
-		out = append(out, id)
-		return err
-	})
+	out, err := readIDs[millrace.DeliveryID](ctx, tx, query, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("find deliveries to repeat: %w", err)
 	}

@@ -207,6 +207,18 @@ func (t *table[T]) dests(v *T) []any {
 	return dests
 }
 
+// readIDs returns the ids that a query yields.
+func readIDs[T ~string](ctx context.Context, tx *Tx, query string, args ...any) ([]T, error) {
+	var out []T
+	err := tx.each(ctx, query, args, func(r rows) error {
+		var id string
+		err := r.Scan(&id)
+		out = append(out, T(id))
+		return err
+	})
+	return out, err
+}
+
 func placeholders(n int) string { return placeholdersFrom(1, n) }
 
 // placeholdersFrom returns n placeholders, the first with the number first.
