@@ -35,11 +35,7 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 		if err != nil {
 			return err
 		}
-		// First of all: this is the fence, and it takes the lock on the webhook's row.
-		if err := tx.SaveWebhookProgress(ctx, &s.webhook); err != nil {
-			return err
-		}
-		if err := write(ctx, tx, s.done); err != nil {
+		if err := write(ctx, tx, &s.webhook, s.done); err != nil {
 			return err
 		}
 		if alarm != nil {
@@ -72,7 +68,11 @@ func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 	return s.alarm, nil
 }
 
-func write(ctx context.Context, tx *store.Tx, done []result) error {
+// write stores how far the webhook's backlog has come. The webhook is first of all: it is the fence, and takes the lock on its row.
+func write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []result) error {
+	if err := tx.SaveWebhookProgress(ctx, w); err != nil {
+		return err
+	}
 	var attempts []*millrace.Attempt
 	deliveries := make([]*millrace.Delivery, len(done))
 	for i := range done {
@@ -118,12 +118,7 @@ func (s *slice) commitBehind(ctx context.Context) error {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
-		b.err <- s.pump.db.Update(ctx, func(tx *store.Tx) error {
-			if err := tx.SaveWebhookProgress(ctx, &webhook); err != nil {
-				return err
-			}
-			return write(ctx, tx, done)
-		})
+		b.err <- s.pump.db.Update(ctx, func(tx *store.Tx) error { return write(ctx, tx, &webhook, done) })
 	}()
 	return nil
 }
@@ -137,9 +132,6 @@ func (s *slice) settle() error {
 	s.behind = nil
 	return err
 }
-
-// abandon waits for the commit that is under way when the slice ends without another, because of an error.
-func (s *slice) abandon() { _ = s.settle() }
 
 // complete finishes the task under the lock on the webhook's row, if the webhook is inactive or nothing is left to do now. A
 // new task waits for what stands aside: whoever queues a delivery holds the same lock, finds that task and wakes it.

@@ -38,7 +38,7 @@ type item struct {
 
 // run works until the backlog is empty (nil), or returns when to go on.
 func (s *slice) run(ctx context.Context) error {
-	defer s.abandon()
+	defer func() { _ = s.settle() }() // of a slice that ends because of an error
 	for {
 		if ctx.Err() != nil {
 			return s.yield(ctx, 0)
