@@ -65,10 +65,27 @@ type logPage struct {
 // logReader reads one page of a log.
 type logReader func(context.Context, *store.Tx, millrace.EnvironmentID, millrace.LogQuery) ([]entry, *string, error)
 
+// logOf reads a log of rows that are shown one by one.
+func logOf[T any](
+	list func(*store.Tx, context.Context, millrace.EnvironmentID, millrace.LogQuery) (millrace.Page[T], error), show func(*T) entry,
+) logReader {
+	return func(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, q millrace.LogQuery) ([]entry, *string, error) {
+		page, err := list(tx, ctx, env, q)
+		entries := make([]entry, len(page.Result))
+		for i := range page.Result {
+			entries[i] = show(&page.Result[i])
+		}
+		return entries, page.NextCursor, err
+	}
+}
+
 // logTypes are the logs by their published names. Nil: there is nothing in it.
 func logTypes() map[string]logReader {
 	return map[string]logReader{
-		"rapid_bridge": runLog, "sync_job_cron_trigger": fireLog, "webhook": deliveryLog, "unified_proxy_api": nil, "mcp": nil,
+		"rapid_bridge":          logOf((*store.Tx).ListRunLog, runEntry),
+		"sync_job_cron_trigger": logOf((*store.Tx).ListFireLog, fireEntry),
+		"webhook":               logOf((*store.Tx).ListDeliveryLog, deliveryEntry),
+		"unified_proxy_api":     nil, "mcp": nil,
 	}
 }
 

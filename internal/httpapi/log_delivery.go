@@ -1,21 +1,6 @@
 package httpapi
 
-import (
-	"context"
-
-	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/store"
-)
-
-// deliveryLog reads the log of deliveries to webhooks.
-func deliveryLog(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, q millrace.LogQuery) ([]entry, *string, error) {
-	page, err := tx.ListDeliveryLog(ctx, env, q)
-	entries := make([]entry, len(page.Result))
-	for i := range page.Result {
-		entries[i] = deliveryEntry(&page.Result[i])
-	}
-	return entries, page.NextCursor, err
-}
+import "github.com/millrace/millrace"
 
 func deliveryEntry(d *millrace.TriedDelivery) entry {
 	out := entry{

@@ -1,24 +1,12 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/store"
 )
-
-// runLog reads the log of sync job runs.
-func runLog(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, q millrace.LogQuery) ([]entry, *string, error) {
-	page, err := tx.ListRunLog(ctx, env, q)
-	entries := make([]entry, len(page.Result))
-	for i := range page.Result {
-		entries[i] = runEntry(&page.Result[i])
-	}
-	return entries, page.NextCursor, err
-}
 
 func runEntry(e *millrace.RunLogEntry) entry {
 	out := entry{
@@ -116,23 +104,17 @@ func attemptLine(a *millrace.Attempt) entry {
 	return out
 }
 
-// fireLog reads what became of the due instants of schedules.
-func fireLog(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, q millrace.LogQuery) ([]entry, *string, error) {
-	page, err := tx.ListFireLog(ctx, env, q)
-	entries := make([]entry, len(page.Result))
-	for i, f := range page.Result {
-		line := entry{"timestamp": f.CreatedAt, "level": millrace.LogInfo, "message": string(f.Outcome)}
-		if f.Reason != "" {
-			line["message"] = string(f.Outcome) + ": " + f.Reason
-		}
-		if f.Outcome == millrace.FireFailed {
-			line["level"] = millrace.LogError
-		}
-		entries[i] = entry{
-			"_id": f.ID, "timestamp": f.CreatedAt, "alarm_type": "cron", "entity_id": string(f.CronTriggerID),
-			"due_at": f.DueAt, "outcome": string(f.Outcome), "sync_job_run_id": string(f.SyncJobRunID),
-			"logs": []entry{line},
-		}
+func fireEntry(f *millrace.CronFire) entry {
+	line := entry{"timestamp": f.CreatedAt, "level": millrace.LogInfo, "message": string(f.Outcome)}
+	if f.Reason != "" {
+		line["message"] = string(f.Outcome) + ": " + f.Reason
 	}
-	return entries, page.NextCursor, err
+	if f.Outcome == millrace.FireFailed {
+		line["level"] = millrace.LogError
+	}
+	return entry{
+		"_id": f.ID, "timestamp": f.CreatedAt, "alarm_type": "cron", "entity_id": string(f.CronTriggerID),
+		"due_at": f.DueAt, "outcome": string(f.Outcome), "sync_job_run_id": string(f.SyncJobRunID),
+		"logs": []entry{line},
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -129,18 +130,8 @@ func (c *destinationConfig) check(kind millrace.NotificationType) []millrace.Fai
 			fail(fmt.Sprintf("ignored_status_codes[%d]", i), "must be an HTTP status, 100 to 599")
 		}
 	}
-	slices.SortFunc(out, func(a, b millrace.Failure) int { return compareText(a.Path, b.Path) })
+	slices.SortFunc(out, func(a, b millrace.Failure) int { return strings.Compare(a.Path, b.Path) })
 	return out
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 type destinations struct {
