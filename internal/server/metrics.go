@@ -20,7 +20,7 @@ import (
 const figuresEvery = 15 * time.Second
 
 // metrics are what Prometheus sees: counters of what this process did, and figures that the database knows for all. No label has
-// values without bound.
+// values without bound. A nil one counts nothing.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
@@ -61,14 +61,23 @@ func (m *metrics) handler() http.Handler {
 }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
 func (m *metrics) attempt(o deliver.Outcome) {
+	if m == nil {
+		return
+	}
 	m.attempts.WithLabelValues(string(o.Kind), o.ErrorClass).Inc()
 }
 
 func (m *metrics) progress(pages, fetched, delivered int64) {
+	if m == nil {
+		return
+	}
 	m.pages.Add(float64(pages))
 	m.fetched.Add(float64(fetched))
 	m.sent.Add(float64(delivered))

@@ -94,8 +94,8 @@ type Server struct {
 	stopTick context.CancelFunc
 	listener net.Listener
 	http     *http.Server
-	metrics  *metrics
-	scrapes  *http.Server // nil: metrics are not served
+	metrics  *metrics     // nil: they are not wanted
+	scrapes  *http.Server // of the metrics, like these
 	served   chan error
 }
 
@@ -171,7 +171,9 @@ func (s *Server) assemble(ctx context.Context) error {
 		mailer.Dial = transport.DialContext
 		s.opts.SMTP = &mailer
 	}
-	s.metrics = newMetrics(s.db, s.opts.Clock, s.opts.Logger)
+	if s.opts.MetricsAddr != "" {
+		s.metrics = newMetrics(s.db, s.opts.Clock, s.opts.Logger)
+	}
 	sender, err := deliver.New(deliver.Config{
 		Observe: s.metrics.attempt,
 		Client:  client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
@@ -290,7 +292,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 // serveMetrics serves metrics, if they are wanted.
 func (s *Server) serveMetrics(ctx context.Context) error {
-	if s.opts.MetricsAddr == "" {
+	if s.metrics == nil {
 		return nil
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.opts.MetricsAddr)
