@@ -11,14 +11,11 @@ func ToJSON(v Value) ([]byte, error) {
 	case nil, *Function:
 		return nil, nil
 	}
-	e := encoder{buf: make([]byte, 0, 256)}
-	if err := e.value(v, 0); err != nil {
-		return nil, err
-	}
-	return e.buf, nil
+	return ToJSONWith(v, nil)
 }
 
-// ToJSONWith is [ToJSON] with hosts written as show says, which returns what stands for one in its place.
+// ToJSONWith is [ToJSON] with hosts written as show says, which returns what stands for one in its
+// place; nil: as they are.
 func ToJSONWith(v Value, show func(Host) Value) ([]byte, error) {
 	e := encoder{buf: make([]byte, 0, 256), show: show}
 	if err := e.value(v, 0); err != nil {
