@@ -23,6 +23,7 @@ type Delivery struct {
 	SyncJobRunID        SyncJobRunID        `json:"sync_job_run_id"`
 	IntegratedAccountID IntegratedAccountID `json:"integrated_account_id"` // what the event is about
 	Sequence            int64               `json:"sequence"`              // place in the webhook's backlog; 0: its run sends it
+	RunSequence         int64               `json:"-"`                     // place among the deliveries of its run, from 1, without gaps
 	Event               string              `json:"event"`
 	Status              DeliveryStatus      `json:"status"`
 	Resource            string              `json:"resource,omitempty"` // of the records that it carries, and the method that fetched them

@@ -116,13 +116,6 @@ type RunError struct {
 
 // FrozenDelivery is a delivery of a run that was made durable before it is sent.
 type FrozenDelivery struct {
-	RunID     SyncJobRunID
-	Sequence  int64 // from 1, without gaps
-	WebhookID WebhookID
-	Event     string
-	Records   int64  // how many records the body carries
-	Resource  string // for resource_stats
-	Method    string
-	Body      []byte // the whole request body; compressed at rest
-	CreatedAt Time
+	Delivery
+	Body []byte // the whole request body; compressed at rest
 }

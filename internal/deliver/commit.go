@@ -11,10 +11,12 @@ import (
 
 const commitTimeout = 5 * time.Second
 
-// result is a delivery as it is to be written, with the attempt that made it so; none when it was cancelled.
-type result struct {
-	delivery millrace.Delivery
-	attempt  *millrace.Attempt
+// tried returns a delivery as it is to be written, with the attempt that made it so; none when it was cancelled.
+func tried(d millrace.Delivery, attempt *millrace.Attempt) millrace.TriedDelivery {
+	if attempt == nil {
+		return millrace.TriedDelivery{Delivery: d}
+	}
+	return millrace.TriedDelivery{Delivery: d, Tries: []millrace.Attempt{*attempt}}
 }
 
 // commit writes what was done. With end it also completes the task, and reports true, if there is nothing left to do.
@@ -69,22 +71,11 @@ func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 }
 
 // write stores how far the webhook's backlog has come. The webhook is first of all: it is the fence, and takes the lock on its row.
-func write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []result) error {
+func write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []millrace.TriedDelivery) error {
 	if err := tx.SaveWebhookProgress(ctx, w); err != nil {
 		return err
 	}
-	var attempts []*millrace.Attempt
-	deliveries := make([]*millrace.Delivery, len(done))
-	for i := range done {
-		deliveries[i] = &done[i].delivery
-		if done[i].attempt != nil {
-			attempts = append(attempts, done[i].attempt)
-		}
-	}
-	if err := tx.InsertAttempts(ctx, attempts...); err != nil {
-		return err
-	}
-	return tx.SaveDeliveries(ctx, deliveries...)
+	return tx.SaveDeliveries(ctx, done...)
 }
 
 // behind is a commit that is under way while the slice goes on.
@@ -112,7 +103,7 @@ func (s *slice) commitBehind(ctx context.Context) error {
 	webhook, done := s.webhook, s.done
 	b := &behind{deliveries: map[millrace.DeliveryID]bool{}, err: make(chan error, 1)}
 	for i := range done {
-		b.deliveries[done[i].delivery.ID] = true
+		b.deliveries[done[i].ID] = true
 	}
 	s.behind, s.done, s.since = b, nil, s.pump.sender.clock()
 	go func() {

@@ -59,7 +59,7 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		w.Attempt++
 		s.leaveAlone(s.pump.sender.pause(int(w.Attempt), o))
 		d.NextAttemptAt = w.NotBefore
-		s.done = append(s.done, result{d, attempt})
+		s.done = append(s.done, tried(d, attempt))
 		return true, nil
 	}
 	w.Attempt = 0
@@ -71,7 +71,7 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 	if down {
 		s.leaveAlone(s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
 	}
-	return down || !w.IsActive, s.advance(ctx, result{d, attempt})
+	return down || !w.IsActive, s.advance(ctx, tried(d, attempt))
 }
 
 // holds reports whether those behind a delivery that failed have to wait for it.

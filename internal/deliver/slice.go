@@ -24,7 +24,7 @@ type slice struct {
 	begun   bool // an attempt was made
 	slow    bool // an attempt took long
 	gap     bool // of the deliveries that are being sent together, one at the front could not be passed
-	done    []result
+	done    []millrace.TriedDelivery
 	behind  *behind   // what is being committed while the next deliveries are sent; nil: nothing
 	since   time.Time // when the database last said that the webhook is ours
 	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
@@ -207,10 +207,10 @@ func (s *slice) note(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		d.DeliveredAt = millrace.TimeOf(s.pump.sender.clock())
 		w := &s.webhook
 		w.Attempt, w.PutAside, w.NotBefore, w.FailingSince, w.FailingTold = 0, 0, 0, 0, 0
-		return false, s.advance(ctx, result{d, &attempt})
+		return false, s.advance(ctx, tried(d, &attempt))
 	case Gone:
 		s.gap = true
-		s.done = append(s.done, result{d, &attempt})
+		s.done = append(s.done, tried(d, &attempt))
 		s.judge(d, o)
 		return true, nil
 	case Retry, Cancel: // cancelling means something to a run only
@@ -271,16 +271,16 @@ func (s *slice) drop(ctx context.Context, d millrace.Delivery) error {
 		slog.String("event_id", string(d.EventID)),
 	)
 	d.Status, d.NextAttemptAt = millrace.DeliveryCancelled, 0
-	return s.advance(ctx, result{delivery: d})
+	return s.advance(ctx, tried(d, nil))
 }
 
 // advance moves past a delivery, and commits when the last time was long ago: a process that was paused and has lost its
 // webhook meanwhile sends one more delivery and finds out.
-func (s *slice) advance(ctx context.Context, r result) error {
+func (s *slice) advance(ctx context.Context, d millrace.TriedDelivery) error {
 	if !s.gap {
-		s.webhook.SentSequence = max(s.webhook.SentSequence, r.delivery.Sequence)
+		s.webhook.SentSequence = max(s.webhook.SentSequence, d.Sequence)
 	}
-	s.done = append(s.done, r)
+	s.done = append(s.done, d)
 	if s.pump.sender.clock().Sub(s.since) < commitEvery {
 		return nil
 	}

@@ -77,7 +77,7 @@ func deliveryBody(ctx context.Context, tx *store.Tx, d *millrace.Delivery) (*str
 	if d.SyncJobRunID != "" {
 		frozen, err := tx.FrozenDeliveries(ctx, d.SyncJobRunID)
 		for _, f := range frozen {
-			if millrace.RunDeliveryID(f.RunID, f.Sequence) == d.ID && utf8.Valid(f.Body) {
+			if f.ID == d.ID && utf8.Valid(f.Body) {
 				return new(string(f.Body)), nil
 			}
 		}

@@ -38,15 +38,13 @@ func (w *world) settle(id millrace.DeliveryID, status millrace.DeliveryStatus, a
 		if err != nil {
 			return err
 		}
-		for _, a := range attempts {
+		for i := range attempts {
+			a := &attempts[i]
 			d.Attempts++
 			a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = d.ID, d.EnvironmentID, d.WebhookID, d.Attempts
-			if err := tx.InsertAttempts(w.t.Context(), &a); err != nil {
-				return err
-			}
 		}
 		d.Status = status
-		return tx.UpdateDelivery(w.t.Context(), d)
+		return tx.SaveDeliveries(w.t.Context(), millrace.TriedDelivery{Delivery: *d, Tries: attempts})
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -20,6 +20,7 @@ func deliveryTable(db *DB) *table[millrace.Delivery] {
 			text("sync_job_run_id", func(v *row) *millrace.SyncJobRunID { return &v.SyncJobRunID }),
 			text("integrated_account_id", func(v *row) *millrace.IntegratedAccountID { return &v.IntegratedAccountID }),
 			number("sequence", func(v *row) *int64 { return &v.Sequence }),
+			hidden(number("run_sequence", func(v *row) *int64 { return &v.RunSequence })),
 			text("event", func(v *row) *string { return &v.Event }),
 			text("status", func(v *row) *millrace.DeliveryStatus { return &v.Status }),
 			text("resource", func(v *row) *string { return &v.Resource }),
@@ -48,26 +49,97 @@ func (tx *Tx) ListDeliveries(ctx context.Context, env millrace.EnvironmentID, q 
 	return tx.db.tables.delivery.list(ctx, tx, env, q)
 }
 
-// SaveDeliveries writes how far deliveries have come: their status, attempts and times. Those that are gone stay gone.
-func (tx *Tx) SaveDeliveries(ctx context.Context, list ...*millrace.Delivery) error {
+// FreezeDeliveries makes deliveries of a run durable before the first of them is sent.
+func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen ...*millrace.FrozenDelivery) error {
+	t := tx.db.tables.delivery
+	for _, f := range frozen {
+		t.fill(tx, &f.Delivery)
+		args, err := t.values(&f.Delivery)
+		if err != nil {
+			return err
+		}
+		args = append(args, tx.db.pack(f.Body))
+		if _, err := tx.exec(ctx, "INSERT INTO delivery ("+t.names()+", body) VALUES ("+placeholders(len(args))+")", args...); err != nil {
+			return fmt.Errorf("freeze delivery: %w", err)
+		}
+	}
+	return nil
+}
+
+// FrozenDeliveries returns the deliveries of a run that have not been answered yet, in order.
+func (tx *Tx) FrozenDeliveries(ctx context.Context, id millrace.SyncJobRunID) ([]millrace.FrozenDelivery, error) {
+	t := tx.db.tables.delivery
+	var out []millrace.FrozenDelivery
+	query := "SELECT " + t.names() + ", body FROM delivery WHERE status = 'pending' AND sync_job_run_id <> '' AND sync_job_run_id = $1 ORDER BY run_sequence"
+	err := tx.each(ctx, query, []any{string(id)}, func(r rows) error {
+		var f millrace.FrozenDelivery
+		var packed []byte
+		if err := r.Scan(append(t.dests(&f.Delivery), &packed)...); err != nil {
+			return err
+		}
+		var err error
+		f.Body, err = unpack(packed)
+		out = append(out, f)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read frozen deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// SaveDeliveries writes how far deliveries have come: their status and times, and what was tried. Those that are gone stay
+// gone, and so do the bytes of a run's delivery once it is no longer pending.
+func (tx *Tx) SaveDeliveries(ctx context.Context, list ...millrace.TriedDelivery) error {
 	if len(list) == 0 {
 		return nil
 	}
-	var rows []string
 	var args []any
-	for _, v := range list {
-		n := len(args)
-		rows = append(rows, fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS TEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))",
-			n+1, n+2, n+3, n+4, n+5, n+6))
-		args = append(args, string(v.ID), string(v.Status), v.Attempts, v.Failures, int64(v.NextAttemptAt), int64(v.DeliveredAt))
+	var more []*millrace.Attempt
+	for i := range list {
+		v := &list[i]
+		first := ""
+		for k := range v.Tries {
+			a := &v.Tries[k]
+			if a.CreatedAt == 0 {
+				a.CreatedAt = tx.Now()
+			}
+			if a.Number > 1 {
+				more = append(more, a)
+				continue
+			}
+			var err error
+			if first, err = encodeAttempt(a); err != nil {
+				return err
+			}
+		}
+		args = append(args, string(v.ID), string(v.Status), v.Attempts, v.Failures, int64(v.NextAttemptAt), int64(v.DeliveredAt), first)
 	}
-	_, err := tx.exec(ctx, `WITH v (id, status, attempts, failures, next_attempt_at, delivered_at) AS (VALUES `+strings.Join(rows, ", ")+`)
-UPDATE delivery SET status = v.status, attempts = v.attempts, failures = v.failures, next_attempt_at = v.next_attempt_at,
-delivered_at = v.delivered_at FROM v WHERE delivery.id = v.id`, args...)
-	if err != nil {
+	args = append(args, []byte{})
+	if _, err := tx.exec(ctx, saveDeliveries(len(list)), args...); err != nil {
 		return fmt.Errorf("save deliveries: %w", err)
 	}
-	return nil
+	return tx.insertAttempts(ctx, more)
+}
+
+// saveDeliveries returns the statement that writes n deliveries. Its last value are the bytes of one that was answered: none.
+func saveDeliveries(n int) string {
+	const set = `UPDATE delivery SET status = %[1]s, attempts = %[2]s, failures = %[3]s, next_attempt_at = %[4]s, delivered_at = %[5]s,
+first_attempt = CASE WHEN %[6]s = '' THEN delivery.first_attempt ELSE %[6]s END,
+body = CASE WHEN %[1]s = 'pending' THEN delivery.body ELSE %[7]s END `
+	none := fmt.Sprintf("$%d", n*7+1)
+	if n == 1 {
+		return fmt.Sprintf(set, "CAST($2 AS TEXT)", "$3", "$4", "$5", "$6", "CAST($7 AS TEXT)", none) + "WHERE id = $1"
+	}
+	rows := make([]string, n)
+	for i := range rows {
+		k := i * 7
+		rows[i] = fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS TEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS TEXT))",
+			k+1, k+2, k+3, k+4, k+5, k+6, k+7)
+	}
+	return "WITH v (id, status, attempts, failures, next_attempt_at, delivered_at, first_attempt) AS (VALUES " + strings.Join(rows, ", ") + ")\n" +
+		fmt.Sprintf(set, "v.status", "v.attempts", "v.failures", "v.next_attempt_at", "v.delivered_at", "v.first_attempt", none) +
+		"FROM v WHERE delivery.id = v.id"
 }
 
 // UpdateDelivery writes all of a webhook delivery, or returns an error of KindNotFound.

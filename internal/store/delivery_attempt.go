@@ -9,17 +9,42 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// InsertAttempts adds attempts of deliveries.
-func (tx *Tx) InsertAttempts(ctx context.Context, attempts ...*millrace.Attempt) error {
+// storedAttempt is the first attempt of a delivery as it is kept in the delivery's row. The others have rows of their own.
+type storedAttempt struct {
+	StatusCode int64               `json:"status_code,omitempty"`
+	ErrorClass string              `json:"error_class,omitempty"`
+	Header     map[string][]string `json:"header,omitempty"`
+	Response   string              `json:"response,omitempty"`
+	DurationMS int64               `json:"duration_ms,omitempty"`
+	CreatedAt  int64               `json:"created_at"` // microseconds
+}
+
+func encodeAttempt(a *millrace.Attempt) (string, error) {
+	raw, err := json.Marshal(storedAttempt{a.StatusCode, a.ErrorClass, a.Header, a.Response, a.DurationMS, int64(a.CreatedAt)})
+	if err != nil {
+		return "", fmt.Errorf("encode attempt: %w", err)
+	}
+	return string(raw), nil
+}
+
+func decodeAttempt(text string, a *millrace.Attempt) error {
+	var s storedAttempt
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return fmt.Errorf("decode attempt: %w", err)
+	}
+	a.Number, a.StatusCode, a.ErrorClass, a.Header, a.Response, a.DurationMS = 1, s.StatusCode, s.ErrorClass, s.Header, s.Response, s.DurationMS
+	a.CreatedAt = millrace.Time(s.CreatedAt)
+	return nil
+}
+
+// insertAttempts adds attempts behind the first ones.
+func (tx *Tx) insertAttempts(ctx context.Context, attempts []*millrace.Attempt) error {
 	if len(attempts) == 0 {
 		return nil
 	}
 	var rows []string
 	var args []any
 	for _, a := range attempts {
-		if a.CreatedAt == 0 {
-			a.CreatedAt = tx.Now()
-		}
 		header := ""
 		if len(a.Header) > 0 {
 			raw, err := json.Marshal(a.Header)
@@ -57,9 +82,26 @@ func (tx *Tx) eachAttempt(ctx context.Context, env millrace.EnvironmentID, ids [
 	for _, id := range ids {
 		args = append(args, string(id))
 	}
-	query := "SELECT " + attemptColumns + " FROM delivery_attempt WHERE environment_id = $1 AND delivery_id IN (" +
-		placeholdersFrom(2, len(ids)) + ") ORDER BY delivery_id, created_at, number"
+	in := "IN (" + placeholdersFrom(2, len(ids)) + ")"
+	query := "SELECT id, environment_id, webhook_id, first_attempt FROM delivery WHERE environment_id = $1 AND first_attempt <> '' AND id " + in
 	err := tx.each(ctx, query, args, func(r rows) error {
+		var a millrace.Attempt
+		var first string
+		err := r.Scan((*string)(&a.DeliveryID), (*string)(&a.EnvironmentID), (*string)(&a.WebhookID), &first)
+		if err == nil {
+			err = decodeAttempt(first, &a)
+		}
+		if err != nil {
+			return err
+		}
+		fn(a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read first attempts: %w", err)
+	}
+	query = "SELECT " + attemptColumns + " FROM delivery_attempt WHERE environment_id = $1 AND delivery_id " + in + " ORDER BY delivery_id, created_at, number"
+	err = tx.each(ctx, query, args, func(r rows) error {
 		var a millrace.Attempt
 		var header string
 		err := r.Scan((*string)(&a.DeliveryID), (*string)(&a.EnvironmentID), (*string)(&a.WebhookID), &a.Number, &a.StatusCode, &a.ErrorClass,

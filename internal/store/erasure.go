@@ -192,7 +192,7 @@ func (tx *Tx) eraseRuns(e *millrace.Erasure) eraseStage {
 	account := string(e.IntegratedAccountID)
 	runs := prunable{
 		table: "sync_job_run", args: []any{account}, free: "t.integrated_account_id = $6 AND t.status NOT " + openRun,
-		parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "frozen_delivery", column: "sync_job_run_id"}, {table: "run_log", column: "sync_job_run_id"}},
+		parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "run_log", column: "sync_job_run_id"}},
 	}
 	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
 		next, full, err := tx.window(ctx, &runs, p)

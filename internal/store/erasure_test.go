@@ -33,7 +33,9 @@ func (c *customer) store(t *testing.T, tx *store.Tx) {
 	run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: c.account, WorkflowRunID: workflowRun.ID, Status: millrace.RunCompleted, Args: doc, Error: doc, Resources: doc}
 	a.must(tx.InsertSyncJobRun(ctx, run))
 	a.must(tx.AddCheckpointParts(ctx, run.ID, map[int64][]byte{1: long}))
-	a.must(tx.FreezeDeliveries(ctx, []millrace.FrozenDelivery{{RunID: run.ID, Sequence: 1, Body: long}}))
+	a.must(tx.FreezeDeliveries(ctx, &millrace.FrozenDelivery{
+		Delivery: millrace.Delivery{EnvironmentID: env, IntegratedAccountID: c.account, SyncJobRunID: run.ID, RunSequence: 1, Status: millrace.DeliveryPending}, Body: long,
+	}))
 	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "shared", Key: "of " + c.marker, Value: doc, SyncJobRunID: run.ID}))
 	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "of " + string(c.account), Key: "k", Value: json.RawMessage(`"` + c.marker + `"`)}))
 	_, err = tx.InsertInboundHook(ctx, &millrace.InboundHook{EnvironmentID: env, IntegratedAccountID: c.account, Status: millrace.InboundFailed, Error: doc}, 0)
@@ -67,7 +69,10 @@ func (c *customer) delivery(t *testing.T, a *aged, d *millrace.Delivery) {
 	ctx := t.Context()
 	d.EnvironmentID, d.Event = env, "record:created"
 	a.must(a.tx.InsertDelivery(ctx, d))
-	a.must(a.tx.InsertAttempts(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1, Response: c.marker, Header: map[string][]string{"X": {c.marker}}}))
+	attempt := millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1, Response: c.marker, Header: map[string][]string{"X": {c.marker}}}
+	second := attempt
+	second.Number = 2
+	a.must(a.tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{attempt, second}}))
 	line := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, DeliveryID: d.ID, Message: c.marker}
 	own := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, Message: c.marker}
 	lines := []*millrace.RunLog{line}

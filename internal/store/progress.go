@@ -103,48 +103,6 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 	return tx.leaveWorkflow(ctx, v)
 }
 
-// FreezeDeliveries makes deliveries of a run durable before the first of them is sent.
-func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen []millrace.FrozenDelivery) error {
-	for _, f := range frozen {
-		if f.CreatedAt == 0 {
-			f.CreatedAt = tx.Now()
-		}
-		_, err := tx.exec(ctx, `INSERT INTO frozen_delivery (sync_job_run_id, sequence, webhook_id, event, records, resource, method, body, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, string(f.RunID), f.Sequence, string(f.WebhookID), f.Event, f.Records, f.Resource, f.Method, tx.db.pack(f.Body), int64(f.CreatedAt))
-		if err != nil {
-			return fmt.Errorf("freeze delivery: %w", err)
-		}
-	}
-	return nil
-}
-
-// FrozenDeliveries returns the deliveries of a run that have not been answered yet, in order.
-func (tx *Tx) FrozenDeliveries(ctx context.Context, id millrace.SyncJobRunID) ([]millrace.FrozenDelivery, error) {
-	var out []millrace.FrozenDelivery
-	err := tx.each(ctx, `SELECT sync_job_run_id, sequence, webhook_id, event, records, resource, method, body, created_at
-FROM frozen_delivery WHERE sync_job_run_id = $1 ORDER BY sequence`, []any{string(id)}, func(r rows) error {
-		var f millrace.FrozenDelivery
-		var packed []byte
-		if err := r.Scan((*string)(&f.RunID), &f.Sequence, (*string)(&f.WebhookID), &f.Event, &f.Records, &f.Resource, &f.Method, &packed, (*int64)(&f.CreatedAt)); err != nil {
-			return err
-		}
-		var err error
-		f.Body, err = unpack(packed)
-		out = append(out, f)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read frozen deliveries: %w", err)
-	}
-	return out, nil
-}
-
-// FinishFrozen drops a frozen delivery once it was answered.
-func (tx *Tx) FinishFrozen(ctx context.Context, id millrace.SyncJobRunID, sequence int64) error {
-	_, err := tx.exec(ctx, "DELETE FROM frozen_delivery WHERE sync_job_run_id = $1 AND sequence = $2", string(id), sequence)
-	return err
-}
-
 // maxUnpacked bounds what a stored body may unpack to.
 const maxUnpacked = 256 << 20
 

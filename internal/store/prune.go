@@ -63,7 +63,7 @@ AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = t.id AND w
 AND NOT (t.status = 'completed' AND EXISTS (SELECT 1 FROM sync_job AS j WHERE j.id = t.sync_job_id) AND NOT EXISTS (SELECT 1 FROM sync_job_run AS n
 WHERE n.environment_id = t.environment_id AND n.sync_job_id = t.sync_job_id AND n.integrated_account_id = t.integrated_account_id
 AND n.status = 'completed' AND n.started_at >= t.started_at AND (n.started_at > t.started_at OR n.id < t.id)))`,
-			parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}, {table: "frozen_delivery", column: "sync_job_run_id"}},
+			parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}},
 		}, nil
 	case millrace.KeptRunLogs:
 		return prunable{table: "run_log", among: "t.delivery_id = ''"}, nil

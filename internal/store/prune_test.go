@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func (a *aged) at() millrace.Time {
 func (a *aged) must(err error) {
 	a.t.Helper()
 	if err != nil {
-		a.t.Fatalf("store rows: %v", err)
+		panic(fmt.Sprintf("store rows: %v", err))
 	}
 }
 
@@ -48,7 +49,7 @@ func (a *aged) delivery(id, event string, webhook millrace.WebhookID, status mil
 		Status: status, CreatedAt: a.at(),
 	}
 	a.must(a.tx.InsertDelivery(ctx, d))
-	a.must(a.tx.InsertAttempts(ctx, &millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1}))
+	a.must(a.tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{{DeliveryID: d.ID, EnvironmentID: env, Number: 2}}}))
 	a.must(a.tx.InsertRunLog(ctx, []*millrace.RunLog{{ID: millrace.RunLogID("log of " + id), EnvironmentID: env, DeliveryID: d.ID, CreatedAt: a.at()}}))
 }
 
@@ -73,7 +74,6 @@ func (a *aged) run(id string, job millrace.SyncJobID, status millrace.RunStatus,
 	}
 	a.must(a.tx.InsertSyncJobRun(a.t.Context(), v))
 	a.must(a.tx.AddCheckpointParts(a.t.Context(), v.ID, map[int64][]byte{1: []byte("part")}))
-	a.must(a.tx.FreezeDeliveries(a.t.Context(), []millrace.FrozenDelivery{{RunID: v.ID, Sequence: 1, Body: []byte("{}")}}))
 }
 
 // all stores one row of every kind that is needed, and one or two that are not.
@@ -151,7 +151,6 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 			"SELECT workflow_run_id FROM workflow_step":    {"holds a slot", "is counted", "open"},
 			"SELECT id FROM sync_job_run":                  {"behind", "in front", "last"},
 			"SELECT sync_job_run_id FROM checkpoint_part":  {"behind", "in front", "last"},
-			"SELECT sync_job_run_id FROM frozen_delivery":  {"behind", "in front", "last"},
 			"SELECT id FROM inbound_hook":                  {"accepted"},
 			"SELECT CAST(COUNT(*) AS TEXT) FROM cron_fire": {"1"},
 		} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -332,13 +333,18 @@ func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 		run := millrace.NewID[millrace.SyncJobRunID]()
 		want := []string{"", "short", strings.Repeat("long ", 10_000)}
 		update(t, db, func(tx *store.Tx) error {
-			var frozen []millrace.FrozenDelivery
 			for i, b := range want {
-				frozen = append(frozen, millrace.FrozenDelivery{RunID: run, Sequence: int64(i + 1), Body: []byte(b)})
+				d := millrace.Delivery{ID: millrace.DeliveryID(strconv.Itoa(i)), SyncJobRunID: run, RunSequence: int64(i + 1), Status: millrace.DeliveryPending}
+				if err := tx.FreezeDeliveries(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
+					return err
+				}
 			}
-			return tx.FreezeDeliveries(ctx, frozen)
+			return nil
 		})
-		update(t, db, func(tx *store.Tx) error { return tx.FinishFrozen(ctx, run, 1) })
+		update(t, db, func(tx *store.Tx) error {
+			return tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "0", Status: millrace.DeliveryDelivered}},
+				millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "1", Status: millrace.DeliveryPending, Attempts: 1}})
+		})
 		err := db.View(ctx, func(tx *store.Tx) error {
 			got, err := tx.FrozenDeliveries(ctx, run)
 			if len(got) != 2 || string(got[0].Body) != want[1] || string(got[1].Body) != want[2] {

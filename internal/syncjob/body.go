@@ -16,7 +16,7 @@ import (
 func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, error) {
 	var b bytes.Buffer
 	w := writer{b: &b}
-	w.raw(`{"id":`).value(p.delivery.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
+	w.raw(`{"id":`).value(p.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
 	from := b.Len()
 	var binary files
 	if out.event == millrace.EventRunRecord {
@@ -27,13 +27,13 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, err
 		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
 		w.raw(`,"meta":`).value(millrace.RecordMeta{
 			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.account,
-			Node: out.node.name, Method: out.method, Sequence: p.frozen.Sequence,
+			Node: out.node.name, Method: out.method, Sequence: p.RunSequence,
 		}).raw(`}`)
 	} else {
 		w.bytes(out.payload)
 	}
 	to := b.Len()
-	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.frozen.CreatedAt)
+	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.CreatedAt)
 	w.raw(`,"webhook_id":`).value(out.webhook).raw(`}`)
 	if w.err != nil {
 		return nil, nil, fmt.Errorf("encode delivery: %w", w.err)
@@ -42,7 +42,7 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, err
 	if len(binary.all) == 0 {
 		return whole, payload, nil
 	}
-	whole, err := multipartBody(p.delivery.ID, whole, binary.all)
+	whole, err := multipartBody(p.ID, whole, binary.all)
 	return whole, payload, err
 }
 

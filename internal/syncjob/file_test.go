@@ -25,11 +25,11 @@ func TestDeliveryWithFilesIsAForm(t *testing.T) {
 	record.Set("id", float64(7))
 	record.Set("attachments", jsonata.NewArray(report, photo))
 	out := output{event: millrace.EventRunRecord, resource: "documents", records: []jsonata.Value{record}, node: &node{name: "documents"}}
-	whole, payload, err := body(&millrace.SyncJobRun{}, &pending{delivery: millrace.Delivery{ID: id}}, out)
+	whole, payload, err := body(&millrace.SyncJobRun{}, &pending{FrozenDelivery: millrace.FrozenDelivery{Delivery: millrace.Delivery{ID: id}}}, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, err := body(&millrace.SyncJobRun{}, &pending{delivery: millrace.Delivery{ID: id}}, out)
+	again, _, err := body(&millrace.SyncJobRun{}, &pending{FrozenDelivery: millrace.FrozenDelivery{Delivery: millrace.Delivery{ID: id}}}, out)
 	if err != nil || !bytes.Equal(whole, again) {
 		t.Errorf("a repetition has other bytes: %v", err)
 	}

@@ -155,10 +155,8 @@ func (d division) save(ctx context.Context, tx *store.Tx, id millrace.SyncJobRun
 }
 
 func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
-	bodies := make([]millrace.FrozenDelivery, len(frozen))
-	for i, p := range frozen {
-		bodies[i] = p.frozen
-		if err := tx.InsertDelivery(ctx, &p.delivery); err != nil {
+	for _, p := range frozen {
+		if err := tx.FreezeDeliveries(ctx, &p.FrozenDelivery); err != nil {
 			return err
 		}
 		if p.event == nil {
@@ -169,7 +167,7 @@ func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pendin
 			return err
 		}
 	}
-	return tx.FreezeDeliveries(ctx, bodies)
+	return nil
 }
 
 // moveStatus moves the row's status and times.
@@ -199,7 +197,7 @@ func (s *slice) prepare(next *millrace.SyncJobRun, ch *change) ([]*pending, erro
 		}
 		frozen = append(frozen, some...)
 		if out.line != nil && len(some) > 0 {
-			out.line.DeliveryID, out.line.Event = some[0].delivery.ID, out.event
+			out.line.DeliveryID, out.line.Event = some[0].ID, out.event
 			ch.lines = append(ch.lines, out.line)
 		}
 		if tooLarge != nil && s.point.Failing == nil {
@@ -214,18 +212,12 @@ func (s *slice) prepare(next *millrace.SyncJobRun, ch *change) ([]*pending, erro
 func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *problem, error) {
 	next.Sequence++
 	now := s.r.now() + millrace.Time(next.Sequence-s.run.Sequence) // a microsecond apart, so that the log keeps their order
-	p := &pending{
-		frozen: millrace.FrozenDelivery{
-			RunID: next.ID, Sequence: next.Sequence, WebhookID: out.webhook, Event: out.event,
-			Records: int64(len(out.records)), Resource: out.resource, Method: out.method, CreatedAt: now,
-		},
-		delivery: millrace.Delivery{
-			ID: millrace.RunDeliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
-			SyncJobRunID: next.ID, IntegratedAccountID: next.IntegratedAccountID, Event: out.event,
-			Status: millrace.DeliveryPending, CreatedAt: now,
-			Resource: out.resource, Method: out.method, Records: int64(len(out.records)),
-		},
-	}
+	p := &pending{FrozenDelivery: millrace.FrozenDelivery{Delivery: millrace.Delivery{
+		ID: millrace.RunDeliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
+		SyncJobRunID: next.ID, IntegratedAccountID: next.IntegratedAccountID, RunSequence: next.Sequence, Event: out.event,
+		Status: millrace.DeliveryPending, CreatedAt: now,
+		Resource: out.resource, Method: out.method, Records: int64(len(out.records)),
+	}}}
 	whole, payload, err := body(next, p, out)
 	if err != nil {
 		return nil, nil, err
@@ -234,7 +226,7 @@ func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *prob
 		next.Sequence--
 		return s.halve(next, out, len(whole))
 	}
-	p.frozen.Body = whole
+	p.Body = whole
 	if s.heard[out.event] {
 		p.event = &millrace.Event{
 			ID: millrace.NewID[millrace.EventID](), EnvironmentID: next.EnvironmentID, Name: out.event, Payload: payload,

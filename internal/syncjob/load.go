@@ -106,11 +106,7 @@ func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	for _, f := range frozen {
-		d, err := tx.Delivery(ctx, s.run.EnvironmentID, millrace.RunDeliveryID(f.RunID, f.Sequence))
-		if err != nil {
-			return err
-		}
-		s.pending = append(s.pending, &pending{frozen: f, delivery: *d})
+		s.pending = append(s.pending, &pending{FrozenDelivery: f})
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (m *loopMark) circles(cursor json.RawMessage, records []jsonata.Value) (boo
 		if content == m.Records {
 			return true, nil
 		}
-		m.Records = content
+		m.Records, m.Left = content, m.Span // the mark stays until the cursor has had time to come once more
 		return false, nil
 	}
 	if m.Left--; m.Left <= 0 {

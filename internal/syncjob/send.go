@@ -21,8 +21,8 @@ func (s *slice) deliver(ctx context.Context) error {
 		}
 		p := s.pending[0]
 		res, err := s.r.cfg.Sender.Send(ctx, SendRequest{
-			EnvironmentID: s.run.EnvironmentID, WebhookID: p.frozen.WebhookID, DeliveryID: p.delivery.ID, Event: p.frozen.Event,
-			Body: p.frozen.Body, Attempts: p.delivery.Attempts,
+			EnvironmentID: s.run.EnvironmentID, WebhookID: p.WebhookID, DeliveryID: p.ID, Event: p.Event,
+			Body: p.Body, Attempts: p.Attempts,
 		})
 		if err != nil {
 			return fmt.Errorf("send delivery: %w", err)
@@ -56,9 +56,9 @@ func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error 
 
 // delivered moves the run behind an answered delivery. When it was the last of the run, the run is over.
 func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error {
-	if p.frozen.Event == millrace.EventRunRecord {
-		s.stats.of(p.frozen.Resource, p.frozen.Method).Persisted += p.frozen.Records
-		s.r.cfg.Observe(0, 0, p.frozen.Records)
+	if p.Event == millrace.EventRunRecord {
+		s.stats.of(p.Resource, p.Method).Persisted += p.Records
+		s.r.cfg.Observe(0, 0, p.Records)
 	}
 	next := *s.run
 	next.ParkedSince, next.RetryAt = 0, s.point.NotBefore
@@ -77,12 +77,9 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 		s.applyFinal(&next)
 	}
 	done := *p
-	done.delivery.Status, done.delivery.DeliveredAt = millrace.DeliveryDelivered, s.r.now()
+	done.Status, done.DeliveredAt = millrace.DeliveryDelivered, s.r.now()
 	behind := func(ctx context.Context, tx *store.Tx) error {
-		if err := recordAttempts(ctx, tx, &done, res); err != nil {
-			return err
-		}
-		return tx.FinishFrozen(ctx, p.frozen.RunID, p.frozen.Sequence)
+		return recordAttempts(ctx, tx, &done, res)
 	}
 	if len(s.pending) == 1 && !over && s.behind == nil {
 		// The next page is fetched now. If it comes at once, the two share a commit; else page catches up meanwhile.
@@ -127,17 +124,13 @@ func (s *slice) saveRun(ctx context.Context, tx *store.Tx, next millrace.SyncJob
 
 // recordAttempts writes a delivery and what was tried for it.
 func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResult) error {
-	delivery := p.delivery
-	attempts := make([]*millrace.Attempt, len(res.Attempts))
+	d := millrace.TriedDelivery{Delivery: p.Delivery, Tries: make([]millrace.Attempt, len(res.Attempts))}
 	for i, a := range res.Attempts {
-		delivery.Attempts++
-		a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = delivery.ID, delivery.EnvironmentID, delivery.WebhookID, delivery.Attempts
-		attempts[i] = &a
+		d.Attempts++
+		a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = d.ID, d.EnvironmentID, d.WebhookID, d.Attempts
+		d.Tries[i] = a
 	}
-	if err := tx.InsertAttempts(ctx, attempts...); err != nil {
-		return err
-	}
-	return tx.SaveDeliveries(ctx, &delivery)
+	return tx.SaveDeliveries(ctx, d)
 }
 
 // park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.
@@ -168,7 +161,7 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 // cancel stops a run whose webhook does not want it.
 func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
 	reason, err := json.Marshal(millrace.RunError{
-		Code: codeRefused, Message: fmt.Sprintf("the webhook %s answered 400 to %s: it does not want the run", p.frozen.WebhookID, p.frozen.Event),
+		Code: codeRefused, Message: fmt.Sprintf("the webhook %s answered 400 to %s: it does not want the run", p.WebhookID, p.Event),
 	})
 	if err != nil {
 		return fmt.Errorf("encode run error: %w", err)
@@ -193,17 +186,17 @@ func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
 
 // gone makes a run fail because a webhook of it will never answer. Deliveries to that webhook are cancelled.
 func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
-	webhook := p.frozen.WebhookID
+	webhook := p.WebhookID
 	if s.point.Failing == nil {
 		s.point.Failing = &millrace.RunError{
-			Code: codeWebhookGone, Message: fmt.Sprintf("the webhook %s was deleted, or has unsubscribed with 410", webhook), Resource: p.frozen.Resource,
+			Code: codeWebhookGone, Message: fmt.Sprintf("the webhook %s was deleted, or has unsubscribed with 410", webhook), Resource: p.Resource,
 		}
 	}
 	s.point.Gone = append(s.point.Gone, webhook)
 	s.point.Stack, s.point.NotBefore, s.point.Parks, s.point.Final = nil, 0, 0, nil
 	var kept, dropped []*pending
 	for _, q := range s.pending {
-		if q.frozen.WebhookID == webhook {
+		if q.WebhookID == webhook {
 			dropped = append(dropped, q)
 		} else {
 			kept = append(kept, q)
@@ -222,11 +215,8 @@ func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
 				tried = res
 			}
 			cancelled := *q
-			cancelled.delivery.Status = millrace.DeliveryCancelled
+			cancelled.Status = millrace.DeliveryCancelled
 			if err := s.progress(ctx, tx, next, &cancelled, tried); err != nil {
-				return err
-			}
-			if err := tx.FinishFrozen(ctx, q.frozen.RunID, q.frozen.Sequence); err != nil {
 				return err
 			}
 		}

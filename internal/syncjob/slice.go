@@ -38,9 +38,8 @@ type slice struct {
 
 // pending is a frozen delivery with its row.
 type pending struct {
-	frozen   millrace.FrozenDelivery
-	delivery millrace.Delivery
-	event    *millrace.Event // of records, for workflows that listen to them; nil: none does
+	millrace.FrozenDelivery
+	event *millrace.Event // of records, for workflows that listen to them; nil: none does
 }
 
 // Slice works on the run named by the task's key until its time is over, the run must wait, or it has ended. It
@@ -116,16 +115,9 @@ func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) 
 	if err != nil {
 		return err
 	}
-	for _, f := range frozen {
-		d, err := tx.Delivery(ctx, run.EnvironmentID, millrace.RunDeliveryID(f.RunID, f.Sequence))
-		if err != nil {
-			return err
-		}
-		d.Status = millrace.DeliveryCancelled
-		if err := tx.SaveDeliveries(ctx, d); err != nil {
-			return err
-		}
-		if err := tx.FinishFrozen(ctx, f.RunID, f.Sequence); err != nil {
+	for i := range frozen {
+		frozen[i].Status = millrace.DeliveryCancelled
+		if err := tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: frozen[i].Delivery}); err != nil {
 			return err
 		}
 	}
