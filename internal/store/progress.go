@@ -103,6 +103,22 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 	return tx.leaveWorkflow(ctx, v)
 }
 
+// SaveRunProgress is SaveSyncJobRun for a run that was running and still is. It leaves alone what stays the same then, and
+// with it the index of open runs.
+func (tx *Tx) SaveRunProgress(ctx context.Context, v *millrace.SyncJobRun) error {
+	v.UpdatedAt = tx.Now()
+	n, err := tx.exec(ctx, `UPDATE sync_job_run SET resource_stats = $3, retry_at = $4, parked_since = $5, sequence = $6, checkpoint = $7, updated_at = $8
+WHERE id = $1 AND epoch = $2 AND status = 'running'`,
+		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt))
+	if err != nil {
+		return fmt.Errorf("save progress of sync job run: %w", err)
+	}
+	if n == 0 {
+		return errFenced("sync job run", string(v.ID))
+	}
+	return nil
+}
+
 // maxUnpacked bounds what a stored body may unpack to.
 const maxUnpacked = 256 << 20
 

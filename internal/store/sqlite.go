@@ -20,11 +20,11 @@ type sqliteBackend struct {
 	writer *sql.DB
 	reader *sql.DB
 
-	queue chan *sqliteUpdate
-	done  chan struct{}
-
-	mu     sync.RWMutex // guards closed and, with it, sends on queue
-	closed bool
+	mu      sync.Mutex
+	closed  bool
+	leading bool            // somebody commits
+	waiting []*sqliteUpdate // for who commits to take them along
+	idle    *sync.Cond      // nobody commits
 
 	writes, reads *statements
 }
@@ -33,8 +33,8 @@ type sqliteUpdate struct {
 	ctx  context.Context //nolint:containedctx // a request that waits in a queue carries its caller's context
 	fn   func(conn) error
 	err  error
-	oops any // panic value of fn, raised again in the caller's goroutine
-	done chan struct{}
+	oops any       // panic value of fn, raised again in the caller's goroutine
+	turn chan bool // false: it is done; true: its caller is the next to commit
 }
 
 func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
@@ -59,10 +59,9 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	reader.SetMaxIdleConns(8)
 	b := &sqliteBackend{
 		writer: writer, reader: reader,
-		queue: make(chan *sqliteUpdate, maxGroup), done: make(chan struct{}),
 		writes: newStatements(writer), reads: newStatements(reader),
 	}
-	go b.run() //nolint:contextcheck // a commit serves many callers; it has no context of one
+	b.idle = sync.NewCond(&b.mu)
 	return b, nil
 }
 
@@ -76,14 +75,14 @@ func (db *DB) SQLite() *sql.DB {
 
 func (b *sqliteBackend) close() error {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.closed {
-		b.mu.Unlock()
 		return nil
 	}
 	b.closed = true
-	close(b.queue)
-	b.mu.Unlock()
-	<-b.done
+	for b.leading {
+		b.idle.Wait()
+	}
 	b.reads.close()
 	b.writes.close()
 	_ = b.reader.Close()
@@ -95,71 +94,93 @@ func (b *sqliteBackend) view(ctx context.Context, fn func(conn) error) error {
 	return fn(sqlConn{b.reader, nil, b.reads})
 }
 
+// update runs fn in a transaction. Whoever finds nobody at work commits, in its own goroutine; those that come meanwhile
+// join that transaction, or wait for the next, which the first of them commits.
 func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
-	u := &sqliteUpdate{ctx: ctx, fn: fn, done: make(chan struct{})}
-	b.mu.RLock()
+	u := &sqliteUpdate{ctx: ctx, fn: fn, turn: make(chan bool, 1)}
+	b.mu.Lock()
 	if b.closed {
-		b.mu.RUnlock()
+		b.mu.Unlock()
 		return sql.ErrConnDone
 	}
-	b.queue <- u
-	b.mu.RUnlock()
-	<-u.done
+	lead := !b.leading
+	if lead {
+		b.leading = true
+	} else {
+		b.waiting = append(b.waiting, u)
+	}
+	b.mu.Unlock()
+	if lead || <-u.turn {
+		b.lead(u) //nolint:contextcheck // a commit serves many callers; it has no context of one
+	}
 	if u.oops != nil {
 		panic(u.oops)
 	}
 	return u.err
 }
 
-// run takes updates as they come; those that wait while one is under way join its transaction.
-func (b *sqliteBackend) run() {
-	defer close(b.done)
-	for first := range b.queue {
-		b.group(first)
+// lead commits an update and those that join it, and lets the next go on.
+func (b *sqliteBackend) lead(first *sqliteUpdate) {
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if len(b.waiting) == 0 {
+			b.leading = false
+			b.idle.Broadcast()
+			return
+		}
+		next := b.waiting[0]
+		b.waiting = b.waiting[1:]
+		next.turn <- true
+	}()
+	for _, u := range b.commit(first)[1:] {
+		u.turn <- false
 	}
+	b.writes.prepare(context.Background())
 }
 
-func (b *sqliteBackend) group(first *sqliteUpdate) {
+// next takes one of those that wait; nil: nobody does.
+func (b *sqliteBackend) next() *sqliteUpdate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) == 0 {
+		return nil
+	}
+	u := b.waiting[0]
+	b.waiting = b.waiting[1:]
+	return u
+}
+
+// commit runs an update, and those that wait when it is done, in one transaction. It returns them with their outcomes.
+func (b *sqliteBackend) commit(first *sqliteUpdate) []*sqliteUpdate {
 	group := []*sqliteUpdate{first}
 	tx, err := b.writer.BeginTx(context.Background(), nil)
 	if err != nil {
 		first.err = fmt.Errorf("begin: %w", err)
-		close(first.done)
-		return
+		return group
 	}
+	defer func() { _ = tx.Rollback() }() // does nothing once it is committed
 	c := sqlConn{tx, tx, b.writes}
 	first.run(c) // nobody has joined yet, so that it needs no savepoint: if it fails, all is undone
-	whole := first.err == nil && first.oops == nil
-	if !whole {
-		_ = tx.Rollback()
-		close(first.done)
-		return
+	if first.err != nil || first.oops != nil {
+		return group
 	}
-collect:
-	for whole && len(group) < maxGroup {
-		select {
-		case next, ok := <-b.queue:
-			if !ok {
-				break collect
-			}
-			group = append(group, next)
-			whole = c.inSavepoint(next)
-		default:
-			break collect
+	for whole := true; whole && len(group) < maxGroup; {
+		u := b.next()
+		if u == nil {
+			break
 		}
+		group = append(group, u)
+		whole = c.inSavepoint(u)
 	}
 	if err := tx.Commit(); err != nil {
-		_ = tx.Rollback()
 		for _, u := range group {
 			if u.err == nil {
 				u.err = fmt.Errorf("commit: %w", err)
 			}
 		}
 	}
-	for _, u := range group {
-		close(u.done)
-	}
-	b.writes.prepare(context.Background())
+	return group
 }
 
 // run runs the update unless its caller has given up.

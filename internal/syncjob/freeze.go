@@ -45,7 +45,7 @@ func (s *slice) save(ctx context.Context, fn write) error {
 		return fn(ctx, tx)
 	})
 	if err == nil {
-		s.behind = nil
+		s.behind, s.stored = nil, s.run.Status
 	}
 	return err
 }
@@ -59,7 +59,15 @@ func (s *slice) catchUp(ctx context.Context) error {
 		return nil
 	}
 	run := *s.run
-	return s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.SaveSyncJobRun(ctx, &run) })
+	return s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.saveRow(ctx, tx, &run) })
+}
+
+// saveRow writes the row of the run, fenced.
+func (s *slice) saveRow(ctx context.Context, tx *store.Tx, v *millrace.SyncJobRun) error {
+	if s.stored == millrace.RunRunning && v.Status == millrace.RunRunning {
+		return tx.SaveRunProgress(ctx, v)
+	}
+	return tx.SaveSyncJobRun(ctx, v)
 }
 
 // freeze makes what is to be sent, and the moved checkpoint, durable in one transaction. It returns errOver when the
@@ -86,7 +94,7 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 		if over {
 			s.applyFinal(&saved)
 		}
-		if err := tx.SaveSyncJobRun(ctx, &saved); err != nil {
+		if err := s.saveRow(ctx, tx, &saved); err != nil {
 			return err
 		}
 		if err := parts.save(ctx, tx, next.ID); err != nil {

@@ -115,7 +115,7 @@ func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJo
 
 // saveRun writes the run's row, fenced. A transaction that was repeated starts from the same next again.
 func (s *slice) saveRun(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun) error {
-	if err := tx.SaveSyncJobRun(ctx, &next); err != nil {
+	if err := s.saveRow(ctx, tx, &next); err != nil {
 		return err
 	}
 	s.run = &next

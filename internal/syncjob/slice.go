@@ -18,7 +18,8 @@ var errOver = errors.New("syncjob: the run is over")
 // slice is some seconds of one run.
 type slice struct {
 	r       *Runner
-	run     *millrace.SyncJobRun // as it is stored
+	run     *millrace.SyncJobRun // as it is stored with the next freeze
+	stored  millrace.RunStatus   // of the row
 	point   *checkpoint          // ahead of the stored one until the next freeze
 	stats   stats
 	parts   map[int64]bool         // of the checkpoint that are stored
@@ -97,7 +98,7 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 		if run.WaitingFor != "" {
 			return tx.Finish(ctx) // it gets a task of its own when its turn comes
 		}
-		s = &slice{r: r, run: run}
+		s = &slice{r: r, run: run, stored: run.Status}
 		return nil
 	})
 	if err != nil {
