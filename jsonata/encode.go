@@ -11,13 +11,13 @@ func ToJSON(v Value) ([]byte, error) {
 	case nil, *Function:
 		return nil, nil
 	}
-	return ToJSONWith(v, nil)
+	return AppendJSON(make([]byte, 0, 256), v, nil)
 }
 
-// ToJSONWith is [ToJSON] with hosts written as show says, which returns what stands for one in its
-// place; nil: as they are.
-func ToJSONWith(v Value, show func(Host) Value) ([]byte, error) {
-	e := encoder{buf: make([]byte, 0, 256), show: show}
+// AppendJSON is [ToJSON] that appends to buf, with hosts written as show says, which returns what
+// stands for one in its place; nil: as they are.
+func AppendJSON(buf []byte, v Value, show func(Host) Value) ([]byte, error) {
+	e := encoder{buf: buf, show: show}
 	if err := e.value(v, 0); err != nil {
 		return nil, err
 	}

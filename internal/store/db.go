@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -32,7 +31,6 @@ type DB struct {
 	cipher  Cipher
 	clock   func() time.Time
 	queue   Queue
-	packers sync.Pool // of *flate.Writer, which are large
 }
 
 // Queue inserts and completes tasks inside the store's transactions.

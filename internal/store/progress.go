@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/millrace/millrace"
 )
 
@@ -90,7 +92,7 @@ func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error 
 sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at = $12
 WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
 		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
-		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+		v.Sequence, pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save sync job run: %w", err)
 	}
@@ -109,7 +111,7 @@ func (tx *Tx) SaveRunProgress(ctx context.Context, v *millrace.SyncJobRun) error
 	v.UpdatedAt = tx.Now()
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET resource_stats = $3, retry_at = $4, parked_since = $5, sequence = $6, checkpoint = $7, updated_at = $8
 WHERE id = $1 AND epoch = $2 AND status = 'running'`,
-		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt))
+		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, pack(v.Checkpoint), int64(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save progress of sync job run: %w", err)
 	}
@@ -125,26 +127,24 @@ const maxUnpacked = 256 << 20
 // packMin is the size from which compressing pays.
 const packMin = 512
 
-// pack compresses a body; the first byte says how.
-func (db *DB) pack(b []byte) []byte {
-	if len(b) == 0 {
+// How stored bytes are compressed; the first byte says it.
+const (
+	packedNot = iota
+	packedFlate
+	packedS2
+)
+
+// pack compresses bytes.
+func pack(b []byte) []byte {
+	switch {
+	case len(b) == 0:
 		return []byte{}
+	case len(b) < packMin || s2.MaxEncodedLen(len(b)) < 0: // the second: too large for the format
+		return append([]byte{packedNot}, b...)
 	}
-	if len(b) < packMin {
-		return append([]byte{0}, b...)
-	}
-	w, _ := db.packers.Get().(*flate.Writer)
-	if w == nil {
-		w, _ = flate.NewWriter(nil, flate.BestSpeed) // fails only for an unknown level
-	}
-	defer db.packers.Put(w)
-	var out bytes.Buffer
-	out.Grow(len(b) / 3)
-	out.WriteByte(1)
-	w.Reset(&out)
-	_, _ = w.Write(b) // a bytes.Buffer does not fail
-	_ = w.Close()
-	return out.Bytes()
+	out := make([]byte, 1+s2.MaxEncodedLen(len(b)))
+	out[0] = packedS2
+	return out[:1+len(s2.Encode(out[1:], b))]
 }
 
 func unpack(b []byte) ([]byte, error) {
@@ -152,10 +152,15 @@ func unpack(b []byte) ([]byte, error) {
 		return nil, nil
 	}
 	switch b[0] {
-	case 0:
+	case packedNot:
 		return b[1:], nil
-	case 1:
+	case packedFlate: // written by earlier versions
 		return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxUnpacked))
+	case packedS2:
+		if n, err := s2.DecodedLen(b[1:]); err != nil || n > maxUnpacked {
+			return nil, fmt.Errorf("stored bytes claim to be %d: %w", n, err)
+		}
+		return s2.Decode(nil, b[1:])
 	}
 	return nil, errors.New("stored body has an unknown form")
 }

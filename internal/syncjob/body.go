@@ -1,7 +1,6 @@
 package syncjob
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -14,31 +13,26 @@ import (
 // hand so that the records, which are nearly all of it, are encoded once and not checked and copied again. With files among
 // the records the body is a form, which has the envelope as its first part.
 func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, error) {
-	var b bytes.Buffer
-	w := writer{b: &b}
+	w := writer{b: make([]byte, 0, sizeOf(out))}
 	w.raw(`{"id":`).value(p.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
-	from := b.Len()
+	from := len(w.b)
 	var binary files
 	if out.event == millrace.EventRunRecord {
-		records, err := jsonata.ToJSONWith(jsonata.NewArray(out.records...), binary.show)
-		if err != nil {
-			return nil, nil, fmt.Errorf("encode records: %w", err)
-		}
-		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).bytes(records)
+		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).records(out.records, binary.show)
 		w.raw(`,"meta":`).value(millrace.RecordMeta{
 			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.account,
 			Node: out.node.name, Method: out.method, Sequence: p.RunSequence,
 		}).raw(`}`)
 	} else {
-		w.bytes(out.payload)
+		w.raw(string(out.payload))
 	}
-	to := b.Len()
+	to := len(w.b)
 	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.CreatedAt)
 	w.raw(`,"webhook_id":`).value(out.webhook).raw(`}`)
 	if w.err != nil {
 		return nil, nil, fmt.Errorf("encode delivery: %w", w.err)
 	}
-	whole, payload := b.Bytes(), b.Bytes()[from:to]
+	whole, payload := w.b, w.b[from:to]
 	if len(binary.all) == 0 {
 		return whole, payload, nil
 	}
@@ -46,28 +40,39 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, err
 	return whole, payload, err
 }
 
+// sizeOf guesses how long the envelope of an output will be.
+func sizeOf(out output) int { return 1024 + len(out.payload) + 256*len(out.records) }
+
 // writer appends JSON and remembers the first error.
 type writer struct {
-	b   *bytes.Buffer
+	b   []byte
 	err error
 }
 
 func (w *writer) raw(s string) *writer {
-	w.b.WriteString(s)
-	return w
-}
-
-func (w *writer) bytes(b []byte) *writer {
-	w.b.Write(b)
+	w.b = append(w.b, s...)
 	return w
 }
 
 func (w *writer) value(v any) *writer {
 	raw, err := json.Marshal(v)
-	if err != nil && w.err == nil {
+	w.fail(err)
+	w.b = append(w.b, raw...)
+	return w
+}
+
+func (w *writer) records(records []jsonata.Value, show func(jsonata.Host) jsonata.Value) *writer {
+	b, err := jsonata.AppendJSON(w.b, jsonata.NewArray(records...), show)
+	if w.fail(err); err == nil {
+		w.b = b
+	}
+	return w
+}
+
+func (w *writer) fail(err error) {
+	if w.err == nil {
 		w.err = err
 	}
-	return w.bytes(raw)
 }
 
 // runPayload returns the payload of the events of a run.

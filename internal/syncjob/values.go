@@ -35,7 +35,7 @@ func (v *values) MarshalJSON() ([]byte, error) {
 // encoded returns the encoded list.
 func (v *values) encoded() (json.RawMessage, error) {
 	if v.raw == nil {
-		raw, err := jsonata.ToJSONWith(jsonata.NewArray(v.items...), keepFile)
+		raw, err := jsonata.AppendJSON(nil, jsonata.NewArray(v.items...), keepFile)
 		if err != nil {
 			return nil, fmt.Errorf("encode records: %w", err)
 		}
