@@ -64,21 +64,13 @@ func (s *slice) fetch(ctx context.Context, req FetchRequest) (FetchResult, error
 		}
 		return s.r.cfg.Fetcher.Fetch(ctx, req)
 	}
-	arrived, caughtUp := make(chan struct{}), make(chan error, 1)
-	go func() {
-		timer := time.NewTimer(s.r.cfg.Soon)
-		defer timer.Stop()
-		select {
-		case <-arrived:
-			caughtUp <- nil
-		case <-timer.C:
-			caughtUp <- s.catchUp(ctx)
-		}
-	}()
+	caughtUp := make(chan error, 1)
+	timer := time.AfterFunc(s.r.cfg.Soon, func() { caughtUp <- s.catchUp(ctx) })
 	res, err := s.r.cfg.Fetcher.Fetch(ctx, req)
-	close(arrived)
-	if late := <-caughtUp; late != nil {
-		return FetchResult{}, late
+	if !timer.Stop() {
+		if late := <-caughtUp; late != nil {
+			return FetchResult{}, late
+		}
 	}
 	return res, err
 }
