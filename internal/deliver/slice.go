@@ -231,35 +231,33 @@ func (s *slice) send(ctx context.Context, messages []*Message) ([]Outcome, error
 	webhook := s.webhook // commit changes the slice's
 	outcomes := make([]Outcome, len(messages))
 	s.begun = true
-	if len(messages) == 1 && len(s.done) == 0 && messages[0] != nil {
-		messages[0].Webhook = &webhook
-		outcomes[0] = s.pump.sender.Send(ctx, *messages[0])
-		return outcomes, nil
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var all sync.WaitGroup
+	committed := make(chan error, 1)
+	timer := time.AfterFunc(commitEvery-s.pump.sender.clock().Sub(s.since), func() {
+		_, err := s.commit(ctx, false)
+		if err != nil {
+			cancel()
+		}
+		committed <- err
+	})
+	var others sync.WaitGroup
 	for i, m := range messages {
-		if m != nil {
-			m.Webhook = &webhook
-			all.Go(func() { outcomes[i] = s.pump.sender.Send(ctx, *m) })
+		if m == nil {
+			continue
+		}
+		m.Webhook = &webhook
+		if i == len(messages)-1 {
+			outcomes[i] = s.pump.sender.Send(ctx, *m)
+		} else {
+			others.Go(func() { outcomes[i] = s.pump.sender.Send(ctx, *m) })
 		}
 	}
-	sent := make(chan struct{})
-	go func() { all.Wait(); close(sent) }()
-	timer := time.NewTimer(commitEvery - s.pump.sender.clock().Sub(s.since))
-	defer timer.Stop()
-	select {
-	case <-sent:
+	others.Wait()
+	if timer.Stop() {
 		return outcomes, nil
-	case <-timer.C:
 	}
-	_, err := s.commit(ctx, false)
-	if err != nil {
-		cancel()
-	}
-	<-sent
-	return outcomes, err
+	return outcomes, <-committed
 }
 
 // drop takes a delivery off the backlog whose event was removed by retention: there is nothing left to send.

@@ -57,7 +57,7 @@ func (tx *Tx) QueueDelivery(ctx context.Context, w *millrace.Webhook, e *millrac
 	d := &millrace.Delivery{
 		ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
 		EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, IntegratedAccountID: e.Account(),
-		Sequence: next, Event: e.Name, Status: millrace.DeliveryPending,
+		Sequence: next, Event: e.Name, Status: millrace.DeliveryPending, CreatedAt: e.CreatedAt, // retention finds it by that
 	}
 	return tx.db.tables.delivery.insert(ctx, tx, d)
 }

@@ -20,6 +20,8 @@ type aged struct {
 	tx  *store.Tx
 	now millrace.Time
 	n   int
+
+	events map[string]millrace.Time // when they were made, and their deliveries with them
 }
 
 // at returns the next instant, sixty days ago.
@@ -36,7 +38,8 @@ func (a *aged) must(err error) {
 }
 
 func (a *aged) event(id string, batch millrace.BatchID) {
-	_, err := a.tx.InsertEvent(a.t.Context(), &millrace.Event{ID: millrace.EventID(id), EnvironmentID: env, BatchID: batch, Name: "custom:x", CreatedAt: a.at()})
+	a.events[id] = a.at()
+	_, err := a.tx.InsertEvent(a.t.Context(), &millrace.Event{ID: millrace.EventID(id), EnvironmentID: env, BatchID: batch, Name: "custom:x", CreatedAt: a.events[id]})
 	a.must(err)
 	_, err = a.tx.InsertDecision(a.t.Context(), &millrace.Decision{EventID: millrace.EventID(id), WorkflowID: "w", EnvironmentID: env, Outcome: millrace.OutcomeNotMatched})
 	a.must(err)
@@ -46,7 +49,7 @@ func (a *aged) delivery(id, event string, webhook millrace.WebhookID, status mil
 	ctx := a.t.Context()
 	d := &millrace.Delivery{
 		ID: millrace.DeliveryID(id), EnvironmentID: env, EventID: millrace.EventID(event), WebhookID: webhook, Sequence: int64(a.n + 1),
-		Status: status, CreatedAt: a.at(),
+		Status: status, CreatedAt: a.events[event],
 	}
 	a.must(a.tx.InsertDelivery(ctx, d))
 	a.must(a.tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{{DeliveryID: d.ID, EnvironmentID: env, Number: 2}}}))
@@ -135,7 +138,7 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		update(t, db, func(tx *store.Tx) error {
-			(&aged{t: t, tx: tx, now: tx.Now()}).all()
+			(&aged{t: t, tx: tx, now: tx.Now(), events: map[string]millrace.Time{}}).all()
 			return nil
 		})
 		for _, kind := range millrace.KeptKinds() {

@@ -9,3 +9,8 @@ DROP TABLE frozen_delivery;
 DROP INDEX delivery_backlog;
 CREATE INDEX delivery_backlog ON delivery (webhook_id, sequence) WHERE status = 'pending' AND sequence > 0;
 CREATE INDEX delivery_frozen ON delivery (sync_job_run_id, run_sequence) WHERE status = 'pending' AND sync_job_run_id <> '';
+-- An event is kept as long as a delivery of it waits. Such deliveries are found by the time that they share with it: in order of
+-- time, an index changes in one place.
+UPDATE delivery SET created_at = e.created_at FROM event AS e WHERE delivery.status = 'pending' AND delivery.sequence > 0 AND delivery.event_id = e.id;
+DROP INDEX delivery_of_event;
+CREATE INDEX delivery_waiting ON delivery (environment_id, created_at) WHERE status = 'pending' AND sequence > 0;
