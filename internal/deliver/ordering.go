@@ -26,7 +26,7 @@ func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, er
 	if w.Ordering == millrace.OrderingStrict {
 		return tx.Backlog(ctx, w.ID, s.size()+s.behind.size())
 	}
-	fresh, err := tx.BacklogAfter(ctx, w.ID, w.SentSequence, commitSize)
+	fresh, err := s.readFresh(ctx, tx)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type slice struct {
 	done    []millrace.TriedDelivery
 	behind  *behind   // what is being committed while the next deliveries are sent; nil: nothing
 	since   time.Time // when the database last said that the webhook is ours
+	ahead   *ahead    // what comes next, as it was read while the last were sent; nil: nothing was
 	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
 }
 
@@ -39,6 +40,7 @@ type item struct {
 // run works until the backlog is empty (nil), or returns when to go on.
 func (s *slice) run(ctx context.Context) error {
 	defer func() { _ = s.settle() }() // of a slice that ends because of an error
+	defer s.dropAhead()
 	for {
 		if ctx.Err() != nil {
 			return s.yield(ctx, 0)
@@ -49,6 +51,7 @@ func (s *slice) run(ctx context.Context) error {
 		}
 		// A full load means that there may be more, so there is no point in looking whether this was the end.
 		full := len(items) >= s.size()
+		s.readAhead(ctx, items)
 		for len(items) > 0 {
 			if !s.mayGoOn(ctx) {
 				return s.yield(ctx, 0)
@@ -124,20 +127,13 @@ func (s *slice) items(ctx context.Context, tx *store.Tx) ([]item, error) {
 	}
 	next = slices.DeleteFunc(next, func(d millrace.Delivery) bool { return s.behind.has(d.ID) })
 	next = next[:min(len(next), s.size())]
-	ids := make([]millrace.EventID, len(next))
-	for i, d := range next {
-		ids[i] = d.EventID
-	}
-	events, err := tx.Events(ctx, s.webhook.EnvironmentID, ids)
+	bodies, err := s.bodies(ctx, tx, next)
 	if err != nil {
 		return nil, err
 	}
 	items := make([]item, len(next))
 	for i, d := range next {
-		items[i].delivery = d
-		if e := events[d.EventID]; e != nil {
-			items[i].body = e.Body(d.WebhookID)
-		}
+		items[i] = item{d, bodies[d.ID]}
 	}
 	return items, nil
 }

@@ -1,0 +1,101 @@
+package deliver
+
+import (
+	"context"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// ahead is what follows the deliveries that are being sent, read meanwhile.
+type ahead struct {
+	after  int64 // the sequence number in front of it
+	fresh  []millrace.Delivery
+	bodies map[millrace.DeliveryID][]byte // nil: the event is gone
+	err    error
+	done   chan struct{}
+	cancel context.CancelFunc
+}
+
+// readAhead begins to read what follows these deliveries. Only what was not tried yet is read ahead: whether anything stands
+// aside, and how the webhook is to be called, is asked for when it is needed.
+func (s *slice) readAhead(ctx context.Context, items []item) {
+	s.dropAhead()
+	if s.webhook.Ordering == millrace.OrderingStrict || len(items) < commitSize {
+		return
+	}
+	a := &ahead{after: s.webhook.SentSequence, done: make(chan struct{})}
+	for i := range items {
+		a.after = max(a.after, items[i].delivery.Sequence)
+	}
+	ctx, a.cancel = context.WithCancel(ctx)
+	s.ahead = a
+	env, id, db := s.webhook.EnvironmentID, s.webhook.ID, s.pump.db
+	go func() {
+		defer close(a.done)
+		a.err = db.View(ctx, func(tx *store.Tx) error {
+			var err error
+			if a.fresh, err = tx.BacklogAfter(ctx, id, a.after, commitSize); err != nil {
+				return err
+			}
+			a.bodies, err = bodiesOf(ctx, tx, env, a.fresh)
+			return err
+		})
+	}()
+}
+
+// readFresh returns the first deliveries that were not tried yet.
+func (s *slice) readFresh(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
+	if a := s.ahead; a != nil {
+		if <-a.done; a.err == nil && a.after == s.webhook.SentSequence {
+			return a.fresh, nil
+		}
+	}
+	s.dropAhead()
+	return tx.BacklogAfter(ctx, s.webhook.ID, s.webhook.SentSequence, commitSize)
+}
+
+// dropAhead forgets what was read ahead.
+func (s *slice) dropAhead() {
+	if s.ahead == nil {
+		return
+	}
+	s.ahead.cancel()
+	<-s.ahead.done
+	s.ahead = nil
+}
+
+// bodies returns the bodies of deliveries.
+func (s *slice) bodies(ctx context.Context, tx *store.Tx, deliveries []millrace.Delivery) (map[millrace.DeliveryID][]byte, error) {
+	if s.ahead == nil {
+		return bodiesOf(ctx, tx, s.webhook.EnvironmentID, deliveries)
+	}
+	var rest []millrace.Delivery
+	for _, d := range deliveries {
+		if _, known := s.ahead.bodies[d.ID]; !known {
+			rest = append(rest, d)
+		}
+	}
+	bodies, err := bodiesOf(ctx, tx, s.webhook.EnvironmentID, rest)
+	for id, body := range s.ahead.bodies {
+		bodies[id] = body
+	}
+	return bodies, err
+}
+
+// bodiesOf makes the bodies of deliveries from their events; nil where the event is gone.
+func bodiesOf(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, deliveries []millrace.Delivery) (map[millrace.DeliveryID][]byte, error) {
+	ids := make([]millrace.EventID, len(deliveries))
+	for i, d := range deliveries {
+		ids[i] = d.EventID
+	}
+	bodies := make(map[millrace.DeliveryID][]byte, len(deliveries))
+	events, err := tx.Events(ctx, env, ids)
+	for _, d := range deliveries {
+		bodies[d.ID] = nil
+		if e := events[d.EventID]; e != nil {
+			bodies[d.ID] = e.Body(d.WebhookID)
+		}
+	}
+	return bodies, err
+}
