@@ -17,6 +17,9 @@ type ahead struct {
 	cancel context.CancelFunc
 }
 
+// maxAhead bounds the bytes of deliveries while more are read.
+const maxAhead = 1 << 20
+
 // readAhead begins to read what follows these deliveries. Only what was not tried yet is read ahead: whether anything stands
 // aside, and how the webhook is to be called, is asked for when it is needed.
 func (s *slice) readAhead(ctx context.Context, items []item) {
@@ -24,9 +27,13 @@ func (s *slice) readAhead(ctx context.Context, items []item) {
 	if s.webhook.Ordering == millrace.OrderingStrict || len(items) < commitSize {
 		return
 	}
-	a := &ahead{after: s.webhook.SentSequence, done: make(chan struct{})}
+	a, bytes := &ahead{after: s.webhook.SentSequence, done: make(chan struct{})}, 0
 	for i := range items {
 		a.after = max(a.after, items[i].delivery.Sequence)
+		bytes += len(items[i].body)
+	}
+	if bytes > maxAhead {
+		return
 	}
 	ctx, a.cancel = context.WithCancel(ctx)
 	s.ahead = a

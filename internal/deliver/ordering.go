@@ -27,8 +27,8 @@ func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, er
 		return tx.Backlog(ctx, w.ID, s.size()+s.behind.size())
 	}
 	fresh, err := s.readFresh(ctx, tx)
-	if err != nil {
-		return nil, err
+	if err != nil || !s.aside {
+		return fresh, err
 	}
 	places := max(commitSize-len(fresh), commitSize/2)
 	due, err := tx.StandingAside(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places+s.behind.size())
@@ -111,7 +111,7 @@ func (s *slice) leaveAlone(d time.Duration) {
 
 // putAside lets a delivery wait for its own next attempt, or gives it up.
 func (s *slice) putAside(ctx context.Context, d *millrace.Delivery, at millrace.Time) {
-	d.NextAttemptAt = at
+	d.NextAttemptAt, s.aside = at, true
 	if d.Failures < giveUpAfter {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -76,7 +77,7 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 		return millrace.RetryAfter(crowdWait, nil)
 	}
 	defer leave()
-	w, err := p.claim(ctx, millrace.WebhookID(task.Key))
+	w, aside, err := p.claim(ctx, millrace.WebhookID(task.Key))
 	if err != nil {
 		return fmt.Errorf("claim webhook: %w", err)
 	}
@@ -87,7 +88,7 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	if d := w.NotBefore.Std().Sub(now); d > 0 {
 		return millrace.RetryAfter(d, nil)
 	}
-	s := &slice{pump: p, webhook: *w, until: now.Add(p.length)}
+	s := &slice{pump: p, webhook: *w, aside: aside, until: now.Add(p.length)}
 	err = s.run(ctx)
 	if s.begun {
 		p.crowd.remember(w.ID, s.slow)
@@ -101,9 +102,11 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	return nil
 }
 
-// claim takes over the webhook, or completes the task and returns nil when there is nothing to take over.
-func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, error) {
+// claim takes over the webhook, or completes the task and returns nil when there is nothing to take over. It also reports
+// whether deliveries stand aside: only the pump puts them there.
+func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, bool, error) {
 	var claimed *millrace.Webhook
+	aside := false
 	err := p.db.Update(ctx, func(tx *store.Tx) error {
 		claimed = nil
 		w, err := tx.ClaimWebhook(ctx, id)
@@ -113,20 +116,22 @@ func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webh
 		if w == nil {
 			return tx.Finish(ctx)
 		}
-		if w.IsActive {
-			claimed = w
-			return nil
+		if !w.IsActive {
+			forgetFailures(w)
+			if err := tx.SaveWebhookProgress(ctx, w); err != nil {
+				return err
+			}
+			return tx.Finish(ctx)
 		}
-		forgetFailures(w)
-		if err := tx.SaveWebhookProgress(ctx, w); err != nil {
-			return err
-		}
-		return tx.Finish(ctx)
+		claimed = w
+		standing, err := tx.StandingAside(ctx, w, math.MaxInt64, 1)
+		aside = len(standing) > 0
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return claimed, nil
+	return claimed, aside, nil
 }
 
 // forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	commitSize  = 20                     // deliveries that are loaded and committed together: a crash may repeat two times as many
+	commitSize  = 32                     // deliveries that are loaded and committed together: a crash may repeat two times as many
 	commitEvery = 200 * time.Millisecond // how long a pump goes without asking whether the webhook is still its own
 )
 
@@ -27,6 +27,7 @@ type slice struct {
 	done    []millrace.TriedDelivery
 	behind  *behind   // what is being committed while the next deliveries are sent; nil: nothing
 	since   time.Time // when the database last said that the webhook is ours
+	aside   bool      // a delivery stands aside, or did when the slice began
 	ahead   *ahead    // what comes next, as it was read while the last were sent; nil: nothing was
 	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
 }
