@@ -37,12 +37,17 @@ func inboundHooks(ctx context.Context, o options, database string) error {
 	}
 	defer func() { _ = h.server.Stop(ctx) }()
 	n := o.count(20_000)
+	stop, err := profile("inbound-" + database)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	latencies, err := h.sendAll(ctx, n)
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
+	stop()
 	rate("inbound hooks accepted (64 callers)", database, n, took, 0)
 	if err := percentiles("inbound hook, request to answer", database, latencies); err != nil {
 		return err
