@@ -103,10 +103,8 @@ func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began
 func (r *Receiver) saveAll(ctx context.Context, done []evaluated, last bool) error {
 	save := func(some []evaluated, last bool) error {
 		return r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-			for _, e := range some {
-				if err := r.save(ctx, tx, *e.hook, e.outcome); err != nil {
-					return err
-				}
+			if err := r.save(ctx, tx, some); err != nil {
+				return err
 			}
 			if !last {
 				return nil
@@ -186,33 +184,59 @@ func requestOf(hook *millrace.InboundHook) (*millrace.InboundRequest, error) {
 	return req, nil
 }
 
-// save stores what an evaluation does, if the hook still is due. A hook that made no event gives its replay key back:
-// once its integration is mended, the third party may send it again.
-func (r *Receiver) save(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *outcome) error {
+// save stores what evaluations do, if their hooks still are due. Events are stored together up to the next change of a context,
+// which may make events, too.
+func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) error {
+	var waiting []*millrace.Event
+	made, changed := make([][]*millrace.Event, len(done)), make([]bool, len(done)) // by each
+	for i, e := range done {
+		if e.outcome.failure != nil {
+			continue
+		}
+		for k, u := range e.outcome.updates {
+			if k == 0 {
+				if err := r.cfg.Emitter.EmitTx(ctx, tx, waiting...); err != nil {
+					return err
+				}
+				waiting = nil
+			}
+			some, err := r.cfg.Contexts.MergeTx(ctx, tx, e.hook.EnvironmentID, u.account, u.patch)
+			if err != nil {
+				return err
+			}
+			changed[i] = changed[i] || some
+		}
+		for _, event := range e.outcome.events {
+			copied := *event // the transaction may run more than once
+			made[i] = append(made[i], &copied)
+		}
+		waiting = append(waiting, made[i]...)
+	}
+	if err := r.cfg.Emitter.EmitTx(ctx, tx, waiting...); err != nil {
+		return err
+	}
+	for i, e := range done {
+		if err := finish(ctx, tx, *e.hook, e.outcome, made[i], changed[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes what became of a hook. One that made no event gives its replay key back: once its integration is mended, the
+// third party may send it again.
+func finish(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *outcome, events []*millrace.Event, changed bool) error {
 	hook.Status = millrace.InboundProcessed
-	report, ids := o.report, []millrace.EventID{}
+	ids := []millrace.EventID{}
 	if o.failure != nil {
 		hook.Status = millrace.InboundFailed
 		hook.Error, _ = json.Marshal(o.failure) // always encodes
 	} else {
-		events := make([]*millrace.Event, len(o.events))
-		for i, e := range o.events {
-			copied := *e // the transaction may run more than once
-			events[i] = &copied
-		}
-		for _, u := range o.updates {
-			changed, err := r.cfg.Contexts.MergeTx(ctx, tx, hook.EnvironmentID, u.account, u.patch)
-			if err != nil {
-				return err
-			}
-			report.ContextUpdated = report.ContextUpdated || changed
-		}
-		if err := r.cfg.Emitter.EmitTx(ctx, tx, events...); err != nil {
-			return err
-		}
 		for _, e := range events {
 			ids = append(ids, e.ID)
 		}
+		report := o.report
+		report.ContextUpdated = report.ContextUpdated || changed
 		hook.Evaluation, _ = json.Marshal(report) // always encodes
 	}
 	hook.EventCount = int64(len(ids))

@@ -92,10 +92,20 @@ func (tx *Tx) ListInboundHooks(ctx context.Context, env millrace.EnvironmentID, 
 	return tx.db.tables.inboundHook.list(ctx, tx, env, q)
 }
 
-// FinishInboundHook writes what became of an inbound hook whose evaluation was due, and reports whether it still was.
+// FinishInboundHook writes what became of an inbound hook whose evaluation was due, and reports whether it still was. What came
+// in stays as it is, and so does its replay key, unless the hook has none any more.
 func (tx *Tx) FinishInboundHook(ctx context.Context, v *millrace.InboundHook) (bool, error) {
-	t := tx.db.tables.inboundHook
-	return t.update(ctx, tx, v, fmt.Sprintf("status = $%d", len(t.columns)+1), string(millrace.InboundAccepted))
+	v.EvaluatedAt = tx.Now()
+	query := "UPDATE inbound_hook SET status = $2, error = $3, evaluation = $4, event_count = $5, event_ids = $6, evaluated_at = $7"
+	if v.ReplayKey == "" {
+		query += ", replay_key = ''"
+	}
+	n, err := tx.exec(ctx, query+" WHERE id = $1 AND status = 'accepted'", string(v.ID), string(v.Status), string(v.Error), string(v.Evaluation),
+		v.EventCount, string(v.EventIDs), int64(v.EvaluatedAt))
+	if err != nil {
+		return false, fmt.Errorf("finish inbound hook: %w", err)
+	}
+	return n > 0, nil
 }
 
 // EnvironmentOfAccount returns the environment of an integrated account, or an error of KindNotFound. It is for inbound
