@@ -74,7 +74,7 @@ func configOf(v *millrace.Webhook) destinationConfig {
 func (c *destinationConfig) apply(v *millrace.Webhook) error {
 	v.TargetURL, v.Secret = c.TargetURL, c.Secret
 	if v.Notification == millrace.NotifyToWebhook && v.Secret == "" {
-		v.Secret = millrace.NewID[string]()
+		v.Secret = millrace.NewSecret()
 	}
 	var err error
 	v.Config, err = json.Marshal(millrace.NotificationConfig{

@@ -143,7 +143,7 @@ func (n webhooks) create(ctx context.Context, in *createIn[webhookBody]) (*reply
 		v.IsActive = *b.IsActive
 	}
 	if v.Secret == "" {
-		v.Secret = millrace.NewID[string]()
+		v.Secret = millrace.NewSecret()
 	}
 	if v.SignatureEncoding == "" {
 		v.SignatureEncoding = "base64"

@@ -55,7 +55,7 @@ func (n webhooks) rotateSecret(ctx context.Context, in *patchIn[millrace.Webhook
 func newSecret(old string) string {
 	const standard = "whsec_"
 	if !strings.HasPrefix(old, standard) {
-		return millrace.NewID[string]()
+		return millrace.NewSecret()
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
