@@ -58,7 +58,7 @@ func NewNode(t testing.TB, binary, url, key string) *Node {
 	t.Cleanup(func() {
 		n.Kill()
 		if t.Failed() {
-			t.Logf("the end of the log of %s:\n%s", n.Base, n.log.tail(20_000))
+			t.Logf("what was unusual in the log of %s:\n%s", n.Base, n.log.unusual(8_000))
 		}
 	})
 	return n

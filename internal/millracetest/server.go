@@ -174,8 +174,14 @@ func (l *logged) String() string {
 
 func (l *logged) add(line string) { _, _ = l.Write([]byte(line + "\n")) }
 
-// tail returns the last bytes of what is kept.
-func (l *logged) tail(most int) string {
-	text := l.String()
+// unusual returns the last bytes of what is kept, without what every day brings.
+func (l *logged) unusual(most int) string {
+	var lines []string
+	for line := range strings.Lines(l.String()) {
+		if !strings.Contains(line, "level=INFO") {
+			lines = append(lines, line)
+		}
+	}
+	text := strings.Join(lines, "")
 	return text[max(0, len(text)-most):]
 }

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -170,6 +171,31 @@ func TestLoopMark(t *testing.T) {
 		}
 		if (got == 0) != (c.want == 0) || got > c.want+4 {
 			t.Errorf("%s: noticed at page %d, want %d or soon after", c.name, got, c.want)
+		}
+	}
+}
+
+func TestLoopsAreNoticedWithinFourRounds(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 130; length++ {
+		for tail := range 40 {
+			var m loopMark
+			for page := 1; ; page++ {
+				at := strconv.Itoa(page)
+				if page > tail {
+					at = "loop " + strconv.Itoa((page-tail)%length)
+				}
+				circles, err := m.circles(json.RawMessage(`"`+at+`"`), recordsOf(`["`+at+`"]`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if circles {
+					break
+				}
+				if page > 2*tail+4*length+4 {
+					t.Fatalf("a loop of %d pages behind %d others is not noticed within %d pages", length, tail, page)
+				}
+			}
 		}
 	}
 }
