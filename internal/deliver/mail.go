@@ -29,6 +29,9 @@ const (
 	TLSNone     TLSMode = "none"     // not at all; no password is sent like that
 )
 
+// mailTaken is what a mail server answers to a mail that it takes (RFC 5321, section 4.2.3).
+const mailTaken = 250
+
 // Mailer is the SMTP server that notifications are sent through.
 type Mailer struct {
 	Host     string
@@ -82,7 +85,7 @@ func (s *Sender) mail(ctx context.Context, m Message) Outcome {
 	}
 	err = client.DialAndSendWithContext(ctx, msg)
 	if err == nil || msg.IsDelivered() {
-		return Outcome{Kind: Delivered, Status: 250}
+		return Outcome{Kind: Delivered, Status: mailTaken}
 	}
 	return mailFailure(ctx, err)
 }

@@ -47,8 +47,10 @@ type Outcome struct {
 	Header     http.Header // of the answer, cut to a few KiB
 }
 
-// Unusual reports whether the delivery counts although the answer was not the documented 200.
-func (o Outcome) Unusual() bool { return o.Kind == Delivered && o.Status != http.StatusOK }
+// Unusual reports whether the delivery counts although the answer was neither the documented 200 nor that of a mail server.
+func (o Outcome) Unusual() bool {
+	return o.Kind == Delivered && o.Status != http.StatusOK && o.Status != mailTaken
+}
 
 // Attempt returns the row that records the outcome.
 func (o Outcome) Attempt(m Message) millrace.Attempt {
