@@ -280,7 +280,7 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 				if _, err := tx.InsertEvent(t.Context(), e); err != nil {
 					return err
 				}
-				return tx.QueueDelivery(t.Context(), v, e)
+				return tx.QueueDeliveries(t.Context(), v, e)
 			})
 			if err != nil {
 				t.Fatal(err)

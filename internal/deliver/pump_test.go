@@ -342,7 +342,7 @@ func TestPumpPassesDeliveriesWhoseEventIsGone(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
 		lost := &millrace.Event{ID: millrace.NewID[millrace.EventID](), EnvironmentID: testEnv, Name: "record:created"}
-		w.update(func(tx *store.Tx) error { return tx.QueueDelivery(t.Context(), w.webhook, lost) })
+		w.update(func(tx *store.Tx) error { return tx.QueueDeliveries(t.Context(), w.webhook, lost) })
 		if d := w.pumpOnce(); d != 0 || w.live() {
 			t.Errorf("wait %s, task live %v", d, w.live())
 		}

@@ -156,7 +156,7 @@ func (w *world) queue(n int) {
 			if _, err := tx.InsertEvent(context.Background(), e); err != nil {
 				return err
 			}
-			if err := tx.QueueDelivery(context.Background(), w.webhook, e); err != nil {
+			if err := tx.QueueDeliveries(context.Background(), w.webhook, e); err != nil {
 				return err
 			}
 			queued = append(queued, millrace.DeriveID[millrace.DeliveryID](string(id), string(w.webhook.ID)))

@@ -22,7 +22,7 @@ func (w *world) queue(v *millrace.Webhook, e millrace.Event) millrace.DeliveryID
 		if _, err := tx.InsertEvent(w.t.Context(), &e); err != nil {
 			return err
 		}
-		return tx.QueueDelivery(w.t.Context(), v, &e)
+		return tx.QueueDeliveries(w.t.Context(), v, &e)
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -70,8 +70,7 @@ func (in *arrival) handshake(ctx context.Context) (*millrace.InboundAnswer, erro
 		}
 		v := *in.hook
 		v.Evaluation, _ = json.Marshal(e) // always encodes
-		_, err := tx.InsertInboundHook(ctx, &v, 0)
-		return err
+		return tx.InsertInboundHook(ctx, &v)
 	})
 	return in.seen.answer, err
 }
@@ -206,9 +205,8 @@ func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
 	}
 	return in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		v := *in.hook
-		v.Status, v.Body = millrace.InboundRejected, nil
+		v.Status, v.ReplayKey, v.Body = millrace.InboundRejected, "", nil
 		v.Error, _ = json.Marshal(why) // always encodes
-		_, err := tx.InsertInboundHook(ctx, &v, 0)
-		return err
+		return tx.InsertInboundHook(ctx, &v)
 	})
 }

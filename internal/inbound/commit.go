@@ -22,24 +22,25 @@ type pending struct {
 // that two commits at once do not wait for each other.
 func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 	ordered := slices.SortedStableFunc(slices.Values(items), func(a, b *pending) int { return cmp.Compare(a.hook.ReplayKey, b.hook.ReplayKey) })
-	counts := make([]millrace.InboundHookID, len(ordered))
+	var counts []millrace.InboundHookID
 	err := r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		batch, due := millrace.NewID[millrace.BatchID](), false
+		hooks, windows := make([]*millrace.InboundHook, len(ordered)), make([]time.Duration, len(ordered))
 		for i, item := range ordered {
 			v := *item.hook
 			v.BatchID = batch
-			earlier, err := tx.InsertInboundHook(ctx, &v, item.window)
-			if err != nil {
+			hooks[i], windows[i] = &v, item.window
+		}
+		var err error
+		if counts, err = tx.InsertInboundHooks(ctx, hooks, windows); err != nil {
+			return err
+		}
+		for i, v := range hooks {
+			if counts[i] == v.ID {
+				due = due || v.Status == millrace.InboundAccepted
+			} else if err := r.duplicate(ctx, tx, ordered[i], counts[i]); err != nil {
 				return err
 			}
-			counts[i] = cmp.Or(earlier, v.ID)
-			if earlier != "" {
-				if err := r.duplicate(ctx, tx, item, earlier); err != nil {
-					return err
-				}
-				continue
-			}
-			due = due || v.Status == millrace.InboundAccepted
 		}
 		if !due {
 			return nil
@@ -62,6 +63,5 @@ func (r *Receiver) duplicate(ctx context.Context, tx *store.Tx, item *pending, e
 	}
 	v := *item.hook
 	v.Status, v.DuplicateOf, v.ReplayKey, v.Body = millrace.InboundDuplicate, earlier, "", nil
-	_, err := tx.InsertInboundHook(ctx, &v, 0)
-	return err
+	return tx.InsertInboundHook(ctx, &v)
 }

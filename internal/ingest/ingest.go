@@ -13,6 +13,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -30,12 +32,28 @@ func EmitExceptTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, 
 		id: millrace.NewID[millrace.BatchID](), except: except,
 		webhooks: map[millrace.EnvironmentID][]millrace.Webhook{}, wakes: map[trigger]bool{},
 	}
-	for _, e := range events {
-		if err := b.add(ctx, tx, e); err != nil {
-			return fmt.Errorf("store event %s: %w", e.Name, err)
+	for env, some := range byEnvironment(events) {
+		if err := b.add(ctx, tx, env, some); err != nil {
+			return fmt.Errorf("store events: %w", err)
 		}
 	}
 	return b.finish(ctx, tx)
+}
+
+// byEnvironment yields runs of events of one environment.
+func byEnvironment(events []*millrace.Event) iter.Seq2[millrace.EnvironmentID, []*millrace.Event] {
+	return func(yield func(millrace.EnvironmentID, []*millrace.Event) bool) {
+		for len(events) > 0 {
+			env, n := events[0].EnvironmentID, 1
+			for n < len(events) && events[n].EnvironmentID == env {
+				n++
+			}
+			if !yield(env, events[:n]) {
+				return
+			}
+			events = events[n:]
+		}
+	}
 }
 
 // trigger is what workflows are found by.
@@ -53,23 +71,28 @@ type batch struct {
 	match    bool
 }
 
-func (b *batch) add(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
-	if len(e.Payload) == 0 {
-		e.Payload = json.RawMessage("{}")
+func (b *batch) add(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, events []*millrace.Event) error {
+	wakes := map[*millrace.Event]bool{}
+	for _, e := range events {
+		if len(e.Payload) == 0 {
+			e.Payload = json.RawMessage("{}")
+		}
+		wake, err := b.wakesWorkflows(ctx, tx, trigger{env, e.Name})
+		if err != nil {
+			return err
+		}
+		if wake {
+			wakes[e], e.BatchID = true, b.id
+		}
 	}
-	wakes, err := b.wakesWorkflows(ctx, tx, trigger{e.EnvironmentID, e.Name})
+	fresh, err := tx.InsertEvents(ctx, events)
 	if err != nil {
 		return err
 	}
-	if wakes {
-		e.BatchID = b.id
+	for _, e := range fresh {
+		b.match = b.match || wakes[e]
 	}
-	fresh, err := tx.InsertEvent(ctx, e)
-	if err != nil || !fresh {
-		return err
-	}
-	b.match = b.match || wakes
-	return b.deliver(ctx, tx, e)
+	return b.deliver(ctx, tx, env, fresh)
 }
 
 // wakesWorkflows reports whether any workflow listens, so that events nobody listens to cost no task.
@@ -83,23 +106,34 @@ func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, t trigger) (bo
 	return wakes, err
 }
 
-func (b *batch) deliver(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
-	if e.Name == millrace.EventRunRecord || e.Name == millrace.EventRunRecordError {
-		return nil // records go to the webhooks that their run names, in its own sequence
+func (b *batch) deliver(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, events []*millrace.Event) error {
+	// Records go to the webhooks that their run names, in its own sequence.
+	events = slices.DeleteFunc(slices.Clone(events), func(e *millrace.Event) bool {
+		return e.Name == millrace.EventRunRecord || e.Name == millrace.EventRunRecordError
+	})
+	if len(events) == 0 {
+		return nil
 	}
-	webhooks, known := b.webhooks[e.EnvironmentID]
+	webhooks, known := b.webhooks[env]
 	if !known {
 		var err error
-		if webhooks, err = tx.SubscribedWebhooks(ctx, e.EnvironmentID); err != nil {
+		if webhooks, err = tx.SubscribedWebhooks(ctx, env); err != nil {
 			return err
 		}
-		b.webhooks[e.EnvironmentID] = webhooks
+		b.webhooks[env] = webhooks
 	}
 	for i := range webhooks {
-		if webhooks[i].ID == b.except || !webhooks[i].Wants(e.Name) || webhooks[i].Ignores(e) {
+		w := &webhooks[i]
+		if w.ID == b.except {
 			continue
 		}
-		if err := tx.QueueDelivery(ctx, &webhooks[i], e); err != nil {
+		var wanted []*millrace.Event
+		for _, e := range events {
+			if w.Wants(e.Name) && !w.Ignores(e) {
+				wanted = append(wanted, e)
+			}
+		}
+		if err := tx.QueueDeliveries(ctx, w, wanted...); err != nil {
 			return err
 		}
 	}

@@ -47,19 +47,25 @@ func (tx *Tx) SubscribedWebhooks(ctx context.Context, env millrace.EnvironmentID
 	return tx.db.tables.webhook.all(ctx, tx, "environment_id = $1 AND is_active = TRUE ORDER BY id", string(env))
 }
 
-// QueueDelivery puts an event at the end of a webhook's backlog and wakes the pump when the backlog was empty. The
-// sequence number is taken under the lock of the webhook's row, so the order of numbers is the order of commits.
-func (tx *Tx) QueueDelivery(ctx context.Context, w *millrace.Webhook, e *millrace.Event) error {
-	next, found, err := tx.takeSequence(ctx, w.ID, 1)
+// QueueDeliveries puts events at the end of a webhook's backlog and wakes the pump when the backlog was empty. The
+// sequence numbers are taken under the lock of the webhook's row, so the order of numbers is the order of commits.
+func (tx *Tx) QueueDeliveries(ctx context.Context, w *millrace.Webhook, events ...*millrace.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	next, found, err := tx.takeSequence(ctx, w.ID, int64(len(events)))
 	if err != nil || !found {
 		return err
 	}
-	d := &millrace.Delivery{
-		ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
-		EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, IntegratedAccountID: e.Account(),
-		Sequence: next, Event: e.Name, Status: millrace.DeliveryPending, CreatedAt: e.CreatedAt, // retention finds it by that
+	deliveries := make([]*millrace.Delivery, len(events))
+	for i, e := range events {
+		deliveries[i] = &millrace.Delivery{
+			ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
+			EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, IntegratedAccountID: e.Account(),
+			Sequence: next + int64(i), Event: e.Name, Status: millrace.DeliveryPending, CreatedAt: e.CreatedAt, // retention finds it by that
+		}
 	}
-	return tx.db.tables.delivery.insert(ctx, tx, d)
+	return tx.db.tables.delivery.insertAll(ctx, tx, deliveries)
 }
 
 // takeSequence makes room for n deliveries at the end of a webhook's backlog, returns the first of their sequence numbers,

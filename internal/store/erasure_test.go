@@ -38,8 +38,7 @@ func (c *customer) store(t *testing.T, tx *store.Tx) {
 	}))
 	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "shared", Key: "of " + c.marker, Value: doc, SyncJobRunID: run.ID}))
 	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "of " + string(c.account), Key: "k", Value: json.RawMessage(`"` + c.marker + `"`)}))
-	_, err = tx.InsertInboundHook(ctx, &millrace.InboundHook{EnvironmentID: env, IntegratedAccountID: c.account, Status: millrace.InboundFailed, Error: doc}, 0)
-	a.must(err)
+	a.must(tx.InsertInboundHook(ctx, &millrace.InboundHook{EnvironmentID: env, IntegratedAccountID: c.account, Status: millrace.InboundFailed, Error: doc}))
 
 	c.event(t, a, workflowRun.EventID, doc, "")
 	c.event(t, a, "", json.RawMessage(`{"of":"its run","name":"`+c.marker+`"}`), run.ID)

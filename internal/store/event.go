@@ -64,20 +64,69 @@ func (tx *Tx) InsertBatch(ctx context.Context, id millrace.BatchID) error {
 	return err
 }
 
-// InsertEvent adds an event and fills in its id and time. It reports false when the environment has an event with the
-// same idempotency key; v is then that event.
+// InsertEvent adds an event, as InsertEvents does.
 func (tx *Tx) InsertEvent(ctx context.Context, v *millrace.Event) (bool, error) {
-	if v.IdempotencyKey != "" {
-		earlier, err := tx.db.tables.event.find(ctx, tx, "environment_id = $1 AND idempotency_key = $2 AND idempotency_key <> ''", string(v.EnvironmentID), v.IdempotencyKey)
-		if err != nil {
-			return false, err
+	fresh, err := tx.InsertEvents(ctx, []*millrace.Event{v})
+	return len(fresh) > 0, err
+}
+
+// InsertEvents adds events of one environment and fills in their ids and times. One whose idempotency key was used before
+// becomes a copy of the earlier event and is not added. It returns those that were, and an error of KindConflict when an id
+// is taken.
+func (tx *Tx) InsertEvents(ctx context.Context, events []*millrace.Event) ([]*millrace.Event, error) {
+	earlier, err := tx.eventsOfKeys(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]*millrace.Event, 0, len(events))
+	var again []*millrace.Event
+	for _, e := range events {
+		key := e.IdempotencyKey
+		switch {
+		case key == "":
+		case earlier[key] != nil:
+			again = append(again, e)
+			continue
+		default:
+			earlier[key] = e
 		}
-		if earlier != nil {
-			*v = *earlier
-			return false, nil
+		fresh = append(fresh, e)
+	}
+	if err := tx.db.tables.event.insertAll(ctx, tx, fresh); err != nil {
+		return nil, err
+	}
+	for _, e := range again {
+		*e = *earlier[e.IdempotencyKey]
+	}
+	return fresh, nil
+}
+
+// eventsOfKeys returns the events whose idempotency keys are those of events.
+func (tx *Tx) eventsOfKeys(ctx context.Context, events []*millrace.Event) (map[string]*millrace.Event, error) {
+	found := map[string]*millrace.Event{}
+	var keys []string
+	for _, e := range events {
+		if e.IdempotencyKey != "" {
+			keys = append(keys, e.IdempotencyKey)
 		}
 	}
-	return true, tx.db.tables.event.insert(ctx, tx, v)
+	if len(keys) == 0 {
+		return found, nil
+	}
+	env := events[0].EnvironmentID
+	if len(keys) == 1 {
+		e, err := tx.db.tables.event.find(ctx, tx, "environment_id = $1 AND idempotency_key = $2 AND idempotency_key <> ''", string(env), keys[0])
+		if e != nil {
+			found[keys[0]] = e
+		}
+		return found, err
+	}
+	args := append([]any{string(env)}, padded(keys)...)
+	list, err := tx.db.tables.event.all(ctx, tx, "environment_id = $1 AND idempotency_key <> '' AND idempotency_key IN ("+placeholdersFrom(2, len(args)-1)+")", args...)
+	for i := range list {
+		found[list[i].IdempotencyKey] = &list[i]
+	}
+	return found, err
 }
 
 // BatchEvents returns the events of a batch in the order they were stored.

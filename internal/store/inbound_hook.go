@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -41,29 +43,57 @@ func inboundHookTable(db *DB) *table[millrace.InboundHook] {
 	}
 }
 
-// InsertInboundHook adds an inbound hook and fills in its id and time. When one with the same replay key was stored
-// within the window, it adds nothing and returns the id of that one. A window of 0 has no end.
-func (tx *Tx) InsertInboundHook(ctx context.Context, v *millrace.InboundHook, window time.Duration) (millrace.InboundHookID, error) {
+// InsertInboundHook adds an inbound hook that has no replay key, and fills in its id and time.
+func (tx *Tx) InsertInboundHook(ctx context.Context, v *millrace.InboundHook) error {
+	return tx.db.tables.inboundHook.insert(ctx, tx, v)
+}
+
+// InsertInboundHooks adds inbound hooks and fills in their ids and times. One whose replay key another has that was stored
+// within its window is not added. It returns, for each, the id of the hook that has its key: its own, or the other one's. A
+// window of 0 has no end.
+func (tx *Tx) InsertInboundHooks(ctx context.Context, hooks []*millrace.InboundHook, windows []time.Duration) ([]millrace.InboundHookID, error) {
+	if err := tx.forgetReplayKeys(ctx, hooks, windows); err != nil {
+		return nil, err
+	}
 	t := tx.db.tables.inboundHook
-	if v.ReplayKey != "" && window > 0 {
-		_, err := tx.exec(ctx, "UPDATE inbound_hook SET replay_key = '' WHERE replay_key = $1 AND replay_key <> '' AND created_at < $2",
-			v.ReplayKey, int64(tx.Now())-window.Microseconds())
+	added, err := t.insertAllNew(ctx, tx, hooks)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]millrace.InboundHookID, len(hooks))
+	for i, v := range hooks {
+		if counts[i] = v.ID; added[string(v.ID)] {
+			continue
+		}
+		earlier, err := t.find(ctx, tx, "replay_key = $1 AND replay_key <> ''", v.ReplayKey)
 		if err != nil {
-			return "", fmt.Errorf("forget replay key: %w", err)
+			return nil, err
+		}
+		if earlier == nil {
+			return nil, millrace.Errorf(millrace.KindConflict, "the inbound hook %s exists already", v.ID)
+		}
+		counts[i] = earlier.ID
+	}
+	return counts, nil
+}
+
+// forgetReplayKeys frees the replay keys of hooks that other hooks have which are older than the window.
+func (tx *Tx) forgetReplayKeys(ctx context.Context, hooks []*millrace.InboundHook, windows []time.Duration) error {
+	keys := map[time.Duration][]string{}
+	for i, v := range hooks {
+		if v.ReplayKey != "" && windows[i] > 0 {
+			keys[windows[i]] = append(keys[windows[i]], v.ReplayKey)
 		}
 	}
-	fresh, err := t.insertNew(ctx, tx, v)
-	if err != nil || fresh {
-		return "", err
+	for _, window := range slices.Sorted(maps.Keys(keys)) {
+		args := append([]any{int64(tx.Now()) - window.Microseconds()}, padded(keys[window])...)
+		_, err := tx.exec(ctx, "UPDATE inbound_hook SET replay_key = '' WHERE replay_key <> '' AND created_at < $1 AND replay_key IN ("+
+			placeholdersFrom(2, len(args)-1)+")", args...)
+		if err != nil {
+			return fmt.Errorf("forget replay keys: %w", err)
+		}
 	}
-	earlier, err := t.find(ctx, tx, "replay_key = $1 AND replay_key <> ''", v.ReplayKey)
-	if err != nil {
-		return "", err
-	}
-	if earlier == nil {
-		return "", millrace.Errorf(millrace.KindConflict, "the inbound hook %s exists already", v.ID)
-	}
-	return earlier.ID, nil
+	return nil
 }
 
 // InboundHook returns an inbound hook of the environment, or an error of KindNotFound.

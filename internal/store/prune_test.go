@@ -121,8 +121,7 @@ func (a *aged) all() {
 		a.must(err)
 	}
 	for id, status := range map[millrace.InboundHookID]millrace.InboundStatus{"accepted": millrace.InboundAccepted, "processed": millrace.InboundProcessed} {
-		_, err := a.tx.InsertInboundHook(ctx, &millrace.InboundHook{ID: id, EnvironmentID: env, Status: status, CreatedAt: a.at()}, 0)
-		a.must(err)
+		a.must(a.tx.InsertInboundHook(ctx, &millrace.InboundHook{ID: id, EnvironmentID: env, Status: status, CreatedAt: a.at()}))
 	}
 }
 

@@ -372,7 +372,7 @@ func TestBacklogOrderIsCommitOrder(t *testing.T) {
 					if _, err := tx.InsertEvent(ctx, e); err != nil {
 						return err
 					}
-					return tx.QueueDelivery(ctx, w, e)
+					return tx.QueueDeliveries(ctx, w, e)
 				})
 				if err != nil {
 					t.Error(err)

@@ -235,34 +235,63 @@ func placeholdersFrom(first, n int) string {
 
 // insert adds a row. It returns an error of KindConflict when the id or another unique key is taken.
 func (t *table[T]) insert(ctx context.Context, tx *Tx, v *T) error {
-	t.fill(tx, v)
-	args, err := t.values(v)
-	if err != nil {
+	return t.insertAll(ctx, tx, []*T{v})
+}
+
+// insertAll adds rows, many with a statement. It returns an error of KindConflict when an id or another unique key is taken.
+func (t *table[T]) insertAll(ctx context.Context, tx *Tx, rows []*T) error {
+	return t.inserts(tx, rows, func(query string, args []any) error {
+		_, err := tx.exec(ctx, query, args...)
+		if tx.db.dialect.isUnique(err) {
+			return &millrace.Error{Kind: millrace.KindConflict, Message: t.what + " already exists", Err: err}
+		}
 		return err
-	}
-	_, err = tx.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.name, t.names(), placeholders(len(args))), args...)
-	if tx.db.dialect.isUnique(err) {
-		return &millrace.Error{Kind: millrace.KindConflict, Message: t.what + " already exists", Err: err}
-	}
-	if err != nil {
-		return fmt.Errorf("insert %s: %w", t.what, err)
+	})
+}
+
+// insertAllNew adds rows but for those of which a unique key is taken, and returns the ids of those that it added.
+func (t *table[T]) insertAllNew(ctx context.Context, tx *Tx, rows []*T) (map[string]bool, error) {
+	added := map[string]bool{}
+	err := t.inserts(tx, rows, func(query string, args []any) error {
+		ids, err := readIDs[string](ctx, tx, query+" ON CONFLICT DO NOTHING RETURNING id", args...)
+		for _, id := range ids {
+			added[id] = true
+		}
+		return err
+	})
+	return added, err
+}
+
+// inserts fills rows in and calls run with the statements that add them. These are of few sizes, so that few have to be kept.
+func (t *table[T]) inserts(tx *Tx, rows []*T, run func(query string, args []any) error) error {
+	for len(rows) > 0 {
+		n := 64
+		for n > len(rows) {
+			n /= 4
+		}
+		args := make([]any, 0, n*len(t.columns))
+		values := make([]string, n)
+		for i, v := range rows[:n] {
+			t.fill(tx, v)
+			some, err := t.values(v)
+			if err != nil {
+				return err
+			}
+			values[i] = "(" + placeholdersFrom(len(args)+1, len(some)) + ")"
+			args = append(args, some...)
+		}
+		if err := run("INSERT INTO "+t.name+" ("+t.names()+") VALUES "+strings.Join(values, ", "), args); err != nil {
+			return fmt.Errorf("insert %s: %w", t.what, err)
+		}
+		rows = rows[n:]
 	}
 	return nil
 }
 
 // insertNew adds a row unless a unique key is taken, and reports whether it did.
 func (t *table[T]) insertNew(ctx context.Context, tx *Tx, v *T) (bool, error) {
-	t.fill(tx, v)
-	args, err := t.values(v)
-	if err != nil {
-		return false, err
-	}
-	n, err := tx.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT DO NOTHING",
-		t.name, t.names(), placeholders(len(args))), args...)
-	if err != nil {
-		return false, fmt.Errorf("insert %s: %w", t.what, err)
-	}
-	return n > 0, nil
+	added, err := t.insertAllNew(ctx, tx, []*T{v})
+	return len(added) > 0, err
 }
 
 // find returns the first row that meets the condition, or nil. A condition on a column with a partial index must
