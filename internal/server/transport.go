@@ -72,6 +72,7 @@ func NewTransport(cfg TransportConfig) *http.Transport {
 		ResponseHeaderTimeout:  headerTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		WriteBufferSize:        64 << 10, // a page of records in one packet to the kernel
 		// A connection that died without a word would otherwise take every request with it until the kernel notices.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}

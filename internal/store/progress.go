@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 
@@ -134,6 +135,9 @@ const (
 	packedS2
 )
 
+// scratch is where bytes are compressed; what comes of it is much shorter.
+var scratch sync.Pool // of *[]byte
+
 // pack compresses bytes.
 func pack(b []byte) []byte {
 	switch {
@@ -142,9 +146,13 @@ func pack(b []byte) []byte {
 	case len(b) < packMin || s2.MaxEncodedLen(len(b)) < 0: // the second: too large for the format
 		return append([]byte{packedNot}, b...)
 	}
-	out := make([]byte, 1+s2.MaxEncodedLen(len(b)))
-	out[0] = packedS2
-	return out[:1+len(s2.Encode(out[1:], b))]
+	room, _ := scratch.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	defer scratch.Put(room)
+	*room = s2.Encode((*room)[:cap(*room)], b)
+	return append([]byte{packedS2}, *room...)
 }
 
 func unpack(b []byte) ([]byte, error) {
