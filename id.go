@@ -53,14 +53,15 @@ type (
 // milliseconds, the other 74 are random: what is made at a time stands together in the indexes of the database.
 func NewID[T ~string]() T {
 	b := random()
-	binary.BigEndian.PutUint64(b[:], uint64(time.Now().UnixMilli())<<16|uint64(binary.BigEndian.Uint16(b[6:]))) //nolint:forbidigo,gosec // where a row stands may depend on any clock
+	binary.BigEndian.PutUint64(b[:], uint64(time.Now().UnixMilli())<<16|uint64(binary.BigEndian.Uint16(b[6:]))) //nolint:forbidigo // where a row stands may depend on any clock
 	return T(formatUUID(b, 4))
 }
 
 // NewSecret returns a random UUID (version 4) that nobody can guess any part of.
 func NewSecret() string { return formatUUID(random(), 4) }
 
-func random() (b [16]byte) {
+func random() [16]byte {
+	var b [16]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails since Go 1.24; it ends the process instead.
 	return b
 }

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"maps"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -84,9 +85,7 @@ func (s *slice) bodies(ctx context.Context, tx *store.Tx, deliveries []millrace.
 		}
 	}
 	bodies, err := bodiesOf(ctx, tx, s.webhook.EnvironmentID, rest)
-	for id, body := range s.ahead.bodies {
-		bodies[id] = body
-	}
+	maps.Copy(bodies, s.ahead.bodies)
 	return bodies, err
 }
 

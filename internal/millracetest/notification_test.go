@@ -75,7 +75,9 @@ func serveMail(t *testing.T, box *mailbox) int {
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		<-done
+		if err := <-done; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+			t.Errorf("the mail server: %v", err)
+		}
 	})
 	addr, _ := l.Addr().(*net.TCPAddr)
 	return addr.Port

@@ -11,7 +11,7 @@ import (
 // It must follow a fenced write of the run in the same transaction.
 func (tx *Tx) AddCheckpointParts(ctx context.Context, id millrace.SyncJobRunID, parts map[int64][]byte) error {
 	for number, body := range parts {
-		_, err := tx.exec(ctx, "INSERT INTO checkpoint_part (sync_job_run_id, number, body) VALUES ($1, $2, $3)", string(id), number, pack(body))
+		_, err := tx.exec(ctx, "INSERT INTO checkpoint_part (sync_job_run_id, number, body) VALUES ($1, $2, $3)", string(id), number, tx.db.pack(body))
 		if err != nil {
 			return fmt.Errorf("write checkpoint part: %w", err)
 		}

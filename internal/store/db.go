@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -31,6 +32,7 @@ type DB struct {
 	cipher  Cipher
 	clock   func() time.Time
 	queue   Queue
+	scratch sync.Pool // of *[]byte: where bytes are compressed, which come out much shorter
 }
 
 // Queue inserts and completes tasks inside the store's transactions.

@@ -58,7 +58,7 @@ func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen ...*millrace.FrozenDe
 		if err != nil {
 			return err
 		}
-		args = append(args, pack(f.Body))
+		args = append(args, tx.db.pack(f.Body))
 		if _, err := tx.exec(ctx, "INSERT INTO delivery ("+t.names()+", body) VALUES ("+placeholders(len(args))+")", args...); err != nil {
 			return fmt.Errorf("freeze delivery: %w", err)
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/klauspost/compress/s2"
 
@@ -93,7 +92,7 @@ func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error 
 sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at = $12
 WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
 		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
-		v.Sequence, pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save sync job run: %w", err)
 	}
@@ -112,7 +111,7 @@ func (tx *Tx) SaveRunProgress(ctx context.Context, v *millrace.SyncJobRun) error
 	v.UpdatedAt = tx.Now()
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET resource_stats = $3, retry_at = $4, parked_since = $5, sequence = $6, checkpoint = $7, updated_at = $8
 WHERE id = $1 AND epoch = $2 AND status = 'running'`,
-		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, pack(v.Checkpoint), int64(v.UpdatedAt))
+		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save progress of sync job run: %w", err)
 	}
@@ -135,22 +134,19 @@ const (
 	packedS2
 )
 
-// scratch is where bytes are compressed; what comes of it is much shorter.
-var scratch sync.Pool // of *[]byte
-
 // pack compresses bytes.
-func pack(b []byte) []byte {
+func (db *DB) pack(b []byte) []byte {
 	switch {
 	case len(b) == 0:
 		return []byte{}
 	case len(b) < packMin || s2.MaxEncodedLen(len(b)) < 0: // the second: too large for the format
 		return append([]byte{packedNot}, b...)
 	}
-	room, _ := scratch.Get().(*[]byte)
+	room, _ := db.scratch.Get().(*[]byte)
 	if room == nil {
 		room = new([]byte)
 	}
-	defer scratch.Put(room)
+	defer db.scratch.Put(room)
 	*room = s2.Encode((*room)[:cap(*room)], b)
 	return append([]byte{packedS2}, *room...)
 }
