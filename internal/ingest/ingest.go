@@ -72,17 +72,16 @@ type batch struct {
 }
 
 func (b *batch) add(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, events []*millrace.Event) error {
-	wakes := map[*millrace.Event]bool{}
 	for _, e := range events {
 		if len(e.Payload) == 0 {
 			e.Payload = json.RawMessage("{}")
 		}
-		wake, err := b.wakesWorkflows(ctx, tx, trigger{env, e.Name})
+		wakes, err := b.wakesWorkflows(ctx, tx, trigger{env, e.Name})
 		if err != nil {
 			return err
 		}
-		if wake {
-			wakes[e], e.BatchID = true, b.id
+		if wakes {
+			e.BatchID = b.id
 		}
 	}
 	fresh, err := tx.InsertEvents(ctx, events)
@@ -90,7 +89,7 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, env millrace.EnvironmentI
 		return err
 	}
 	for _, e := range fresh {
-		b.match = b.match || wakes[e]
+		b.match = b.match || e.BatchID == b.id
 	}
 	return b.deliver(ctx, tx, env, fresh)
 }

@@ -27,27 +27,25 @@ func TestCrashErasure(t *testing.T) {
 		client := millracetest.NewClient(node.Base, node.Token(t))
 		hooks := millracetest.NewCollector()
 		at := millracetest.Listen(t, hooks)
-		post := func(path string, body map[string]any) string {
+		create := func(path string, body map[string]any) string {
 			t.Helper()
 			var made struct{ ID, Secret string }
-			if err := client.Post(t.Context(), path, body, &made); err != nil {
-				t.Fatalf("POST %s: %v", path, err)
-			}
+			post(t, client, path, body, &made)
 			if made.Secret != "" {
 				hooks.SetSecret("all", made.Secret)
 			}
 			return made.ID
 		}
-		post("/webhook", map[string]any{"target_url": at + "/all", "event_types": []string{"custom:x"}})
-		integration := post("/integration", map[string]any{"name": "none", "config": map[string]any{"base_url": "https://api.example.com", "resources": map[string]any{}}})
-		install := post("/environment-integration", map[string]any{"integration_id": integration})
+		create("/webhook", map[string]any{"target_url": at + "/all", "event_types": []string{"custom:x"}})
+		integration := create("/integration", map[string]any{"name": "none", "config": map[string]any{"base_url": "https://api.example.com", "resources": map[string]any{}}})
+		install := create("/environment-integration", map[string]any{"integration_id": integration})
 		accounts := map[string]string{}
 		for _, name := range []string{"gone", "kept"} {
-			accounts[name] = post("/integrated-account", map[string]any{
+			accounts[name] = create("/integrated-account", map[string]any{
 				"tenant_id": name, "environment_integration_id": install, "authentication_method": "api_key", "context": map[string]any{"api_key": "k"},
 			})
 			for range each {
-				post("/event", map[string]any{"event": "custom:x", "payload": map[string]any{"integrated_account_id": accounts[name], "word": "word of " + name}})
+				create("/event", map[string]any{"event": "custom:x", "payload": map[string]any{"integrated_account_id": accounts[name], "word": "word of " + name}})
 			}
 		}
 		db := millracetest.OpenStore(t, url)

@@ -124,29 +124,27 @@ func TestCrashFlowControl(t *testing.T) {
 // connectTurns makes an account at a third party and a workflow that starts a sync job run of it.
 func connectTurns(t *testing.T, c *millracetest.Client, at string) {
 	t.Helper()
-	post := func(path string, body map[string]any) string {
+	create := func(path string, body map[string]any) string {
 		t.Helper()
 		var made struct{ ID string }
-		if err := c.Post(t.Context(), path, body, &made); err != nil {
-			t.Fatalf("POST %s: %v", path, err)
-		}
+		post(t, c, path, body, &made)
 		return made.ID
 	}
-	integration := post("/integration", map[string]any{"name": "turns", "config": map[string]any{
+	integration := create("/integration", map[string]any{"name": "turns", "config": map[string]any{
 		"base_url": at, "resources": map[string]any{"turns": map[string]any{"list": map[string]any{"path": "/turns"}}},
 	}})
-	install := post("/environment-integration", map[string]any{"integration_id": integration})
-	account := post("/integrated-account", map[string]any{
+	install := create("/environment-integration", map[string]any{"integration_id": integration})
+	account := create("/integrated-account", map[string]any{
 		"tenant_id": "acme", "environment_integration_id": install, "authentication_method": "api_key", "context": map[string]any{"api_key": "k"},
 	})
-	job := post("/sync-job", map[string]any{
+	job := create("/sync-job", map[string]any{
 		"integration_name": "turns", "default_runtime_version": 4, "args_schema": map[string]any{"key": map[string]any{"type": "string"}, "run": map[string]any{"type": "number"}},
 		"resources": []any{map[string]any{
 			"name": "turns", "type": "request", "resource": "turns", "method": "list", "integrated_account_id": "{{args.integrated_account_id}}",
 			"query": map[string]any{"key": "{{args.key}}", "run": "{{args.run}}"},
 		}},
 	})
-	post("/workflow", map[string]any{"trigger_name": "custom:turn", "config": map[string]any{
+	create("/workflow", map[string]any{"trigger_name": "custom:turn", "config": map[string]any{
 		"idempotency_key": "id", "concurrency": map[string]any{"key": "key", "limit": 2},
 		"steps": []any{map[string]any{"type": "run", "action": "run_sync_job", "config": fmt.Sprintf(
 			`{ "sync_job_id": %q, "integrated_account_id": %q, "args": { "key": key, "run": id } }`, job, account)}},

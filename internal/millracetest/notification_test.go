@@ -123,7 +123,7 @@ func TestPeopleHearOfAWebhookThatStaysDown(t *testing.T) {
 		hooks.SetScript("down", []*millracetest.Answer{{Status: 503}})
 
 		var down struct{ ID, Secret string }
-		post(t, s, "/webhook", map[string]any{"target_url": at + "/down", "event_types": []string{"custom:x"}}, &down)
+		post(t, s.Client, "/webhook", map[string]any{"target_url": at + "/down", "event_types": []string{"custom:x"}}, &down)
 		hooks.SetSecret("down", down.Secret)
 		destinations := map[string]string{}
 		for kind, config := range map[string]map[string]any{
@@ -132,14 +132,14 @@ func TestPeopleHearOfAWebhookThatStaysDown(t *testing.T) {
 			"webhook": {"target_url": at + "/ops", "secret": "of the operators"},
 		} {
 			var made struct{ ID string }
-			post(t, s, "/notification-destination", map[string]any{
+			post(t, s.Client, "/notification-destination", map[string]any{
 				"type": kind, "label": kind, "config": config, "event_types": []string{"webhook:disabled"},
 			}, &made)
 			destinations[kind] = made.ID
 			var tested struct {
 				Success bool `json:"success"`
 			}
-			post(t, s, "/notification-destination/test", map[string]any{"id": made.ID}, &tested)
+			post(t, s.Client, "/notification-destination/test", map[string]any{"id": made.ID}, &tested)
 			if !tested.Success {
 				t.Errorf("the test of the %s destination fails", kind)
 			}
@@ -150,7 +150,7 @@ func TestPeopleHearOfAWebhookThatStaysDown(t *testing.T) {
 		}
 
 		for n := range 2 {
-			post(t, s, "/event", map[string]any{"event": "custom:x", "payload": map[string]any{"n": n}}, nil)
+			post(t, s.Client, "/event", map[string]any{"event": "custom:x", "payload": map[string]any{"n": n}}, nil)
 		}
 		millracetest.Wait(t, time.Minute, func() (bool, any) {
 			got := []int{len(hooks.Received("ops")), len(slack.all()), len(box.all())}
@@ -188,9 +188,9 @@ func TestPeopleHearOfAWebhookThatStaysDown(t *testing.T) {
 }
 
 // post creates something and fails the test when that fails.
-func post(t *testing.T, s *millracetest.Server, path string, body map[string]any, made any) {
+func post(t *testing.T, c *millracetest.Client, path string, body map[string]any, made any) {
 	t.Helper()
-	if err := s.Post(t.Context(), path, body, made); err != nil {
+	if err := c.Post(t.Context(), path, body, made); err != nil {
 		t.Fatalf("POST %s: %v", path, err)
 	}
 }

@@ -158,13 +158,7 @@ func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) erro
 put_aside = $8, rate_used_until = $9, failing_told = CASE WHEN CAST($6 AS BIGINT) = 0 THEN 0 WHEN failing_told < $10 THEN $10 ELSE failing_told END
 WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
 		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil), v.FailingTold)
-	if err != nil {
-		return fmt.Errorf("save webhook progress: %w", err)
-	}
-	if n == 0 {
-		return errFenced("webhook", string(v.ID))
-	}
-	return nil
+	return fenced(n, err, "webhook", string(v.ID))
 }
 
 // WakeWebhook lets what waits for a webhook try again now: its backlog and the runs that are parked on it. It is for

@@ -49,19 +49,17 @@ func (tx *Tx) ListDeliveries(ctx context.Context, env millrace.EnvironmentID, q 
 	return tx.db.tables.delivery.list(ctx, tx, env, q)
 }
 
-// FreezeDeliveries makes deliveries of a run durable before the first of them is sent.
-func (tx *Tx) FreezeDeliveries(ctx context.Context, frozen ...*millrace.FrozenDelivery) error {
+// FreezeDelivery makes a delivery of a run durable before it is sent.
+func (tx *Tx) FreezeDelivery(ctx context.Context, f *millrace.FrozenDelivery) error {
 	t := tx.db.tables.delivery
-	for _, f := range frozen {
-		t.fill(tx, &f.Delivery)
-		args, err := t.values(&f.Delivery)
-		if err != nil {
-			return err
-		}
-		args = append(args, tx.db.pack(f.Body))
-		if _, err := tx.exec(ctx, "INSERT INTO delivery ("+t.names()+", body) VALUES ("+placeholders(len(args))+")", args...); err != nil {
-			return fmt.Errorf("freeze delivery: %w", err)
-		}
+	t.fill(tx, &f.Delivery)
+	args, err := t.values(&f.Delivery)
+	if err != nil {
+		return err
+	}
+	args = append(args, tx.db.pack(f.Body))
+	if _, err := tx.exec(ctx, "INSERT INTO delivery ("+t.names()+", body) VALUES ("+placeholders(len(args))+")", args...); err != nil {
+		return fmt.Errorf("freeze delivery: %w", err)
 	}
 	return nil
 }

@@ -113,15 +113,7 @@ func (tx *Tx) eventsOfKeys(ctx context.Context, events []*millrace.Event) (map[s
 	if len(keys) == 0 {
 		return found, nil
 	}
-	env := events[0].EnvironmentID
-	if len(keys) == 1 {
-		e, err := tx.db.tables.event.find(ctx, tx, "environment_id = $1 AND idempotency_key = $2 AND idempotency_key <> ''", string(env), keys[0])
-		if e != nil {
-			found[keys[0]] = e
-		}
-		return found, err
-	}
-	args := append([]any{string(env)}, padded(keys)...)
+	args := append([]any{string(events[0].EnvironmentID)}, padded(keys)...)
 	list, err := tx.db.tables.event.all(ctx, tx, "environment_id = $1 AND idempotency_key <> '' AND idempotency_key IN ("+placeholdersFrom(2, len(args)-1)+")", args...)
 	for i := range list {
 		found[list[i].IdempotencyKey] = &list[i]

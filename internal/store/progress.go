@@ -13,9 +13,16 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// errFenced says that another slice or pump has taken over, or that the row was finished meanwhile.
-func errFenced(what, id string) error {
-	return millrace.Errorf(millrace.KindConflict, "%s %s was taken over or ended meanwhile", what, id)
+// fenced turns "no row was changed" into an error of KindConflict: another slice or pump has taken over, or the row was
+// finished meanwhile.
+func fenced(n int64, err error, what, id string) error {
+	if err != nil {
+		return fmt.Errorf("save %s: %w", what, err)
+	}
+	if n == 0 {
+		return millrace.Errorf(millrace.KindConflict, "%s %s was taken over or ended meanwhile", what, id)
+	}
+	return nil
 }
 
 // LockSyncJobRun returns a run and keeps others from changing it, and the line that it stands in, until the transaction
@@ -93,11 +100,8 @@ sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at 
 WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
 		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
 		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
-	if err != nil {
-		return fmt.Errorf("save sync job run: %w", err)
-	}
-	if n == 0 {
-		return errFenced("sync job run", string(v.ID))
+	if err := fenced(n, err, "sync job run", string(v.ID)); err != nil {
+		return err
 	}
 	if err := tx.leaveLine(ctx, v, ""); err != nil {
 		return err
@@ -112,13 +116,7 @@ func (tx *Tx) SaveRunProgress(ctx context.Context, v *millrace.SyncJobRun) error
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET resource_stats = $3, retry_at = $4, parked_since = $5, sequence = $6, checkpoint = $7, updated_at = $8
 WHERE id = $1 AND epoch = $2 AND status = 'running'`,
 		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt))
-	if err != nil {
-		return fmt.Errorf("save progress of sync job run: %w", err)
-	}
-	if n == 0 {
-		return errFenced("sync job run", string(v.ID))
-	}
-	return nil
+	return fenced(n, err, "sync job run", string(v.ID))
 }
 
 // maxUnpacked bounds what a stored body may unpack to.

@@ -124,14 +124,12 @@ func (b *sqliteBackend) lead(first *sqliteUpdate) {
 	defer func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if len(b.waiting) == 0 {
-			b.leading = false
-			b.idle.Broadcast()
+		if next := b.pop(); next != nil {
+			next.turn <- true
 			return
 		}
-		next := b.waiting[0]
-		b.waiting = b.waiting[1:]
-		next.turn <- true
+		b.leading = false
+		b.idle.Broadcast()
 	}()
 	for _, u := range b.commit(first)[1:] {
 		u.turn <- false
@@ -143,6 +141,11 @@ func (b *sqliteBackend) lead(first *sqliteUpdate) {
 func (b *sqliteBackend) next() *sqliteUpdate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.pop()
+}
+
+// pop is next for who holds the lock.
+func (b *sqliteBackend) pop() *sqliteUpdate {
 	if len(b.waiting) == 0 {
 		return nil
 	}

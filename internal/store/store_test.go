@@ -335,7 +335,7 @@ func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 		update(t, db, func(tx *store.Tx) error {
 			for i, b := range want {
 				d := millrace.Delivery{ID: millrace.DeliveryID(strconv.Itoa(i)), SyncJobRunID: run, RunSequence: int64(i + 1), Status: millrace.DeliveryPending}
-				if err := tx.FreezeDeliveries(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
+				if err := tx.FreezeDelivery(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
 					return err
 				}
 			}

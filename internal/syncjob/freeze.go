@@ -164,7 +164,7 @@ func (d division) save(ctx context.Context, tx *store.Tx, id millrace.SyncJobRun
 
 func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
 	for _, p := range frozen {
-		if err := tx.FreezeDeliveries(ctx, &p.FrozenDelivery); err != nil {
+		if err := tx.FreezeDelivery(ctx, &p.FrozenDelivery); err != nil {
 			return err
 		}
 		if p.event == nil {

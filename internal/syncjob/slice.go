@@ -37,7 +37,7 @@ type slice struct {
 	worked  time.Duration // before this slice
 }
 
-// pending is a frozen delivery with its row.
+// pending is a frozen delivery, with the event that it is to workflows.
 type pending struct {
 	millrace.FrozenDelivery
 	event *millrace.Event // of records, for workflows that listen to them; nil: none does
