@@ -40,6 +40,7 @@ type Outcome struct {
 	Kind       Kind
 	Status     int           // 0 without an answer
 	RetryAfter time.Duration // what the receiver asked for, at most a day; 0: nothing
+	QuickRetry time.Duration // from Deliver: how long until a quick retry that it had no time for; 0: none is left
 	ErrorClass string        // one of the classes, or empty
 	StartedAt  millrace.Time
 	Duration   time.Duration

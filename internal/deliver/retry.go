@@ -19,11 +19,15 @@ const Prolonged = 5 * 24 * time.Hour
 // attempt, for the caller to store. It ends early when the receiver asks for more time than a quick retry would give,
 // or when another attempt would not fit before the deadline of ctx.
 //
-// Whoever gets Retry should let go of its worker and come back after Backoff, or after the receiver's RetryAfter when
-// that is longer.
+// Whoever gets Retry should let go of its worker and come back after the outcome's QuickRetry; without one after Backoff, or
+// after the receiver's RetryAfter when that is longer.
 func (s *Sender) Deliver(ctx context.Context, m Message) (Outcome, []millrace.Attempt) {
 	var attempts []millrace.Attempt
-	for failures := 1; ; failures++ {
+	failures := 1
+	if m.Attempt <= quickRetries+1 {
+		failures = int(m.Attempt) // the first quick retries go on where they ran out of time
+	}
+	for ; ; failures++ {
 		o := s.Send(ctx, m)
 		if o.Kind != Interrupted {
 			attempts = append(attempts, o.Attempt(m))
@@ -34,6 +38,9 @@ func (s *Sender) Deliver(ctx context.Context, m Message) (Outcome, []millrace.At
 		}
 		gap := max(s.quickGap(failures), o.RetryAfter)
 		if !s.fits(ctx, gap) || !wait(ctx, gap) {
+			if m.Attempt <= quickRetries+1 {
+				o.QuickRetry = gap
+			}
 			return o, attempts
 		}
 	}

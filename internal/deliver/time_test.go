@@ -106,18 +106,26 @@ func TestQuickRetries(t *testing.T) {
 		deadline time.Duration
 		kind     Kind
 		at       []time.Duration
+		attempt  int64         // of the first; 0: 1
+		left     time.Duration // until the quick retry that there was no time for
 	}{
-		"none needed":                      {[]string{"200 OK"}, 0, Delivered, []time.Duration{0}},
-		"second succeeds":                  {[]string{"500 X", "200 OK"}, 0, Delivered, []time.Duration{0, sec}},
-		"three, then the caller parks":     {[]string{"500 X"}, 0, Retry, []time.Duration{0, sec, 3 * sec, 7 * sec}},
-		"a short Retry-After is honoured":  {[]string{"503 X|Retry-After: 6", "200 OK"}, 0, Delivered, []time.Duration{0, 6 * sec}},
-		"a long Retry-After ends them":     {[]string{"503 X|Retry-After: 60"}, 0, Retry, []time.Duration{0}},
-		"429 ends them":                    {[]string{"429 X"}, 0, Retry, []time.Duration{0}},
-		"429 with a short Retry-After":     {[]string{"429 X|Retry-After: 2", "200 OK"}, 0, Delivered, []time.Duration{0, 2 * sec}},
-		"502 ends them":                    {[]string{"502 X"}, 0, Retry, []time.Duration{0}},
-		"410 ends them":                    {[]string{"500 X", "410 X"}, 0, Gone, []time.Duration{0, sec}},
-		"the deadline ends them":           {[]string{"500 X"}, 18 * sec, Retry, []time.Duration{0, sec}},
-		"a deadline that is hardly enough": {[]string{"500 X"}, 2 * sec, Retry, []time.Duration{0}},
+		"none needed":                      {[]string{"200 OK"}, 0, Delivered, []time.Duration{0}, 0, 0},
+		"second succeeds":                  {[]string{"500 X", "200 OK"}, 0, Delivered, []time.Duration{0, sec}, 0, 0},
+		"three, then the caller parks":     {[]string{"500 X"}, 0, Retry, []time.Duration{0, sec, 3 * sec, 7 * sec}, 0, 0},
+		"a short Retry-After is honoured":  {[]string{"503 X|Retry-After: 6", "200 OK"}, 0, Delivered, []time.Duration{0, 6 * sec}, 0, 0},
+		"a long Retry-After ends them":     {[]string{"503 X|Retry-After: 60"}, 0, Retry, []time.Duration{0}, 0, 0},
+		"429 ends them":                    {[]string{"429 X"}, 0, Retry, []time.Duration{0}, 0, 0},
+		"429 with a short Retry-After":     {[]string{"429 X|Retry-After: 2", "200 OK"}, 0, Delivered, []time.Duration{0, 2 * sec}, 0, 0},
+		"502 ends them":                    {[]string{"502 X"}, 0, Retry, []time.Duration{0}, 0, 0},
+		"410 ends them":                    {[]string{"500 X", "410 X"}, 0, Gone, []time.Duration{0, sec}, 0, 0},
+		"the deadline ends them":           {[]string{"500 X"}, 18 * sec, Retry, []time.Duration{0, sec}, 0, 2 * sec},
+		"a deadline that is hardly enough": {[]string{"500 X"}, 2 * sec, Retry, []time.Duration{0}, 0, sec},
+		"what is left of them comes later": {[]string{"500 X"}, 0, Retry, []time.Duration{0, 4 * sec}, 3, 0},
+		"the last one in time":             {[]string{"500 X"}, 2 * sec, Retry, []time.Duration{0}, 3, 4 * sec},
+		"none is left":                     {[]string{"500 X"}, 2 * sec, Retry, []time.Duration{0}, 4, 0},
+		"after the caller parked, again":   {[]string{"500 X"}, 0, Retry, []time.Duration{0, sec, 3 * sec, 7 * sec}, 5, 0},
+		"after that, the caller parks on":  {[]string{"500 X"}, 2 * sec, Retry, []time.Duration{0}, 5, 0},
+		"429 in little time":               {[]string{"429 X"}, 2 * sec, Retry, []time.Duration{0}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,9 +138,11 @@ func TestQuickRetries(t *testing.T) {
 				}
 				var at []time.Duration
 				s := newSender(t, Config{Client: answers(&at, c.answers...)})
-				o, attempts := s.Deliver(ctx, messageTo("http://a.test"))
-				if o.Kind != c.kind {
-					t.Errorf("got %+v, want %s", o, c.kind)
+				m := messageTo("http://a.test")
+				m.Attempt = max(c.attempt, 1)
+				o, attempts := s.Deliver(ctx, m)
+				if o.Kind != c.kind || o.QuickRetry != c.left {
+					t.Errorf("got %+v, want %s and a quick retry in %s", o, c.kind, c.left)
 				}
 				if diff := cmp.Diff(c.at, at); diff != "" {
 					t.Errorf("attempts (-want +got):\n%s", diff)
@@ -141,7 +151,7 @@ func TestQuickRetries(t *testing.T) {
 					t.Fatalf("%d attempts are returned, %d were made", len(attempts), len(c.at))
 				}
 				for i, a := range attempts {
-					if a.Number != int64(i+1) || a.DeliveryID != "d1" || a.WebhookID != "w1" || a.EnvironmentID != "e1" {
+					if a.Number != m.Attempt+int64(i) || a.DeliveryID != "d1" || a.WebhookID != "w1" || a.EnvironmentID != "e1" {
 						t.Errorf("attempt %d is %+v", i, a)
 					}
 				}

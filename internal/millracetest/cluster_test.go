@@ -65,6 +65,16 @@ func (c *cluster) checkAlive(t *testing.T) {
 	}
 }
 
+// alive returns how many nodes are believed to be alive.
+func (c *cluster) alive(t *testing.T) int {
+	t.Helper()
+	var n int
+	if err := c.db.Postgres().QueryRow(t.Context(), "SELECT count(*) FROM node").Scan(&n); err != nil {
+		t.Fatalf("count nodes: %v", err)
+	}
+	return n
+}
+
 // One of two nodes is killed: the other finishes what it was working on.
 func TestTwoNodesOneKilled(t *testing.T) {
 	t.Parallel()
@@ -100,11 +110,15 @@ func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
 	node.Pause(t)
 	paused := time.Now()
 	callers.Wait()
+	var buried time.Time
 	millracetest.Wait(t, takeover, func() (bool, any) {
 		c.checkAlive(t)
+		if buried.IsZero() && c.alive(t) == 1 {
+			buried = time.Now()
+		}
 		// By then, the other node has long finished what it had itself.
 		last := c.load.Last()
-		return last.Sub(paused) > 12*time.Second, last
+		return !buried.IsZero() && last.After(buried), last
 	})
 	c.checkAlive(t)
 	node.Resume(t)

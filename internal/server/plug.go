@@ -82,7 +82,9 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 	if err != nil {
 		return syncjob.SendResult{}, err
 	}
-	return syncjob.SendResult{Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, Attempts: attempts}, nil
+	return syncjob.SendResult{
+		Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, QuickRetry: o.QuickRetry, Attempts: attempts,
+	}, nil
 }
 
 func (s *webhookSender) load(ctx context.Context, req syncjob.SendRequest) (*millrace.Webhook, error) {

@@ -27,6 +27,43 @@ func retryIn(t *testing.T, err error) time.Duration {
 	return retry.After
 }
 
+// A webhook that hangs once takes the time that a task has, but not the run's quick retries.
+func TestRunWithoutTimeForQuickRetriesComesBackForThem(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, plot{resources: plainGraph})
+		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+		failures := 0
+		w.sink.answer = func(r received) (SendResult, error) {
+			if r.Event != millrace.EventRunRecord || failures == 3 {
+				return delivered(), nil
+			}
+			failures++
+			res := refused(0)
+			res.QuickRetry = time.Duration(failures) * time.Second
+			return res, nil
+		}
+		for i := 1; i <= 3; i++ {
+			if got, want := retryIn(t, w.slice()), time.Duration(i)*time.Second; got != want {
+				t.Errorf("try %d: got a pause of %s, want %s", i, got, want)
+			}
+			row := w.row()
+			if row.Status != millrace.RunRunning || row.ParkedSince != 0 || row.RetryAt != 0 {
+				t.Errorf("try %d: got status %s, parked since %s, retry at %s", i, row.Status, row.ParkedSince, row.RetryAt)
+			}
+			w.now = w.now.Add(5 * time.Second)
+		}
+		w.finish()
+		want := []string{"started", "record tickets 1", "record tickets 2", "completed"}
+		if diff := cmp.Diff(want, w.script()); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
+		}
+		if got := w.sink.all[4].Attempts; got != 3 {
+			t.Errorf("%d attempts are known of at the last one, want 3", got)
+		}
+	})
+}
+
 func TestParkedRunKeepsItsPageAndResumesInOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -89,6 +89,7 @@ const (
 type SendResult struct {
 	Outcome    SendOutcome
 	RetryAfter time.Duration      // what the webhook asked for; 0: nothing
+	QuickRetry time.Duration      // there was no time for a quick retry, which is due after this; 0: the run parks
 	Attempts   []millrace.Attempt // the requests that were made, in order
 }
 

@@ -40,12 +40,23 @@ func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error 
 	case SendDelivered:
 		return s.delivered(ctx, p, res)
 	case SendRetry:
-		return s.park(ctx, p, res)
+		if res.QuickRetry == 0 {
+			return s.park(ctx, p, res)
+		}
+		if err := s.saveTries(ctx, p, res); err != nil {
+			return err
+		}
+		return millrace.RetryAfter(res.QuickRetry, nil)
 	case SendCancel:
 		return s.cancel(ctx, p, res)
 	case SendGone:
 		return s.gone(ctx, p, res)
 	case SendInterrupted:
+		if len(res.Attempts) > 0 {
+			if err := s.saveTries(ctx, p, res); err != nil {
+				return err
+			}
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -131,6 +142,15 @@ func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResul
 		d.Tries[i] = a
 	}
 	return tx.SaveDeliveries(ctx, d)
+}
+
+// saveTries writes down what was tried for a delivery that is to be sent again soon.
+func (s *slice) saveTries(ctx context.Context, p *pending, res SendResult) error {
+	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.progress(ctx, tx, *s.run, p, res) })
+	if err != nil {
+		return fmt.Errorf("save attempts: %w", err)
+	}
+	return nil
 }
 
 // park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.
