@@ -89,8 +89,8 @@ type api struct {
 
 	access   map[string]access // by route
 	paths    []string
-	openJSON []byte
-	openYAML []byte
+	openJSON func() ([]byte, error) // rendered when they are first asked for: it takes longer than the rest of a start
+	openYAML func() ([]byte, error)
 }
 
 // New returns the handler of the API.
@@ -112,9 +112,7 @@ func New(cfg Config) http.Handler {
 	a.accountLimit = newLimit("integrated account", cfg.AccountLimit, cfg.Clock)
 	a.inboundLimit = newLimit("account or installation", cfg.InboundLimit, cfg.Clock)
 	a.routes()
-	if err := a.publish(); err != nil {
-		panic("httpapi: " + err.Error()) // the routes are constants, so any test shows it
-	}
+	a.complete()
 	return a
 }
 

@@ -45,9 +45,11 @@ func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
 }
 
 func (a *api) openapiJSON(context.Context, *noIn) (*document, error) {
-	return &document{"application/json", a.openJSON}, nil
+	raw, err := a.openJSON()
+	return &document{"application/json", raw}, err
 }
 
 func (a *api) openapiYAML(context.Context, *noIn) (*document, error) {
-	return &document{"application/yaml", a.openYAML}, nil
+	raw, err := a.openYAML()
+	return &document{"application/yaml", raw}, err
 }

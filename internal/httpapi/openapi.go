@@ -3,10 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -150,8 +150,8 @@ func listParameters() []*huma.Param {
 	}
 }
 
-// publish renders the document once, after all routes are known.
-func (a *api) publish() error {
+// complete finishes the document, after all routes are known.
+func (a *api) complete() {
 	components := a.registry.Map()
 	delete(components, "ErrorModel") // huma's own form of errors, which is never sent
 	delete(components, "ErrorDetail")
@@ -162,19 +162,20 @@ func (a *api) publish() error {
 	paths := a.huma.OpenAPI().Paths
 	paths["/custom/{path}"] = paths["/custom/{path...}"] // net/http's way to say that it has slashes
 	delete(paths, "/custom/{path...}")
+	a.openJSON = sync.OnceValues(a.renderJSON)
+	a.openYAML = sync.OnceValues(a.huma.OpenAPI().YAML)
+}
+
+func (a *api) renderJSON() ([]byte, error) {
 	raw, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
-		return fmt.Errorf("encode openapi: %w", err)
+		return nil, err
 	}
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, raw, "", "  "); err != nil {
-		return fmt.Errorf("indent openapi: %w", err)
+		return nil, err
 	}
-	a.openJSON = append(indented.Bytes(), '\n')
-	if a.openYAML, err = a.huma.OpenAPI().YAML(); err != nil {
-		return fmt.Errorf("encode openapi as yaml: %w", err)
-	}
-	return nil
+	return append(indented.Bytes(), '\n'), nil
 }
 
 // describeDocuments gives a type to the members that the root package keeps as raw JSON.
