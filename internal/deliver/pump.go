@@ -24,7 +24,7 @@ type PumpConfig struct {
 	Slice time.Duration
 	// Health judges the webhooks; nil: one that tells nobody and allows 5 days of failure.
 	Health *Health
-	// SlowAtOnce is how many slow webhooks are called at a time; 0: 32. It must be smaller than the number of workers.
+	// SlowAtOnce is how many slow webhooks are called at a time; 0: 192. It must be smaller than the number of workers.
 	SlowAtOnce int
 }
 

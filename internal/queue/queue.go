@@ -208,7 +208,8 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 	return time.Second
 }
 
-// workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network.
+// workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network, and there must be some
+// left when a hundred endpoints stop answering at once, as those of one provider do.
 func (q *Queue) workers(kind millrace.TaskKind) int {
 	if n := q.cfg.Workers[kind]; n > 0 {
 		return n
@@ -218,8 +219,10 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 4
 	case millrace.TaskWorkflow:
 		return 16
-	case millrace.TaskSlice, millrace.TaskPump:
-		return 64
+	case millrace.TaskSlice:
+		return 128
+	case millrace.TaskPump:
+		return 256
 	case millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1

@@ -65,8 +65,8 @@ func NewTransport(cfg TransportConfig) *http.Transport {
 		DialContext:            g.dial,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           512,
-		MaxIdleConnsPerHost:    16,
-		MaxConnsPerHost:        64,
+		MaxIdleConnsPerHost:    64,
+		MaxConnsPerHost:        512, // above the number of tasks at work: what hangs on a host must not keep the rest from it
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  headerTimeout,
