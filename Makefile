@@ -34,7 +34,7 @@ generate: ## docs/openapi.json and other golden files
 	$(GO) test ./internal/httpapi -run TestOpenAPI -update
 
 crash: ## kill -9 at random points, restart, check that nothing is lost
-	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -v -count=1 -timeout 20m ./internal/millracetest
+	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -parallel 6 -v -count=1 -timeout 20m ./internal/millracetest
 
 runs: ## 500 random sync job runs on each database, with faults and kills, against a model
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest

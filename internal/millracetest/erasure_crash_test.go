@@ -17,6 +17,7 @@ func TestCrashErasure(t *testing.T) {
 	if os.Getenv("MILLRACE_CRASHES") == "" {
 		t.Skip("slow: the second look of an erasure comes after a minute; make crash runs it")
 	}
+	t.Parallel()
 	binary := millracetest.Binary(t)
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		const each, kills = 300, 12

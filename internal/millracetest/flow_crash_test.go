@@ -61,6 +61,7 @@ func (s *turns) leave(key, run string) {
 // A server whose workflow lets two runs with a key go at a time is killed at random moments, while every event comes twice. In
 // the end each event has had one run, and there were never more at a time.
 func TestCrashFlowControl(t *testing.T) {
+	t.Parallel()
 	binary := millracetest.Binary(t)
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		random, _ := seeded(t)
