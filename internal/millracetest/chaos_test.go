@@ -59,6 +59,9 @@ func TestChaosPostgres(t *testing.T) { runChaos(t, storetest.Postgres(t)) }
 
 func runChaos(t *testing.T, url string) {
 	t.Helper()
+	if os.Getenv("MILLRACE_CHAOS") == "" {
+		t.Parallel() // what is measured needs the machine for itself, and is only judged in the long run
+	}
 	random, seed := seeded(t)
 	size := sizeOfChaos()
 	c := &chaos{t: t, random: random, sick: millracetest.NewSick(seed)}

@@ -19,9 +19,13 @@ import (
 	"github.com/millrace/millrace/internal/server"
 )
 
-// Binary builds the program and returns its path.
+// Binary builds the program and returns its path. Under the race detector it skips the test, saying so: the detector does not
+// look into that program, and only makes everything around it slow.
 func Binary(t testing.TB) string {
 	t.Helper()
+	if underRaceDetector {
+		t.Skip("SKIPPED under the race detector, which does not look into the process that this test is about")
+	}
 	path := filepath.Join(t.TempDir(), "millrace")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace")
 	if out, err := build.CombinedOutput(); err != nil {
