@@ -52,6 +52,9 @@ func run(ctx context.Context, o options) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	o.dir = dir
 	fmt.Printf("%s, %d cores, %s\n", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	if o.short {
+		fmt.Println("-short: that it works, not how fast it is; the ratios of so little work say little")
+	}
 	databases := []string{"sqlite"}
 	if os.Getenv(postgresEnv) != "" {
 		databases = append(databases, "postgres")

