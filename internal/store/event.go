@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
@@ -92,11 +94,45 @@ func (tx *Tx) InsertEvents(ctx context.Context, events []*millrace.Event) ([]*mi
 		}
 		fresh = append(fresh, e)
 	}
-	if err := tx.db.tables.event.insertAll(ctx, tx, fresh); err != nil {
+	if fresh, err = tx.addEvents(ctx, fresh); err != nil {
 		return nil, err
 	}
 	for _, e := range again {
 		*e = *earlier[e.IdempotencyKey]
+	}
+	return fresh, nil
+}
+
+// addEvents adds events but for those whose idempotency key another transaction uses at the same time: these become copies of
+// its events. It returns the others.
+func (tx *Tx) addEvents(ctx context.Context, events []*millrace.Event) ([]*millrace.Event, error) {
+	t := tx.db.tables.event
+	keyed := func(e *millrace.Event) bool { return e.IdempotencyKey != "" }
+	if !slices.ContainsFunc(events, keyed) {
+		return events, t.insertAll(ctx, tx, events)
+	}
+	for _, e := range events {
+		t.fill(tx, e)
+	}
+	// In one order, or two transactions might wait for each other.
+	rows := slices.SortedStableFunc(slices.Values(events), func(a, b *millrace.Event) int { return strings.Compare(a.IdempotencyKey, b.IdempotencyKey) })
+	added, err := t.insertAllNew(ctx, tx, rows)
+	if err != nil || len(added) == len(events) {
+		return events, err
+	}
+	isAdded := func(e *millrace.Event) bool { return added[string(e.ID)] }
+	others := slices.DeleteFunc(rows, isAdded)
+	found, err := tx.eventsOfKeys(ctx, others)
+	if err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(events), func(e *millrace.Event) bool { return !isAdded(e) })
+	for _, e := range others {
+		other := found[e.IdempotencyKey]
+		if other == nil {
+			return nil, millrace.Errorf(millrace.KindConflict, "the event %s exists already", e.ID)
+		}
+		*e = *other
 	}
 	return fresh, nil
 }

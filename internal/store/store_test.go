@@ -422,6 +422,57 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
+// Callers that send an event again do so at the same time as others, and in transactions of their own.
+func TestTheSameIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		var env millrace.EnvironmentID = "env"
+		for round := range 20 {
+			var callers sync.WaitGroup
+			var mu sync.Mutex
+			ids, fresh := map[millrace.EventID]int{}, 0
+			for n := range 8 {
+				callers.Go(func() {
+					// In different orders, so that each may wait for the other.
+					mine := []*millrace.Event{
+						{EnvironmentID: env, Name: "custom:x", IdempotencyKey: fmt.Sprintf("%d-%d", round, n%2)},
+						{EnvironmentID: env, Name: "custom:x"},
+						{EnvironmentID: env, Name: "custom:x", IdempotencyKey: fmt.Sprintf("%d-%d", round, 1-n%2)},
+					}
+					var events, added []*millrace.Event
+					err := db.Update(t.Context(), func(tx *store.Tx) error {
+						events = nil
+						for _, e := range mine {
+							copied := *e
+							events = append(events, &copied)
+						}
+						var err error
+						added, err = tx.InsertEvents(t.Context(), events)
+						return err
+					})
+					if err != nil {
+						t.Errorf("store events: %v", err)
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					fresh += len(added)
+					for i, e := range events {
+						if e.IdempotencyKey != mine[i].IdempotencyKey {
+							t.Errorf("the event with key %q became that with key %q", mine[i].IdempotencyKey, e.IdempotencyKey)
+						}
+						ids[e.ID]++
+					}
+				})
+			}
+			callers.Wait()
+			if len(ids) != 8+2 || fresh != 8+2 {
+				t.Fatalf("%d events were added and %d ids returned, want 8 without a key and 2 with one", fresh, len(ids))
+			}
+		}
+	})
+}
+
 func TestTakenIDIsAConflict(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
