@@ -149,15 +149,48 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 		}
 		url = SQLitePath(opts.DataDir)
 	}
-	cipher, err := newCipher(ctx, opts)
-	if err == nil {
-		var db *store.DB
-		if db, err = store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock}); err == nil {
-			return db, lock, nil
-		}
+	db, err := openDatabase(ctx, opts, url)
+	if err != nil {
+		lock.release()
+		return nil, nil, err
 	}
-	lock.release()
-	return nil, nil, err
+	return db, lock, nil
+}
+
+// openDatabase opens a database, which it creates only where the data directory has not been used with it before.
+func openDatabase(ctx context.Context, opts Options, url string) (*store.DB, error) {
+	known, err := isKnown(opts.DataDir, url)
+	if err != nil {
+		return nil, err
+	}
+	cipher, err := newCipher(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock, Existing: known})
+	switch {
+	case errors.Is(err, store.ErrNoTables):
+		return nil, errLost(opts.DataDir, databaseOf(url), "empty")
+	case err != nil:
+		return nil, err
+	}
+	if known {
+		return db, nil
+	}
+	if err := remember(opts.DataDir, url); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// databaseOf returns the name of a database for people, without credentials.
+func databaseOf(url string) string {
+	if !store.IsPostgres(url) {
+		return url
+	}
+	name, _ := store.Name(url) // it has been opened, so it has one
+	return name
 }
 
 // SQLitePath returns the database file of a data directory.

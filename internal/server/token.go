@@ -115,11 +115,7 @@ func withStore(ctx context.Context, opts Options, fn func(*store.Tx) error) erro
 	if url == "" {
 		url = SQLitePath(opts.DataDir)
 	}
-	cipher, err := newCipher(ctx, opts)
-	if err != nil {
-		return err
-	}
-	db, err := store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock})
+	db, err := openDatabase(ctx, opts, url)
 	if err != nil {
 		return err
 	}

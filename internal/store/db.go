@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/millrace/millrace"
 )
@@ -22,7 +27,12 @@ type Config struct {
 	URL    string           // postgres://..., or the path of a SQLite file
 	Cipher Cipher           // seals credentials and signing secrets; required
 	Clock  func() time.Time // nil: time.Now
+
+	Existing bool // the database has our tables; Open returns ErrNoTables when it has none
 }
+
+// ErrNoTables says that a database which should have our tables is empty.
+var ErrNoTables = errors.New("store: the database has no tables")
 
 // DB is an open database.
 type DB struct {
@@ -85,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db.tables = newTables(db)
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, cfg.Existing); err != nil {
 		_ = db.backend.close()
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
@@ -95,6 +105,23 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // IsPostgres reports whether url names a PostgreSQL database rather than a SQLite file.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// Name names a database in a way that does not change with the credentials: host, port, database and schema, or the name of
+// the file.
+func Name(url string) (string, error) {
+	if !IsPostgres(url) {
+		return filepath.Base(url), nil
+	}
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return "", errDatabaseURL
+	}
+	name := fmt.Sprintf("postgres://%s/%s", net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))), cfg.Database)
+	if schema := cfg.RuntimeParams["search_path"]; schema != "" {
+		name += "?search_path=" + schema
+	}
+	return name, nil
 }
 
 // SetQueue plugs in the queue. It must be called before the first Enqueue.

@@ -16,8 +16,9 @@ var migrations embed.FS
 const migrationLock = 7_241_905_311
 
 // migrate applies the migrations that the database does not have yet, in order, in one transaction. Each is looked for by
-// its number: one with a lower number may be released after one with a higher number.
-func (db *DB) migrate(ctx context.Context) error {
+// its number: one with a lower number may be released after one with a higher number. It returns ErrNoTables, and leaves
+// nothing behind, when the database should have had some and has none.
+func (db *DB) migrate(ctx context.Context, existing bool) error {
 	dir := "migrations/" + db.dialect.name()
 	files, err := fs.ReadDir(migrations, dir) // sorted by name, that is by number
 	if err != nil {
@@ -41,6 +42,9 @@ func (db *DB) migrate(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if existing && len(have) == 0 {
+			return ErrNoTables
 		}
 		for _, f := range files {
 			number, _, _ := strings.Cut(f.Name(), "_")

@@ -23,13 +23,15 @@ const idleInTransaction = "SET idle_in_transaction_session_timeout = '10s'"
 // long is repeated like a deadlock. It is not set for the connection, because River's maintenance and migrations may wait.
 const begin = "BEGIN; SET LOCAL lock_timeout = '5s'"
 
+// errDatabaseURL stands for the error of the parser, which would quote the password.
+var errDatabaseURL = errors.New("the database URL is not valid")
+
 type postgresBackend struct{ pool *pgxpool.Pool }
 
 func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The error of the parser would quote the password.
-		return nil, errors.New("the database URL is not valid")
+		return nil, errDatabaseURL
 	}
 	if cfg.MaxConns < 24 {
 		cfg.MaxConns = 24
