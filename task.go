@@ -30,7 +30,17 @@ type Task struct {
 	At   time.Time // zero: now
 	Wake bool      // when such a task waits for later, run it now
 
+	// Environment and Account say whose share of the workers the task uses, so that no environment, and within one no account,
+	// starves another. Empty: housekeeping, or of no account.
+	Environment EnvironmentID
+	Account     IntegratedAccountID
+
 	// Set on tasks that the queue hands to a handler.
 	ID      int64
 	Attempt int // from 1
+}
+
+// SliceTask returns the task that works on a sync job run now.
+func SliceTask(run *SyncJobRun) Task {
+	return Task{Kind: TaskSlice, Key: string(run.ID), Environment: run.EnvironmentID, Account: run.IntegratedAccountID}
 }

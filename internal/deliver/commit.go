@@ -154,7 +154,9 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	if err := s.finish(ctx, tx, &progress); err != nil {
 		return false, err
 	}
-	return true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(s.webhook.ID), At: due.Std()})
+	return true, tx.Enqueue(ctx, millrace.Task{
+		Kind: millrace.TaskPump, Key: string(s.webhook.ID), At: due.Std(), Environment: s.webhook.EnvironmentID,
+	})
 }
 
 // forgetSince ends the failure of a webhook for which nothing waits any more: nobody would notice that it answers again.

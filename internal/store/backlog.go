@@ -53,7 +53,7 @@ func (tx *Tx) QueueDeliveries(ctx context.Context, w *millrace.Webhook, events .
 	if len(events) == 0 {
 		return nil
 	}
-	next, found, err := tx.takeSequence(ctx, w.ID, int64(len(events)))
+	next, found, err := tx.takeSequence(ctx, w.EnvironmentID, w.ID, int64(len(events)))
 	if err != nil || !found {
 		return err
 	}
@@ -70,7 +70,7 @@ func (tx *Tx) QueueDeliveries(ctx context.Context, w *millrace.Webhook, events .
 
 // takeSequence makes room for n deliveries at the end of a webhook's backlog, returns the first of their sequence numbers,
 // and wakes the pump when the backlog was empty. It reports false when the webhook was deleted meanwhile.
-func (tx *Tx) takeSequence(ctx context.Context, id millrace.WebhookID, n int64) (int64, bool, error) {
+func (tx *Tx) takeSequence(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID, n int64) (int64, bool, error) {
 	var next, sent int64
 	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + $2 WHERE id = $1 RETURNING next_sequence, sent_sequence",
 		[]any{string(id), n}, &next, &sent)
@@ -81,7 +81,7 @@ func (tx *Tx) takeSequence(ctx context.Context, id millrace.WebhookID, n int64) 
 		return next - n + 1, found, nil // a pump is at work or scheduled
 	}
 	// The pump may be scheduled for later, when the next of the deliveries that stand aside is due.
-	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id), Wake: true})
+	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id), Wake: true, Environment: env})
 }
 
 // Backlog returns the first deliveries of a webhook that are not finished, in order.
@@ -173,11 +173,11 @@ WHERE id = $1 AND environment_id = $2`, string(id), string(env)); err != nil {
 	if err != nil {
 		return fmt.Errorf("wake deliveries: %w", err)
 	}
-	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: string(id), Wake: true}}
+	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: string(id), Wake: true, Environment: env}}
 	const parked = "webhook_id = $1 AND environment_id = $2 AND status = 'running' AND parked_since > 0"
-	err = tx.each(ctx, "SELECT id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
-		t := millrace.Task{Kind: millrace.TaskSlice, Wake: true}
-		err := r.Scan(&t.Key)
+	err = tx.each(ctx, "SELECT id, integrated_account_id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
+		t := millrace.Task{Kind: millrace.TaskSlice, Wake: true, Environment: env}
+		err := r.Scan(&t.Key, (*string)(&t.Account))
 		tasks = append(tasks, t)
 		return err
 	})

@@ -24,7 +24,7 @@ VALUES ($1, $2, $3, $4, 0, 0, 0, '', 0, $5)`, string(e.ID), string(e.Environment
 	if err != nil {
 		return fmt.Errorf("insert erasure: %w", err)
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskErase, Key: string(e.ID)})
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskErase, Key: string(e.ID), Environment: e.EnvironmentID})
 }
 
 // ErasureByID returns an erasure that is under way, or nil.

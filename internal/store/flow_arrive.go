@@ -46,7 +46,8 @@ func (tx *Tx) Arrive(ctx context.Context, a *Arrival) ([]millrace.Task, error) {
 	if err := tx.InsertWorkflowRun(ctx, run); err != nil {
 		return nil, fmt.Errorf("store workflow run: %w", err)
 	}
-	return append(p.tasks, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), At: run.RunAt.Std()}), tx.rememberKey(ctx, a.Keys.Idempotency, run)
+	task := millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), At: run.RunAt.Std(), Environment: run.EnvironmentID}
+	return append(p.tasks, task), tx.rememberKey(ctx, a.Keys.Idempotency, run)
 }
 
 // placed is what flow control has decided.

@@ -61,7 +61,7 @@ func (tx *Tx) supersede(ctx context.Context, run *millrace.WorkflowRun, by millr
 	if err != nil {
 		return millrace.Task{}, fmt.Errorf("mark decision cancelled: %w", err)
 	}
-	return millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Wake: true}, nil
+	return millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Wake: true, Environment: run.EnvironmentID}, nil
 }
 
 // cancelRun ends a run that has not ended. One that has not begun leaves the line.
@@ -99,8 +99,8 @@ AND (created_at < $2 OR created_at = $2 AND id < $3) LIMIT 1`, []any{run.Concurr
 // wakeFirst gives the first run in line its task.
 func (tx *Tx) wakeFirst(ctx context.Context, key string) error {
 	next := millrace.Task{Kind: millrace.TaskWorkflow, Wake: true}
-	found, err := tx.one(ctx, "SELECT id FROM workflow_run WHERE "+slotHolder+" AND slot = 1 AND waiting = 'concurrency' ORDER BY created_at, id LIMIT 1",
-		[]any{key}, &next.Key)
+	found, err := tx.one(ctx, "SELECT id, environment_id FROM workflow_run WHERE "+slotHolder+" AND slot = 1 AND waiting = 'concurrency' ORDER BY created_at, id LIMIT 1",
+		[]any{key}, &next.Key, (*string)(&next.Environment))
 	if err != nil {
 		return fmt.Errorf("find first in line: %w", err)
 	}
@@ -144,7 +144,9 @@ func (tx *Tx) leaveWorkflow(ctx context.Context, run *millrace.SyncJobRun) error
 	if !held {
 		return nil
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.WorkflowRunID), Wake: true})
+	return tx.Enqueue(ctx, millrace.Task{
+		Kind: millrace.TaskWorkflow, Key: string(run.WorkflowRunID), Wake: true, Environment: run.EnvironmentID,
+	})
 }
 
 // OpenRunsOf returns the sync job runs that a workflow run has started and that have not ended.

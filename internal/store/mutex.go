@@ -56,9 +56,9 @@ func (tx *Tx) leaveLine(ctx context.Context, run *millrace.SyncJobRun, ahead mil
 	if err := tx.LockMutex(ctx, run); err != nil {
 		return err
 	}
-	next := millrace.Task{Kind: millrace.TaskSlice}
-	found, err := tx.one(ctx, "UPDATE sync_job_run SET waiting_for = $2, updated_at = $3 WHERE waiting_for = $1 AND waiting_for <> '' RETURNING id",
-		[]any{string(run.ID), string(ahead), int64(tx.Now())}, &next.Key)
+	next := millrace.Task{Kind: millrace.TaskSlice, Environment: run.EnvironmentID}
+	found, err := tx.one(ctx, "UPDATE sync_job_run SET waiting_for = $2, updated_at = $3 WHERE waiting_for = $1 AND waiting_for <> '' RETURNING id, integrated_account_id",
+		[]any{string(run.ID), string(ahead), int64(tx.Now())}, &next.Key, (*string)(&next.Account))
 	if err != nil {
 		return fmt.Errorf("leave line: %w", err)
 	}

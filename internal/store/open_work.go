@@ -13,26 +13,27 @@ const maxOpenWork = 10_000
 // openWork is one statement, so that it sees one moment: work that moves from one stage to the next while several
 // statements look would be seen by none of them. Of the workflow runs that wait for a slot, only the first of each line is
 // looked at; a run that holds a slot although it has ended may leave it.
-const openWork = `SELECT kind, id FROM (SELECT 'match' AS kind, id FROM event_batch ORDER BY created_at LIMIT $1) AS a
-UNION ALL SELECT kind, id FROM (SELECT DISTINCT 'inbound' AS kind, batch_id AS id FROM inbound_hook WHERE status = 'accepted' LIMIT $1) AS e
-UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE status IN ('created', 'running')
+const openWork = `SELECT kind, id, env, account FROM (SELECT 'match' AS kind, id, '' AS env, '' AS account FROM event_batch ORDER BY created_at LIMIT $1) AS a
+UNION ALL SELECT kind, id, env, '' FROM (SELECT DISTINCT 'inbound' AS kind, batch_id AS id, '' AS env FROM inbound_hook WHERE status = 'accepted' LIMIT $1) AS e
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE status IN ('created', 'running')
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
-UNION ALL SELECT kind, id FROM (SELECT 'slice' AS kind, id FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
-UNION ALL SELECT kind, id FROM (SELECT 'pump' AS kind, id FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
+UNION ALL SELECT kind, id, env, account FROM (SELECT 'slice' AS kind, id, environment_id AS env, integrated_account_id AS account FROM sync_job_run
+WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'pump' AS kind, id, environment_id AS env FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
 SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND status = 'pending' AND next_attempt_at > 0)) ORDER BY id LIMIT $1) AS d
-UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
 SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
 AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g
-UNION ALL SELECT kind, id FROM (SELECT 'workflow' AS kind, id FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
 ORDER BY created_at LIMIT $1) AS f
-UNION ALL SELECT kind, id FROM (SELECT 'erase' AS kind, id FROM erasure WHERE not_before <= $2 ORDER BY created_at LIMIT $1) AS h`
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, id, environment_id AS env FROM erasure WHERE not_before <= $2 ORDER BY created_at LIMIT $1) AS h`
 
 // OpenWork returns a task for every row that has work to do, whether or not such a task is live.
 func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
 	var out []millrace.Task
 	err := tx.each(ctx, openWork, []any{maxOpenWork, int64(tx.Now())}, func(r rows) error {
 		var t millrace.Task
-		err := r.Scan((*string)(&t.Kind), &t.Key)
+		err := r.Scan((*string)(&t.Kind), &t.Key, (*string)(&t.Environment), (*string)(&t.Account))
 		out = append(out, t)
 		return err
 	})

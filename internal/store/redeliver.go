@@ -30,7 +30,7 @@ func (tx *Tx) Redeliver(ctx context.Context, env millrace.EnvironmentID, id mill
 	if d.Status == millrace.DeliveryPending {
 		return d, tx.hasten(ctx, d)
 	}
-	next, _, err := tx.takeSequence(ctx, d.WebhookID, 1)
+	next, _, err := tx.takeSequence(ctx, d.EnvironmentID, d.WebhookID, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (tx *Tx) hasten(ctx context.Context, d *millrace.Delivery) error {
 			return err
 		}
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(d.WebhookID), Wake: true})
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(d.WebhookID), Wake: true, Environment: d.EnvironmentID})
 }
 
 // Redeliverable returns the deliveries of a webhook's events that meet the filters, are not in its backlog, and whose
@@ -111,7 +111,7 @@ func (tx *Tx) RedeliverAll(ctx context.Context, w *millrace.Webhook, ids []millr
 	if len(found) == 0 {
 		return 0, nil
 	}
-	next, _, err := tx.takeSequence(ctx, w.ID, int64(len(found)))
+	next, _, err := tx.takeSequence(ctx, w.EnvironmentID, w.ID, int64(len(found)))
 	if err != nil {
 		return 0, err
 	}

@@ -71,5 +71,5 @@ func (tx *Tx) StartRun(ctx context.Context, run *millrace.SyncJobRun) error {
 	if err := tx.InsertSyncJobRun(ctx, run); err != nil || run.WaitingFor != "" {
 		return err
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID)})
+	return tx.Enqueue(ctx, millrace.SliceTask(run))
 }

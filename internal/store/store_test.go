@@ -538,7 +538,7 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 		batch := millrace.NewID[millrace.BatchID]()
 		woken := &millrace.WorkflowRun{EnvironmentID: env, EventID: "e", WorkflowID: "w", Status: millrace.WorkflowRunCreated}
 		done := &millrace.WorkflowRun{EnvironmentID: env, EventID: "f", WorkflowID: "w", Status: millrace.WorkflowRunCompleted}
-		run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunRateLimited}
+		run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: "account", Status: millrace.RunRateLimited}
 		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, NextSequence: 2, SentSequence: 1}
 		update(t, db, func(tx *store.Tx) error {
 			return errors.Join(tx.InsertBatch(ctx, batch), tx.InsertWorkflowRun(ctx, woken), tx.InsertWorkflowRun(ctx, done),
@@ -546,9 +546,9 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 		})
 		want := []millrace.Task{
 			{Kind: millrace.TaskMatch, Key: string(batch)},
-			{Kind: millrace.TaskWorkflow, Key: string(woken.ID)},
-			{Kind: millrace.TaskSlice, Key: string(run.ID)},
-			{Kind: millrace.TaskPump, Key: string(w.ID)},
+			{Kind: millrace.TaskWorkflow, Key: string(woken.ID), Environment: env},
+			{Kind: millrace.TaskSlice, Key: string(run.ID), Environment: env, Account: "account"},
+			{Kind: millrace.TaskPump, Key: string(w.ID), Environment: env},
 		}
 		err := db.View(ctx, func(tx *store.Tx) error {
 			got, err := tx.OpenWork(ctx)

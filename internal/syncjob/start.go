@@ -67,7 +67,9 @@ func (s *Starter) StopTx(ctx context.Context, tx *store.Tx, env millrace.Environ
 		return nil, err
 	}
 	// A run that waits has nobody to drop what it has not delivered.
-	return run, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskSlice, Key: string(run.ID), Wake: true})
+	task := millrace.SliceTask(run)
+	task.Wake = true
+	return run, tx.Enqueue(ctx, task)
 }
 
 // Prepare returns the run that a request asks for, ready to be stored: with the job's resources and the defaults of its

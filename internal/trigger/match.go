@@ -233,5 +233,5 @@ func saveOne(ctx context.Context, tx *store.Tx, d *decided) ([]millrace.Task, er
 	if !fresh {
 		return nil, nil
 	}
-	return []millrace.Task{{Kind: millrace.TaskWorkflow, Key: string(d.WorkflowRunID)}}, nil
+	return []millrace.Task{{Kind: millrace.TaskWorkflow, Key: string(d.WorkflowRunID), Environment: d.EnvironmentID}}, nil
 }
