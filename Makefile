@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test race vet lint fmt fmt-check generate crash runs chaos hostile fuzz bench ci clean
+.PHONY: build demo test race vet lint fmt fmt-check generate crash runs chaos hostile fuzz bench neighbour ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -53,6 +53,9 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: ## ratios against floors on this machine
 	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench
+
+neighbour: ## what a quiet environment feels of a hostile one, for each attack on each database; half an hour
+	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench -only neighbour -check
 
 ci: ## what CI runs
 	.ci/run

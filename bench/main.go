@@ -22,6 +22,9 @@ type options struct {
 	short bool
 	only  string
 	dir   string
+
+	scenario, before, save string // of neighbour
+	check                  bool
 }
 
 func main() { os.Exit(command()) }
@@ -29,7 +32,11 @@ func main() { os.Exit(command()) }
 func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
-	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, fairness, inbound, memory")
+	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, schedules, fairness, inbound, memory, neighbour")
+	flag.StringVar(&o.scenario, "scenario", "", "neighbour: run one scenario")
+	flag.StringVar(&o.before, "before", "", "neighbour: a file with earlier results, to be shown beside")
+	flag.StringVar(&o.save, "save", "", "neighbour: a file to add the results to")
+	flag.BoolVar(&o.check, "check", false, "neighbour: fail when a neighbour feels more than it may")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -64,9 +71,10 @@ func run(ctx context.Context, o options) error {
 	benchmarks := []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"inbound", inboundHooks}, {"memory", memory}}
+	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"inbound", inboundHooks}, {"memory", memory}, {"neighbour", neighbour}}
 	for _, b := range benchmarks {
-		if o.only != "" && o.only != b.name {
+		// The neighbour takes half an hour, and its figures mean nothing without -check or a table of earlier ones.
+		if o.only != b.name && (o.only != "" || b.name == "neighbour") {
 			continue
 		}
 		for _, database := range databases {

@@ -30,6 +30,7 @@ type place struct {
 	Database string `json:"database"`
 	Base     string `json:"base"`
 	Token    string `json:"token"`
+	Debug    string `json:"debug"` // where it serves profiles, when they are wanted
 }
 
 // serve is a server in a process of its own, which says where it serves and ends with its standard input.
@@ -43,6 +44,11 @@ func serve(ctx context.Context, raw string) error {
 		return err
 	}
 	p.Base, p.Token = a.base, a.token
+	if os.Getenv("MILLRACE_BENCH_PROFILE") != "" {
+		if p.Debug, err = serveProfiles(ctx); err != nil {
+			return err
+		}
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(p); err != nil {
 		return err
 	}
@@ -53,8 +59,9 @@ func serve(ctx context.Context, raw string) error {
 // child is a server in another process.
 type child struct {
 	api
-	cmd *exec.Cmd
-	end func() error
+	place place
+	cmd   *exec.Cmd
+	end   func() error
 }
 
 func startChild(ctx context.Context, p place) (*child, error) {
@@ -84,8 +91,14 @@ func startChild(ctx context.Context, p place) (*child, error) {
 	if err := json.NewDecoder(out).Decode(&p); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the server: %w", err), c.end())
 	}
-	c.base, c.token = p.Base, p.Token
+	c.base, c.token, c.place = p.Base, p.Token, p
 	return c, nil
+}
+
+// kill ends the server without waiting for what it does.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.end()
 }
 
 // resident reads a line of /proc/<pid>/status in MiB: VmRSS is what is used now, VmHWM the most that was.

@@ -112,7 +112,8 @@ func roundTrip(ctx context.Context, c *http.Client, method, url string, body []b
 // api is a whole server with a client of it.
 type api struct {
 	base, token string
-	server      *server.Server
+	server      *server.Server // nil: it is in another process
+	client      *http.Client   // nil: a new one for each request
 }
 
 func newAPI(ctx context.Context, o options, database, name string) (*api, error) {
@@ -160,7 +161,11 @@ func (a *api) call(ctx context.Context, method, path string, in, out any) error 
 	if ok {
 		req.Header.Set("Content-Type", "application/yaml")
 	}
-	resp, err := (&http.Client{}).Do(req)
+	client := a.client
+	if client == nil {
+		client = &http.Client{}
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
