@@ -22,6 +22,15 @@ func FailureOf(path string, err error) millrace.Failure {
 	return f
 }
 
+// DiscreetFailureOf is FailureOf for an expression that sees secrets: its message quotes no value.
+func DiscreetFailureOf(path string, err error) millrace.Failure {
+	var e *jsonata.Error
+	if !errors.As(err, &e) {
+		return millrace.Failure{Path: path, Message: "the expression failed"}
+	}
+	return FailureOf(path, e.WithoutValues())
+}
+
 // IsLimit reports whether an evaluation ended because it ran into a limit.
 func IsLimit(err error) bool {
 	var e *jsonata.Error

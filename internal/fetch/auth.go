@@ -3,7 +3,9 @@ package fetch
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -72,22 +74,6 @@ func (a *authorization) parseHeaders(config field) {
 		config.get("header_value").need()
 		a.headers = append(a.headers, authHeaderField{config.get("header_name").template(), config.get("header_value").template()})
 	}
-}
-
-// secretTemplates lists the templates that render credentials. A user name is not one, unless there is no password
-// beside it: some APIs take their key as the user name.
-func (a *authorization) secretTemplates() []*template {
-	if a == nil {
-		return nil
-	}
-	list := []*template{a.token, a.password}
-	if len(a.password.paths()) == 0 {
-		list = append(list, a.username)
-	}
-	for _, h := range a.headers {
-		list = append(list, h.value)
-	}
-	return list
 }
 
 // apply adds the credentials to a request. Every value it adds becomes a secret.
@@ -187,9 +173,10 @@ func (c *call) setCredential(path string, out *outgoing, name, value string) err
 	if !validHeader(name, value) {
 		return millrace.Invalid(path, "the header %q or its value contains characters that headers cannot carry", name)
 	}
-	c.secrets.add(value)
 	if _, credential, ok := strings.Cut(value, " "); ok {
 		c.secrets.add(credential)
+	} else {
+		c.secrets.add(value)
 	}
 	out.headers.Set(name, value)
 	out.credentials = append(out.credentials, name)
@@ -235,3 +222,5 @@ func headersObject(h http.Header) *expr.Object {
 	}
 	return o
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,7 +109,7 @@ func TestCredentialsOnRedirects(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(redirectTo(nil, 0))
 	t.Cleanup(other.Close)
-	kept := `{"auth":"Bearer key-secret","key":"key-secret","referer":"","method":"GET"}`
+	kept := `{"auth":"Bearer ***","key":"***","referer":"","method":"GET"}` // an echo of the secret is hidden
 	stripped := `{"auth":"","key":"","referer":"","method":"GET"}`
 	for _, tc := range []struct {
 		name, method string
@@ -180,13 +181,17 @@ func TestCookiesAreNotShared(t *testing.T) {
 	}
 }
 
-func TestScrubber(t *testing.T) {
+func TestSecretsOfAnAccount(t *testing.T) {
 	t.Parallel()
-	s := NewScrubber(object(t, `{
-		"api_key":"k&y=1/2","oauth":{"token":{"access_token":"acc-tok","refresh_token":"ref\"tok","token_type":"Bearer"}},
-		"pin":"my-pin","subdomain":"acme","password":1234567,"short_token":"abc","token_url":"https://acme.test/t",
-		"secret_environment_variables":{"A":"env-one"},"list":[{"clientSecret":"deep-one"}]
-	}`), "pin")
+	cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://a.test","credentials":{"api_key":{"config":{"fields":[{"name":"pin","type":"password"}]}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &secrets{account: cfg.Secrets(map[string]any{
+		"api_key": "k&y=1/2", "oauth": map[string]any{"token": map[string]any{"access_token": "acc-tok", "refresh_token": "ref\"tok", "token_type": "Bearer"}},
+		"pin": "my-pin", "subdomain": "acme", "password": 1234567.0, "short_token": "abc", "token_url": "https://acme.test/t",
+		"secret_environment_variables": map[string]any{"A": "env-one"}, "list": []any{map[string]any{"clientSecret": "deep-one"}},
+	}, nil)}
 	s.add("added-later")
 	for text, want := range map[string]string{
 		"a k&y=1/2 b":                                        "a *** b",
@@ -195,7 +200,7 @@ func TestScrubber(t *testing.T) {
 		"acc-tok|ref\"tok|ref\\\"tok":                        "***|***|***",
 		"my-pin acme 1234567 abc":                            "*** acme *** abc",
 		"env-one deep-one added-later":                       "*** *** ***",
-		"Bearer acc-tokacc-tok":                              "Bearer ******",
+		"Bearer acc-tokacc-tok https://acme.test/t":          "Bearer ****** https://acme.test/t",
 		base64.StdEncoding.EncodeToString([]byte("acc-tok")): "***",
 		"nothing here":                                       "nothing here",
 	} {
@@ -221,7 +226,7 @@ func TestSecretsStayInside(t *testing.T) {
 		u := newUpstream(t, echo(status))
 		cfg := oneMethod(t, u.URL, top, `{"path":"/bot{{pat}}/x","query":{"key":"{{pat}}","a":"b"}}`)
 		o := fetchAny(t, newFetcher(t), Request{Integration: cfg, Context: map[string]any{"user": "someone", "pat": secret}})
-		seen := fmt.Sprint(o.Message, o.RequestLine, o.Headers, string(o.Raw), o.Note)
+		seen := fmt.Sprint(o.Message, o.RequestLine, o.Headers, string(o.Raw), o.Note, string(o.Body), o.Data)
 		for _, form := range []string{secret, "s3cr3t", base64.StdEncoding.EncodeToString([]byte("someone:" + secret))} {
 			if strings.Contains(seen, form) {
 				t.Errorf("%d: %q shows in %s", status, form, seen)

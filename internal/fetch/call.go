@@ -24,7 +24,7 @@ type call struct {
 	context    expr.Value   // the account's, with credentials
 	scope      *expr.Object // of placeholders
 	pagination *expr.Object // values of a dynamic pagination
-	secrets    *Scrubber
+	secrets    *secrets
 }
 
 func (f *Fetcher) newCall(req Request) (*call, error) {
@@ -192,45 +192,48 @@ func (blankValues) Member(string) (expr.Value, bool) { return "", true }
 // JSON returns null.
 func (blankValues) JSON() expr.Value { return expr.Null{} }
 
-// findSecrets collects what must not appear in messages: secrets of the context and of the environment, fields that
-// users enter as passwords, and everything that the authorization reads.
-func (c *call) findSecrets() {
-	names := slices.Clone(c.cfg.secretFields)
-	for _, t := range c.m.auth.secretTemplates() {
-		for _, path := range t.paths() {
-			path = strings.TrimPrefix(strings.TrimPrefix(path, "context."), "credentials.")
-			names = append(names, path[strings.LastIndexByte(path, '.')+1:])
+// eval evaluates an expression of the config that sees the request, and with it credentials: its errors quote no value.
+func (c *call) eval(ctx context.Context, path string, p *expr.Program, scope expr.Value) (expr.Value, error) {
+	v, err := c.evalInput(ctx, p, expr.Input{Data: scope})
+	if err == nil || ctx.Err() != nil {
+		return v, err
+	}
+	return nil, millrace.InvalidAll([]millrace.Failure{expr.DiscreetFailureOf(path, err)})
+}
+
+// evalAnswer evaluates an expression of the config that sees the answer only. What it quotes of that may be the echo of a
+// secret, or the part of one.
+func (c *call) evalAnswer(ctx context.Context, path string, p *expr.Program, in expr.Input, answer *incoming) (expr.Value, error) {
+	v, err := c.evalInput(ctx, p, in)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return v, err
+	case c.echoes(answer):
+		return nil, millrace.InvalidAll([]millrace.Failure{expr.DiscreetFailureOf(path, err)})
+	}
+	return nil, millrace.InvalidAll([]millrace.Failure{expr.FailureOf(path, err)})
+}
+
+// echoes reports whether an answer has a secret in it.
+func (c *call) echoes(in *incoming) bool {
+	if c.secrets.hides(string(in.raw)) {
+		return true
+	}
+	for _, values := range in.header {
+		if slices.ContainsFunc(values, c.secrets.hides) {
+			return true
 		}
 	}
-	c.secrets = NewScrubber(c.context, names...)
-	c.secrets.addNamed(memberOf(c.scope, "environment_variables"), names)
-	c.secrets.addAll(orUndefined(c.cfg.secretVariables))
+	return false
 }
 
-func orUndefined(o *expr.Object) expr.Value {
-	if o == nil {
-		return nil
-	}
-	return o
-}
-
-// eval evaluates an expression of the config.
-func (c *call) eval(ctx context.Context, path string, p *expr.Program, scope expr.Value) (expr.Value, error) {
-	return c.evalInput(ctx, path, p, expr.Input{Data: scope})
-}
-
-func (c *call) evalInput(ctx context.Context, path string, p *expr.Program, in expr.Input) (expr.Value, error) {
+func (c *call) evalInput(ctx context.Context, p *expr.Program, in expr.Input) (expr.Value, error) {
 	in.Limits = expr.LimitsTransform()
 	in.Limits.Timeout = time.Second
 	in.Now = c.fetcher.clock
 	v, err := p.EvalInput(ctx, in)
-	if err == nil {
-		return v, nil
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	f := field{found: &findings{}, path: path}
-	f.reportError(err)
-	return nil, millrace.InvalidAll(f.found.list)
+	return v, err
 }

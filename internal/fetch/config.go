@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -19,7 +20,7 @@ type Config struct {
 
 	inherited       settings
 	rateLimit       *rateLimit
-	secretFields    []string // names of context fields that users enter as passwords
+	secret          *secret.Set // what is secret in contexts
 	variables       *expr.Object
 	secretVariables *expr.Object
 }
@@ -59,6 +60,7 @@ func ParseConfig(raw json.RawMessage) (*Config, error) {
 		return nil, millrace.InvalidAll(found.list)
 	}
 	c := parseRoot(root)
+	c.secret = secret.NewSet(raw)
 	if err := millrace.InvalidAll(found.list); err != nil {
 		return nil, err
 	}
@@ -136,10 +138,7 @@ func (c *Config) parseCredential(f field, key string) {
 		auth.get("tokenHost").need()
 	}
 	for _, input := range config.get("fields").list() {
-		name := input.get("name").need()
-		if input.get("type").text() == "password" {
-			c.secretFields = append(c.secretFields, name)
-		}
+		input.get("name").need()
 	}
 	c.Credentials[format] = Credential{Format: format, Config: config.value}
 }

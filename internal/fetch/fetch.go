@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/netfault"
 )
 
 // Defaults of [FetcherConfig].
@@ -65,6 +65,8 @@ type Request struct {
 	Path        string  // escaped, below the base URL: instead of the path of Custom, which then has none
 
 	Context              map[string]any // the account's, with its credentials
+	Secrets              *Secrets       // of Context, as [Config.Secrets] finds them; nil: they are found out
+	Echoes               bool           // look for secrets in the data of the answer in every encoding
 	EnvironmentVariables map[string]any // over those of the config
 
 	ID      string
@@ -121,12 +123,11 @@ func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outc
 	case errors.As(err, &unusable):
 		return c.unusable(in, unusable), nil
 	}
+	message := netfault.Message(err)
 	if cause := context.Cause(limited); cause != nil {
-		err = fmt.Errorf("%w: %w after %s", causeOf(err), cause, c.fetcher.timeout)
+		message, err = fmt.Sprintf("%v after %s", cause, c.fetcher.timeout), cause
 	}
-	return Outcome{
-		Kind: KindNetworkError, ErrorClass: classify(err), Message: c.secrets.Scrub(clip(causeOf(err).Error(), maxMessage)),
-	}, nil
+	return Outcome{Kind: KindNetworkError, ErrorClass: classify(err), Message: c.secrets.say(message, maxMessage)}, nil
 }
 
 // exchange sends a request and reads the answer to its end or to the limit.
@@ -162,23 +163,6 @@ func (c *call) remote(format string, args ...any) error {
 
 func (c *call) unusable(in *incoming, err *remoteError) Outcome {
 	o := c.outcome(KindRemoteError, in)
-	o.Message, o.ErrorClass = c.secrets.Scrub(err.message), err.class
-	return o
-}
-
-// clean removes secrets from an error about a config.
-func (c *call) clean(err error) error {
-	var e *millrace.Error
-	if !errors.As(err, &e) {
-		if text := err.Error(); c.secrets.hides(text) {
-			return errors.New(c.secrets.Scrub(text))
-		}
-		return err
-	}
-	scrubbed := &millrace.Error{Kind: e.Kind, Message: c.secrets.Scrub(e.Message)}
-	for _, failure := range e.Failures {
-		failure.Message = c.secrets.Scrub(failure.Message)
-		scrubbed.Failures = append(scrubbed.Failures, failure)
-	}
-	return scrubbed
+	o.Message, o.ErrorClass = c.secrets.say(err.message, maxMessage), err.class
+	return c.withRaw(o, in)
 }

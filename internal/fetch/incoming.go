@@ -122,14 +122,16 @@ func (in *incoming) read(m *Method) {
 }
 
 // records are the page as an array: nothing is an empty page, and a single value is a page of one.
-func (in *incoming) records() *expr.Array {
-	switch v := in.data.(type) {
+func (in *incoming) records() *expr.Array { return recordsOf(in.data) }
+
+func recordsOf(v expr.Value) *expr.Array {
+	switch v := v.(type) {
 	case nil, expr.Null:
 		return jsonata.NewArray()
 	case *expr.Array:
 		return v
 	}
-	return jsonata.NewArray(in.data)
+	return jsonata.NewArray(v)
 }
 
 // note says why a page is empty when the config may be the reason.
@@ -145,7 +147,7 @@ func (in *incoming) note(m *Method) string {
 	return fmt.Sprintf("response_path %s leads nowhere in the answer, which has %s", m.responsePath, has)
 }
 
-// message finds the words of an error in an answer.
+// message finds the words of an error in an answer. They may hold secrets, and be long.
 func (in *incoming) message() string {
 	for _, path := range []string{
 		"message", "error.message", "error_description", "error.description", "error", "errors.0.message", "errors.0.detail",
@@ -153,13 +155,13 @@ func (in *incoming) message() string {
 		"Fault.faultstring", "Envelope.Body.Fault.faultstring",
 	} {
 		if s, ok := lookup(in.body, path).(string); ok && s != "" {
-			return clip(s, maxMessage)
+			return s
 		}
 	}
 	if _, binary := in.body.(*expr.File); binary || in.body == nil {
 		return ""
 	}
-	return clip(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage)
+	return string(bytes.ToValidUTF8(in.raw[:min(len(in.raw), 4*maxMessage+maxReach)], nil))
 }
 
 const maxMessage = 500

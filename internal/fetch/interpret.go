@@ -36,45 +36,69 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 	}
 	switch {
 	case problem != nil && problem.status == http.StatusTooManyRequests:
-		o.Message = c.secrets.Scrub(problem.message)
+		o.Message = c.secrets.say(problem.message, maxMessage)
 		return c.rateLimited(ctx, o, in)
 	case problem != nil:
-		return c.failed(o, problem), nil
+		return c.failed(c.withRaw(o, in), problem), nil
 	case unreadable != nil:
 		return c.unusable(in, &remoteError{message: unreadable.Error(), class: classUnreadable}), nil //nolint:nilerr // what a third party answers is an outcome
 	}
 	if reason := c.noPage(in); reason != "" {
 		return c.unusable(in, &remoteError{message: reason, class: classUnreadable}), nil
 	}
-	return c.page(ctx, o, out, in)
+	o, err = c.page(ctx, o, out, in)
+	if err == nil {
+		c.hideEchoes(&o)
+	}
+	return o, err
 }
 
 // outcome is what all outcomes of an answer have in common.
 func (c *call) outcome(kind Kind, in *incoming) Outcome {
-	raw := in.raw[:min(len(in.raw), maxRaw)]
-	o := Outcome{
-		Kind: kind, Status: in.status, Headers: http.Header{}, Raw: []byte(c.secrets.Scrub(string(raw))), Body: in.raw,
-		Foreign: c.m.foreignAuth,
-	}
+	o := Outcome{Kind: kind, Status: in.status, Headers: http.Header{}, Body: in.raw, Foreign: c.m.foreignAuth}
+	all := 0
 	for name, values := range in.header {
 		if name == "Set-Cookie" {
 			continue
 		}
 		for _, v := range values {
-			o.Headers.Add(name, c.secrets.Scrub(v))
+			o.Headers.Add(name, v)
+			all += len(v) + 1
+		}
+	}
+	joined := make([]byte, 0, all)
+	for _, values := range o.Headers {
+		for _, v := range values {
+			joined = append(append(joined, v...), ' ')
+		}
+	}
+	if !c.secrets.hides(string(joined)) { // one look for all of them: every page has headers
+		return o
+	}
+	for _, values := range o.Headers {
+		for i, v := range values {
+			values[i] = c.secrets.Scrub(v)
 		}
 	}
 	return o
 }
 
+// withRaw leaves of the answer's body its beginning, which is shown with what went wrong. Secrets are replaced before it is
+// cut: a part of one would not be found.
+func (c *call) withRaw(o Outcome, in *incoming) Outcome {
+	o.Raw, o.Body = []byte(c.secrets.prefix(string(in.raw[:min(len(in.raw), maxRaw+maxReach)]), maxRaw)), nil
+	return o
+}
+
 func (c *call) rateLimited(ctx context.Context, o Outcome, in *incoming) (Outcome, error) {
 	var err error
+	o = c.withRaw(o, in)
 	o.Kind = KindRateLimited
 	if o.RetryAfter, err = c.cfg.rateLimit.waits(ctx, c, in); err != nil {
 		return o, err
 	}
 	if o.Message == "" {
-		o.Message = c.secrets.Scrub(in.message())
+		o.Message = c.secrets.say(in.message(), maxMessage)
 	}
 	if o.Message == "" {
 		o.Message = fmt.Sprintf("the third party answered %d and limits its callers", in.status)
@@ -102,10 +126,10 @@ func (c *call) noPage(in *incoming) string {
 		}
 	case string:
 		if in.isText {
-			return "the answer is text and not JSON: " + clip(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage/2)
+			return "the answer is text and not JSON: " + c.secrets.say(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage/2)
 		}
 	case *expr.File:
-		return "the answer is " + clip(in.header.Get("Content-Type"), maxMessage/2) + " and not JSON"
+		return "the answer is " + c.secrets.say(in.header.Get("Content-Type"), maxMessage/2) + " and not JSON"
 	}
 	return ""
 }
@@ -129,7 +153,7 @@ func (c *call) problem(ctx context.Context, in *incoming) (*problemFound, error)
 		scope.Set("headers", headersObject(in.header))
 		scope.Set("status", float64(in.status))
 		scope.Set("data", in.data)
-		v, err := c.eval(ctx, c.m.errorPath, c.m.errorExpression, scope)
+		v, err := c.evalAnswer(ctx, c.m.errorPath, c.m.errorExpression, expr.Input{Data: scope}, in)
 		if err != nil {
 			return nil, err
 		}
@@ -147,9 +171,9 @@ func describe(v expr.Value, in *incoming) *problemFound {
 	p := &problemFound{status: in.status}
 	switch v := v.(type) {
 	case string:
-		p.message = clip(v, maxMessage)
+		p.message = v
 	case *expr.Object:
-		p.message = clip(textOf(memberOf(v, "message")), maxMessage)
+		p.message = textOf(memberOf(v, "message"))
 		for _, key := range []string{"status", "status_code", "statusCode"} {
 			if n, ok := number(memberOf(v, key)); ok && n >= http.StatusBadRequest && n < 600 {
 				p.status = int(n)
@@ -163,7 +187,7 @@ func describe(v expr.Value, in *incoming) *problemFound {
 }
 
 func (c *call) failed(o Outcome, p *problemFound) Outcome {
-	o.Kind, o.Message = KindRemoteError, c.secrets.Scrub(p.message)
+	o.Kind, o.Message = KindRemoteError, c.secrets.say(p.message, maxMessage)
 	if p.status != 0 {
 		o.Status = p.status
 	}
@@ -175,7 +199,7 @@ func (c *call) failed(o Outcome, p *problemFound) Outcome {
 
 // page completes the outcome of a page.
 func (c *call) page(ctx context.Context, o Outcome, out *outgoing, in *incoming) (Outcome, error) {
-	o.Data, o.Records, o.Note = in.data, in.records(), in.note(c.m)
+	o.Data, o.Records, o.Note = in.data, in.records(), c.secrets.Scrub(in.note(c.m))
 	o.Exact = in.isJSON && c.m.responsePath == ""
 	if c.m.pagination == nil {
 		return o, nil

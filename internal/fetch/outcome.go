@@ -19,8 +19,8 @@ const (
 	KindNetworkError Kind = "network_error" // there is no whole answer; see ErrorClass
 )
 
-// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets. Records, data and
-// body are what the third party sent.
+// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets in any encoding. Records,
+// data and body are what the provider sent, without echoes of the account's secrets.
 type Outcome struct {
 	Kind    Kind
 	Status  int         // 0 when there was no answer; of an error, the one that the config's error expression names
@@ -41,8 +41,8 @@ type Outcome struct {
 	RequestLine string // method and URL
 	Message     string // what went wrong, for people
 	ErrorClass  string // of a network error: timeout, dns, refused, reset, tls, blocked, redirect, other; of an answer: too_large, unreadable, unusable
-	Raw         []byte // the beginning of the answer's body
-	Body        []byte // all of it, as it came: unlike the rest it is not scrubbed
+	Raw         []byte // the beginning of the answer's body; of an answer that is no success
+	Body        []byte // all of it; of a success
 	Duration    time.Duration
 }
 

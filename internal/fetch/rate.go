@@ -81,7 +81,7 @@ func (r *rateLimit) check(ctx context.Context, c *call, in *incoming) (bool, err
 	if r == nil || r.isLimited == nil {
 		return c.looksLimited(in), nil
 	}
-	v, err := c.evalInput(ctx, r.path+".is_rate_limited", r.isLimited, rateInput(in))
+	v, err := c.evalAnswer(ctx, r.path+".is_rate_limited", r.isLimited, rateInput(in), in)
 	return expr.Truthy(v), err
 }
 
@@ -181,7 +181,7 @@ func (h *headerValue) eval(ctx context.Context, c *call, in *incoming) (expr.Val
 	case h.header != "":
 		return in.header.Get(h.header), nil
 	}
-	return c.evalInput(ctx, h.path, h.program, rateInput(in))
+	return c.evalAnswer(ctx, h.path, h.program, rateInput(in), in)
 }
 
 // readRateLimit reads the usual headers.

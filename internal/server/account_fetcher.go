@@ -38,6 +38,7 @@ type loadedAccount struct {
 	install *millrace.EnvironmentIntegration
 	config  *fetch.Config
 	full    map[string]any // its context with the credentials
+	secrets *fetch.Secrets // of full
 }
 
 // usable returns an error of KindUnavailable for an account whose integration was switched off.
@@ -94,6 +95,7 @@ func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID
 // call makes one request on behalf of an account for somebody who does not wait, and who is told what the third party
 // said of when to come back, where it did.
 func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	req.Echoes = true
 	o, back, err := f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
 	if o.RetryAfter == 0 {
 		o.RetryAfter = back
@@ -104,7 +106,7 @@ func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req f
 // callFor makes one request on behalf of an account. Whatever asks a third party comes through here, so that whatever
 // is answered is learned from. The duration is when the caller shall come back.
 func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
-	req.Integration, req.Context = account.config, account.full
+	req.Integration, req.Context, req.Secrets = account.config, account.full, account.secrets
 	o, err := f.fetcher.Fetch(ctx, req)
 	if err != nil {
 		return o, 0, err
@@ -122,7 +124,10 @@ func (f *accountFetcher) load(ctx context.Context, env millrace.EnvironmentID, i
 		return nil, err
 	}
 	full, err := account.FullContext()
-	return &loadedAccount{account, install, config, full}, err
+	if err != nil {
+		return nil, err
+	}
+	return &loadedAccount{account, install, config, full, config.Secrets(full, nil)}, nil
 }
 
 // rows reads an account with what it is a connection of.

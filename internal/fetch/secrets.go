@@ -1,0 +1,175 @@
+package fetch
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Secrets are those of an account under a config: what texts about its requests must not show. They are immutable; whoever
+// makes many requests for an account finds them out once.
+type Secrets struct {
+	text *secret.Scrubber
+	data *secret.Scrubber
+	hint [][]byte // data with a secret has one of these in it, however JSON escapes it
+}
+
+// Secrets returns the secrets of an account's whole context, with variables over those of the config.
+func (c *Config) Secrets(context, variables map[string]any) *Secrets {
+	values := c.secret.Values(context)
+	for _, from := range []any{context["environment_variables"], jsonata.ToGo(orUndefined(c.variables)), variables} {
+		if m, ok := from.(map[string]any); ok {
+			values = append(values, c.secret.Variables(m)...)
+		}
+	}
+	values = append(values, secret.Scalars(jsonata.ToGo(orUndefined(c.secretVariables)))...)
+	s := &Secrets{text: secret.NewScrubber(values, secret.MinText), data: secret.NewScrubber(values, secret.MinData)}
+	for _, v := range values {
+		if len(v) >= secret.MinData {
+			s.hint = append(s.hint, hintOf(v))
+		}
+	}
+	return s
+}
+
+// hintOf returns the longest part of a secret that no encoder of JSON escapes.
+func hintOf(text string) []byte {
+	longest := ""
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"/\<>&'+`, r) }) {
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return []byte(longest)
+}
+
+// mayShow reports whether an answer may have a secret in it as it is, or as JSON writes it. It is what every page costs.
+func (s *Secrets) mayShow(raw []byte) bool {
+	return slices.ContainsFunc(s.hint, func(hint []byte) bool { return bytes.Contains(raw, hint) })
+}
+
+// secrets are those of one request: those of the account, and credentials that were computed for it.
+type secrets struct {
+	account *Secrets
+	own     []string
+	extra   *secret.Scrubber // of own; nil: not made yet
+}
+
+// add makes a text a secret of the request, unless it only carries one that is known.
+func (s *secrets) add(text string) {
+	if len(text) >= secret.MinText && !s.account.text.Hides(text) {
+		s.own, s.extra = append(s.own, text), nil
+	}
+}
+
+func (s *secrets) more() *secret.Scrubber {
+	if s.extra == nil && len(s.own) > 0 {
+		s.extra = secret.NewScrubber(s.own, secret.MinText)
+	}
+	return s.extra
+}
+
+// Scrub replaces the secrets in a text.
+func (s *secrets) Scrub(text string) string { return s.more().Scrub(s.account.text.Scrub(text)) }
+
+// hides reports whether a text contains a secret.
+func (s *secrets) hides(text string) bool {
+	return s.account.text.Hides(text) || s.more().Hides(text)
+}
+
+// say makes a message of a text: free of secrets first, then short, so that none stands cut off at the end.
+func (s *secrets) say(text string, n int) string {
+	return clip(s.prefix(text, 4*n), n)
+}
+
+// prefix returns the first n bytes of a text without secrets.
+func (s *secrets) prefix(text string, n int) string {
+	if s.more() == nil {
+		return s.account.text.ScrubPrefix(text, n)
+	}
+	// Of two passes only the last may cut, and what it sees must reach as far as the first one looks.
+	return s.more().ScrubPrefix(s.account.text.Scrub(text[:min(len(text), n+maxReach)]), n)
+}
+
+// maxReach is how far behind a cut secrets are looked for.
+const maxReach = 1 << 20
+
+func (c *call) findSecrets() {
+	account := c.req.Secrets
+	if account == nil || len(c.req.EnvironmentVariables) > 0 {
+		account = c.cfg.Secrets(c.req.Context, c.req.EnvironmentVariables)
+	}
+	c.secrets = &secrets{account: account}
+}
+
+func orUndefined(o *expr.Object) expr.Value {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
+// clean removes secrets from an error about a config.
+func (c *call) clean(err error) error {
+	var e *millrace.Error
+	if !errors.As(err, &e) {
+		if text := err.Error(); c.secrets.hides(text) {
+			return errors.New(c.secrets.Scrub(text))
+		}
+		return err
+	}
+	scrubbed := &millrace.Error{Kind: e.Kind, Message: c.secrets.Scrub(e.Message)}
+	for _, failure := range e.Failures {
+		failure.Message = c.secrets.Scrub(failure.Message)
+		scrubbed.Failures = append(scrubbed.Failures, failure)
+	}
+	return scrubbed
+}
+
+// hideEchoes replaces the account's secrets in what a provider sends as data. Records are looked at for secrets as they are,
+// which costs next to nothing; what a caller of the API gets, in every encoding.
+func (c *call) hideEchoes(o *Outcome) {
+	data := c.secrets.account.data
+	if data.Empty() || !(c.secrets.account.mayShow(o.Body) || c.req.Echoes && data.Hides(string(o.Body))) {
+		return
+	}
+	o.Data, o.Records = hideIn(data, o.Data), nil
+	o.Records = recordsOf(o.Data)
+	o.Body = []byte(data.Scrub(string(o.Body)))
+	o.Exact = false // a number may have become a text
+}
+
+// hideIn replaces secrets in the texts, names and numbers of a value.
+func hideIn(s *secret.Scrubber, v expr.Value) expr.Value {
+	switch v := v.(type) {
+	case string:
+		return s.Scrub(v)
+	case float64:
+		if text := jsonata.FormatNumber(v); s.HidesPlain(text) {
+			return s.Scrub(text)
+		}
+	case *expr.Array:
+		items := make([]expr.Value, v.Len())
+		for i, item := range v.Items() {
+			items[i] = hideIn(s, item)
+		}
+		return jsonata.NewArray(items...)
+	case *expr.Object:
+		out := jsonata.NewObject(v.Len())
+		for key, member := range v.All() {
+			out.Set(s.Scrub(key), hideIn(s, member))
+		}
+		return out
+	case *expr.File:
+		hidden := *v
+		hidden.Data = []byte(s.Scrub(string(v.Data)))
+		return &hidden
+	}
+	return v
+}
