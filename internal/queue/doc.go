@@ -6,7 +6,8 @@
 // kind has a queue of its own with its own limit of workers, so that one kind cannot starve another.
 //
 // What a handler returns decides what follows: nil ends the task, an error repeats it with growing waits,
-// millrace.RetryAfter repeats it after that while without counting a failure, millrace.Permanent gives it up.
+// millrace.RetryAfter repeats it after that while without counting a failure, millrace.Permanent gives it up. A commit whose
+// outcome is unknown repeats it at once: the handler reads what is there, and a task that was completed stays completed.
 //
 // After a crash: on SQLite, where one process owns the database, tasks that were running start again at once. On
 // PostgreSQL every node writes a heartbeat, and the tasks of a node that has been silent for 15 s are given to the

@@ -321,3 +321,47 @@ func TestWakeHastensATaskThatWaits(t *testing.T) {
 		wait(t, ran, "the hastened task")
 	})
 }
+
+// A handler that does not know whether its commit happened runs again and finds out, unless its task was completed with it.
+func TestUnknownOutcomeRunsAgainUnlessItWasCompleted(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ran := make(chan millrace.Task, 10)
+		lost := fmt.Errorf("commit: %w", store.ErrUnknownOutcome)
+		var runs atomic.Int64
+		var db *store.DB
+		db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+			millrace.TaskPump: func(ctx context.Context, task millrace.Task) error {
+				defer func() { ran <- task }()
+				if task.Key == "completed" {
+					if err := db.Update(ctx, func(tx *store.Tx) error { return tx.Finish(ctx) }); err != nil {
+						t.Error(err)
+					}
+					return lost
+				}
+				if runs.Add(1) == 1 {
+					return lost
+				}
+				return nil
+			},
+		})
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "completed"})
+		wait(t, ran, "the task that was completed")
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "not"})
+		for range 2 {
+			if task := wait(t, ran, "two runs of the other task"); task.Key != "not" || task.Attempt != 1 {
+				t.Errorf("got %+v, want the task that was not completed, without a failure counted", task)
+			}
+		}
+		if err := q.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		states := storetest.Strings(t, db, "SELECT state FROM river_job ORDER BY id")
+		if len(states) != 2 || states[0] != "completed" || states[1] != "completed" {
+			t.Errorf("got states %v, want both completed", states)
+		}
+	})
+}

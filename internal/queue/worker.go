@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
 )
 
 // atWork knows the tasks that this process is working on.
@@ -80,6 +81,8 @@ func translate(err error) error {
 		return river.JobCancel(err)
 	case errors.As(err, &retry):
 		return river.JobSnooze(max(retry.After, 0))
+	case errors.Is(err, store.ErrUnknownOutcome):
+		return river.JobSnooze(0) // the rows say what was stored; a task that was completed with them stays so
 	}
 	return err
 }
@@ -100,6 +103,9 @@ func (w *worker) log(ctx context.Context, task millrace.Task, began time.Time, e
 		}
 	case errors.Is(err, context.Canceled):
 		attrs = append(attrs, slog.String("err", err.Error())) // shutting down: the task runs again
+	case errors.Is(err, store.ErrUnknownOutcome):
+		level = slog.LevelWarn // the task runs again and finds out
+		attrs = append(attrs, slog.String("err", err.Error()))
 	case millrace.KindOf(err) == millrace.KindConflict:
 		level = slog.LevelWarn // taken over by another worker, which is what fencing is for
 		attrs = append(attrs, slog.String("err", err.Error()))

@@ -41,12 +41,15 @@ type loadedAccount struct {
 	secrets *fetch.Secrets // of full
 }
 
-// usable returns an error of KindUnavailable for an account whose integration was switched off.
+// errBlocked is of KindUnavailable; it tells an account whose integration was switched off from a database that is down.
+var errBlocked error = millrace.Errorf(millrace.KindUnavailable, "the account is blocked: its integration is installed but not enabled")
+
+// usable returns errBlocked for an account whose integration was switched off.
 func (a *loadedAccount) usable() error {
 	if a.install.IsEnabled {
 		return nil
 	}
-	return millrace.Errorf(millrace.KindUnavailable, "the account is blocked: its integration is installed but not enabled")
+	return errBlocked
 }
 
 // Fetch makes one request on behalf of an account.
@@ -158,7 +161,7 @@ func rejected(err error) (syncjob.FetchResult, error) {
 	switch {
 	case !errors.As(err, &e):
 		return syncjob.FetchResult{}, err
-	case e.Kind == millrace.KindUnavailable:
+	case errors.Is(err, errBlocked):
 		return syncjob.FetchResult{Outcome: syncjob.FetchRejected, Code: "account_blocked", Message: e.Message}, nil
 	case e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound:
 		return syncjob.FetchResult{}, err

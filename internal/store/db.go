@@ -27,6 +27,7 @@ type Config struct {
 	URL    string           // postgres://..., or the path of a SQLite file
 	Cipher Cipher           // seals credentials and signing secrets; required
 	Clock  func() time.Time // nil: time.Now
+	Faults Faults           // for tests; nil: none
 
 	Existing bool // the database has our tables; Open returns ErrNoTables when it has none
 }
@@ -37,6 +38,7 @@ var ErrNoTables = errors.New("store: the database has no tables")
 // DB is an open database.
 type DB struct {
 	backend backend
+	plain   backend // the backend itself, without the faults of a test
 	dialect dialect
 	tables  tables
 	cipher  Cipher
@@ -94,10 +96,14 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	db.plain = db.backend
 	db.tables = newTables(db)
 	if err := db.migrate(ctx, cfg.Existing); err != nil {
 		_ = db.backend.close()
 		return nil, fmt.Errorf("migrate database: %w", err)
+	}
+	if cfg.Faults != nil {
+		db.backend = &brittle{db.backend, cfg.Faults}
 	}
 	return db, nil
 }
@@ -136,8 +142,10 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return db.translate(err)
 }
 
-// Update runs fn in one transaction. When fn returns an error, nothing of it is kept. fn may run more than once, so it
-// must not touch the network, send on channels or sleep.
+// Update runs fn in one transaction. When fn returns an error, nothing of it is kept. fn may run more than once, and what it
+// did may not be committed, so it must not touch the network, send on channels or sleep, and it must not change anything
+// outside of the transaction: what it computes is returned by Compute. An error of the commit itself is an ErrUnknownOutcome
+// when it may have happened.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	var committed *Tx
 	err := db.backend.update(ctx, func(c conn) error {
@@ -145,7 +153,7 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		committed = tx
+		committed = tx //commit:allow read after the commit only
 		return nil
 	})
 	if err != nil {
@@ -155,15 +163,4 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		fn()
 	}
 	return nil
-}
-
-// translate gives errors of the drivers a kind.
-func (db *DB) translate(err error) error {
-	if err == nil || millrace.KindOf(err) != millrace.KindInternal {
-		return err
-	}
-	if db.dialect.isUnique(err) {
-		return &millrace.Error{Kind: millrace.KindConflict, Message: "already exists", Err: err}
-	}
-	return err
 }

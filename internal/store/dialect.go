@@ -10,6 +10,7 @@ import (
 type dialect interface {
 	name() string
 	isUnique(err error) bool
+	isOutage(err error) bool                    // a failure of the database itself
 	forUpdate() string                          // suffix of a SELECT that locks its rows
 	skipLocked() string                         // suffix of a SELECT that locks its rows and leaves out those that are locked
 	member(column string, path []string) string // text of a member of a document
@@ -22,6 +23,7 @@ type sqliteDialect struct{}
 
 func (sqliteDialect) name() string            { return "sqlite" }
 func (sqliteDialect) isUnique(err error) bool { return isSQLiteUnique(err) }
+func (sqliteDialect) isOutage(err error) bool { return isSQLiteOutage(err) }
 
 // forUpdate is empty: the one writer is the lock.
 func (sqliteDialect) forUpdate() string       { return "" }
@@ -47,6 +49,7 @@ type postgresDialect struct{}
 
 func (postgresDialect) name() string            { return "postgres" }
 func (postgresDialect) isUnique(err error) bool { return isPostgresUnique(err) }
+func (postgresDialect) isOutage(err error) bool { return isPostgresOutage(err) }
 func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
 func (postgresDialect) lockText() string {
 	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"

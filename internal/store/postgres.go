@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -53,7 +55,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 
 // Postgres returns the pool, nil on SQLite. It is for the queue, which shares it.
 func (db *DB) Postgres() *pgxpool.Pool {
-	if b, ok := db.backend.(*postgresBackend); ok {
+	if b, ok := db.plain.(*postgresBackend); ok {
 		return b.pool
 	}
 	return nil
@@ -71,12 +73,43 @@ func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
 	var err error
 	for range maxTries {
-		err = pgx.BeginTxFunc(ctx, b.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error { return fn(pgConn{tx, tx}) })
+		err = b.try(ctx, fn)
 		if !isPostgresRetryable(err) {
 			return err
 		}
 	}
 	return err
+}
+
+func (b *postgresBackend) try(ctx context.Context, fn func(conn) error) error {
+	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // does nothing once it is committed
+	if err := fn(pgConn{tx, tx}); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		if mayHaveCommitted(err) {
+			return unknownOutcome(err)
+		}
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// mayHaveCommitted reports whether a commit that returned an error may have happened. It has not when PostgreSQL says so, or
+// when it was never sent. A fatal error ends the session and may follow a commit that was carried out.
+func mayHaveCommitted(err error) bool {
+	var said *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrTxCommitRollback) || errors.Is(err, pgx.ErrTxClosed) || pgconn.SafeToRetry(err):
+		return false
+	case errors.As(err, &said):
+		return said.SeverityUnlocalized != "ERROR"
+	}
+	return true
 }
 
 type pgConn struct {
@@ -112,6 +145,22 @@ func isPostgresRetryable(err error) bool {
 		return true
 	}
 	return false
+}
+
+// isPostgresOutage reports whether an error is PostgreSQL's failure, by its class or because there was no response.
+func isPostgresOutage(err error) bool {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		switch said.Code[:2] {
+		case "08", "28", "3D", "40", "53", "57", "58": // connection, login, database, rollback, resources, operator, system
+			return true
+		}
+		return said.Code == "55P03" || said.Code == "25P03" || said.Code == "25006" // lock timeout, idle too long, read only
+	}
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 func isPostgresUnique(err error) bool { return postgresCode(err) == "23505" }

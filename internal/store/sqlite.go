@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -67,7 +68,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 
 // SQLite returns the connection that writes, nil on PostgreSQL. It is for the queue, which shares it.
 func (db *DB) SQLite() *sql.DB {
-	if b, ok := db.backend.(*sqliteBackend); ok {
+	if b, ok := db.plain.(*sqliteBackend); ok {
 		return b.writer
 	}
 	return nil
@@ -177,13 +178,27 @@ func (b *sqliteBackend) commit(first *sqliteUpdate) []*sqliteUpdate {
 		whole = c.inSavepoint(u)
 	}
 	if err := tx.Commit(); err != nil {
+		err = commitError(err)
 		for _, u := range group {
 			if u.err == nil {
-				u.err = fmt.Errorf("commit: %w", err)
+				u.err = err
 			}
 		}
 	}
 	return group
+}
+
+// commitError says what a failed commit means. The driver has undone it. Only where the disk did not do what it was asked
+// for, part of it may have reached the disk and be found there after a crash.
+func commitError(err error) error {
+	switch sqliteCode(err) & 0xff {
+	case sqlite3.SQLITE_IOERR:
+		return unknownOutcome(err)
+	case sqlite3.SQLITE_CONSTRAINT:
+		return fmt.Errorf("commit: %w", err)
+	}
+	// Also when SQLite says that there is no transaction to commit: it has undone it before, for want of space or memory.
+	return fmt.Errorf("commit: %w: %w", ErrOutage, err)
 }
 
 // run runs the update unless its caller has given up.
@@ -283,6 +298,16 @@ func sqliteCode(err error) int {
 		return 0
 	}
 	return e.Code()
+}
+
+// isSQLiteOutage reports whether an error is that of the file, the disk or the memory.
+func isSQLiteOutage(err error) bool {
+	switch sqliteCode(err) & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn)
 }
 
 func isSQLiteUnique(err error) bool {

@@ -15,7 +15,10 @@ import (
 // writing down.
 const saveTimeout = 10 * time.Second
 
-var errSaveTimeout = errors.New("the database took too long")
+var (
+	errSaveTimeout = errors.New("the database took too long")
+	errAhead       = errors.New("a commit has failed, and what is in memory does not count any more")
+)
 
 // change is what a freeze stores besides the checkpoint.
 type change struct {
@@ -26,28 +29,37 @@ type change struct {
 	emit   []string           // events for the other webhooks and for workflows
 }
 
-// save runs a transaction even if the slice must end. fn writes the run's row, which fences the whole of it; what is
-// behind is written with it. One that may end the run holds the line of its mutex_key, so that the next run starts with it.
-func (s *slice) save(ctx context.Context, fn write) error {
+// save runs a transaction even if the slice must end. fn writes the run's row, which fences the whole of it, and returns it as
+// it was written; what is behind is written with it. One that may end the run holds the line of its mutex_key, so that the next
+// run starts with it.
+//
+// After a commit that failed, or may have, memory is ahead of the row: nothing is saved any more, and the next slice begins
+// with what is stored.
+func (s *slice) save(ctx context.Context, fn func(context.Context, *store.Tx) (*millrace.SyncJobRun, error)) error {
+	if s.ahead {
+		return errAhead
+	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
-	err := s.r.db.Update(ctx, func(tx *store.Tx) error {
+	saved, err := store.Compute(ctx, s.r.db, func(tx *store.Tx) (*millrace.SyncJobRun, error) {
 		if s.point.Final != nil {
 			if err := tx.LockMutex(ctx, s.run); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if s.behind != nil {
 			if err := s.behind(ctx, tx); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		return fn(ctx, tx)
 	})
-	if err == nil {
-		s.behind, s.stored = nil, s.run.Status
+	if err != nil {
+		s.ahead = true
+		return err
 	}
-	return err
+	s.run, s.stored, s.behind = saved, saved.Status, nil
+	return nil
 }
 
 // write is a part of a transaction.
@@ -55,19 +67,20 @@ type write func(context.Context, *store.Tx) error
 
 // catchUp writes what is behind, if anything is.
 func (s *slice) catchUp(ctx context.Context) error {
-	if s.behind == nil {
+	if s.behind == nil || s.ahead {
 		return nil
 	}
-	run := *s.run
-	return s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.saveRow(ctx, tx, &run) })
+	return s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		return s.saveRow(ctx, tx, *s.run)
+	})
 }
 
-// saveRow writes the row of the run, fenced.
-func (s *slice) saveRow(ctx context.Context, tx *store.Tx, v *millrace.SyncJobRun) error {
-	if s.stored == millrace.RunRunning && v.Status == millrace.RunRunning {
-		return tx.SaveRunProgress(ctx, v)
+// saveRow writes the row of the run, fenced, and returns it as it was written.
+func (s *slice) saveRow(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
+	if s.stored == millrace.RunRunning && next.Status == millrace.RunRunning {
+		return &next, tx.SaveRunProgress(ctx, &next)
 	}
-	return tx.SaveSyncJobRun(ctx, v)
+	return &next, tx.SaveSyncJobRun(ctx, &next)
 }
 
 // freeze makes what is to be sent, and the moved checkpoint, durable in one transaction. It returns errOver when the
@@ -84,49 +97,50 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 	if err != nil {
 		return err
 	}
-	s.stats.add(ch.counts)
-	if next.ResourceStats, err = json.Marshal(s.stats); err != nil {
+	counted := s.stats.with(ch.counts)
+	if next.ResourceStats, err = json.Marshal(counted); err != nil {
 		return fmt.Errorf("encode resource_stats: %w", err)
 	}
 	over := s.point.Final != nil && len(frozen) == 0
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
-		saved := next
-		if over {
-			s.applyFinal(&saved)
+	if over {
+		s.applyFinal(&next)
+	}
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		saved, err := s.saveRow(ctx, tx, next)
+		if err != nil {
+			return nil, err
 		}
-		if err := s.saveRow(ctx, tx, &saved); err != nil {
-			return err
+		if err := s.saveBeside(ctx, tx, saved, parts, frozen, ch); err != nil || !over {
+			return saved, err
 		}
-		if err := parts.save(ctx, tx, next.ID); err != nil {
-			return err
-		}
-		if err := s.insertFrozen(ctx, tx, frozen); err != nil {
-			return err
-		}
-		if err := tx.InsertRunLog(ctx, ch.lines); err != nil {
-			return err
-		}
-		if err := s.saveState(ctx, tx); err != nil {
-			return err
-		}
-		if err := s.emit(ctx, tx, &saved, ch.emit); err != nil {
-			return err
-		}
-		s.run = &saved
-		if over {
-			return s.over(ctx, tx, &saved)
-		}
-		return nil
+		return saved, s.over(ctx, tx, saved)
 	})
 	if err != nil {
 		return fmt.Errorf("freeze: %w", err)
 	}
-	s.changed, s.parts = nil, parts.used
+	s.stats, s.changed, s.parts = counted, nil, parts.used
 	s.pending = append(s.pending, frozen...)
 	if over {
 		return errOver
 	}
 	return nil
+}
+
+// saveBeside writes what belongs to a freeze besides the row of the run.
+func (s *slice) saveBeside(ctx context.Context, tx *store.Tx, saved *millrace.SyncJobRun, parts division, frozen []*pending, ch change) error {
+	if err := parts.save(ctx, tx, saved.ID); err != nil {
+		return err
+	}
+	if err := s.insertFrozen(ctx, tx, frozen); err != nil {
+		return err
+	}
+	if err := tx.InsertRunLog(ctx, ch.lines); err != nil {
+		return err
+	}
+	if err := s.saveState(ctx, tx); err != nil {
+		return err
+	}
+	return s.emit(ctx, tx, saved, ch.emit)
 }
 
 // division is how a checkpoint changes what is kept beside it.

@@ -97,14 +97,15 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 		s.run, s.behind, s.pending = &next, behind, nil
 		return nil
 	}
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := s.saveRun(ctx, tx, next); err != nil {
-			return err
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		saved, err := s.saveRow(ctx, tx, next)
+		if err != nil {
+			return nil, err
 		}
 		if err := behind(ctx, tx); err != nil || !over {
-			return err
+			return saved, err
 		}
-		return s.over(ctx, tx, s.run)
+		return saved, s.over(ctx, tx, saved)
 	})
 	if err != nil {
 		return fmt.Errorf("save delivery: %w", err)
@@ -117,20 +118,12 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 }
 
 // progress writes the run's row, fenced, and what was tried for a delivery.
-func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun, p *pending, res SendResult) error {
-	if err := s.saveRun(ctx, tx, next); err != nil {
-		return err
+func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun, p *pending, res SendResult) (*millrace.SyncJobRun, error) {
+	saved, err := s.saveRow(ctx, tx, next)
+	if err != nil {
+		return nil, err
 	}
-	return recordAttempts(ctx, tx, p, res)
-}
-
-// saveRun writes the run's row, fenced. A transaction that was repeated starts from the same next again.
-func (s *slice) saveRun(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun) error {
-	if err := s.saveRow(ctx, tx, &next); err != nil {
-		return err
-	}
-	s.run = &next
-	return nil
+	return saved, recordAttempts(ctx, tx, p, res)
 }
 
 // recordAttempts writes a delivery and what was tried for it.
@@ -146,7 +139,9 @@ func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResul
 
 // saveTries writes down what was tried for a delivery that is to be sent again soon.
 func (s *slice) saveTries(ctx context.Context, p *pending, res SendResult) error {
-	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.progress(ctx, tx, *s.run, p, res) })
+	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		return s.progress(ctx, tx, *s.run, p, res)
+	})
 	if err != nil {
 		return fmt.Errorf("save attempts: %w", err)
 	}
@@ -171,7 +166,9 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error { return s.progress(ctx, tx, next, p, res) })
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		return s.progress(ctx, tx, next, p, res)
+	})
 	if err != nil {
 		return fmt.Errorf("park sync job run: %w", err)
 	}
@@ -189,14 +186,15 @@ func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
 	next := *s.run
 	s.point.Final = &final{Status: millrace.RunStopped, FinishedAt: s.r.now(), Error: reason}
 	s.applyFinal(&next)
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := s.progress(ctx, tx, next, p, res); err != nil {
-			return err
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		saved, err := s.progress(ctx, tx, next, p, res)
+		if err != nil {
+			return nil, err
 		}
-		if err := cancelPending(ctx, tx, s.run); err != nil {
-			return err
+		if err := cancelPending(ctx, tx, saved); err != nil {
+			return nil, err
 		}
-		return s.over(ctx, tx, s.run)
+		return saved, s.over(ctx, tx, saved)
 	})
 	if err != nil {
 		return fmt.Errorf("cancel sync job run: %w", err)
@@ -228,19 +226,21 @@ func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
 	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}
-	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
+		saved, err := s.saveRow(ctx, tx, next)
 		for _, q := range dropped {
+			if err != nil {
+				return nil, err
+			}
 			tried := SendResult{}
 			if q == p {
 				tried = res
 			}
 			cancelled := *q
 			cancelled.Status = millrace.DeliveryCancelled
-			if err := s.progress(ctx, tx, next, &cancelled, tried); err != nil {
-				return err
-			}
+			err = recordAttempts(ctx, tx, &cancelled, tried)
 		}
-		return nil
+		return saved, err
 	})
 	if err != nil {
 		return fmt.Errorf("drop deliveries: %w", err)

@@ -26,6 +26,7 @@ type slice struct {
 	pending []*pending             // frozen and not answered, in order
 	changed map[string]stateChange // of the state, not stored yet
 	behind  write                  // of the last answer, not written yet; the run is ahead of its row by it
+	ahead   bool                   // a commit has failed: nothing of this counts any more but what is stored
 	account *millrace.IntegratedAccount
 	events  map[string]bool // events_to_send; nil: all
 	heard   map[string]bool // the events of records that workflows listen to
@@ -79,27 +80,24 @@ func until(at, now millrace.Time) time.Duration {
 
 // claim takes the run over. It returns nothing when the run is gone or over; then the task is finished.
 func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, error) {
-	var s *slice
-	err := r.db.Update(ctx, func(tx *store.Tx) error {
-		s = nil
+	s, err := store.Compute(ctx, r.db, func(tx *store.Tx) (*slice, error) {
 		run, err := tx.ClaimSyncJobRun(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if run == nil {
-			return tx.Finish(ctx)
+			return nil, tx.Finish(ctx)
 		}
 		if run.Status.Finished() {
 			if err := cancelPending(ctx, tx, run); err != nil {
-				return err
+				return nil, err
 			}
-			return tx.Finish(ctx)
+			return nil, tx.Finish(ctx)
 		}
 		if run.WaitingFor != "" {
-			return tx.Finish(ctx) // it gets a task of its own when its turn comes
+			return nil, tx.Finish(ctx) // it gets a task of its own when its turn comes
 		}
-		s = &slice{r: r, run: run, stored: run.Status}
-		return nil
+		return &slice{r: r, run: run, stored: run.Status}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim sync job run: %w", err)
@@ -203,25 +201,25 @@ func (s *slice) conclude(ctx context.Context, err error) error {
 func (s *slice) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
-	err := s.r.db.Update(ctx, func(tx *store.Tx) error {
+	status, err := store.Compute(ctx, s.r.db, func(tx *store.Tx) (millrace.RunStatus, error) {
 		run, err := optional(tx.SyncJobRun(ctx, s.run.EnvironmentID, s.run.ID))
 		if err != nil {
-			return err
+			return "", err
 		}
 		if run == nil {
-			return tx.Finish(ctx)
+			return s.run.Status, tx.Finish(ctx)
 		}
-		s.run.Status = run.Status
 		if !run.Status.Finished() {
-			return nil
+			return run.Status, nil
 		}
 		if err := cancelPending(ctx, tx, run); err != nil {
-			return err
+			return "", err
 		}
-		return tx.Finish(ctx)
+		return run.Status, tx.Finish(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("leave sync job run: %w", err)
 	}
+	s.run.Status = status
 	return nil
 }

@@ -42,7 +42,14 @@ func (s stats) of(resource, method string) *counters {
 	return c
 }
 
-// add adds what another set has counted.
+// with returns what the set and another one have counted together.
+func (s stats) with(more stats) stats {
+	sum := stats{}
+	sum.add(s)
+	sum.add(more)
+	return sum
+}
+
 func (s stats) add(more stats) {
 	for resource, methods := range more {
 		for method, c := range methods {

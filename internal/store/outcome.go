@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace"
+)
+
+// ErrOutage is in every error that is a failure of the database itself: it cannot be reached, its disk is full, it gave a
+// transaction up. Such an error says nothing about the rows or the request that met it, so it never ends a run.
+var ErrOutage = errors.New("the database failed")
+
+// ErrUnknownOutcome is in the error of an update whose commit was sent and got no response: it was stored, or it was not.
+// A caller must read what is there before it goes on, in an Update that locks or writes the same rows: the database may
+// still be working on the commit, and holds its locks until then. Every such error is an ErrOutage, too.
+var ErrUnknownOutcome = errors.New("the outcome of the commit is not known")
+
+// updater runs units of work: a DB, or what tests put in its place.
+type updater interface {
+	Update(ctx context.Context, fn func(*Tx) error) error
+}
+
+// Compute is Update for a function that computes something. The value comes from the run of fn that was committed; of one
+// that was not, nothing is seen. It takes the place of assigning to variables outside of the function.
+func Compute[T any](ctx context.Context, db updater, fn func(*Tx) (T, error)) (T, error) {
+	var computed, none T
+	err := db.Update(ctx, func(tx *Tx) error {
+		v, err := fn(tx)
+		if err == nil {
+			computed = v //commit:allow Compute returns it after the commit only
+		}
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return computed, nil
+}
+
+// unknownOutcome marks the error of a commit that may have happened.
+func unknownOutcome(err error) error {
+	return &millrace.Error{
+		Kind:    millrace.KindUnavailable,
+		Message: "the database did not confirm the change: it may have been stored; look before you repeat it",
+		Err:     fmt.Errorf("%w: %w: %w", ErrUnknownOutcome, ErrOutage, err),
+	}
+}
+
+// outage marks a failure of the database.
+func outage(err error) error {
+	return &millrace.Error{
+		Kind: millrace.KindUnavailable, Message: "the database cannot be used right now", Err: fmt.Errorf("%w: %w", ErrOutage, err),
+	}
+}
+
+// translate gives errors of the drivers a kind.
+func (db *DB) translate(err error) error {
+	switch {
+	case err == nil || millrace.KindOf(err) != millrace.KindInternal:
+		return err
+	case db.dialect.isUnique(err):
+		return &millrace.Error{Kind: millrace.KindConflict, Message: "already exists", Err: err}
+	case errors.Is(err, ErrOutage) || db.dialect.isOutage(err) || errors.Is(err, context.DeadlineExceeded):
+		return outage(err)
+	}
+	return err
+}
