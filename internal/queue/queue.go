@@ -28,6 +28,7 @@ type Config struct {
 	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
 	Node     string                        // names this process among those that share the database; empty: a random name
 	Previous []string                      // processes that are known to be dead: what they left runs again at once
+	Shares   Shares                        // of environments in what waits
 }
 
 // The times that recovery after a crash depends on.
@@ -43,10 +44,12 @@ const (
 
 // Queue inserts tasks into a store's transactions and runs them.
 type Queue struct {
-	cfg    Config
-	engine engine
-	node   string
-	atWork atWork
+	cfg       Config
+	engine    engine
+	node      string
+	atWork    atWork
+	ledger    *ledger
+	bulkheads map[millrace.TaskKind]*bulkhead // of the kinds whose tasks may take long
 }
 
 // engine is a River client for one kind of database.
@@ -59,8 +62,10 @@ type engine interface {
 
 // args is what River stores of a task. Kind and queue are the same for all tasks of a kind.
 type args struct {
-	Task string `json:"task" river:"unique"`
-	Key  string `json:"key"  river:"unique"`
+	Task        string                       `json:"task" river:"unique"`
+	Key         string                       `json:"key"  river:"unique"`
+	Environment millrace.EnvironmentID       `json:"env,omitempty"`
+	Account     millrace.IntegratedAccountID `json:"account,omitempty"`
 }
 
 // Kind names the one kind of River job that there is; queues tell tasks apart.
@@ -82,6 +87,11 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	q := &Queue{cfg: cfg, node: cfg.Node}
 	if q.node == "" {
 		q.node = millrace.NewID[string]()
+	}
+	q.ledger = newLedger(cfg.Shares, time.Now) //nolint:forbidigo // a rate of this process
+	q.bulkheads = map[millrace.TaskKind]*bulkhead{}
+	for _, kind := range []millrace.TaskKind{millrace.TaskMatch, millrace.TaskSlice, millrace.TaskPump} {
+		q.bulkheads[kind] = newBulkhead(q.workers(kind), time.Now) //nolint:forbidigo // when a job comes back
 	}
 	var err error
 	if cfg.DB.Postgres() != nil {
@@ -109,15 +119,18 @@ func (q *Queue) Stop(ctx context.Context) error { return q.engine.stop(ctx) }
 func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
 	params := make([]river.InsertManyParams, 0, len(tasks))
 	seen, wake := make(map[args]bool, len(tasks)), make(map[string]bool)
-	for _, t := range tasks {
+	order := q.ledger.order()
+	for i := range tasks {
+		t := &tasks[i]
 		a := args{Task: string(t.Kind), Key: t.Key}
 		if seen[a] {
 			continue
 		}
 		seen[a] = true
 		wake[t.Key] = wake[t.Key] || t.Wake
+		a.Environment, a.Account = t.Environment, t.Account
 		params = append(params, river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{
-			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts,
+			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts, Priority: order.priority(t),
 			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
 		}})
 	}
@@ -125,6 +138,7 @@ func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task
 	if err != nil {
 		return fmt.Errorf("insert tasks: %w", err)
 	}
+	tx.AfterCommit(order.commit)
 	for i, r := range results {
 		if !r.UniqueSkippedAsDuplicate || !wake[params[i].Args.(args).Key] {
 			continue
@@ -209,20 +223,22 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 }
 
 // workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network, and there must be some
-// left when a hundred endpoints stop answering at once, as those of one provider do.
+// left when a hundred endpoints stop answering at once, as those of one provider do. One environment gets half of them.
 func (q *Queue) workers(kind millrace.TaskKind) int {
 	if n := q.cfg.Workers[kind]; n > 0 {
 		return n
 	}
 	switch kind {
-	case millrace.TaskInbound, millrace.TaskMatch:
+	case millrace.TaskInbound:
 		return 4
+	case millrace.TaskMatch:
+		return 8
 	case millrace.TaskWorkflow:
 		return 16
 	case millrace.TaskSlice:
-		return 128
-	case millrace.TaskPump:
 		return 256
+	case millrace.TaskPump:
+		return 512
 	case millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1

@@ -16,6 +16,9 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
+// yieldTimeout bounds how long putting a task at the end of the line may take; then River does it in its way.
+const yieldTimeout = 5 * time.Second
+
 // atWork knows the tasks that this process is working on.
 type atWork struct {
 	mu    sync.Mutex
@@ -63,12 +66,43 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	}
 	w.q.atWork.add(job.ID)
 	defer w.q.atWork.remove(job.ID)
+	if b := w.q.bulkheads[kind]; b != nil {
+		wait, ok := b.enter(job.Args.Environment)
+		if !ok {
+			return river.JobSnooze(wait)
+		}
+		defer b.leave(job.Args.Environment)
+	}
 	began := time.Now() //nolint:forbidigo // a duration for the log
-	task := millrace.Task{Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt}
-	err := handler(context.WithValue(ctx, jobKey{}, job), task)
-	result := translate(err)
+	task := millrace.Task{
+		Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt, Environment: job.Args.Environment, Account: job.Args.Account,
+	}
+	ctx = context.WithValue(ctx, jobKey{}, job)
+	err := handler(ctx, task)
 	w.log(ctx, task, began, err)
-	return result
+	if yields(err) && w.yield(ctx, task) == nil {
+		return nil
+	}
+	return translate(err)
+}
+
+// yields reports whether a task has given back its worker and wants another as soon as others had theirs.
+func yields(err error) bool {
+	var retry *millrace.RetryError
+	return errors.As(err, &retry) && retry.After <= 0 && retry.Err == nil
+}
+
+// yield puts a task at the end of the line. River's snoozing would keep the place that it got when its environment had fewer
+// tasks, and nothing would announce it.
+func (w *worker) yield(ctx context.Context, task millrace.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), yieldTimeout)
+	defer cancel()
+	return w.q.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.Finish(ctx); err != nil {
+			return err
+		}
+		return tx.Enqueue(ctx, millrace.Task{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account})
+	})
 }
 
 func translate(err error) error {
