@@ -98,10 +98,16 @@ func (tx *Tx) NextCronRun(ctx context.Context) (millrace.Time, error) {
 	return at, nil
 }
 
-// DueCronTriggers returns schedules of all environments that are due, the longest overdue first. Those that somebody else
-// is firing are left out.
-func (tx *Tx) DueCronTriggers(ctx context.Context, now millrace.Time, limit int) ([]millrace.SyncJobCronTrigger, error) {
-	return tx.db.tables.cronTrigger.all(ctx, tx, "next_run_at > 0 AND next_run_at <= $1 ORDER BY next_run_at, id LIMIT $2"+tx.db.dialect.skipLocked(), int64(now), limit)
+// DueCronTriggers returns schedules of all environments but some that are due, the longest overdue first. Those that another
+// node is firing are left out.
+func (tx *Tx) DueCronTriggers(ctx context.Context, now millrace.Time, except []millrace.EnvironmentID, limit int) ([]millrace.SyncJobCronTrigger, error) {
+	where, args := "next_run_at > 0 AND next_run_at <= $1", []any{int64(now), limit}
+	if len(except) > 0 {
+		ids := padded(except)
+		where += " AND environment_id NOT IN (" + placeholdersFrom(3, len(ids)) + ")"
+		args = append(args, ids...)
+	}
+	return tx.db.tables.cronTrigger.all(ctx, tx, where+" ORDER BY next_run_at, id LIMIT $2"+tx.db.dialect.skipLocked(), args...)
 }
 
 // LockCronTriggers returns those of the schedules that still exist, and keeps others from changing or firing them until

@@ -28,13 +28,15 @@ type failer interface {
 
 // clock is a time that tests set.
 type clock struct {
-	mu sync.Mutex
-	at time.Time
+	mu   sync.Mutex
+	at   time.Time
+	step time.Duration // that it goes on whenever it is read
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.at = c.at.Add(c.step)
 	return c.at
 }
 
@@ -421,6 +423,52 @@ func (y *yard) checkRows(rt *rapid.T, s *millrace.SyncJobCronTrigger, from millr
 }
 
 // TestManyTickersAtOnce lets four nodes fire many schedules at the same moment.
+// One environment's thousand schedules must not make another's late that is due at the same time.
+func TestEnvironmentsTakeTurns(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		y := newYard(t, url, 1)
+		const schedules = 400
+		for range schedules {
+			y.schedule(t, millrace.SyncJobCronTrigger{CronExpression: "* * * * *"})
+		}
+		other := &millrace.SyncJob{EnvironmentID: "00000000-0000-4000-8000-000000000002"}
+		late := &millrace.SyncJobCronTrigger{CronExpression: "* * * * *"}
+		update(t, y.db, func(ctx context.Context, tx *store.Tx) error { return tx.InsertSyncJob(ctx, other) })
+		late.EnvironmentID, late.SyncJobID, late.ID = other.EnvironmentID, other.ID, millrace.NewID[millrace.SyncJobCronTriggerID]()
+		if err := expr.Reschedule(late, nil, millrace.TimeOf(y.clock.now())); err != nil {
+			t.Fatal(err)
+		}
+		update(t, y.db, func(ctx context.Context, tx *store.Tx) error { return tx.InsertSyncJobCronTrigger(ctx, late) })
+		y.clock.add(time.Minute)
+		y.clock.step = time.Microsecond
+		if _, err := y.tickers[0].Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		before := 0
+		var mine millrace.SyncJobRun
+		for _, env := range []millrace.EnvironmentID{other.EnvironmentID, env} {
+			err := y.db.View(t.Context(), func(tx *store.Tx) error {
+				page, err := tx.ListSyncJobRuns(t.Context(), env, millrace.Query{})
+				for _, run := range page.Result {
+					if env == other.EnvironmentID {
+						mine = run
+					} else if run.CreatedAt < mine.CreatedAt {
+						before++
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if mine.ID == "" || before > schedules/2 {
+			t.Errorf("run %q of the other environment was made after %d of %d", mine.ID, before, schedules)
+		}
+	})
+}
+
 func TestManyTickersAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {

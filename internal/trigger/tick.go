@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// ticksAtOnce bounds how many due schedules one transaction fires.
-	ticksAtOnce = 100
+	// ticksAtOnce bounds how many due schedules one transaction fires: on SQLite, others wait for it.
+	ticksAtOnce = 50
+	// maxServed bounds how many environments a round leaves out because they had their turn.
+	maxServed = 500
 	// lookEvery bounds how long a schedule that was made or changed on another node waits to be seen.
 	lookEvery = time.Second
 	// lookAgain is how long to leave schedules alone that somebody else is firing or changing.
@@ -43,6 +45,7 @@ type Ticker struct {
 	emit    Emitter
 	starter Starter
 	logger  *slog.Logger
+	served  []millrace.EnvironmentID // had schedules fired in the rounds since all had their turn
 }
 
 // NewTicker returns a ticker over a store.
@@ -132,12 +135,7 @@ func (t *Ticker) round(ctx context.Context) (int, error) {
 
 // prepare prepares the runs of schedules that are due. Its error is about those that are left out.
 func (t *Ticker) prepare(ctx context.Context) ([]prepared, error) {
-	var due []millrace.SyncJobCronTrigger
-	err := t.db.View(ctx, func(tx *store.Tx) error {
-		var err error
-		due, err = tx.DueCronTriggers(ctx, tx.Now(), ticksAtOnce)
-		return err
-	})
+	due, err := t.due(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find due schedules: %w", err)
 	}
@@ -155,6 +153,33 @@ func (t *Ticker) prepare(ctx context.Context) ([]prepared, error) {
 	// Runs with a mutex_key lock it. Nodes that take several locks take them in the same order.
 	slices.SortStableFunc(ready, func(a, b prepared) int { return cmp.Compare(a.mutex(), b.mutex()) })
 	return ready, errors.Join(errs...)
+}
+
+// due returns some of the schedules that are due. Environments take turns, so that one with thousands at one time does not make
+// the others late.
+func (t *Ticker) due(ctx context.Context) ([]millrace.SyncJobCronTrigger, error) {
+	if len(t.served) > maxServed {
+		t.served = nil
+	}
+	var due []millrace.SyncJobCronTrigger
+	err := t.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		due, err = tx.DueCronTriggers(ctx, tx.Now(), t.served, ticksAtOnce)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(due) == 0 && len(t.served) > 0 {
+		t.served = nil // all had their turn
+		return t.due(ctx)
+	}
+	for i := range due {
+		if !slices.Contains(t.served, due[i].EnvironmentID) {
+			t.served = append(t.served, due[i].EnvironmentID)
+		}
+	}
+	return due, nil
 }
 
 // mutex is the key that a run of the schedule holds while it runs.
