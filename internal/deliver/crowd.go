@@ -9,7 +9,7 @@ import (
 
 const (
 	slowAttempt   = time.Second     // an attempt that takes longer makes its webhook a slow one
-	defaultCrowd  = 192             // of the 256 workers that the queue has for pumps
+	defaultCrowd  = 192             // of the workers that the queue has for pumps
 	crowdWait     = 2 * time.Second // how long a slow webhook stays away when the others take all the room
 	maxRemembered = 10_000
 )

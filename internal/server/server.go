@@ -48,6 +48,7 @@ type Options struct {
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
+	Shares        Shares           // of environments in what waits for a worker
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
@@ -65,6 +66,9 @@ type SMTP = deliver.Mailer
 
 // SMTPMode says how the connection is protected: starttls, tls or none.
 type SMTPMode = deliver.TLSMode
+
+// Shares say when one environment's tasks overtake another's.
+type Shares = queue.Shares
 
 // Limits bound what sync job runs may do. Each of them is a default when it is 0.
 type Limits struct {
@@ -236,7 +240,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	handlers[millrace.TaskInbound] = s.receiver.Handle
-	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers}
+	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Shares: s.opts.Shares}
 	if s.db.Postgres() != nil {
 		if s.place, err = takePlace(s.opts.DataDir); err != nil {
 			return err
