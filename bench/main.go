@@ -23,6 +23,7 @@ type options struct {
 	only  string
 	dir   string
 
+	database               string
 	scenario, before, save string // of neighbour
 	check                  bool
 }
@@ -33,6 +34,7 @@ func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
 	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, schedules, fairness, inbound, memory, neighbour")
+	flag.StringVar(&o.database, "database", "", "measure one database: sqlite, postgres")
 	flag.StringVar(&o.scenario, "scenario", "", "neighbour: run one scenario")
 	flag.StringVar(&o.before, "before", "", "neighbour: a file with earlier results, to be shown beside")
 	flag.StringVar(&o.save, "save", "", "neighbour: a file to add the results to")
@@ -78,6 +80,9 @@ func run(ctx context.Context, o options) error {
 			continue
 		}
 		for _, database := range databases {
+			if o.database != "" && o.database != database {
+				continue
+			}
 			if err := b.run(ctx, o, database); err != nil {
 				return fmt.Errorf("%s on %s: %w", b.name, database, err)
 			}

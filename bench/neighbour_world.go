@@ -26,7 +26,7 @@ func (o options) lengths() lengths {
 	if o.short {
 		return lengths{idle: 3 * time.Second, attacked: 10 * time.Second, patience: 30 * time.Second}
 	}
-	return lengths{idle: 10 * time.Second, attacked: 30 * time.Second, patience: 150 * time.Second}
+	return lengths{idle: 10 * time.Second, attacked: 30 * time.Second, patience: 60 * time.Second}
 }
 
 // attacked measures a quiet environment on a server of its own, first idle, then during a scenario.
