@@ -37,7 +37,7 @@ func handle[I, O any](a *api, who access, route, summary string, fn func(context
 		if err := any(in).(input).read(r, d.body); err != nil {
 			return nil, r.refuse(err)
 		}
-		out, err := fn(ctx, in)
+		out, err := fn(store.OnBehalfOf(ctx, r.environment), in)
 		if err != nil {
 			return nil, r.refuse(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
 )
@@ -116,4 +117,11 @@ func sendOutcome(k deliver.Kind) syncjob.SendOutcome {
 func checkConfig(raw json.RawMessage) error {
 	_, err := fetch.ParseConfig(raw)
 	return err
+}
+
+// onBehalf lets what a handler stores take turns with what the handlers of other environments store.
+func onBehalf(handle queue.Handler) queue.Handler {
+	return func(ctx context.Context, task millrace.Task) error {
+		return handle(store.OnBehalfOf(ctx, task.Environment), task)
+	}
 }

@@ -240,6 +240,9 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	handlers[millrace.TaskInbound] = s.receiver.Handle
+	for kind, handle := range handlers {
+		handlers[kind] = onBehalf(handle)
+	}
 	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Shares: s.opts.Shares}
 	if s.db.Postgres() != nil {
 		if s.place, err = takePlace(s.opts.DataDir); err != nil {

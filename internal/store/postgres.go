@@ -28,7 +28,13 @@ const begin = "BEGIN; SET LOCAL lock_timeout = '5s'"
 // errDatabaseURL stands for the error of the parser, which would quote the password.
 var errDatabaseURL = errors.New("the database URL is not valid")
 
-type postgresBackend struct{ pool *pgxpool.Pool }
+// forOthers is how many connections updates leave to reads and to the queue.
+const forOthers = 4
+
+type postgresBackend struct {
+	pool *pgxpool.Pool
+	gate *gate
+}
 
 func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 	cfg, err := pgxpool.ParseConfig(url)
@@ -50,7 +56,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 		pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	return &postgresBackend{pool}, nil
+	return &postgresBackend{pool, newGate(int(cfg.MaxConns) - forOthers)}, nil
 }
 
 // Postgres returns the pool, nil on SQLite. It is for the queue, which shares it.
@@ -71,6 +77,11 @@ func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
 }
 
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
+	env := shareOf(ctx)
+	if err := b.gate.enter(ctx, env); err != nil {
+		return err
+	}
+	defer b.gate.leave(env)
 	var err error
 	for range maxTries {
 		err = b.try(ctx, fn)

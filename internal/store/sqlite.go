@@ -7,14 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite" // registers the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/millrace/millrace"
 )
 
-// maxGroup bounds how many updates share a commit, so that the first of them does not wait long.
-const maxGroup = 64
+const (
+	// maxGroup bounds how many updates share a commit, so that the first of them does not wait long.
+	maxGroup = 64
+	// sharedFor bounds how long updates join a commit when those of other environments wait for it, or are in it.
+	sharedFor = 8 * time.Millisecond
+)
 
 // sqliteBackend is a file with one connection that writes and a pool that reads.
 type sqliteBackend struct {
@@ -23,19 +31,20 @@ type sqliteBackend struct {
 
 	mu      sync.Mutex
 	closed  bool
-	leading bool            // somebody commits
-	waiting []*sqliteUpdate // for who commits to take them along
-	idle    *sync.Cond      // nobody commits
+	leading bool                 // an update is being committed
+	waiting turns[*sqliteUpdate] // for the leader to take them along
+	idle    *sync.Cond           // there is no leader
 
 	writes, reads *statements
 }
 
 type sqliteUpdate struct {
-	ctx  context.Context //nolint:containedctx // a request that waits in a queue carries its caller's context
-	fn   func(conn) error
-	err  error
-	oops any       // panic value of fn, raised again in the caller's goroutine
-	turn chan bool // false: it is done; true: its caller is the next to commit
+	ctx   context.Context //nolint:containedctx // a request that waits in a queue carries its caller's context
+	share millrace.EnvironmentID
+	fn    func(conn) error
+	err   error
+	oops  any       // panic value of fn, raised again in the caller's goroutine
+	turn  chan bool // false: it is done; true: its caller is the next to commit
 }
 
 func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
@@ -95,10 +104,10 @@ func (b *sqliteBackend) view(ctx context.Context, fn func(conn) error) error {
 	return fn(sqlConn{b.reader, nil, b.reads})
 }
 
-// update runs fn in a transaction. Whoever finds nobody at work commits, in its own goroutine; those that come meanwhile
-// join that transaction, or wait for the next, which the first of them commits.
+// update runs fn in a transaction. The first caller becomes the leader and commits, in its own goroutine; later callers join that
+// transaction, or form the next, which the first of them commits. Environments take turns at both.
 func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
-	u := &sqliteUpdate{ctx: ctx, fn: fn, turn: make(chan bool, 1)}
+	u := &sqliteUpdate{ctx: ctx, share: shareOf(ctx), fn: fn, turn: make(chan bool, 1)}
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -108,7 +117,7 @@ func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
 	if lead {
 		b.leading = true
 	} else {
-		b.waiting = append(b.waiting, u)
+		b.waiting.push(u.share, u)
 	}
 	b.mu.Unlock()
 	if lead || <-u.turn {
@@ -138,26 +147,31 @@ func (b *sqliteBackend) lead(first *sqliteUpdate) {
 	b.writes.prepare(context.Background())
 }
 
-// next takes one of those that wait; nil: nobody does.
-func (b *sqliteBackend) next() *sqliteUpdate {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.pop()
+// pop takes the next update that waits, nil when there is none. It is for who holds the lock.
+func (b *sqliteBackend) pop() *sqliteUpdate {
+	u, _ := b.waiting.pop(nil)
+	return u
 }
 
-// pop is next for who holds the lock.
-func (b *sqliteBackend) pop() *sqliteUpdate {
-	if len(b.waiting) == 0 {
+// join takes the next update into a commit; nil: the commit shall end, because it is full, nothing waits, or an environment has
+// waited long enough for it.
+func (b *sqliteBackend) join(group []*sqliteUpdate, began time.Time) *sqliteUpdate {
+	if len(group) >= maxGroup {
 		return nil
 	}
-	u := b.waiting[0]
-	b.waiting = b.waiting[1:]
-	return u
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := group[0].share
+	mixed := b.waiting.others(first) || slices.ContainsFunc(group, func(u *sqliteUpdate) bool { return u.share != first })
+	if mixed && time.Since(began) > sharedFor { //nolint:forbidigo // how long a transaction takes is no matter of the store's clock
+		return nil
+	}
+	return b.pop()
 }
 
 // commit runs an update, and those that wait when it is done, in one transaction. It returns them with their outcomes.
 func (b *sqliteBackend) commit(first *sqliteUpdate) []*sqliteUpdate {
-	group := []*sqliteUpdate{first}
+	group, began := []*sqliteUpdate{first}, time.Now() //nolint:forbidigo // for join
 	tx, err := b.writer.BeginTx(context.Background(), nil)
 	if err != nil {
 		first.err = fmt.Errorf("begin: %w", err)
@@ -169,8 +183,8 @@ func (b *sqliteBackend) commit(first *sqliteUpdate) []*sqliteUpdate {
 	if first.err != nil || first.oops != nil {
 		return group
 	}
-	for whole := true; whole && len(group) < maxGroup; {
-		u := b.next()
+	for whole := true; whole; {
+		u := b.join(group, began)
 		if u == nil {
 			break
 		}

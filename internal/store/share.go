@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/millrace/millrace"
+)
+
+type shareKey struct{}
+
+// OnBehalfOf returns a context whose updates take turns with those of other environments. Without it they share the turns of
+// the server itself.
+func OnBehalfOf(ctx context.Context, env millrace.EnvironmentID) context.Context {
+	if env == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, shareKey{}, env)
+}
+
+func shareOf(ctx context.Context) millrace.EnvironmentID {
+	env, _ := ctx.Value(shareKey{}).(millrace.EnvironmentID)
+	return env
+}
+
+// turns is a waiting line in which environments take turns, so that hundreds of updates of one do not stand before the few of
+// another. Those of one environment stay in order.
+type turns[T comparable] struct {
+	lines map[millrace.EnvironmentID][]T
+	order []millrace.EnvironmentID // that have a line, the next one first
+}
+
+func (t *turns[T]) push(env millrace.EnvironmentID, v T) {
+	if t.lines == nil {
+		t.lines = map[millrace.EnvironmentID][]T{}
+	}
+	line := t.lines[env]
+	if len(line) == 0 {
+		t.order = append(t.order, env)
+	}
+	t.lines[env] = append(line, v)
+}
+
+// pop takes the next one that may go, and reports false when there is none.
+func (t *turns[T]) pop(may func(millrace.EnvironmentID) bool) (T, bool) {
+	for i, env := range t.order {
+		if may != nil && !may(env) {
+			continue
+		}
+		line := t.lines[env]
+		t.order = append(t.order[:i], t.order[i+1:]...)
+		if len(line) > 1 {
+			t.lines[env] = line[1:]
+			t.order = append(t.order, env)
+		} else {
+			delete(t.lines, env)
+		}
+		return line[0], true
+	}
+	var none T
+	return none, false
+}
+
+// remove takes one out of the line.
+func (t *turns[T]) remove(env millrace.EnvironmentID, v T) {
+	line := slices.DeleteFunc(t.lines[env], func(w T) bool { return w == v })
+	if len(line) > 0 {
+		t.lines[env] = line
+		return
+	}
+	delete(t.lines, env)
+	t.order = slices.DeleteFunc(t.order, func(e millrace.EnvironmentID) bool { return e == env })
+}
+
+// others reports whether any environment but one has a line.
+func (t *turns[T]) others(env millrace.EnvironmentID) bool {
+	return len(t.order) > 1 || len(t.order) == 1 && t.order[0] != env
+}
+
+// gate bounds how many updates are under way, and how many of them are one environment's.
+type gate struct {
+	most, mostEach int
+
+	mu      sync.Mutex
+	busy    int
+	each    map[millrace.EnvironmentID]int
+	waiting turns[*gatePass]
+}
+
+type gatePass struct {
+	env  millrace.EnvironmentID
+	open chan struct{} // closed when it may go
+}
+
+// newGate leaves one half of its places to other environments.
+func newGate(most int) *gate {
+	return &gate{most: most, mostEach: max(most/2, 1), each: map[millrace.EnvironmentID]int{}}
+}
+
+// enter waits for a place, which leave gives back.
+func (g *gate) enter(ctx context.Context, env millrace.EnvironmentID) error {
+	g.mu.Lock()
+	if g.may(env) { // whoever waits cannot go, or would not wait
+		g.take(env)
+		g.mu.Unlock()
+		return nil
+	}
+	p := &gatePass{env: env, open: make(chan struct{})}
+	g.waiting.push(env, p)
+	g.mu.Unlock()
+	select {
+	case <-p.open:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-p.open: // in the same moment
+		g.release(env)
+	default:
+		g.waiting.remove(env, p)
+	}
+	return context.Cause(ctx)
+}
+
+func (g *gate) leave(env millrace.EnvironmentID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.release(env)
+}
+
+// may, take and release are for who holds the lock.
+func (g *gate) may(env millrace.EnvironmentID) bool {
+	return g.busy < g.most && g.each[env] < g.mostEach
+}
+
+func (g *gate) take(env millrace.EnvironmentID) {
+	g.busy++
+	g.each[env]++
+}
+
+func (g *gate) release(env millrace.EnvironmentID) {
+	g.busy--
+	if g.each[env]--; g.each[env] == 0 {
+		delete(g.each, env)
+	}
+	for {
+		p, ok := g.waiting.pop(g.may)
+		if !ok {
+			return
+		}
+		g.take(p.env)
+		close(p.open)
+	}
+}
