@@ -132,6 +132,9 @@ func findIntegration(ctx context.Context, tx *store.Tx, env millrace.Environment
 	if millrace.IsID(name) {
 		return tx.Integration(ctx, env, millrace.IntegrationID(name))
 	}
+	if !isText(name) {
+		return nil, millrace.NotFound("integration", shorten(strings.ToValidUTF8(name, "\ufffd")))
+	}
 	page, err := tx.ListIntegrations(ctx, env, millrace.Query{Limit: 1, Filters: []millrace.Filter{
 		{Field: "name", Op: millrace.OpEq, Values: []string{name}},
 	}})

@@ -13,8 +13,12 @@ import (
 
 // Limits of one list's query.
 const (
-	maxFilters = 100
-	maxIn      = 999
+	maxFilters   = 100
+	maxIn        = 999
+	maxAllIn     = 5000   // of all filters together: the databases bound the parameters of a statement
+	maxFieldName = 500    // bytes of a field with its members
+	maxFilter    = 10_000 // bytes of a value
+	maxWildcards = 20     // of a pattern: each may go through the whole text again
 )
 
 // listQuery is what a list's query string asks for.
@@ -57,6 +61,7 @@ func parseQuery(raw string, own millrace.EnvironmentID) (listQuery, error) {
 		p.parameter(name, text)
 	}
 	p.environment()
+	p.size()
 	for i := range p.query.Filters {
 		f := &p.query.Filters[i]
 		if f.Op == millrace.OpEq && len(f.Values) > 1 {
@@ -67,6 +72,33 @@ func parseQuery(raw string, own millrace.EnvironmentID) (listQuery, error) {
 		}
 	}
 	return p.query, millrace.InvalidAll(p.failures)
+}
+
+// size bounds what the filters make the database do.
+func (p *queryParser) size() {
+	all := 0
+	for _, f := range p.query.Filters {
+		all += len(f.Values)
+		if len(f.Field) > maxFieldName {
+			p.fail(f.Field, "the name of a field is longer than %d bytes", maxFieldName)
+		}
+		for _, v := range f.Values {
+			switch {
+			case len(v) > maxFilter:
+				p.fail(f.Field, "a value is longer than %d bytes", maxFilter)
+			case f.Op == millrace.OpLike && strings.Count(v, "%") > maxWildcards:
+				p.fail(f.Field, "the pattern has more than %d wildcards %%", maxWildcards)
+			}
+		}
+	}
+	if all > maxAllIn {
+		p.fail("", "the filters have %d values together; at most %d are possible", all, maxAllIn)
+	}
+	for _, s := range p.query.Sort {
+		if len(s.Field) > maxFieldName {
+			p.fail(s.Field, "the name of a field is longer than %d bytes", maxFieldName)
+		}
+	}
 }
 
 func (p *queryParser) fail(path, format string, args ...any) {

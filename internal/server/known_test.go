@@ -139,4 +139,3 @@ func TestLostPostgresIsNotTakenForANewOne(t *testing.T) {
 		t.Errorf("a start that failed left tables: %v", tables)
 	}
 }
-

@@ -3,8 +3,12 @@ package store
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
+
+// arrayIndex is what the path of a member may name an element of an array by.
+var arrayIndex = regexp.MustCompile(`^(0|[1-9][0-9]{0,8})$`)
 
 // dialect holds every difference between the two databases that is not in the migrations.
 type dialect interface {
@@ -13,9 +17,10 @@ type dialect interface {
 	isOutage(err error) bool                    // a failure of the database itself
 	forUpdate() string                          // suffix of a SELECT that locks its rows
 	skipLocked() string                         // suffix of a SELECT that locks its rows and leaves out those that are locked
-	member(column string, path []string) string // text of a member of a document
-	like(expr, placeholder string) string       // pattern match, letters of either case
-	text(expr string) string                    // expr as text
+	member(column string, path []string) string // text of a member of a document; '' when there is none
+	like(expr, placeholder string) string       // match of a pattern with % and _, letters of either case
+	text(e expression) string                   // an expression as text
+	holds(text string) bool                     // reports whether a text can be a parameter
 	lockText() string                           // statement that locks a text until the transaction ends; empty: nothing to do
 }
 
@@ -26,23 +31,43 @@ func (sqliteDialect) isUnique(err error) bool { return isSQLiteUnique(err) }
 func (sqliteDialect) isOutage(err error) bool { return isSQLiteOutage(err) }
 
 // forUpdate is empty: the one writer is the lock.
-func (sqliteDialect) forUpdate() string       { return "" }
-func (sqliteDialect) lockText() string        { return "" }
-func (sqliteDialect) skipLocked() string      { return "" }
-func (sqliteDialect) text(expr string) string { return "CAST(" + expr + " AS TEXT)" }
+func (sqliteDialect) forUpdate() string  { return "" }
+func (sqliteDialect) lockText() string   { return "" }
+func (sqliteDialect) skipLocked() string { return "" }
+func (sqliteDialect) holds(string) bool  { return true }
+
+func (sqliteDialect) text(e expression) string {
+	if e.kind == kindBool {
+		return "CASE WHEN " + e.sql + " THEN 'true' ELSE 'false' END"
+	}
+	return "CAST(" + e.sql + " AS TEXT)"
+}
 
 func (sqliteDialect) like(expr, placeholder string) string {
 	return expr + " LIKE " + placeholder
 }
 
+// member reads a document that may be empty, or nest deeper than SQLite reads, as one without members. Numbers keep their
+// spelling. An index of an array counts where no object has such a member.
 func (sqliteDialect) member(column string, path []string) string {
-	var b strings.Builder
+	members, indexes := "", ""
 	for _, p := range path {
-		fmt.Fprintf(&b, `."%s"`, p)
+		members += `."` + p + `"`
+		if arrayIndex.MatchString(p) {
+			indexes += "[" + p + "]"
+		} else {
+			indexes += `."` + p + `"`
+		}
 	}
-	v := fmt.Sprintf("%s, '$%s'", column, b.String())
-	// JSON true and false come out as 1 and 0; the API compares their words.
-	return fmt.Sprintf("COALESCE(CASE json_type(%s) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(json_extract(%s) AS TEXT) END, '')", v, v)
+	read := func(path string) string {
+		at := column + ", '$" + path + "'"
+		return fmt.Sprintf("CASE json_type(%s) WHEN 'null' THEN '' WHEN 'text' THEN json_extract(%s) ELSE %s -> '$%s' END", at, at, column, path)
+	}
+	value := read(members)
+	if indexes != members {
+		value += ", " + read(indexes)
+	}
+	return "CASE WHEN json_valid(" + column + ") THEN COALESCE(" + value + ", '') ELSE '' END"
 }
 
 type postgresDialect struct{}
@@ -54,15 +79,17 @@ func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
 func (postgresDialect) lockText() string {
 	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 }
-func (postgresDialect) skipLocked() string      { return " FOR UPDATE SKIP LOCKED" }
-func (postgresDialect) text(expr string) string { return expr + "::text" }
+func (postgresDialect) skipLocked() string       { return " FOR UPDATE SKIP LOCKED" }
+func (postgresDialect) text(e expression) string { return e.sql + "::text" }
+func (postgresDialect) holds(text string) bool   { return !strings.ContainsRune(text, 0) }
 
+// like takes a backslash for a character like any other, as SQLite does.
 func (postgresDialect) like(expr, placeholder string) string {
-	return expr + " ILIKE " + placeholder
+	return expr + " ILIKE " + placeholder + " ESCAPE ''"
 }
 
 func (postgresDialect) member(column string, path []string) string {
-	return fmt.Sprintf("COALESCE(NULLIF(%s, '')::jsonb #>> '{%s}', '')", column, strings.Join(path, ","))
+	return "millrace_member(" + column + `, '{"` + strings.Join(path, `","`) + `"}')`
 }
 
 // numbered turns the $1 placeholders of our statements into SQLite's ?1: SQLite takes $1 for a name.

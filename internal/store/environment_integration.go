@@ -22,8 +22,8 @@ func environmentIntegrationTable(db *DB) *table[millrace.EnvironmentIntegration]
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
 		virtual: map[string]virtual{
-			"integration.name":     {"(SELECT i.name FROM integration i WHERE i.id = t.integration_id)", kindText},
-			"integration.category": {"(SELECT i.category FROM integration i WHERE i.id = t.integration_id)", kindText},
+			"integration.name":     {"COALESCE((SELECT i.name FROM integration i WHERE i.id = t.integration_id), '')", kindText},
+			"integration.category": {"COALESCE((SELECT i.category FROM integration i WHERE i.id = t.integration_id), '')", kindText},
 		},
 		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },

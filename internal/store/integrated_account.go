@@ -79,5 +79,6 @@ func (tx *Tx) DeleteIntegratedAccount(ctx context.Context, env millrace.Environm
 
 // integrationOfAccount returns the SQL of a column of the integration that an account belongs to.
 func integrationOfAccount(column string) string {
-	return "(SELECT i." + column + " FROM integration i JOIN environment_integration e ON e.integration_id = i.id WHERE e.id = t.environment_integration_id)"
+	return "COALESCE((SELECT i." + column + " FROM integration i JOIN environment_integration e ON e.integration_id = i.id " +
+		"WHERE e.id = t.environment_integration_id), '')"
 }

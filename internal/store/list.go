@@ -14,8 +14,11 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// maxListValues bounds the values of in and nin.
-const maxListValues = 999
+// Limits of one list's query.
+const (
+	maxListValues = 999 // of in and nin
+	maxMembers    = 20  // that the name of a field may go down into a document
+)
 
 var memberName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
@@ -39,6 +42,9 @@ func (t *table[T]) expressionOf(field string) (expression, error) {
 			return expression{"t." + c.name, c.kind}, nil
 		}
 		path := strings.Split(rest, ".")
+		if len(path) > maxMembers {
+			return expression{}, millrace.Invalid(c.name, "a filter goes deeper into it than %d members", maxMembers)
+		}
 		if dotted && c.kind == kindDocument && !slices.ContainsFunc(path, func(p string) bool { return !memberName.MatchString(p) }) {
 			return expression{t.dialect.member("t."+c.name, path), kindText}, nil
 		}
@@ -145,7 +151,7 @@ func (t *table[T]) compare(f millrace.Filter, e expression, bound []string) (str
 	case millrace.OpNin:
 		return e.sql + " NOT IN (" + strings.Join(bound, ", ") + ")", nil
 	case millrace.OpLike:
-		return t.dialect.like(t.dialect.text(e.sql), bound[0]), nil
+		return t.dialect.like(t.dialect.text(e), bound[0]), nil
 	case millrace.OpEq, millrace.OpNe, millrace.OpGt, millrace.OpGte, millrace.OpLt, millrace.OpLte:
 		if len(bound) > 1 {
 			return "", millrace.Invalid(f.Field, "%s takes one value, has %d; use in for several", f.Op, len(bound))
@@ -194,7 +200,7 @@ func orderName(orders []order) string {
 }
 
 // after adds the condition that a row comes after the cursor.
-func after(c *clause, orders []order, text string) error {
+func (t *table[T]) after(c *clause, orders []order, text string) error {
 	bad := millrace.Invalid("next_cursor", "is not a cursor that this list returned")
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
@@ -217,7 +223,7 @@ func after(c *clause, orders []order, text string) error {
 			}
 			v = whole
 		}
-		if !cursorFits(v, o.kind) {
+		if text, ok := v.(string); !cursorFits(v, o.kind) || ok && !t.dialect.holds(text) {
 			return bad
 		}
 		p := c.bind(v)
@@ -262,7 +268,7 @@ func (t *table[T]) list(ctx context.Context, tx *Tx, env millrace.EnvironmentID,
 		return millrace.Page[T]{}, err
 	}
 	if q.Cursor != "" {
-		if err := after(c, orders, q.Cursor); err != nil {
+		if err := t.after(c, orders, q.Cursor); err != nil {
 			return millrace.Page[T]{}, err
 		}
 	}

@@ -96,7 +96,7 @@ func parseLogCursor(text string) (*logCursor, error) {
 	if err == nil {
 		err = json.Unmarshal(raw, cur)
 	}
-	if err != nil || cur.ID == "" {
+	if err != nil || cur.ID == "" || strings.ContainsRune(cur.ID, 0) {
 		return nil, millrace.Invalid("next_cursor", "is not a cursor that this log returned")
 	}
 	return cur, nil
