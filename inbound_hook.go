@@ -69,6 +69,10 @@ type InboundAnswer struct {
 	Body   []byte
 }
 
+// MinTokenSecret is how many bytes a shared secret of JSON Web Tokens must have: a shorter one can be guessed from a single
+// token.
+const MinTokenSecret = 16
+
 // HookSignature says how inbound hooks prove where they come from, with its secrets in place.
 type HookSignature struct {
 	Format      string

@@ -147,6 +147,10 @@ func (s *hookSignature) need(config field) {
 		if config.get("secret").present() == config.get("jwks_url").present() {
 			config.report("must have either a secret or a jwks_url")
 		}
+		secret := config.get("secret", "token")
+		if text := secret.text(); secret.present() && len(text) < millrace.MinTokenSecret && !strings.Contains(text, "{{") {
+			secret.report(fmt.Sprintf("must have at least %d bytes: a shorter one can be guessed from a single token", millrace.MinTokenSecret))
+		}
 	case "bearer", "clerk", "standard", "stripe", "github", "slack":
 		config.get("secret", "token").need()
 	}

@@ -41,6 +41,7 @@ func TestHookConfigsAreChecked(t *testing.T) {
 		{signature("basic", `{"username":"u"}`), "config.webhook.signature_verification.config.password", "missing"},
 		{signature("jwt", `{}`), "config.webhook.signature_verification.config", "either a secret or a jwks_url"},
 		{signature("jwt", `{"secret":"x","jwks_url":"https://a.example"}`), "config.webhook.signature_verification.config", "either"},
+		{signature("jwt", `{"secret":"0123456789abcde"}`), "config.webhook.signature_verification.config.secret", "at least 16 bytes"},
 		{signature("jwt", `{"secret":"x","algorithm":"none"}`), "config.webhook.signature_verification.config.algorithm", "none"},
 		{signature("github", `{"secret":"x","context_lookup_field_name":"team"}`), "config.webhook.signature_verification.config.context_lookup_field_value", "missing"},
 		{signature("github", `{"secret":"x","context_lookup_field_name":"team","context_lookup_field_value":"T1"}`), "config.webhook.signature_verification.config.context_lookup_field_value", "part of the request"},

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ import (
 // leeway is by how much the clock of a third party may be off.
 const leeway = time.Minute
 
-// minSharedKey is how long a shared key must be: a shorter one can be guessed from a single token.
-const minSharedKey = 16
+// paddedKey is the length to which shared keys are filled up with zeros. go-jose demands keys as long as the digest, which
+// providers do not keep to. HMAC itself fills a key up with zeros to the size of a block, 64 bytes or more, so that the
+// digest is that of the key as it is.
+const paddedKey = 64
 
 // The two families are never allowed together: a token must not choose that a public key is a shared one.
 func sharedAlgorithms() []jose.SignatureAlgorithm {
@@ -64,10 +67,14 @@ func (v *verifier) verifyToken(ctx context.Context, s *millrace.HookSignature, p
 func (v *verifier) claims(ctx context.Context, s *millrace.HookSignature, token *jwt.JSONWebToken) (*jwt.Claims, string, error) {
 	claims := &jwt.Claims{}
 	if s.JWKSURL == "" {
-		if len(s.Secret) < minSharedKey {
-			return nil, "the secret that is set for this account is too short", nil
+		if len(s.Secret) < millrace.MinTokenSecret {
+			return nil, fmt.Sprintf("the secret that is set for this account is too short: it must have at least %d bytes", millrace.MinTokenSecret), nil
 		}
-		if token.Claims([]byte(s.Secret), claims) != nil {
+		key := []byte(s.Secret)
+		if len(key) < paddedKey {
+			key = append(key, make([]byte, paddedKey-len(key))...)
+		}
+		if token.Claims(key, claims) != nil {
 			return nil, "the signature of the token does not match", nil //nolint:nilerr // what is sent is wrong, not we
 		}
 		return claims, "", nil

@@ -4,10 +4,16 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"hash"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,6 +85,15 @@ func token(t *testing.T, algorithm jose.SignatureAlgorithm, key any, id string, 
 	return text
 }
 
+// hmacToken makes a token as RFC 7515 describes it, with a key of any length.
+func hmacToken(algorithm string, digest func() hash.Hash, key, more string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"`+algorithm+`"`+more+`}`)) + "." + encode(fmt.Appendf(nil, `{"exp":%d}`, tokenNow().Add(time.Minute).Unix()))
+	mac := hmac.New(digest, []byte(key))
+	_, _ = mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}
+
 func claimsUntil(d time.Duration) jwt.Claims {
 	return jwt.Claims{Issuer: "them", Audience: jwt.Audience{"us"}, ID: "j1", Expiry: jwt.NewNumericDate(tokenNow().Add(d))}
 }
@@ -115,6 +130,13 @@ func TestTokens(t *testing.T) {
 		{"a published key where a shared one is wanted", shared, token(t, jose.RS256, i.rsa, "", good), "algorithm is not allowed"},
 		{"no algorithm", published, "eyJhbGciOiJub25lIn0.e30.", "algorithm is not allowed"},
 		{"another shared key", shared, token(t, jose.HS256, []byte(strings.ToUpper(sharedKey)), "", good), "does not match"},
+		{"a shared key of 16 bytes", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcdef" }), hmacToken("HS256", sha256.New, "0123456789abcdef", ""), ""},
+		{"a shared key of 17 bytes for a long digest", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcdefg" }), hmacToken("HS512", sha512.New, "0123456789abcdefg", ""), ""},
+		{"a shared key longer than a block", with(shared, func(s *millrace.HookSignature) { s.Secret = strings.Repeat("k", 200) }), hmacToken("HS384", sha512.New384, strings.Repeat("k", 200), ""), ""},
+		{"another shared key of 16 bytes", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcdef" }), hmacToken("HS256", sha256.New, "0123456789abcdeg", ""), "does not match"},
+		{"a beginning of the shared key", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcdefg" }), hmacToken("HS256", sha256.New, "0123456789abcdef", ""), "does not match"},
+		{"an extension that must be understood", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcdef" }), hmacToken("HS256", sha256.New, "0123456789abcdef", `,"crit":["x"],"x":1`), "does not match"},
+		{"a shared key of 15 bytes", with(shared, func(s *millrace.HookSignature) { s.Secret = "0123456789abcde" }), hmacToken("HS256", sha256.New, "0123456789abcde", ""), "at least 16 bytes"},
 		{"a short shared key", with(shared, func(s *millrace.HookSignature) { s.Secret = "short" }), token(t, jose.HS256, []byte(sharedKey), "", good), "too short"},
 		{"expired", published, token(t, jose.ES256, i.ec, "ec", claimsUntil(-2*time.Minute)), "not valid now"},
 		{"never expires", shared, token(t, jose.HS256, []byte(sharedKey), "", jwt.Claims{ID: "x"}), "no time at which it expires"},
