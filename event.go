@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -18,6 +19,7 @@ type Event struct {
 	IdempotencyKey string          `json:"idempotency_key,omitempty"`
 	Depth          int64           `json:"depth,omitempty"`           // how many workflow runs led here; bounds loops
 	SyncJobRunID   SyncJobRunID    `json:"sync_job_run_id,omitempty"` // the run that caused it
+	RootEventID    EventID         `json:"root_event_id,omitempty"`   // the event from outside that all of it began with; empty: this one
 	CreatedAt      Time            `json:"created_at"`
 }
 
@@ -189,11 +191,19 @@ func NewEvent(env EnvironmentID, name string, about any) (*Event, error) {
 	return &Event{EnvironmentID: env, Name: name, Payload: payload}, nil
 }
 
+// Root returns the event from outside that all of it began with.
+func (e *Event) Root() EventID { return cmp.Or(e.RootEventID, e.ID) }
+
+// CausedBy records the run that caused the event.
+func (e *Event) CausedBy(run *SyncJobRun) {
+	e.Depth, e.SyncJobRunID, e.RootEventID = run.Depth, run.ID, run.RootEventID
+}
+
 // RunEvent returns an event about a sync job run.
 func RunEvent(name string, run *SyncJobRun) (*Event, error) {
 	e, err := NewEvent(run.EnvironmentID, name, run)
 	if err == nil {
-		e.Depth, e.SyncJobRunID = run.Depth, run.ID
+		e.CausedBy(run)
 	}
 	return e, err
 }

@@ -94,7 +94,8 @@ type SyncJobRun struct {
 	Error                json.RawMessage      `json:"error"`                 // RunError, or null
 	RetryAt              Time                 `json:"retry_at"`
 	ParkedSince          Time                 `json:"parked_since"` // its webhook has not answered since
-	Depth                int64                `json:"-"`            // of the event that started it
+	Depth                int64                `json:"-"`            // of the events that it causes
+	RootEventID          EventID              `json:"-"`            // of the events that it causes
 	Epoch                int64                `json:"-"`            // raised by every slice; progress is fenced by it
 	Sequence             int64                `json:"-"`            // of the last delivery that was frozen
 	Checkpoint           json.RawMessage      `json:"-"`            // of the executor

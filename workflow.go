@@ -37,6 +37,12 @@ func (c *WorkflowConfig) Controlled() bool {
 	return c.IdempotencyKey != "" || c.Debounce != nil || c.RateLimit != nil || c.Concurrency != nil || c.Delay != 0
 }
 
+// Evaluates reports whether expressions have a say in what an event leads to.
+func (c *WorkflowConfig) Evaluates() bool {
+	return c.RunIf != "" || c.IdempotencyKey != "" || c.Debounce != nil && c.Debounce.Key != "" ||
+		c.RateLimit != nil && c.RateLimit.Key != "" || c.Concurrency != nil && c.Concurrency.Key != ""
+}
+
 // Step is one element of a workflow.
 type Step struct {
 	Type           string          `json:"type"`             // run

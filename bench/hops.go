@@ -64,7 +64,7 @@ func newHops(ctx context.Context, o options, database, name string) (*hops, erro
 	}
 	runner := workflow.NewRunner(h.db, syncjob.NewStarter(h.db, emitter{}))
 	h.queue, err = queue.New(ctx, queue.Config{DB: h.db, Logger: quiet(), Handlers: map[millrace.TaskKind]queue.Handler{
-		millrace.TaskMatch: trigger.NewMatcher(h.db).Match,
+		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{DB: h.db}).Match,
 		millrace.TaskWorkflow: func(ctx context.Context, t millrace.Task) error {
 			select {
 			case h.started <- time.Now():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -452,7 +453,7 @@ func TestWorkflowLifecycle(t *testing.T) {
 			if err == nil && (first.Event != "custom:x" || first.Config.RunIf != "$x > 3 and a < 5") {
 				t.Errorf("version 1: got %+v", first)
 			}
-			now, err2 := tx.WorkflowsByEvent(t.Context(), w.env, "integrated_account:active")
+			now, _, err2 := tx.WorkflowsByEvent(t.Context(), store.WorkflowPage{EnvironmentID: w.env, Event: "integrated_account:active", Until: math.MaxInt64, Most: 10})
 			if err2 == nil && len(now) != 1 {
 				t.Errorf("connected is an alias of active: got %v", now)
 			}

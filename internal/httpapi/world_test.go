@@ -63,8 +63,10 @@ type inlet struct{ db *store.DB }
 
 func (i inlet) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
 	batch := millrace.NewID[millrace.BatchID]()
-	if err := tx.InsertBatch(ctx, batch); err != nil {
-		return err
+	if len(events) > 0 {
+		if err := tx.InsertBatch(ctx, events[0].EnvironmentID, batch); err != nil {
+			return err
+		}
 	}
 	for _, e := range events {
 		e.BatchID = batch

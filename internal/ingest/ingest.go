@@ -1,8 +1,8 @@
 // Package ingest accepts events: the first hop of the data.
 //
 // An event is stored once, in the transaction of what it tells about. In the same transaction it is queued for every
-// webhook that subscribes to it, and one match task is left for all events that were stored together; the next stage
-// (trigger) takes it from there. A caller gets its answer after the commit: what was answered is never lost, what was
+// webhook that subscribes to it, and one match task is left for all events of an environment that were stored together; the
+// next stage (trigger) takes it from there. A caller gets its answer after the commit: what was answered is never lost, what was
 // not answered did not happen and may be sent again, with an idempotency key if twice would matter.
 //
 // Events that callers send themselves share commits: those that arrive within 2 ms, or while a commit is under way,
@@ -13,7 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
+	"maps"
 	"slices"
 
 	"github.com/millrace/millrace"
@@ -28,84 +28,90 @@ func EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error 
 
 // EmitExceptTx is EmitTx for events that one webhook gets in another way.
 func EmitExceptTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
-	b := batch{
-		id: millrace.NewID[millrace.BatchID](), except: except,
-		webhooks: map[millrace.EnvironmentID][]millrace.Webhook{}, wakes: map[trigger]bool{},
+	of := map[millrace.EnvironmentID][]*millrace.Event{}
+	for _, e := range events {
+		of[e.EnvironmentID] = append(of[e.EnvironmentID], e)
 	}
-	for env, some := range byEnvironment(events) {
-		if err := b.add(ctx, tx, env, some); err != nil {
+	// In one order, or two transactions that lock the same rows might wait for each other.
+	for _, env := range slices.Sorted(maps.Keys(of)) {
+		b := batch{env: env, except: except, wakes: map[string]bool{}}
+		if err := b.add(ctx, tx, of[env]); err != nil {
 			return fmt.Errorf("store events: %w", err)
 		}
 	}
-	return b.finish(ctx, tx)
+	return nil
 }
 
-// byEnvironment yields runs of events of one environment.
-func byEnvironment(events []*millrace.Event) iter.Seq2[millrace.EnvironmentID, []*millrace.Event] {
-	return func(yield func(millrace.EnvironmentID, []*millrace.Event) bool) {
-		for len(events) > 0 {
-			env, n := events[0].EnvironmentID, 1
-			for n < len(events) && events[n].EnvironmentID == env {
-				n++
-			}
-			if !yield(env, events[:n]) {
-				return
-			}
-			events = events[n:]
-		}
-	}
-}
+// maxBatchBytes bounds the payloads of a batch, all of which the task that matches it holds in memory. An event that is
+// larger has a batch of its own.
+const maxBatchBytes = 4 << 20
 
-// trigger is what workflows are found by.
-type trigger struct {
-	env   millrace.EnvironmentID
-	event string
-}
-
-// batch is the events of one transaction and what was looked up for them.
+// batch is the events of one environment and one transaction, and what was looked up for them.
 type batch struct {
-	id       millrace.BatchID
-	except   millrace.WebhookID
-	webhooks map[millrace.EnvironmentID][]millrace.Webhook
-	wakes    map[trigger]bool
-	match    bool
+	env    millrace.EnvironmentID
+	except millrace.WebhookID
+	wakes  map[string]bool // whether any workflow listens, by name
 }
 
-func (b *batch) add(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, events []*millrace.Event) error {
+func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event) error {
+	var id millrace.BatchID
+	size := 0
 	for _, e := range events {
 		if len(e.Payload) == 0 {
 			e.Payload = json.RawMessage("{}")
 		}
-		wakes, err := b.wakesWorkflows(ctx, tx, trigger{env, e.Name})
+		wakes, err := b.wakesWorkflows(ctx, tx, e.Name)
 		if err != nil {
 			return err
 		}
-		if wakes {
-			e.BatchID = b.id
+		if !wakes {
+			continue
 		}
+		if size += len(e.Payload); id == "" || size > maxBatchBytes {
+			id, size = millrace.NewID[millrace.BatchID](), len(e.Payload)
+		}
+		e.BatchID = id
 	}
 	fresh, err := tx.InsertEvents(ctx, events)
 	if err != nil {
 		return err
 	}
-	for _, e := range fresh {
-		b.match = b.match || e.BatchID == b.id
+	if err := b.match(ctx, tx, fresh); err != nil {
+		return err
 	}
-	return b.deliver(ctx, tx, env, fresh)
+	return b.deliver(ctx, tx, fresh)
 }
 
 // wakesWorkflows reports whether any workflow listens, so that events nobody listens to cost no task.
-func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, t trigger) (bool, error) {
-	wakes, known := b.wakes[t]
+func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, event string) (bool, error) {
+	wakes, known := b.wakes[event]
 	if known {
 		return wakes, nil
 	}
-	wakes, err := tx.HasWorkflow(ctx, t.env, t.event)
-	b.wakes[t] = wakes
+	wakes, err := tx.HasWorkflow(ctx, b.env, event)
+	b.wakes[event] = wakes
 	return wakes, err
 }
 
-func (b *batch) deliver(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, events []*millrace.Event) error {
+// match leaves a task for each batch of the events that were added.
+func (b *batch) match(ctx context.Context, tx *store.Tx, fresh []*millrace.Event) error {
+	var last millrace.BatchID
+	for _, e := range fresh {
+		if e.BatchID == "" || e.BatchID == last {
+			continue
+		}
+		last = e.BatchID
+		if err := tx.InsertBatch(ctx, b.env, last); err != nil {
+			return fmt.Errorf("store batch: %w", err)
+		}
+		if err := tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskMatch, Key: string(last), Environment: b.env}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) deliver(ctx context.Context, tx *store.Tx, events []*millrace.Event) error {
 	// Records go to the webhooks that their run names, in its own sequence.
 	events = slices.DeleteFunc(slices.Clone(events), func(e *millrace.Event) bool {
 		return e.Name == millrace.EventRunRecord || e.Name == millrace.EventRunRecordError
@@ -113,13 +119,9 @@ func (b *batch) deliver(ctx context.Context, tx *store.Tx, env millrace.Environm
 	if len(events) == 0 {
 		return nil
 	}
-	webhooks, known := b.webhooks[env]
-	if !known {
-		var err error
-		if webhooks, err = tx.SubscribedWebhooks(ctx, env); err != nil {
-			return err
-		}
-		b.webhooks[env] = webhooks
+	webhooks, err := tx.SubscribedWebhooks(ctx, b.env)
+	if err != nil {
+		return err
 	}
 	for i := range webhooks {
 		w := &webhooks[i]
@@ -137,14 +139,4 @@ func (b *batch) deliver(ctx context.Context, tx *store.Tx, env millrace.Environm
 		}
 	}
 	return nil
-}
-
-func (b *batch) finish(ctx context.Context, tx *store.Tx) error {
-	if !b.match {
-		return nil
-	}
-	if err := tx.InsertBatch(ctx, b.id); err != nil {
-		return fmt.Errorf("store batch: %w", err)
-	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskMatch, Key: string(b.id)})
 }

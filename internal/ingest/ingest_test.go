@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -66,11 +68,11 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 		matched := map[millrace.EventID]bool{}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
 			for _, key := range batches {
-				events, err := tx.BatchEvents(t.Context(), millrace.BatchID(key))
+				batch, err := tx.OpenBatch(t.Context(), millrace.BatchID(key))
 				if err != nil {
 					return err
 				}
-				for _, e := range events {
+				for _, e := range batch.Events {
 					matched[e.ID] = true
 				}
 			}
@@ -173,6 +175,74 @@ func TestEventsThatNobodyListensToCostNoTask(t *testing.T) {
 		}
 		if got := storetest.Tasks(db); len(got) != 0 {
 			t.Errorf("got tasks %v, want none", got)
+		}
+	})
+}
+
+func TestABatchIsOfOneEnvironment(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		describe(t, db)
+		const other = millrace.EnvironmentID("00000000-0000-4000-8000-000000000002")
+		var events []*millrace.Event
+		err := db.Update(t.Context(), func(tx *store.Tx) error {
+			events = nil
+			for i := range 20 {
+				events = append(events, &millrace.Event{EnvironmentID: []millrace.EnvironmentID{env, other}[i%2], Name: "custom:x"})
+			}
+			if err := tx.InsertWorkflow(t.Context(), &millrace.Workflow{EnvironmentID: other, TriggerName: "custom:x", Event: "custom:x"}); err != nil {
+				return err
+			}
+			return ingest.EmitTx(t.Context(), tx, events...)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(storetest.Tasks(db), func(task millrace.Task) bool { return task.Kind != millrace.TaskMatch })
+		if len(got) != 2 || got[0].Environment == got[1].Environment {
+			t.Errorf("got tasks %v, want one for each environment", got)
+		}
+		for _, task := range got {
+			err := db.View(t.Context(), func(tx *store.Tx) error {
+				batch, err := tx.OpenBatch(t.Context(), millrace.BatchID(task.Key))
+				if err != nil {
+					return err
+				}
+				if len(batch.Events) != 10 || batch.EnvironmentID != task.Environment {
+					t.Errorf("got %d events of %s, want 10 of %s", len(batch.Events), batch.EnvironmentID, task.Environment)
+				}
+				for _, e := range batch.Events {
+					if e.EnvironmentID != batch.EnvironmentID {
+						t.Errorf("a batch of %s has an event of %s", batch.EnvironmentID, e.EnvironmentID)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// All payloads of a batch are in memory while it is matched.
+func TestLargeEventsShareNoBatch(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		describe(t, db)
+		payload := json.RawMessage(`{"text":"` + strings.Repeat("x", 3<<20) + `"}`)
+		err := db.Update(t.Context(), func(tx *store.Tx) error {
+			var events []*millrace.Event
+			for range 4 {
+				events = append(events, &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: payload})
+			}
+			return ingest.EmitTx(t.Context(), tx, events...)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tasks(db, millrace.TaskMatch); len(got) != 4 {
+			t.Errorf("12 MiB of events are matched in %d tasks, want 4", len(got))
 		}
 	})
 }

@@ -296,7 +296,7 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 		return nil, err
 	}
 	return map[millrace.TaskKind]queue.Handler{
-		millrace.TaskMatch:    trigger.NewMatcher(s.db).Match,
+		millrace.TaskMatch:    trigger.NewMatcher(trigger.MatcherConfig{DB: s.db, Clock: s.opts.Clock}).Match,
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,

@@ -125,7 +125,7 @@ func (tx *Tx) eraseStages(e *millrace.Erasure) []eraseStage {
 	}
 	events := prunable{
 		table: "event", args: rows.args, free: "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.id AND " + rows.events + ")",
-		parts: []part{{table: "decision", column: "event_id"}},
+		parts: []part{{table: "decision", column: "event_id"}, {table: "fan_out", column: "root_event_id"}},
 	}
 	stages := []eraseStage{tx.eraseTable(deliveries), tx.eraseEvents(events)}
 	if e.IntegratedAccountID == "" {

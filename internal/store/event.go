@@ -22,6 +22,7 @@ func eventTable(db *DB) *table[millrace.Event] {
 			text("idempotency_key", func(v *row) *string { return &v.IdempotencyKey }),
 			number("depth", func(v *row) *int64 { return &v.Depth }),
 			text("sync_job_run_id", func(v *row) *millrace.SyncJobRunID { return &v.SyncJobRunID }),
+			text("root_event_id", func(v *row) *millrace.EventID { return &v.RootEventID }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 		},
 		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt) },
@@ -58,12 +59,6 @@ func (tx *Tx) Events(ctx context.Context, env millrace.EnvironmentID, ids []mill
 // cursor that it does not know.
 func (tx *Tx) ListEvents(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.Event], error) {
 	return tx.db.tables.event.list(ctx, tx, env, q)
-}
-
-// InsertBatch records the events that one group commit stored together and still have to be matched.
-func (tx *Tx) InsertBatch(ctx context.Context, id millrace.BatchID) error {
-	_, err := tx.exec(ctx, "INSERT INTO event_batch (id, created_at) VALUES ($1, $2)", string(id), int64(tx.Now()))
-	return err
 }
 
 // InsertEvent adds an event, as InsertEvents does.
@@ -155,40 +150,4 @@ func (tx *Tx) eventsOfKeys(ctx context.Context, events []*millrace.Event) (map[s
 		found[list[i].IdempotencyKey] = &list[i]
 	}
 	return found, err
-}
-
-// BatchEvents returns the events of a batch in the order they were stored.
-func (tx *Tx) BatchEvents(ctx context.Context, id millrace.BatchID) ([]millrace.Event, error) {
-	return tx.db.tables.event.all(ctx, tx, "batch_id = $1 ORDER BY created_at, id", string(id))
-}
-
-// MarkBatchMatched records that every event of a batch has its decisions.
-func (tx *Tx) MarkBatchMatched(ctx context.Context, id millrace.BatchID) error {
-	_, err := tx.exec(ctx, "DELETE FROM event_batch WHERE id = $1", string(id))
-	return err
-}
-
-// InsertDecision adds what was decided about an event and a workflow and reports whether it was not there yet.
-func (tx *Tx) InsertDecision(ctx context.Context, d *millrace.Decision) (bool, error) {
-	if d.CreatedAt == 0 {
-		d.CreatedAt = tx.Now()
-	}
-	n, err := tx.exec(ctx, `INSERT INTO decision (event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, run_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`, string(d.EventID), string(d.EnvironmentID), string(d.WorkflowID),
-		d.WorkflowVersion, string(d.Outcome), string(d.Error), string(d.WorkflowRunID), int64(d.RunAt), int64(d.CreatedAt))
-	return n > 0, err
-}
-
-// DecisionsOf returns the decisions about an event.
-func (tx *Tx) DecisionsOf(ctx context.Context, env millrace.EnvironmentID, id millrace.EventID) ([]millrace.Decision, error) {
-	out := []millrace.Decision{}
-	err := tx.each(ctx, `SELECT event_id, environment_id, workflow_id, workflow_version, outcome, error, workflow_run_id, run_at, cancelled_by,
-created_at FROM decision WHERE event_id = $1 AND environment_id = $2 ORDER BY workflow_id`, []any{string(id), string(env)}, func(r rows) error {
-		var d millrace.Decision
-		err := r.Scan((*string)(&d.EventID), (*string)(&d.EnvironmentID), (*string)(&d.WorkflowID), &d.WorkflowVersion,
-			(*string)(&d.Outcome), &documentDest{&d.Error}, (*string)(&d.WorkflowRunID), (*int64)(&d.RunAt), (*string)(&d.CancelledBy), (*int64)(&d.CreatedAt))
-		out = append(out, d)
-		return err
-	})
-	return out, err
 }

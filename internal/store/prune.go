@@ -47,7 +47,7 @@ OR t.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.i
 AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.environment_id = t.environment_id AND d.created_at = t.created_at
 AND d.event_id = t.id AND d.status = 'pending' AND d.sequence > 0)
 AND NOT EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.status IN ('created', 'running'))`,
-			parts: []part{{table: "decision", column: "event_id"}},
+			parts: []part{{table: "decision", column: "event_id"}, {table: "fan_out", column: "root_event_id"}},
 		}, nil
 	case millrace.KeptWorkflowRuns:
 		// Rate limits count runs of the longest period that there is.

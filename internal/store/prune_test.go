@@ -87,7 +87,7 @@ func (a *aged) all() {
 	a.must(a.tx.InsertWebhook(ctx, inactive))
 	job := &millrace.SyncJob{EnvironmentID: env}
 	a.must(a.tx.InsertSyncJob(ctx, job))
-	a.must(a.tx.InsertBatch(ctx, "open batch"))
+	a.must(a.tx.InsertBatch(ctx, env, "open batch"))
 
 	a.event("unmatched", "open batch")
 	a.event("done", "")

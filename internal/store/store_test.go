@@ -54,8 +54,8 @@ func TestWorkflowVersions(t *testing.T) {
 			if diff := cmp.Diff(&first, was); diff != "" {
 				t.Errorf("version 1 differs (-want +got):\n%s", diff)
 			}
-			matched, err := tx.WorkflowsByEvent(ctx, env, "custom:x")
-			if err == nil && (len(matched) != 1 || matched[0].Version != 2) {
+			matched, more, err := tx.WorkflowsByEvent(ctx, store.WorkflowPage{EnvironmentID: env, Event: "custom:x", Until: w.CreatedAt, Most: 10})
+			if err == nil && (len(matched) != 1 || matched[0].Version != 2 || more) {
 				t.Errorf("got %v, want the workflow at version 2", matched)
 			}
 			_, err = tx.Workflow(ctx, "00000000-0000-4000-8000-000000000002", w.ID)
@@ -541,11 +541,11 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 		run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: "account", Status: millrace.RunRateLimited}
 		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, NextSequence: 2, SentSequence: 1}
 		update(t, db, func(tx *store.Tx) error {
-			return errors.Join(tx.InsertBatch(ctx, batch), tx.InsertWorkflowRun(ctx, woken), tx.InsertWorkflowRun(ctx, done),
+			return errors.Join(tx.InsertBatch(ctx, env, batch), tx.InsertWorkflowRun(ctx, woken), tx.InsertWorkflowRun(ctx, done),
 				tx.InsertSyncJobRun(ctx, run), tx.InsertWebhook(ctx, w))
 		})
 		want := []millrace.Task{
-			{Kind: millrace.TaskMatch, Key: string(batch)},
+			{Kind: millrace.TaskMatch, Key: string(batch), Environment: env},
 			{Kind: millrace.TaskWorkflow, Key: string(woken.ID), Environment: env},
 			{Kind: millrace.TaskSlice, Key: string(run.ID), Environment: env, Account: "account"},
 			{Kind: millrace.TaskPump, Key: string(w.ID), Environment: env},

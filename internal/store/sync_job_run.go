@@ -36,6 +36,7 @@ func syncJobRunTable(db *DB) *table[millrace.SyncJobRun] {
 			stamp("retry_at", func(v *row) *millrace.Time { return &v.RetryAt }),
 			stamp("parked_since", func(v *row) *millrace.Time { return &v.ParkedSince }),
 			hidden(number("depth", func(v *row) *int64 { return &v.Depth })),
+			hidden(text("root_event_id", func(v *row) *millrace.EventID { return &v.RootEventID })),
 			hidden(number("epoch", func(v *row) *int64 { return &v.Epoch })),
 			hidden(number("sequence", func(v *row) *int64 { return &v.Sequence })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),

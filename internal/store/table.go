@@ -180,12 +180,14 @@ func (d *sealedDest) Scan(src any) error {
 	return nil
 }
 
-func (t *table[T]) names() string {
+func (t *table[T]) names() string { return strings.Join(t.columnNames(), ", ") }
+
+func (t *table[T]) columnNames() []string {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		names[i] = c.name
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func (t *table[T]) values(v *T) ([]any, error) {
@@ -262,13 +264,10 @@ func (t *table[T]) insertAllNew(ctx context.Context, tx *Tx, rows []*T) (map[str
 	return added, err
 }
 
-// inserts fills rows in and calls run with the statements that add them. These are of few sizes, so that few have to be kept.
+// inserts fills rows in and calls run with the statements that add them.
 func (t *table[T]) inserts(tx *Tx, rows []*T, run func(query string, args []any) error) error {
 	for len(rows) > 0 {
-		n := 64
-		for n > len(rows) {
-			n /= 4
-		}
+		n := rowsAtOnce(len(rows))
 		args := make([]any, 0, n*len(t.columns))
 		values := make([]string, n)
 		for i, v := range rows[:n] {
@@ -286,6 +285,15 @@ func (t *table[T]) inserts(tx *Tx, rows []*T, run func(query string, args []any)
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// rowsAtOnce returns how many of so many rows the next statement writes: there are few sizes, so that few statements are kept.
+func rowsAtOnce(rows int) int {
+	n := 64
+	for n > rows {
+		n /= 4
+	}
+	return n
 }
 
 // insertNew adds a row unless a unique key is taken, and reports whether it did.

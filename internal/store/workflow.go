@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/millrace/millrace"
@@ -102,10 +103,53 @@ func (tx *Tx) WorkflowVersion(ctx context.Context, env millrace.EnvironmentID, i
 	return v, nil
 }
 
-// WorkflowsByEvent returns the workflows that an event of the environment may wake, the oldest first.
-func (tx *Tx) WorkflowsByEvent(ctx context.Context, env millrace.EnvironmentID, event string) ([]millrace.Workflow, error) {
-	return tx.db.tables.workflow.all(ctx, tx, "environment_id = $1 AND event = $2 ORDER BY created_at, id", string(env), event)
+// WorkflowPage says which of the workflows that listen to an event of an environment to read.
+type WorkflowPage struct {
+	EnvironmentID millrace.EnvironmentID
+	Event         string
+	From          Mark          // those behind it
+	Whole         bool          // and the one that is there
+	Until         millrace.Time // those that were created later are left out
+	Most          int
+	MostBytes     int // the page ends with the workflow that exceeds it
 }
+
+// WorkflowsByEvent returns a page of the workflows that an event of an environment may wake, the oldest first, with the fields
+// that decide whether it does. It reports whether there are more.
+func (tx *Tx) WorkflowsByEvent(ctx context.Context, p WorkflowPage) ([]millrace.Workflow, bool, error) {
+	behind := ">"
+	if p.Whole {
+		behind = ">="
+	}
+	var out []millrace.Workflow
+	more, size := false, 0
+	err := tx.each(ctx, `SELECT id, created_at, version, config FROM workflow WHERE environment_id = $1 AND event = $2
+AND (created_at, id) `+behind+` ($3, $4) AND created_at <= $5 ORDER BY created_at, id LIMIT $6`,
+		[]any{string(p.EnvironmentID), p.Event, int64(p.From.At), p.From.ID, int64(p.Until), p.Most + 1}, func(r rows) error {
+			if len(out) == p.Most || size > p.MostBytes {
+				more = true
+				return errPageFull
+			}
+			w := millrace.Workflow{EnvironmentID: p.EnvironmentID, Event: p.Event}
+			var config json.RawMessage
+			if err := r.Scan((*string)(&w.ID), (*int64)(&w.CreatedAt), &w.Version, &documentDest{&config}); err != nil {
+				return err
+			}
+			size += len(config)
+			if err := json.Unmarshal(config, &w.Config); err != nil {
+				return err
+			}
+			out = append(out, w)
+			return nil
+		})
+	if err != nil && !errors.Is(err, errPageFull) {
+		return nil, false, fmt.Errorf("read workflows: %w", err)
+	}
+	return out, more, nil
+}
+
+// errPageFull ends the reading of rows.
+var errPageFull = errors.New("store: the page is full")
 
 // ListWorkflows returns one page of the environment's workflows. It returns an error of KindInvalid for a field,
 // operator or cursor that it does not know.
@@ -125,5 +169,6 @@ func (tx *Tx) DeleteWorkflow(ctx context.Context, env millrace.EnvironmentID, id
 // HasWorkflow reports whether an event of the environment may wake any workflow.
 func (tx *Tx) HasWorkflow(ctx context.Context, env millrace.EnvironmentID, event string) (bool, error) {
 	var one int64
-	return tx.one(ctx, "SELECT 1 FROM workflow WHERE environment_id = $1 AND event = $2 LIMIT 1", []any{string(env), event}, &one)
+	// The order is that of the index: without it, PostgreSQL reads all workflows in search of the first when many have one event.
+	return tx.one(ctx, "SELECT 1 FROM workflow WHERE environment_id = $1 AND event = $2 ORDER BY created_at, id LIMIT 1", []any{string(env), event}, &one)
 }

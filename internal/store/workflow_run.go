@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/millrace/millrace"
 )
@@ -120,9 +121,14 @@ func (tx *Tx) InsertStepResult(ctx context.Context, env millrace.EnvironmentID, 
 	return n > 0, err
 }
 
-// InsertNewWorkflowRun adds a run unless the event has already woken the workflow, and reports whether it did.
-func (tx *Tx) InsertNewWorkflowRun(ctx context.Context, v *millrace.WorkflowRun) (bool, error) {
-	return tx.db.tables.workflowRun.insertNew(ctx, tx, v)
+// InsertNewWorkflowRuns adds runs but for those of events that have already woken the workflow, and returns the ones that it
+// added.
+func (tx *Tx) InsertNewWorkflowRuns(ctx context.Context, runs []*millrace.WorkflowRun) ([]*millrace.WorkflowRun, error) {
+	added, err := tx.db.tables.workflowRun.insertAllNew(ctx, tx, runs)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(runs), func(r *millrace.WorkflowRun) bool { return !added[string(r.ID)] }), nil
 }
 
 // WorkflowRunByID returns a run of whatever environment, or nil. It is for tasks, which know only ids.

@@ -252,8 +252,9 @@ func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *prob
 	if s.heard[out.event] {
 		p.event = &millrace.Event{
 			ID: millrace.NewID[millrace.EventID](), EnvironmentID: next.EnvironmentID, Name: out.event, Payload: payload,
-			Depth: next.Depth, SyncJobRunID: next.ID, CreatedAt: now,
+			CreatedAt: now,
 		}
+		p.event.CausedBy(next)
 	}
 	return []*pending{p}, nil, nil
 }
@@ -321,9 +322,10 @@ func (s *slice) emit(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun
 	events := make([]*millrace.Event, len(names))
 	for i, name := range names {
 		events[i] = &millrace.Event{
-			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload, Depth: run.Depth,
-			SyncJobRunID: run.ID, CreatedAt: tx.Now(),
+			ID: millrace.NewID[millrace.EventID](), EnvironmentID: run.EnvironmentID, Name: name, Payload: payload,
+			CreatedAt: tx.Now(),
 		}
+		events[i].CausedBy(run)
 	}
 	return s.r.cfg.Emitter.EmitTx(ctx, tx, run.WebhookID, events...)
 }

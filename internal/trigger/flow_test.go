@@ -63,7 +63,7 @@ func TestNodesMatchAtOnce(t *testing.T) {
 				task := batch(t, db, own...)
 				for range 2 {
 					group.Go(func() {
-						if err := trigger.NewMatcher(db).Match(t.Context(), task); err != nil {
+						if err := match(t.Context(), trigger.NewMatcher(trigger.MatcherConfig{DB: db}), task); err != nil {
 							t.Error(err)
 						}
 					})

@@ -1,10 +1,14 @@
 // Package trigger decides which workflows an event wakes: the second hop of the data. It also fires schedules (Ticker).
 //
-// A match task names a batch of events that were stored together. For every event and every workflow of its
-// environment that listens to it, the workflow's run_if is evaluated and one decision row is stored: matched,
+// A match task names a batch of events of one environment that were stored together. For every event and every workflow of
+// its environment that listens to it, the workflow's run_if is evaluated and one decision row is stored: matched,
 // not_matched, error or limit, with the version of the workflow. A match also stores the workflow run and the task
-// that starts it. All rows of a batch and the end of its task are one transaction. In it, the flow control of a workflow
-// (store.Tx.Arrive) may say of a match that its run begins later, that there is none, or that another event's stands for it.
+// that starts it. In the same transaction, the flow control of a workflow (store.Tx.Arrive) may say of a match that its run
+// begins later, that there is none, or that another event's stands for it.
+//
+// Most batches are matched in one transaction, which also ends their task. A batch with more to decide is matched in chunks
+// that take milliseconds, so that those of other environments get their turn between them, and its row says how far that has
+// come. Workflow after workflow decides about all events of the batch: workflows are many, events few.
 //
 // Nothing is lost in a crash: the batch stays until its decisions are stored. Nothing happens twice: event and
 // workflow are the key of the decision and of the run, and the run's id follows from them.
@@ -12,226 +16,78 @@ package trigger
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// maxDepth bounds how many workflow runs may lead to an event, so that a workflow that causes its own trigger ends.
-const maxDepth = 8
+const (
+	// maxDepth bounds how many workflow runs may lead to an event, so that a workflow that causes its own trigger ends.
+	maxDepth = 8
+	// DefaultFanOut bounds how many workflow runs an event may cause, directly or through events of those runs.
+	DefaultFanOut = 10_000
+	// workTime is how long a batch is worked on before its task gives its worker back.
+	workTime = 250 * time.Millisecond
+)
+
+// MatcherConfig is what a matcher needs; only DB is required.
+type MatcherConfig struct {
+	DB     *store.DB
+	Clock  func() time.Time // nil: time.Now
+	Budget *expr.Budget     // nil: conditions may take any share of the time
+	FanOut int64            // how many workflow runs an event may cause; 0: DefaultFanOut
+}
 
 // Matcher decides about events.
-type Matcher struct{ db *store.DB }
+type Matcher struct{ cfg MatcherConfig }
 
-// NewMatcher returns a matcher over a store.
-func NewMatcher(db *store.DB) *Matcher { return &Matcher{db: db} }
+// NewMatcher returns a matcher.
+func NewMatcher(cfg MatcherConfig) *Matcher {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	if cfg.FanOut == 0 {
+		cfg.FanOut = DefaultFanOut
+	}
+	return &Matcher{cfg}
+}
 
-// Match decides about the events of the batch that a task names.
+// Match decides about the events of the batch that a task names, or about some of them: what is left comes next time.
 func (m *Matcher) Match(ctx context.Context, task millrace.Task) error {
-	batch := millrace.BatchID(task.Key)
-	work, err := m.load(ctx, batch)
+	began := m.cfg.Clock()
+	id := millrace.BatchID(task.Key)
+	w, err := m.open(ctx, id)
 	if err != nil {
 		return err
 	}
-	var decisions []decided
-	for i := range work.events {
-		some, err := work.decide(ctx, &work.events[i])
+	if w == nil {
+		return m.end(ctx, id)
+	}
+	for {
+		c, err := w.decide(ctx)
 		if err != nil {
 			return err
 		}
-		decisions = append(decisions, some...)
-	}
-	return m.db.Update(ctx, func(tx *store.Tx) error {
-		if err := save(ctx, tx, decisions); err != nil {
+		done, err := w.save(ctx, c)
+		switch {
+		case err != nil || done:
 			return err
+		case c.wait > 0:
+			return millrace.RetryAfter(c.wait, nil)
+		case m.cfg.Clock().Sub(began) > workTime:
+			return millrace.RetryAfter(0, nil)
 		}
-		if err := tx.MarkBatchMatched(ctx, batch); err != nil {
-			return fmt.Errorf("end batch: %w", err)
+	}
+}
+
+// end ends the task of a batch of which nothing is left to be matched.
+func (m *Matcher) end(ctx context.Context, id millrace.BatchID) error {
+	return m.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.MarkBatchMatched(ctx, id); err != nil {
+			return err
 		}
 		return tx.Finish(ctx)
 	})
-}
-
-type listener struct {
-	env   millrace.EnvironmentID
-	event string
-}
-
-// load is all that deciding about a batch needs, so that expressions run outside of any transaction.
-type load struct {
-	events    []millrace.Event
-	workflows map[listener][]millrace.Workflow
-	accounts  map[millrace.IntegratedAccountID]json.RawMessage
-	causes    map[millrace.EventID][]millrace.Cause // of events that are too deep
-	decoded   map[millrace.EventID]*expr.Occurrence
-}
-
-func (m *Matcher) load(ctx context.Context, batch millrace.BatchID) (*load, error) {
-	l := &load{
-		workflows: map[listener][]millrace.Workflow{},
-		accounts:  map[millrace.IntegratedAccountID]json.RawMessage{},
-		causes:    map[millrace.EventID][]millrace.Cause{},
-		decoded:   map[millrace.EventID]*expr.Occurrence{},
-	}
-	err := m.db.View(ctx, func(tx *store.Tx) error {
-		var err error
-		if l.events, err = tx.BatchEvents(ctx, batch); err != nil {
-			return fmt.Errorf("read batch: %w", err)
-		}
-		for i := range l.events {
-			if err := l.add(ctx, tx, &l.events[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return l, err
-}
-
-func (l *load) add(ctx context.Context, tx *store.Tx, e *millrace.Event) error {
-	key := listener{e.EnvironmentID, e.Name}
-	if _, known := l.workflows[key]; !known {
-		found, err := tx.WorkflowsByEvent(ctx, e.EnvironmentID, e.Name)
-		if err != nil {
-			return err
-		}
-		l.workflows[key] = found
-	}
-	if e.Depth >= maxDepth {
-		var err error
-		if l.causes[e.ID], err = tx.CausesOf(ctx, e); err != nil {
-			return err
-		}
-	}
-	o, err := expr.NewOccurrence(e)
-	if err != nil {
-		return millrace.Permanent(err)
-	}
-	l.decoded[e.ID] = o
-	id := o.AccountID()
-	if id == "" {
-		return nil
-	}
-	if _, known := l.accounts[id]; !known {
-		account, err := tx.IntegratedAccount(ctx, e.EnvironmentID, id)
-		switch {
-		case millrace.KindOf(err) == millrace.KindNotFound:
-			l.accounts[id] = nil
-		case err != nil:
-			return err
-		default:
-			l.accounts[id] = account.Context
-		}
-	}
-	if public := l.accounts[id]; public != nil {
-		return o.SetAccountContext(public)
-	}
-	return nil
-}
-
-// decided is a decision. When run_if holds and the workflow has flow control, that has the last word, in the transaction.
-type decided struct {
-	millrace.Decision
-	controls *millrace.WorkflowConfig // nil: there are none
-	keys     millrace.FlowKeys
-}
-
-func (l *load) decide(ctx context.Context, e *millrace.Event) ([]decided, error) {
-	var out []decided
-	scope := l.decoded[e.ID].Scope()
-	for _, w := range l.workflows[listener{e.EnvironmentID, e.Name}] {
-		d := decided{Decision: millrace.Decision{EventID: e.ID, EnvironmentID: e.EnvironmentID, WorkflowID: w.ID, WorkflowVersion: w.Version}}
-		var failure *millrace.Failure
-		d.Outcome, failure = l.outcome(ctx, e, &w, scope)
-		if d.Outcome == millrace.OutcomeMatched && w.Config.Controlled() {
-			failure = d.control(ctx, &w, scope)
-		}
-		if err := context.Cause(ctx); err != nil {
-			return nil, err // we were stopped; that says nothing about the expression
-		}
-		if failure != nil {
-			var err error
-			if d.Error, err = json.Marshal(failure); err != nil {
-				return nil, fmt.Errorf("encode decision: %w", err)
-			}
-		}
-		if d.Outcome == millrace.OutcomeMatched {
-			d.WorkflowRunID = millrace.DeriveID[millrace.WorkflowRunID](string(e.ID), string(w.ID))
-		}
-		out = append(out, d)
-	}
-	return out, nil
-}
-
-func (l *load) outcome(ctx context.Context, e *millrace.Event, w *millrace.Workflow, scope expr.Value) (millrace.Outcome, *millrace.Failure) {
-	if e.Depth >= maxDepth {
-		failure := tooDeep(e, l.causes[e.ID])
-		return millrace.OutcomeLimit, &failure
-	}
-	if w.Config.RunIf == "" {
-		return millrace.OutcomeMatched, nil
-	}
-	program, err := expr.Compile(w.Config.RunIf)
-	if err == nil {
-		var holds bool
-		if holds, err = program.Test(ctx, scope); err == nil {
-			if holds {
-				return millrace.OutcomeMatched, nil
-			}
-			return millrace.OutcomeNotMatched, nil
-		}
-	}
-	failure := expr.FailureOf("config.run_if", err)
-	if expr.IsLimit(err) {
-		return millrace.OutcomeLimit, &failure
-	}
-	return millrace.OutcomeError, &failure
-}
-
-// save stores decisions and the runs of those that matched. What is there already stays as it is.
-func save(ctx context.Context, tx *store.Tx, decisions []decided) error {
-	var locks []store.FlowLock
-	for i := range decisions {
-		locks = append(locks, store.FlowLocks(decisions[i].WorkflowID, decisions[i].keys.List()...)...)
-	}
-	if err := tx.LockFlow(ctx, locks); err != nil {
-		return err
-	}
-	var tasks []millrace.Task
-	for i := range decisions {
-		some, err := saveOne(ctx, tx, &decisions[i])
-		if err != nil {
-			return err
-		}
-		tasks = append(tasks, some...)
-	}
-	return tx.Enqueue(ctx, tasks...)
-}
-
-// saveOne stores a decision and what follows from it, and returns the tasks that follow.
-func saveOne(ctx context.Context, tx *store.Tx, d *decided) ([]millrace.Task, error) {
-	if d.Outcome == millrace.OutcomeMatched && d.controls != nil {
-		return tx.Arrive(ctx, &store.Arrival{Decision: &d.Decision, Config: d.controls, Keys: d.keys})
-	}
-	fresh, err := tx.InsertDecision(ctx, &d.Decision)
-	if err != nil {
-		return nil, fmt.Errorf("store decision: %w", err)
-	}
-	if !fresh || d.Outcome != millrace.OutcomeMatched {
-		return nil, nil
-	}
-	fresh, err = tx.InsertNewWorkflowRun(ctx, &millrace.WorkflowRun{
-		ID: d.WorkflowRunID, EnvironmentID: d.EnvironmentID, WorkflowID: d.WorkflowID, WorkflowVersion: d.WorkflowVersion,
-		EventID: d.EventID, Status: millrace.WorkflowRunCreated,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("store workflow run: %w", err)
-	}
-	if !fresh {
-		return nil, nil
-	}
-	return []millrace.Task{{Kind: millrace.TaskWorkflow, Key: string(d.WorkflowRunID), Environment: d.EnvironmentID}}, nil
 }

@@ -34,7 +34,7 @@ func batch(t *testing.T, db *store.DB, events ...*millrace.Event) millrace.Task 
 				return err
 			}
 		}
-		return tx.InsertBatch(ctx, id)
+		return tx.InsertBatch(ctx, env, id)
 	})
 	return millrace.Task{Kind: millrace.TaskMatch, Key: string(id)}
 }
@@ -64,9 +64,9 @@ func TestDecisionsSayWhy(t *testing.T) {
 		})
 		e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: json.RawMessage(`{"amount":20,"integrated_account_id":"` + string(account.ID) + `"}`)}
 		task := batch(t, db, e)
-		m := trigger.NewMatcher(db)
+		m := trigger.NewMatcher(trigger.MatcherConfig{DB: db})
 		for range 2 { // a task may run again
-			if err := m.Match(t.Context(), task); err != nil {
+			if err := match(t.Context(), m, task); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -110,7 +110,7 @@ func TestAChainOfRunsEnds(t *testing.T) {
 			return tx.InsertWorkflow(ctx, &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x"})
 		})
 		e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Depth: 8, Payload: json.RawMessage(`{}`)}
-		if err := trigger.NewMatcher(db).Match(t.Context(), batch(t, db, e)); err != nil {
+		if err := match(t.Context(), trigger.NewMatcher(trigger.MatcherConfig{DB: db}), batch(t, db, e)); err != nil {
 			t.Fatal(err)
 		}
 		err := db.View(t.Context(), func(tx *store.Tx) error {

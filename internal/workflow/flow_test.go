@@ -41,7 +41,7 @@ func newClockwork(t *testing.T, url string) *clockwork {
 	}
 	t.Cleanup(func() { _ = c.db.Close() })
 	c.db.SetQueue(c)
-	c.runner, c.matcher = workflow.NewRunner(c.db, syncjob.NewStarter(c.db, nil)), trigger.NewMatcher(c.db)
+	c.runner, c.matcher = workflow.NewRunner(c.db, syncjob.NewStarter(c.db, nil)), trigger.NewMatcher(trigger.MatcherConfig{DB: c.db, Clock: c.clock})
 	err = c.db.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.InsertSyncJob(t.Context(), &millrace.SyncJob{ID: job, EnvironmentID: env})
 	})
@@ -199,7 +199,7 @@ func (r *trial) arrive() {
 		r.events = append(r.events, e)
 		r.about[e.ID] = [2]string{key, once}
 	}
-	r.update(func(ctx context.Context, tx *store.Tx) error { return tx.InsertBatch(ctx, id) })
+	r.update(func(ctx context.Context, tx *store.Tx) error { return tx.InsertBatch(ctx, env, id) })
 	for range rapid.IntRange(1, 2).Draw(r.rt, "matches") {
 		if err := r.matcher.Match(context.Background(), millrace.Task{Kind: millrace.TaskMatch, Key: string(id)}); err != nil {
 			r.rt.Fatal(err)

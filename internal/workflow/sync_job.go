@@ -42,7 +42,7 @@ func (r *Runner) prepare(ctx context.Context, p *progress, index int, input json
 	if err != nil {
 		return nil, explain(err, step)
 	}
-	run.WorkflowRunID, run.StepIndex, run.Depth = p.run.ID, int64(index), p.event.Depth+1
+	run.WorkflowRunID, run.StepIndex, run.Depth, run.RootEventID = p.run.ID, int64(index), p.event.Depth+1, p.event.Root()
 	if request.ID == "" {
 		run.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index))
 	}
