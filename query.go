@@ -3,6 +3,10 @@ package millrace
 // MaxLimit is both the default and the largest page size of a list.
 const MaxLimit = 5000
 
+// MaxPageBytes is how much the rows of one page of a list may take together. A page ends early, with a cursor, before the
+// row that would be too much; a row that is larger than this by itself is a page of its own.
+const MaxPageBytes = 4 << 20
+
 // Operator compares a field with values in a list's filter.
 type Operator string
 
@@ -38,6 +42,8 @@ type Query struct {
 	Sort    []Sort
 	Limit   int    // 0: MaxLimit
 	Cursor  string // opaque, of the page before; empty: first page
+
+	MaxBytes int // of the rows; a larger row comes alone; 0: any number
 }
 
 // Page is one page of a list.

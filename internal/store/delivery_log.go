@@ -19,11 +19,11 @@ func (tx *Tx) ListDeliveryLog(ctx context.Context, env millrace.EnvironmentID, q
 		},
 	}
 	var ids []millrace.DeliveryID
-	next, err := tx.readLog(ctx, env, q, []logPart{part}, func(r rows) (logCursor, error) {
+	next, err := tx.readLog(ctx, env, q, []logPart{part}, func(r rows) (logCursor, int, error) {
 		var d millrace.TriedDelivery
 		err := r.Scan(tx.db.tables.delivery.dests(&d.Delivery)...)
 		page.Result, ids = append(page.Result, d), append(ids, d.ID)
-		return logCursor{d.CreatedAt, string(d.ID)}, err
+		return logCursor{d.CreatedAt, string(d.ID)}, tx.db.tables.delivery.size(&d.Delivery), err
 	})
 	if err != nil {
 		return page, fmt.Errorf("list delivery log: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -212,21 +213,28 @@ func (t *table[T]) after(c *clause, orders []order, text string) error {
 	if err := decoder.Decode(&cur); err != nil || cur.Order != orderName(orders) || len(cur.Values) != len(orders) {
 		return bad
 	}
-	var alternatives []string
-	equal := ""
 	for i, o := range orders {
-		v := cur.Values[i]
-		if n, ok := v.(json.Number); ok {
+		if n, ok := cur.Values[i].(json.Number); ok {
 			whole, err := n.Int64()
 			if err != nil {
 				return bad
 			}
-			v = whole
+			cur.Values[i] = whole
 		}
-		if text, ok := v.(string); !cursorFits(v, o.kind) || ok && !t.dialect.holds(text) {
+		if text, ok := cur.Values[i].(string); !cursorFits(cur.Values[i], o.kind) || ok && !t.dialect.holds(text) {
 			return bad
 		}
-		p := c.bind(v)
+	}
+	follow(c, orders, cur.Values)
+	return nil
+}
+
+// follow adds the condition that a row comes after the one with these values.
+func follow(c *clause, orders []order, values []any) {
+	var alternatives []string
+	equal := ""
+	for i, o := range orders {
+		p := c.bind(values[i])
 		op := ">"
 		if o.desc {
 			op = "<"
@@ -235,7 +243,6 @@ func (t *table[T]) after(c *clause, orders []order, text string) error {
 		equal += fmt.Sprintf("%s = %s AND ", o.sql, p)
 	}
 	c.conditions = append(c.conditions, "("+strings.Join(alternatives, " OR ")+")")
-	return nil
 }
 
 func cursorFits(v any, k kind) bool {
@@ -275,13 +282,70 @@ func (t *table[T]) list(ctx context.Context, tx *Tx, env millrace.EnvironmentID,
 	if q.Limit <= 0 || q.Limit > millrace.MaxLimit {
 		q.Limit = millrace.MaxLimit
 	}
-	return t.page(ctx, tx, c, orders, q.Limit)
+	return t.page(ctx, tx, c, orders, q)
 }
 
-func (t *table[T]) page(ctx context.Context, tx *Tx, c *clause, orders []order, limit int) (millrace.Page[T], error) {
-	page := millrace.Page[T]{Result: []T{}, Limit: limit}
+// A page that is bounded in bytes is read in parts on PostgreSQL, which sends all rows of a query whether they are wanted
+// or not: first some, then as many as should fit if they are like those.
+const (
+	firstRows = 16
+	moreRows  = 1024
+)
+
+// page reads a page: at most so many rows, at most so many bytes, but one row at least.
+func (t *table[T]) page(ctx context.Context, tx *Tx, c *clause, orders []order, q millrace.Query) (millrace.Page[T], error) {
+	page := millrace.Page[T]{Result: []T{}, Limit: q.Limit}
+	s := &scan[T]{table: t, orders: orders, rows: page.Result, limit: q.Limit, maxBytes: q.MaxBytes}
+	n := q.Limit + 1
+	inParts := q.MaxBytes > 0 && tx.Pgx() != nil
+	if inParts {
+		n = min(n, firstRows)
+	}
+	for {
+		part := &clause{conditions: slices.Clone(c.conditions), args: slices.Clone(c.args)}
+		if s.last != nil {
+			s.follow(part)
+		}
+		before := len(s.rows)
+		if err := s.read(ctx, tx, part, n); err != nil {
+			return page, fmt.Errorf("list %s rows: %w", t.what, err)
+		}
+		if s.more || !inParts || len(s.rows)-before < n {
+			break
+		}
+		n = min(q.Limit+1-len(s.rows), moreRows, max((q.MaxBytes-s.bytes)*len(s.rows)/s.bytes, firstRows))
+	}
+	page.Result = s.rows
+	if s.more {
+		text, err := json.Marshal(cursor{orderName(orders), s.last})
+		if err != nil {
+			return page, fmt.Errorf("encode cursor: %w", err)
+		}
+		next := base64.RawURLEncoding.EncodeToString(text)
+		page.NextCursor = &next
+	}
+	return page, nil
+}
+
+// scan is a page while it is read.
+type scan[T any] struct {
+	table           *table[T]
+	orders          []order
+	rows            []T
+	bytes           int
+	limit, maxBytes int
+	last            []any // where the last row stands
+	more            bool  // there are rows that the page has no room for
+}
+
+// errEnough ends a scan early.
+var errEnough = errors.New("store: the page is full")
+
+// read adds up to n rows that meet the conditions.
+func (s *scan[T]) read(ctx context.Context, tx *Tx, c *clause, n int) error {
+	t := s.table
 	var by, keys []string
-	for _, o := range orders {
+	for _, o := range s.orders {
 		direction := " ASC"
 		if o.desc {
 			direction = " DESC"
@@ -290,35 +354,46 @@ func (t *table[T]) page(ctx context.Context, tx *Tx, c *clause, orders []order, 
 		keys = append(keys, o.sql)
 	}
 	query := fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %s ORDER BY %s LIMIT %d", prefixed("t.", t.columns), strings.Join(keys, ", "),
-		t.name, strings.Join(c.conditions, " AND "), strings.Join(by, ", "), limit+1)
-	var last []any
-	more := false
-	err := tx.each(ctx, query, c.args, func(r rows) error {
-		if len(page.Result) == limit {
-			more = true
-			return nil
-		}
-		v := new(T)
-		values := keyDests(orders)
-		if err := r.Scan(append(t.dests(v), values...)...); err != nil {
-			return err
-		}
-		page.Result = append(page.Result, *v)
-		last = values
+		t.name, strings.Join(c.conditions, " AND "), strings.Join(by, ", "), n)
+	err := tx.each(ctx, query, c.args, s.add)
+	if errors.Is(err, errEnough) {
 		return nil
-	})
-	if err != nil {
-		return page, fmt.Errorf("list %s rows: %w", t.what, err)
 	}
-	if more {
-		text, err := json.Marshal(cursor{orderName(orders), last})
-		if err != nil {
-			return page, fmt.Errorf("encode cursor: %w", err)
+	return err
+}
+
+// add adds a row if the page has room for it.
+func (s *scan[T]) add(r rows) error {
+	if s.more = len(s.rows) == s.limit; s.more {
+		return errEnough
+	}
+	v := new(T)
+	values := keyDests(s.orders)
+	if err := r.Scan(append(s.table.dests(v), values...)...); err != nil {
+		return err
+	}
+	size := s.table.size(v)
+	if s.more = s.maxBytes > 0 && len(s.rows) > 0 && s.bytes+size > s.maxBytes; s.more {
+		return errEnough
+	}
+	s.rows, s.bytes, s.last = append(s.rows, *v), s.bytes+size, values
+	return nil
+}
+
+// follow adds the condition that a row comes after the last one.
+func (s *scan[T]) follow(c *clause) {
+	values := make([]any, len(s.last))
+	for i, v := range s.last {
+		switch v := v.(type) {
+		case *int64:
+			values[i] = *v
+		case *bool:
+			values[i] = *v
+		case *string:
+			values[i] = *v
 		}
-		next := base64.RawURLEncoding.EncodeToString(text)
-		page.NextCursor = &next
 	}
-	return page, nil
+	follow(c, s.orders, values)
 }
 
 func keyDests(orders []order) []any {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,9 +46,9 @@ func (p logPart) sql(c *clause, q millrace.LogQuery, cur *logCursor) string {
 	return fmt.Sprintf("SELECT %s FROM %s ORDER BY d.created_at DESC, %s DESC LIMIT %d", p.columns, where, p.id, q.Limit+1)
 }
 
-// readLog runs the parts of a log as one list, newest first. scan reads a row; it is called for the rows of the page
-// only, and returns where they stand.
-func (tx *Tx) readLog(ctx context.Context, env millrace.EnvironmentID, q millrace.LogQuery, parts []logPart, scan func(rows) (logCursor, error)) (*string, error) {
+// readLog runs the parts of a log as one list, newest first. scan reads a row and returns where it stands and how large it
+// is; it is called for the rows of the page only. A page ends early when its rows are large.
+func (tx *Tx) readLog(ctx context.Context, env millrace.EnvironmentID, q millrace.LogQuery, parts []logPart, scan func(rows) (logCursor, int, error)) (*string, error) {
 	if q.Limit <= 0 || q.Limit > millrace.MaxLogLimit {
 		q.Limit = millrace.MaxLogLimit
 	}
@@ -65,17 +66,19 @@ func (tx *Tx) readLog(ctx context.Context, env millrace.EnvironmentID, q millrac
 	}
 	query := fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(selects, " UNION ALL "), q.Limit+1)
 	var last logCursor
-	n, more := 0, false
+	n, size, more := 0, 0, false
 	err = tx.each(ctx, query, c.args, func(r rows) error {
-		if n == q.Limit {
-			more = true
-			return nil
+		if more = n == q.Limit || size > millrace.MaxPageBytes; more {
+			return errEnough
 		}
 		n++
-		var err error
-		last, err = scan(r)
+		at, bytes, err := scan(r)
+		last, size = at, size+bytes
 		return err
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	if err != nil || !more {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ JOIN environment_integration AS e ON e.id = a.environment_integration_id JOIN in
 // it does not know.
 func (tx *Tx) ListRunLog(ctx context.Context, env millrace.EnvironmentID, q millrace.LogQuery) (millrace.Page[millrace.RunLogEntry], error) {
 	page := millrace.Page[millrace.RunLogEntry]{Result: []millrace.RunLogEntry{}}
-	next, err := tx.readLog(ctx, env, q, runLogParts(), func(r rows) (logCursor, error) {
+	next, err := tx.readLog(ctx, env, q, runLogParts(), func(r rows) (logCursor, int, error) {
 		var e millrace.RunLogEntry
 		line := millrace.RunLog{EnvironmentID: env}
 		err := r.Scan(&e.ID, (*int64)(&e.CreatedAt), (*string)(&e.SyncJobRunID), (*string)(&e.SyncJobID), (*string)(&e.IntegratedAccountID),
@@ -65,7 +65,7 @@ func (tx *Tx) ListRunLog(ctx context.Context, env millrace.EnvironmentID, q mill
 			e.Lines = []millrace.RunLog{line}
 		}
 		page.Result = append(page.Result, e)
-		return logCursor{e.CreatedAt, e.ID}, err
+		return logCursor{e.CreatedAt, e.ID}, len(line.Message) + len(line.Detail), err
 	})
 	if err != nil {
 		return page, fmt.Errorf("list run log: %w", err)
@@ -118,11 +118,11 @@ func (tx *Tx) ListFireLog(ctx context.Context, env millrace.EnvironmentID, q mil
 		id: "d.id", filters: map[string]string{"entity_id": "d.sync_job_cron_trigger_id = %s"},
 		columns: prefixed("d.", tx.db.tables.cronFire.columns), from: "cron_fire AS d WHERE d.environment_id = $1",
 	}
-	next, err := tx.readLog(ctx, env, q, []logPart{part}, func(r rows) (logCursor, error) {
+	next, err := tx.readLog(ctx, env, q, []logPart{part}, func(r rows) (logCursor, int, error) {
 		f := millrace.CronFire{}
 		err := r.Scan(tx.db.tables.cronFire.dests(&f)...)
 		page.Result = append(page.Result, f)
-		return logCursor{f.CreatedAt, f.ID}, err
+		return logCursor{f.CreatedAt, f.ID}, tx.db.tables.cronFire.size(&f), err
 	})
 	if err != nil {
 		return page, fmt.Errorf("list fires: %w", err)

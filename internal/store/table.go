@@ -27,6 +27,7 @@ type column[T any] struct {
 	kind kind
 	get  func(*T) (any, error) // value to write
 	dest func(*T) any          // where to scan to
+	size func(*T) int          // bytes of the value; nil: few
 }
 
 // table writes and reads the rows of one noun. Its first column is id, its second environment_id unless root is set.
@@ -52,6 +53,7 @@ func text[T any, S ~string](name string, field func(*T) *S) column[T] {
 		name, kindText,
 		func(v *T) (any, error) { return string(*field(v)), nil },
 		func(v *T) any { return &textDest[S]{field(v)} },
+		func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -72,11 +74,11 @@ func (d *textDest[S]) Scan(src any) error {
 }
 
 func number[T any](name string, field func(*T) *int64) column[T] {
-	return column[T]{name, kindInt, func(v *T) (any, error) { return *field(v), nil }, func(v *T) any { return field(v) }}
+	return column[T]{name, kindInt, func(v *T) (any, error) { return *field(v), nil }, func(v *T) any { return field(v) }, nil}
 }
 
 func flag[T any](name string, field func(*T) *bool) column[T] {
-	return column[T]{name, kindBool, func(v *T) (any, error) { return *field(v), nil }, func(v *T) any { return field(v) }}
+	return column[T]{name, kindBool, func(v *T) (any, error) { return *field(v), nil }, func(v *T) any { return field(v) }, nil}
 }
 
 func stamp[T any](name string, field func(*T) *millrace.Time) column[T] {
@@ -84,6 +86,7 @@ func stamp[T any](name string, field func(*T) *millrace.Time) column[T] {
 		name, kindTime,
 		func(v *T) (any, error) { return int64(*field(v)), nil },
 		func(v *T) any { return (*int64)(field(v)) },
+		nil,
 	}
 }
 
@@ -92,6 +95,7 @@ func document[T any](name string, field func(*T) *json.RawMessage) column[T] {
 		name, kindDocument,
 		func(v *T) (any, error) { return string(*field(v)), nil },
 		func(v *T) any { return &documentDest{field(v)} },
+		func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -133,6 +137,7 @@ func sealed[T any](db *DB, table, name string, field func(*T) *json.RawMessage) 
 		func(v *T) any {
 			return &sealedDest{db, ad, func(b []byte) { *field(v) = b }}
 		},
+		func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -145,6 +150,7 @@ func sealedText[T any](db *DB, table, name string, field func(*T) *string) colum
 		func(v *T) any {
 			return &sealedDest{db, ad, func(b []byte) { *field(v) = string(b) }}
 		},
+		func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -188,6 +194,18 @@ func (t *table[T]) columnNames() []string {
 		names[i] = c.name
 	}
 	return names
+}
+
+// size estimates what a row takes.
+func (t *table[T]) size(v *T) int {
+	const few = 16 // of a column
+	n := few * len(t.columns)
+	for _, c := range t.columns {
+		if c.size != nil {
+			n += c.size(v)
+		}
+	}
+	return n
 }
 
 func (t *table[T]) values(v *T) ([]any, error) {

@@ -23,6 +23,7 @@ func workflowTable(db *DB) *table[millrace.Workflow] {
 				"config", kindDocument,
 				func(v *row) (any, error) { b, err := json.Marshal(v.Config); return string(b), err },
 				func(v *row) any { return &jsonDest{&v.Config} },
+				func(v *row) int { return sizeOfConfig(&v.Config) },
 			},
 			number("version", func(v *row) *int64 { return &v.Version }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
@@ -34,6 +35,15 @@ func workflowTable(db *DB) *table[millrace.Workflow] {
 		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
+}
+
+// sizeOfConfig is what the texts of a config take.
+func sizeOfConfig(c *millrace.WorkflowConfig) int {
+	n := len(c.RunIf) + len(c.IdempotencyKey)
+	for i := range c.Steps {
+		n += len(c.Steps[i].RunIf) + len(c.Steps[i].Config) + 64
+	}
+	return n
 }
 
 // jsonDest scans JSON text into a Go value.
