@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -75,6 +76,7 @@ type Config struct {
 	Logger  *slog.Logger                                       // nil: nothing is logged
 	Clock   func() time.Time                                   // nil: time.Now
 	MaxBody int64                                              // 0: DefaultMaxBody
+	Memory  memory.Pools                                       // what all requests may take at once
 }
 
 // api is the handler of the whole API.

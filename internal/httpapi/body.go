@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ func (c *checker) add(root *value, findings []millrace.Failure) {
 		}
 		if f.Line == 0 {
 			at := locate(root, f.Path)
-			f.Line, f.Column = at.line, at.column
+			f.Line, f.Column = int(at.line), int(at.column)
 		}
 		if len(c.failures) < maxFailures {
 			c.failures = append(c.failures, f)
@@ -108,9 +107,24 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 		}
 		return nil, millrace.Invalid("", "the body is empty; send a JSON object")
 	}
-	// One that is absent or broken is empty here, and taken for JSON as every type but YAML is.
-	mediaType, _, _ := mime.ParseMediaType(r.http.Header.Get("Content-Type"))
-	maxText := int(b.api.cfg.MaxBody)
+	contentType := r.http.Header.Get("Content-Type")
+	cost := costOf(raw, b.yamlToo || isYAML(mediaTypeOf(contentType)))
+	if _, err := r.lease(r.http.Context(), b.api.cfg.Memory.Parsing, cost, "a body of this size"); err != nil {
+		return nil, err
+	}
+	return parseBody(raw, contentType, b.yamlToo, int(b.api.cfg.MaxBody))
+}
+
+// mediaTypeOf returns the type that a header names. One that is absent or broken is empty, and taken for JSON as every type
+// but YAML is.
+func mediaTypeOf(contentType string) string {
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	return mediaType
+}
+
+// parseBody decodes a body as its content type says. With yamlToo, what is not JSON is taken for YAML.
+func parseBody(raw []byte, contentType string, yamlToo bool, maxText int) (*value, error) {
+	mediaType := mediaTypeOf(contentType)
 	switch {
 	case strings.HasPrefix(mediaType, "multipart/"):
 		return nil, millrace.Errorf(millrace.KindUnsupported, "the content type %s cannot be read; send application/json", mediaType)
@@ -118,7 +132,7 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 		return parseYAML(raw, maxText)
 	}
 	root, err := parseJSON(raw)
-	if err == nil || !b.yamlToo {
+	if err == nil || !yamlToo || errors.Is(err, errBounds) {
 		return root, err
 	}
 	first := bytes.TrimSpace(raw)[0]
@@ -132,23 +146,17 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	switch {
 	case yamlErr == nil && asYAML.kind == kindObject:
 		return asYAML, nil
-	case yamlErr != nil && !braces:
+	case yamlErr != nil && (!braces || errors.Is(yamlErr, errBounds) && len(raw) <= maxYAML):
 		return nil, yamlErr // it was not meant as JSON
 	}
 	return nil, err
 }
 
+// bytes reads the body as it came.
 func (b *bodyReader) bytes(r *request) ([]byte, error) {
-	limit := b.api.cfg.MaxBody
-	tooLarge := millrace.Errorf(millrace.KindTooLarge, "the body is larger than %d bytes", limit)
-	raw, err := io.ReadAll(io.LimitReader(r.http.Body, limit+1))
-	switch {
-	case int64(len(raw)) > limit:
-		// Most clients read the answer only when they have sent everything.
-		_, _ = io.CopyN(io.Discard, r.http.Body, 4*limit)
-		return nil, tooLarge
-	case err != nil:
-		return nil, &millrace.Error{Kind: millrace.KindInvalid, Message: "the body could not be read to its end", Err: err}
+	pool := b.api.cfg.Memory.Bodies
+	if r.environment == "" {
+		pool = b.api.cfg.Memory.Hooks
 	}
-	return raw, nil
+	return r.readBody(pool, b.api.cfg.MaxBody)
 }

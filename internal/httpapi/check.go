@@ -28,7 +28,7 @@ func (c *checker) fail(path string, at place, format string, args ...any) *millr
 		return &millrace.Failure{}
 	}
 	c.failures = append(c.failures, millrace.Failure{
-		Path: path, Message: fmt.Sprintf(format, args...), Line: at.line, Column: at.column,
+		Path: path, Message: fmt.Sprintf(format, args...), Line: int(at.line), Column: int(at.column),
 	})
 	return &c.failures[len(c.failures)-1]
 }

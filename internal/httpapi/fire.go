@@ -33,6 +33,7 @@ type fireView struct {
 // fires answers why an instant did (not) run.
 func (n cronTriggers) fires(ctx context.Context, in *firesIn) (*reply[millrace.Page[fireView]], error) {
 	out := &reply[millrace.Page[fireView]]{}
+	in.List.MaxBytes = millrace.MaxPageBytes
 	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		if _, err := tx.SyncJobCronTrigger(ctx, in.Environment, in.ID); err != nil {
 			return err

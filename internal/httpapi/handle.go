@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -32,8 +33,16 @@ func handle[I, O any](a *api, who access, route, summary string, fn func(context
 	a.describe(d, who, typeOf[I]())
 	a.access[route] = who
 	a.paths = append(a.paths, path)
+	// What leads to a provider reserves its memory when the provider has answered.
+	reads := who == bearer && method == http.MethodGet && typeOf[I]() != typeOf[proxyIn]()
 	huma.Register(a.huma, d.op, func(ctx context.Context, in *I) (*O, error) {
 		r := requestOf(ctx)
+		if reads {
+			var err error
+			if r.w.read, err = r.lease(ctx, a.cfg.Memory.Responses, roomOfRead, "another response"); err != nil {
+				return nil, r.refuse(err)
+			}
+		}
 		if err := any(in).(input).read(r, d.body); err != nil {
 			return nil, r.refuse(err)
 		}
@@ -74,6 +83,7 @@ func (n *noun[ID, T, V]) list(ctx context.Context, in *listIn) (*reply[millrace.
 	if in.List.none {
 		return out, nil
 	}
+	in.List.MaxBytes = millrace.MaxPageBytes
 	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		page, err := n.many(tx, ctx, in.Environment, in.List.Query)
 		if err != nil {

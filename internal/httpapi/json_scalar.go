@@ -44,7 +44,7 @@ func (p *jsonParser) escape() error {
 		if len(digits) < 4 || !isHex(digits) {
 			return p.fail(`\u needs four hexadecimal digits`)
 		}
-		if string(digits) == "0000" {
+		if digits == "0000" {
 			return p.fail(`\u0000 cannot be stored`)
 		}
 		p.pos += 5
@@ -53,8 +53,8 @@ func (p *jsonParser) escape() error {
 	return p.fail("unknown escape sequence in a string")
 }
 
-func isHex(b []byte) bool {
-	for _, c := range b {
+func isHex(b string) bool {
+	for _, c := range []byte(b) {
 		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return false
 		}
@@ -64,15 +64,15 @@ func isHex(b []byte) bool {
 
 func (p *jsonParser) unquote(start int, escaped bool) (string, error) {
 	raw := p.src[start:p.pos]
-	if !utf8.Valid(raw) {
+	if !utf8.ValidString(raw) {
 		p.pos = start
 		return "", p.fail("the string that starts here is not UTF-8")
 	}
 	if !escaped {
-		return string(raw[1 : len(raw)-1]), nil
+		return raw[1 : len(raw)-1], nil
 	}
 	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		p.pos = start
 		return "", p.fail("the string that starts here cannot be read")
 	}
@@ -99,7 +99,7 @@ func (p *jsonParser) number() (string, error) {
 			return "", p.fail("expected a digit in the exponent, found %s", p.next())
 		}
 	}
-	text := string(p.src[start:p.pos])
+	text := p.src[start:p.pos]
 	if _, err := strconv.ParseFloat(text, 64); err != nil {
 		return "", p.fail("the number before this place is too large")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 )
 
 // ThirdParty asks third parties on behalf of integrated accounts.
@@ -60,6 +61,8 @@ type ThirdPartyAnswer struct {
 	Raw    []byte // the body as it came
 	Exact  bool   // Raw is Data as JSON
 	Binary bool   // Raw is no document
+
+	Lease *memory.Lease // on what all of this takes; released when the answer is written out
 
 	Refused *RemoteRefusal
 	Safe    bool // the third party has certainly not done what it was asked for
@@ -156,11 +159,23 @@ func (a *api) third(shape shape) func(context.Context, *proxyIn) (*verbatim, err
 			if err != nil {
 				return nil, answer, err
 			}
-			return q.write(answer), answer, nil
+			defer answer.Lease.Release()
+			w := q.write(answer)
+			return w, answer, a.makeRoom(ctx, in.r, call, w)
 		})
 		if err != nil {
 			return nil, err
 		}
 		return out.reply(), nil
 	}
+}
+
+// makeRoom reserves what a response takes until the client has taken it. When there is no memory for it, a read is
+// rejected; what has changed something is answered all the same.
+func (a *api) makeRoom(ctx context.Context, r *request, call *ThirdPartyCall, w *written) error {
+	_, err := r.lease(ctx, a.cfg.Memory.Responses, int64(len(w.Body)), "a response of this size")
+	if err != nil && (call.Read || r.http.Method == http.MethodGet) {
+		return err
+	}
+	return nil
 }

@@ -47,6 +47,9 @@ func (in *proxyIn) readBody(a *api, q *proxyQuery, call *ThirdPartyCall) ([]byte
 	if len(bytes.TrimSpace(text)) == 0 {
 		return raw, nil
 	}
+	if _, err := in.r.lease(in.r.http.Context(), a.cfg.Memory.Parsing, 2*costOf(text, false), "a body of this size"); err != nil {
+		return nil, err
+	}
 	root, err := parseJSON(text)
 	if err != nil {
 		if mediaType != "" && !strings.HasSuffix(mediaType, "json") && !strings.HasPrefix(mediaType, "text/") {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/memory"
 )
 
 // request is what is known about a request beside its input.
@@ -24,6 +25,8 @@ type request struct {
 	sent        string                 // the path as it was sent, escaped
 	route       string                 // the pattern of the route; empty: none
 	cause       error                  // of an internal error, for the log line
+	w           *recorder
+	leases      []*memory.Lease // given back when it is answered
 }
 
 type requestKey struct{}
@@ -48,6 +51,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{id: millrace.NewID[string]()}
 	req.sent = r.URL.EscapedPath()
 	rec := &recorder{ResponseWriter: w}
+	req.w = rec
+	defer req.release()
 	rec.Header().Set("X-Request-Id", req.id)
 	ctx := context.WithValue(r.Context(), requestKey{}, req)
 	r = tidy(r.WithContext(ctx))
@@ -168,6 +173,7 @@ func writeEnvelope(w http.ResponseWriter, e *envelope) {
 type recorder struct {
 	http.ResponseWriter
 	status int
+	read   *memory.Lease // of what was read for the answer; shrinks to what is written
 }
 
 // WriteHeader notes the status.
@@ -176,14 +182,6 @@ func (r *recorder) WriteHeader(status int) {
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
-}
-
-// Write notes that an answer without a status has status 200.
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
 }
 
 // Unwrap lets the standard library reach deadlines and flushing.

@@ -6,25 +6,45 @@ import (
 )
 
 // kind says what a value is.
-type kind string
+type kind uint8
 
 const (
-	kindNull   kind = "null"
-	kindBool   kind = "a boolean"
-	kindNumber kind = "a number"
-	kindString kind = "a string"
-	kindArray  kind = "an array"
-	kindObject kind = "an object"
+	kindNull kind = iota + 1
+	kindBool
+	kindNumber
+	kindString
+	kindArray
+	kindObject
 )
+
+// String names the kind in messages.
+func (k kind) String() string {
+	switch k {
+	case kindNull:
+		return "null"
+	case kindBool:
+		return "a boolean"
+	case kindNumber:
+		return "a number"
+	case kindString:
+		return "a string"
+	case kindArray:
+		return "an array"
+	case kindObject:
+		return "an object"
+	}
+	return "nothing"
+}
 
 // value is one value of a request body. JSON and YAML are decoded into the same tree. Unlike Go's maps it keeps the
 // order of members, the spelling of numbers, and the place where everything stands, so that a refusal can point at it.
+// A small body can ask for many of them, so it is kept small; sizeOfValue in body.go says how small.
 type value struct {
-	kind    kind
 	text    string // of a string; the literal of a number or boolean
 	members []member
 	items   []*value
 	at      place
+	kind    kind
 }
 
 type member struct {
@@ -34,7 +54,7 @@ type member struct {
 }
 
 // place is where something stands in a body: line and column count from 1, columns in characters.
-type place struct{ line, column int }
+type place struct{ line, column int32 }
 
 // get returns the member of an object, nil when there is none.
 func (v *value) get(key string) *value {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -27,10 +28,13 @@ type yamlDecoder struct {
 // parseYAML decodes a document. The error is of KindInvalid and carries line and column. Aliases may not blow up the
 // document beyond maxSize bytes of text.
 func parseYAML(src []byte, maxSize int) (*value, error) {
+	if err := checkText(src); err != nil {
+		return nil, err
+	}
 	if i := invalidText(src); i >= 0 {
-		line := 1 + strings.Count(string(src[:i]), "\n")
-		column := 1 + utf8.RuneCount(src[strings.LastIndexByte(string(src[:i]), '\n')+1:i])
-		return nil, brokenBody("YAML", place{line, column}, fmt.Sprintf("unexpected byte 0x%02x", src[i]))
+		line := 1 + bytes.Count(src[:i], []byte("\n"))
+		column := 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:i], '\n')+1:i])
+		return nil, brokenBody("YAML", placeAt(line, column), fmt.Sprintf("unexpected byte 0x%02x", src[i]))
 	}
 	file, err := parseTokens(src)
 	if err != nil {
@@ -87,16 +91,18 @@ func placeOfToken(t *token.Token) place {
 	if t == nil || t.Position == nil {
 		return place{1, 1}
 	}
-	return place{max(t.Position.Line, 1), max(t.Position.Column, 1)}
+	return placeAt(max(t.Position.Line, 1), max(t.Position.Column, 1))
 }
+
+func placeAt(line, column int) place { return place{int32(line), int32(column)} } //nolint:gosec // bodies are small
 
 func (d *yamlDecoder) value(n ast.Node, depth int) (*value, error) {
 	d.values++
 	switch {
 	case d.values > maxValues:
-		return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("has more than %d values", maxValues))
+		return nil, tooMuch("YAML", placeOf(n), fmt.Sprintf("has more than %d values", maxValues))
 	case depth > maxDepth:
-		return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("nests deeper than %d levels", maxDepth))
+		return nil, tooMuch("YAML", placeOf(n), fmt.Sprintf("nests deeper than %d levels", maxDepth))
 	}
 	switch n := n.(type) {
 	case *ast.AnchorNode:

@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/memory"
+)
+
+const (
+	// patience is how long a request waits for memory before it is rejected.
+	patience = 5 * time.Second
+	// atOnce and slowest bound how slowly a body may come and a response may be taken: so many bytes in so much time.
+	atOnce  = 256 << 10
+	slowest = 10 * time.Second
+	// firstRoom is what a body gets before it is known to be larger.
+	firstRoom = 4 << 10
+
+	// What a decoded value takes, with what is made of it while it is checked.
+	costOfValue = 160
+	// costOfText is how often the text of a body is there: as it came, decoded, and encoded to be stored.
+	costOfText = 3
+	// costOfSmall is what a byte of a small body may take at worst, so that small ones are not measured.
+	costOfSmall, smallBody = costOfText + costOfValue/2, 16 << 10
+	// costOfYAML is what a byte of YAML takes as long as the library reads it, and maxOfYAML what its limits allow.
+	costOfYAML, maxOfYAML = 64, 48 << 20
+
+	// roomOfRead is reserved for a response before the rows are read: a page as large as a page may be, twice.
+	roomOfRead = 8 << 20
+)
+
+// reserve adds to a lease, or returns an error of KindUnavailable when there is not enough memory in time.
+func reserve(ctx context.Context, l *memory.Lease, n int64, what string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := l.Grow(ctx, n); err != nil {
+		return &millrace.Error{
+			Kind: millrace.KindUnavailable, Err: err,
+			Message: "the server has no memory left for " + what + " at the moment; try again",
+		}
+	}
+	return nil
+}
+
+// lease adds memory to what a request holds until it is answered.
+func (r *request) lease(ctx context.Context, b *memory.Budget, n int64, what string) (*memory.Lease, error) {
+	l, err := b.Acquire(ctx, r.owner(), 0)
+	if err == nil {
+		err = reserve(ctx, l, n, what)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.leases = append(r.leases, l)
+	return l, nil
+}
+
+// release gives back all that a request holds.
+func (r *request) release() {
+	for _, l := range r.leases {
+		l.Release()
+	}
+}
+
+// owner names whose memory a request takes: its environment's or, of requests without a token, its path's.
+func (r *request) owner() string {
+	if r.environment != "" {
+		return string(r.environment)
+	}
+	return r.sent
+}
+
+// before returns the deadline of a connection that ends after d. It is in real time whatever clock the server has.
+func before(d time.Duration) time.Time {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	return deadline
+}
+
+// readBody reads a body of at most limit bytes. Memory is reserved as the body comes, so that one who only says that
+// there is more holds none, and the connection is cut when it comes too slowly.
+func (r *request) readBody(pool *memory.Budget, limit int64) ([]byte, error) {
+	ctx := r.http.Context()
+	room := min(max(r.http.ContentLength+1, firstRoom), atOnce)
+	lease, err := r.lease(ctx, pool, room, "another body")
+	if err != nil {
+		return nil, err
+	}
+	conn := http.NewResponseController(r.w)
+	slow := r.http.ContentLength < 0 || r.http.ContentLength > firstRoom
+	defer func() {
+		if slow {
+			_ = conn.SetReadDeadline(time.Time{}) // it would end the request while it is being answered
+		}
+	}()
+	body, due := make([]byte, 0, room), 0
+	for {
+		if slow && len(body) >= due {
+			_ = conn.SetReadDeadline(before(slowest)) // not every connection has one
+			due = len(body) + atOnce
+		}
+		n, err := r.http.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			// Most clients read the answer only when they have sent everything.
+			_, _ = io.CopyN(io.Discard, r.http.Body, 4*limit)
+			return nil, millrace.Errorf(millrace.KindTooLarge, "the body is larger than %d bytes", limit)
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, newEnvelope(http.StatusRequestTimeout, fmt.Sprintf("the body came too slowly: less than %d bytes in %s", atOnce, slowest))
+		case err != nil:
+			return nil, &millrace.Error{Kind: millrace.KindInvalid, Message: "the body could not be read to its end", Err: err}
+		}
+		if len(body) == cap(body) {
+			larger := min(2*int64(cap(body)), limit+1)
+			if err := reserve(ctx, lease, larger-int64(cap(body)), "a body of this size"); err != nil {
+				return nil, err
+			}
+			body = append(make([]byte, 0, larger), body...)
+		}
+	}
+}
+
+// costOf estimates what it takes to decode and check a body.
+func costOf(raw []byte, yaml bool) int64 {
+	n := int64(len(raw))
+	cost := n * costOfSmall
+	if n > smallBody {
+		cost = n*costOfText + min(memory.Measure(raw).Values()+1, maxValues)*costOfValue
+	}
+	if yaml && n <= maxYAML {
+		cost = max(cost, min(n*costOfYAML, maxOfYAML))
+	}
+	return cost
+}
+
+// Write writes a part of the response. The client has to take it at some speed: one that does not is cut, because what it
+// has not taken is kept in memory for it. It also notes that an answer without a status has status 200.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	if r.read != nil {
+		r.read.Shrink(2 * int64(len(b)))
+	}
+	if len(b) <= atOnce/4 {
+		return r.ResponseWriter.Write(b)
+	}
+	conn := http.NewResponseController(r.ResponseWriter)
+	written := 0
+	for written < len(b) {
+		_ = conn.SetWriteDeadline(before(slowest)) // not every connection has one
+		n, err := r.ResponseWriter.Write(b[written:min(written+atOnce, len(b))])
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
