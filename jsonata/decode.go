@@ -208,14 +208,26 @@ func (d *decoder) array(depth int) (Value, error) {
 			d.space()
 		case ']':
 			d.i++
-			a := &Array{items: append([]Value(nil), d.items[base:]...)}
-			clear(d.items[base:])
-			d.items = d.items[:base]
-			return a, nil
+			return d.taken(base), nil
 		default:
 			return nil, d.fail("expected , or ]")
 		}
 	}
+}
+
+// taken returns an array of the items from base on. The outermost array of a long
+// document takes the slice itself, which would double what it needs otherwise.
+func (d *decoder) taken(base int) *Array {
+	const long = 4096
+	if base == 0 && len(d.items) >= long {
+		a := &Array{items: d.items[:len(d.items):len(d.items)]}
+		d.items = nil
+		return a
+	}
+	a := &Array{items: append([]Value(nil), d.items[base:]...)}
+	clear(d.items[base:])
+	d.items = d.items[:base]
+	return a
 }
 
 func (d *decoder) object(depth int) (Value, error) {

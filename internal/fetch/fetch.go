@@ -1,16 +1,15 @@
 package fetch
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/netfault"
 )
 
@@ -27,6 +26,8 @@ type FetcherConfig struct {
 	Timeout     time.Duration    // for one request with its answer; 0: DefaultTimeout
 	MaxResponse int64            // bytes of an answer after unpacking; 0: DefaultMaxResponse
 	UserAgent   string           // empty: truto
+	Memory      *memory.Budget   // what the answers of all calls may take together; nil: any number of bytes
+	Spool       string           // where long answers wait in files that have no name; empty: the system's own place
 }
 
 // Fetcher makes requests to third parties. It keeps no state and may be used by any number of goroutines.
@@ -36,6 +37,8 @@ type Fetcher struct {
 	timeout     time.Duration
 	maxResponse int64
 	userAgent   string
+	memory      *memory.Budget
+	spool       string
 }
 
 // New returns a Fetcher.
@@ -49,6 +52,7 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 		timeout:     cmp.Or(cfg.Timeout, DefaultTimeout),
 		maxResponse: cmp.Or(cfg.MaxResponse, DefaultMaxResponse),
 		userAgent:   cmp.Or(cfg.UserAgent, "truto"),
+		memory:      cfg.Memory, spool: cfg.Spool,
 	}
 	if f.clock == nil {
 		f.clock = time.Now //nolint:forbidigo // the default of the injected clock
@@ -58,6 +62,8 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 
 // Request names a method of an integration and what to call it with.
 type Request struct {
+	Owner       string        // whose memory the answer takes
+	Patience    time.Duration // how long it may wait for memory, for a caller that holds some already; 0: as long as it takes
 	Integration *Config
 	Resource    string
 	Method      string
@@ -79,7 +85,8 @@ type Request struct {
 	Limit   int          // page size; 0: what the config or the API prefers
 }
 
-// Fetch makes one request. It returns an error when we failed: of KindInvalid when the config, the account's context or
+// Fetch makes one request. When memory is scarce it waits before it decodes the answer. The outcome of a page has a lease
+// on what it takes, which the caller releases. It returns an error when we failed: of KindInvalid when the config, the account's context or
 // the request is at fault, and the context's error when ctx ended. What the third party answers is an outcome. With an
 // error, the outcome has a request line if the request may have reached the third party.
 func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
@@ -109,19 +116,21 @@ func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outcome, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, c.fetcher.timeout, errTimeout)
 	defer cancel()
-	in, err := c.exchange(req.WithContext(limited), out)
+	in := &incoming{}
+	p := &page{dir: c.fetcher.spool, most: c.fetcher.maxResponse}
+	defer p.close()
+	err := c.exchange(req.WithContext(limited), out, in, p)
 	var unusable *remoteError
 	switch {
 	case err == nil:
-		outcome, err := c.interpret(ctx, out, in)
-		if errors.As(err, &unusable) {
-			return c.unusable(in, unusable), nil
-		}
-		return outcome, err
+		return c.use(ctx, out, in, p)
 	case ctx.Err() != nil:
 		return Outcome{}, context.Cause(ctx)
 	case errors.As(err, &unusable):
+		in.raw = p.beginning()
 		return c.unusable(in, unusable), nil
+	case errors.Is(err, errSpool):
+		return Outcome{}, err // ours, and not the provider's
 	}
 	message := netfault.Message(err)
 	if cause := context.Cause(limited); cause != nil {
@@ -131,29 +140,40 @@ func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outc
 }
 
 // exchange sends a request and reads the answer to its end or to the limit.
-func (c *call) exchange(req *http.Request, out *outgoing) (*incoming, error) {
+func (c *call) exchange(req *http.Request, out *outgoing, in *incoming, p *page) error {
 	resp, err := c.fetcher.client(c, out).Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	in := &incoming{status: resp.StatusCode, header: resp.Header}
-	limit := c.fetcher.maxResponse
-	var buf bytes.Buffer
-	if n := resp.ContentLength; n > 0 {
-		buf.Grow(int(min(n, limit, 1<<20)) + bytes.MinRead) // a claim is not worth more memory than that
+	in.status, in.header = resp.StatusCode, resp.Header
+	if c.decodes(resp.Header) {
+		p.maxDecoded = memory.MaxDecoded(p.most)
 	}
-	// The transport unpacks gzip, so this also bounds what a small packed answer may become.
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
-	in.raw = buf.Bytes()
+	// The transport unpacks gzip, so the bounds are also those of what a small packed answer becomes.
+	if _, err := p.ReadFrom(resp.Body); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}
+
+// use decodes and interprets an answer that has come.
+func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (Outcome, error) {
+	var lease *memory.Lease
+	var err error
+	if in.raw, lease, err = p.load(ctx, c.fetcher.memory, &c.req); err != nil {
+		return Outcome{}, err
+	}
+	outcome, err := c.interpret(ctx, out, in)
+	var unusable *remoteError
+	if errors.As(err, &unusable) {
+		outcome, err = c.unusable(in, unusable), nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		lease.Release()
 	}
-	if n > limit {
-		in.raw = in.raw[:limit]
-		return in, &remoteError{message: fmt.Sprintf("the answer is larger than %d bytes", limit), class: "too_large"}
-	}
-	return in, nil
+	outcome.Lease = lease
+	return outcome, err
 }
 
 // remote returns an error that becomes a remote_error outcome.

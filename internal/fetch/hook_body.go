@@ -30,7 +30,11 @@ func DecodeHook(contentType string, raw []byte) expr.Value {
 			return v
 		}
 	}
-	switch guessFormat(mediaType, trimmed) {
+	format, found := guessFormat(mediaType, trimmed)
+	if found != nil {
+		return found
+	}
+	switch format {
 	case "json":
 		if v, err := expr.ParseJSON(trimmed); err == nil {
 			return v

@@ -61,7 +61,11 @@ func (in *incoming) decode(m *Method, stream bool) error {
 		format = "stream"
 	}
 	if format == "" {
-		format = guessFormat(mediaType, in.raw)
+		var found expr.Value
+		if format, found = guessFormat(mediaType, in.raw); found != nil {
+			in.body, in.isJSON = found, true
+			return nil
+		}
 	}
 	switch format {
 	case "xml":
@@ -85,26 +89,26 @@ func (in *incoming) decode(m *Method, stream bool) error {
 	return nil
 }
 
-// guessFormat goes by the media type. Texts may be JSON under a wrong name, which is common.
-func guessFormat(mediaType string, raw []byte) string {
+// guessFormat goes by the media type. Texts may be JSON under a wrong name, which is common; then it also returns the value.
+func guessFormat(mediaType string, raw []byte) (string, expr.Value) {
 	switch {
 	case mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") || mediaType == "text/json":
-		return "json"
+		return "json", nil
 	case mediaType == "application/xml" || mediaType == "text/xml" || strings.HasSuffix(mediaType, "+xml") && mediaType != "image/svg+xml":
-		return "xml"
+		return "xml", nil
 	case mediaType != "" && !strings.HasPrefix(mediaType, "text/") && mediaType != "application/javascript":
-		return "binary"
+		return "binary", nil
 	}
 	trimmed := bytes.TrimSpace(raw)
 	if trimmed[0] == '{' || trimmed[0] == '[' {
-		if _, err := expr.ParseJSON(trimmed); err == nil {
-			return "json"
+		if v, err := expr.ParseJSON(trimmed); err == nil {
+			return "json", v
 		}
 	}
 	if utf8.Valid(raw) {
-		return "text"
+		return "text", nil
 	}
-	return "binary"
+	return "binary", nil
 }
 
 func fileName(h http.Header) string {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 )
 
 // Kind classifies what came of a request. The set is closed.
@@ -44,6 +45,7 @@ type Outcome struct {
 	Raw         []byte // the beginning of the answer's body; of an answer that is no success
 	Body        []byte // all of it; of a success
 	Duration    time.Duration
+	Lease       *memory.Lease // on what all of this takes; to be released when it is not needed any more
 }
 
 // classUnreadable is the class of an answer of success that is not what the config describes: most often a page for people,

@@ -41,6 +41,7 @@ func (s *slice) advance(ctx context.Context) error {
 		case top.Call.done():
 			err = s.leaveCall(ctx, e, top.Call)
 		default:
+			defer s.release()
 			return s.settle(ctx, e, s.page(ctx, e, top.Call))
 		}
 		if err != nil {
@@ -48,6 +49,12 @@ func (s *slice) advance(ctx context.Context) error {
 		}
 	}
 	return s.freeze(ctx, e.change())
+}
+
+// release gives back the memory of the page that was worked on.
+func (s *slice) release() {
+	s.lease.Release()
+	s.lease = nil
 }
 
 // settle freezes what an evaluation has brought, or ends the run when it must fail.

@@ -33,6 +33,7 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 	if err != nil {
 		return fmt.Errorf("fetch page: %w", err)
 	}
+	s.lease = res.Lease
 	if ctx.Err() != nil && res.Outcome != FetchOK {
 		return context.Cause(ctx) // interrupted, which says nothing about the third party
 	}

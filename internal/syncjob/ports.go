@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -54,6 +55,7 @@ type FetchResult struct {
 	Message    string          // of the error, for people
 	Request    string          // method and URL, without credentials
 	Body       json.RawMessage // the beginning of an error's body as a JSON value
+	Lease      *memory.Lease   // on what the records take; released when the page is frozen
 }
 
 // Sender makes one delivery: signs and posts a body to a webhook, with the quick repetitions of the published

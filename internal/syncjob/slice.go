@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -36,6 +37,7 @@ type slice struct {
 	began   millrace.Time
 	until   millrace.Time
 	worked  time.Duration // before this slice
+	lease   *memory.Lease // on the page that is worked on
 }
 
 // pending is a frozen delivery, with the event that it is to workflows.
