@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -28,6 +29,19 @@ func (in *arrival) look(ctx context.Context) error {
 	if in.seen != nil || (in.endpoint.Handle == nil && in.endpoint.LookupField == "") {
 		return nil
 	}
+	m := memory.Measure(in.req.Body)
+	switch {
+	case m.Values() > maxHookValues:
+		return errTooMany()
+	case in.endpoint.LookupField == "" && (m.Text() > maxHandshake || m.Values() > maxHandshakeValues):
+		in.seen = &sight{kind: kindPayload} // its task looks at it
+		return nil
+	}
+	lease, err := in.r.reserve(ctx, in.key(), m)
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
 	select {
 	case in.r.slots <- struct{}{}:
 		defer func() { <-in.r.slots }()
@@ -40,6 +54,22 @@ func (in *arrival) look(ctx context.Context) error {
 	}
 	in.seen = seen
 	return context.Cause(ctx)
+}
+
+// errTooMany rejects what would take too much memory for expressions to look at.
+func errTooMany() error {
+	return millrace.Errorf(millrace.KindTooLarge, "the body has more than %d values", maxHookValues)
+}
+
+// reserve reserves what a body takes while expressions look at it: the text, what it is decoded, and what they make of it.
+func (r *Receiver) reserve(ctx context.Context, owner string, m *memory.Meter) (*memory.Lease, error) {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lease, err := r.cfg.Memory.Acquire(limited, owner, 2*(m.Text()+m.Size()))
+	if err != nil && ctx.Err() == nil {
+		err = &millrace.Error{Kind: millrace.KindUnavailable, Message: "the server has no memory left for another request at the moment; try again", Err: err}
+	}
+	return lease, err
 }
 
 // handshake answers a request that handle_verification answers, and nothing otherwise.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -133,9 +134,22 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 	if err := json.Unmarshal(hook.AccountIDs, &ids); err != nil {
 		return nil, millrace.Permanent(fmt.Errorf("decode accounts: %w", err))
 	}
+	o := &outcome{}
+	m := memory.Measure(hook.Body)
+	if m.Values() > maxHookValues {
+		o.failure = &millrace.Failure{Path: "body", Message: fmt.Sprintf("has more than %d values", maxHookValues)}
+		return o, nil
+	}
+	lease, err := r.reserve(ctx, string(hook.EnvironmentID), m)
+	if millrace.KindOf(err) == millrace.KindUnavailable && err != nil {
+		return nil, millrace.RetryAfter(time.Second, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer lease.Release()
 	within, cancel := context.WithTimeout(ctx, hookTime)
 	defer cancel()
-	o := &outcome{}
 	for _, id := range ids {
 		e, err := r.cfg.Directory.Account(ctx, id)
 		if millrace.KindOf(err) == millrace.KindNotFound {

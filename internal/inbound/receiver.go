@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -16,6 +17,16 @@ const (
 	signaturePath = "config.webhook.signature_verification"
 	handlePath    = "config.webhook.handle_verification"
 	transformPath = "config.webhook.payload_transform"
+)
+
+// Bounds of one request, which anyone who reaches the server can make: how large it may be for handle_verification to
+// look at it before it is stored (handshakes are small; a larger one is evaluated by its task like any payload), how many
+// values a body may have for expressions to look at it at all, and how long a request waits for memory.
+const (
+	maxHandshake       = 256 << 10
+	maxHandshakeValues = 10_000
+	maxHookValues      = 250_000
+	patience           = 5 * time.Second
 )
 
 // maxEvaluations bounds how many requests evaluate expressions at once: whoever reaches the server can make them do so.
@@ -67,7 +78,8 @@ type Config struct {
 	DecodeQuery func(raw string) expr.Value
 	Client      *http.Client // for the keys of third parties
 	Clock       func() time.Time
-	Committers  int // how many commits there are at once; 0: one
+	Committers  int            // how many commits there are at once; 0: one
+	Memory      *memory.Budget // what requests may take while expressions look at them; nil: any number of bytes
 }
 
 // Receiver takes requests of third parties and evaluates them.
@@ -97,7 +109,7 @@ func New(cfg Config) (*Receiver, error) {
 func (r *Receiver) Stop() { r.group.Stop() }
 
 // Receive answers a request once what it brings is durable. It returns errors of KindNotFound for an account that does
-// not exist, KindUnauthorized for a request that proves nothing, KindReadOnly for what is neither a POST nor a
+// not exist, KindUnauthorized for a request that proves nothing, KindTooLarge for one with too many values, KindReadOnly for what is neither a POST nor a
 // handshake, and KindUnavailable when the keys of the third party cannot be read.
 func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundAnswer, error) {
 	endpoint, err := r.endpoint(ctx, req)
