@@ -45,8 +45,9 @@ chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9
 realserver: ## sync from servers that others wrote and compare every record, on both databases
 	.ci/realserver
 
-hostile: ## hostile expressions against time and memory, which other tests beside them would multiply
+hostile: ## hostile expressions, and a server under attack, against time and memory, which other tests beside them would multiply
 	MILLRACE_HOSTILE=1 $(GO) test -p 1 -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...
+	MILLRACE_HOSTILE=1 .ci/with-postgres $(GO) test -count=1 -run TestHostileServer -v -timeout 30m ./internal/millracetest
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),20s)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -144,6 +146,7 @@ type serveCmd struct {
 	EnvBurst     float64       `name:"environment-burst" help:"Tasks at once with which an environment overtakes the floods of others." default:"50" placeholder:"N"`
 	LogFormat    string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel     string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	MemoryBudget int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
 	MaxFailure   time.Duration `help:"How long a webhook may fail, without a success in between, before it is set inactive." default:"120h" placeholder:"DURATION"`
 }
 
@@ -160,6 +163,11 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		return fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure)
 	}
 	opts.MaxFailure, opts.SMTP = c.MaxFailure, c.server()
+	if c.MemoryBudget < leastMemory || c.MemoryBudget > mostMemory {
+		return fmt.Errorf("--memory-budget %d: must be %d to %d MiB", c.MemoryBudget, leastMemory, mostMemory)
+	}
+	opts.Memory = int64(c.MemoryBudget) << 20
+	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	if c.EnvRate <= 0 || c.EnvBurst <= 0 {
 		return errors.New("--environment-rate and --environment-burst: must be above 0")
@@ -181,6 +189,21 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	return srv.Run(ctx)
+}
+
+// Bounds of --memory-budget in MiB, and what the server takes beside it.
+const (
+	leastMemory, mostMemory = 64, 1 << 20
+	besideBudget            = 128 << 20
+)
+
+// limitMemory makes the collector work harder as the heap comes near the budget and what the server takes beside it. That
+// does not bound memory, the budget does; it keeps what is not needed any more from standing beside what is. GOMEMLIMIT
+// wins.
+func limitMemory(budget int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(budget + besideBudget)
+	}
 }
 
 func newLogger(w io.Writer, format, level string) *slog.Logger {

@@ -24,7 +24,7 @@ func TestBudgetIsFirstComeFirstServed(t *testing.T) {
 		for _, w := range []struct {
 			owner string
 			n     int64
-		}{{"b", 60}, {"c", 10}} {
+		}{{"b", 60}, {"c", 50}} {
 			go func() {
 				l, err := b.Acquire(t.Context(), w.owner, w.n)
 				if err != nil {

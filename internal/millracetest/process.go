@@ -213,3 +213,11 @@ func (n *Node) Token(t testing.TB) string {
 	}
 	return token
 }
+
+// PID returns the id of the process, 0 when it does not run.
+func (n *Node) PID() int {
+	if n.cmd == nil || n.cmd.Process == nil {
+		return 0
+	}
+	return n.cmd.Process.Pid
+}

@@ -81,9 +81,14 @@ func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (s
 	got, back, err := f.callFor(ctx, who, account, out)
 	got.RetryAfter = back
 	if err != nil {
+		got.Lease.Release()
 		return rejected(err)
 	}
-	return result(&got)
+	r, err := result(&got)
+	if r.Lease == nil {
+		got.Lease.Release()
+	}
+	return r, err
 }
 
 // account finds an account, or returns an error of KindNotFound when it is not of the environment.
@@ -110,6 +115,7 @@ func (f *accountFetcher) call(ctx context.Context, account *loadedAccount, req f
 // is answered is learned from. The duration is when the caller shall come back.
 func (f *accountFetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
 	req.Integration, req.Context, req.Secrets = account.config, account.full, account.secrets
+	req.Owner = string(who.env)
 	o, err := f.fetcher.Fetch(ctx, req)
 	if err != nil {
 		return o, 0, err
@@ -173,7 +179,7 @@ func result(o *fetch.Outcome) (syncjob.FetchResult, error) {
 	r := syncjob.FetchResult{RetryAfter: o.RetryAfter, Status: o.Status, Message: o.Message, Request: o.RequestLine}
 	switch o.Kind {
 	case fetch.KindOK:
-		r.Outcome, r.Records = syncjob.FetchOK, o.Records.Items()
+		r.Outcome, r.Records, r.Lease = syncjob.FetchOK, o.Records.Items(), o.Lease
 		if o.NextCursor != "" {
 			var err error
 			if r.Next, err = json.Marshal(o.NextCursor); err != nil {

@@ -50,6 +50,7 @@ func (p accountProxy) Call(ctx context.Context, call *httpapi.ThirdPartyCall) (*
 	}
 	outcome, err := p.accounts.call(ctx, account, req)
 	if err != nil {
+		outcome.Lease.Release()
 		return &httpapi.ThirdPartyAnswer{Reached: outcome.RequestLine != ""}, err
 	}
 	answer := answerOf(&outcome)
@@ -96,7 +97,7 @@ type answer struct{ httpapi.ThirdPartyAnswer }
 
 func answerOf(o *fetch.Outcome) *answer {
 	a := &answer{httpapi.ThirdPartyAnswer{
-		Status: statusOf(o), Headers: o.Headers.Clone(), Limits: limitsOf(o), Data: o.Data, Raw: o.Body, Exact: o.Exact, Reached: true,
+		Status: statusOf(o), Headers: o.Headers.Clone(), Limits: limitsOf(o), Data: o.Data, Raw: o.Body, Exact: o.Exact, Reached: true, Lease: o.Lease,
 	}}
 	if a.Headers == nil {
 		a.Headers = http.Header{}

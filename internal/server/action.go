@@ -6,17 +6,22 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // maxSteps bounds how many steps an action may have: a caller waits for all of them.
 const maxSteps = 50
+
+// actionPatience is how long a step waits for memory while the action holds what the step before brought.
+const actionPatience = 5 * time.Second
 
 // action is a run of an action. Its steps come one after the other and share a context.
 type action struct {
@@ -28,6 +33,7 @@ type action struct {
 	previous expr.Value   // what the step before gave
 	last     *answer      // of the last request
 	reached  bool
+	lease    *memory.Lease // on what the last request brought
 }
 
 // act runs an action and answers what its last step gave, or the first refusal.
@@ -44,13 +50,14 @@ func (p accountProxy) act(ctx context.Context, account *loadedAccount, call *htt
 	for i := range steps {
 		a.path = fmt.Sprintf("config.actions.%s.steps[%d]", call.Action, i)
 		if err := a.step(ctx, &steps[i]); err != nil {
+			a.lease.Release()
 			return &httpapi.ThirdPartyAnswer{Reached: a.reached}, err
 		}
 		if a.last != nil && a.last.Refused != nil {
 			return &a.last.ThirdPartyAnswer, nil
 		}
 	}
-	out := &httpapi.ThirdPartyAnswer{Status: http.StatusOK, Data: a.previous, Reached: a.reached}
+	out := &httpapi.ThirdPartyAnswer{Status: http.StatusOK, Data: a.previous, Reached: a.reached, Lease: a.lease}
 	if a.last != nil {
 		out.Headers, out.Limits = a.last.Headers, a.last.Limits
 	}
@@ -140,9 +147,13 @@ func (a *action) request(ctx context.Context, m *fetch.Method) error {
 	if a.previous != nil {
 		scope.Set("previous", a.previous)
 	}
-	outcome, err := a.proxy.accounts.call(ctx, a.account, fetch.Request{
-		Custom: m, Query: a.call.Query, Body: a.call.Body, RawBody: a.call.Sent, Scope: scope,
-	})
+	req := fetch.Request{Custom: m, Query: a.call.Query, Body: a.call.Body, RawBody: a.call.Sent, Scope: scope}
+	if a.lease.Size() > 0 {
+		req.Patience = actionPatience
+	}
+	outcome, err := a.proxy.accounts.call(ctx, a.account, req)
+	a.lease.Release() // of the step before, which only its successor sees
+	a.lease = outcome.Lease
 	first := !a.reached
 	a.reached = a.reached || outcome.RequestLine != ""
 	if err != nil {

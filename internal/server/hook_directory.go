@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -196,10 +197,11 @@ func sameDocument(a, b json.RawMessage) bool {
 	return err == nil && err2 == nil && bytes.Equal(first, second)
 }
 
-func newReceiver(db *store.DB, accounts *accountFetcher, client *http.Client, clock func() time.Time, committers int) (*inbound.Receiver, error) {
+func newReceiver(db *store.DB, accounts *accountFetcher, client *http.Client, clock func() time.Time, committers int, budget *memory.Budget) (*inbound.Receiver, error) {
 	directory := newHookDirectory(accounts, clock)
 	return inbound.New(inbound.Config{
 		DB: db, Directory: directory, Contexts: directory, Emitter: emitter{}, Committers: committers,
 		DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf, Client: client, Clock: clock,
+		Memory: budget,
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
@@ -57,6 +58,7 @@ type Options struct {
 	SMTP *SMTP
 
 	Limits Limits
+	Memory int64 // bytes that bodies, responses and pages of third parties may take at once; 0: memory.Default
 
 	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
 }
@@ -219,8 +221,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pools := memory.Divide(s.opts.Memory)
 	fetcher, err := fetch.New(fetch.FetcherConfig{
 		Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent, MaxResponse: s.opts.Limits.Page,
+		Memory: pools.Pages, Spool: s.opts.DataDir,
 	})
 	if err != nil {
 		return err
@@ -232,7 +236,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.db.Postgres() != nil {
 		committers = 4
 	}
-	if s.receiver, err = newReceiver(s.db, accounts, client, s.opts.Clock, committers); err != nil {
+	if s.receiver, err = newReceiver(s.db, accounts, client, s.opts.Clock, committers, pools.Parsing); err != nil {
 		return err
 	}
 	handlers, err := s.handlers(sender, accounts, starter)
@@ -263,6 +267,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
 			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit,
+			Memory:     pools,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
