@@ -1,8 +1,10 @@
 package jsonata
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
@@ -68,6 +70,8 @@ type KeyShape struct {
 // Analysis says what a program reads, what it uses and what it returns, as far as
 // that can be known without running it. It follows paths through variables,
 // blocks, conditions and calls of lambdas, and through the higher-order functions.
+//
+// Its size is bounded, whatever the program: see Incomplete.
 type Analysis struct {
 	Reads     []Read // sorted by path, each path once, at its first place
 	Functions []Use  // of the library, each once
@@ -75,102 +79,151 @@ type Analysis struct {
 	// Deterministic is false if the result may differ for the same input: the
 	// program uses $random, $now or another volatile function.
 	Deterministic bool
-	// Gaps are the places where Reads may miss something. Without gaps Reads is
-	// complete.
-	Gaps   []Gap
-	Result *Shape
+	// Gaps are the places where Reads may miss something.
+	Gaps []Gap
+	// Incomplete says why the program was not analysed further, and is empty if all
+	// of it was. Without gaps, and if it is empty, Reads is complete.
+	Incomplete string
+	Result     *Shape
 }
 
-// Analyze inspects a program.
-func Analyze(p *Program) *Analysis {
-	a := &analyzer{prog: p, out: &Analysis{Deterministic: true}}
-	root := &known{types: typeAny, refs: []ref{{}}}
-	a.root = root
-	result := a.expr(p.tree, root, &binding{})
+// Bounds of one analysis. They are far beyond what people write and keep it below 16 MiB.
+const (
+	// AnalysisTimeout is how long an analysis may take.
+	AnalysisTimeout = 50 * time.Millisecond
+
+	maxAnalysis  = 60_000  // steps: nodes, and parts of values that are looked at
+	maxTreeDepth = 3_000   // of the nodes that are being looked at
+	maxFound     = 2_000   // reads, gaps, uses, and the parts of the result, each
+	maxPathText  = 1 << 20 // bytes of all paths
+)
+
+// Analyze inspects a program. It ends early, and says so, when the context ends, after [AnalysisTimeout], or when the
+// program has too much to look at.
+func Analyze(ctx context.Context, p *Program) *Analysis { return NewAnalyzer(ctx).Analyze(p) }
+
+// Analyzer inspects programs that belong together, such as all those of a document that is being saved. What [Analyze] may
+// take for one, they may take together. It is not for concurrent use.
+type Analyzer struct {
+	ctx      context.Context //nolint:containedctx // it lives as long as what is being saved
+	deadline time.Time
+	work     int
+}
+
+// NewAnalyzer returns an analyzer whose time begins now.
+func NewAnalyzer(ctx context.Context) *Analyzer {
+	return &Analyzer{ctx: ctx, deadline: time.Now().Add(AnalysisTimeout)} //nolint:forbidigo // a deadline is real time
+}
+
+// Analyze inspects one more program.
+func (l *Analyzer) Analyze(p *Program) *Analysis {
+	a := newAnalyzer(l, p)
+	const perStep = 16 // bytes of source that are parsed in the time of a step
+	if !a.spend(1 + len(p.src)/perStep) {
+		a.out.Result = a.shape(a.any(), 0)
+		return a.out
+	}
+	tree, err := syntax.Parse(p.src)
+	if err != nil { // which is not possible, because it was compiled
+		a.stop(err.Error())
+	}
+	result := a.expr(tree, a.root, &vars{})
 	a.consume(result)
 	a.out.Result = a.shape(result, 0)
 	slices.SortFunc(a.out.Reads, func(x, y Read) int { return slices.Compare(x.Path, y.Path) })
 	return a.out
 }
 
-// ref is a place in the input document, and where the program got it.
-type ref struct {
-	path []string
-	pos  int
-}
+// Spend takes n steps for what the caller makes of the analyses, a step being about a tenth of a microsecond, and tells
+// whether there is something left.
+func (l *Analyzer) Spend(n int) bool { return l.spend(n) == "" }
 
-// types is a set of the types of signatures, with one more for not knowing.
-type types uint16
-
-const typeAny types = 1 << 15
-
-// known is what is known about a value.
-type known struct {
-	types    types
-	refs     []ref // it may be one of these parts of the input
-	constant Value
-	keys     []knownKey // of an object constructor
-	items    *known     // of an array constructor
-	lambda   *syntax.Node
-	env      *binding // where the lambda was defined
-	in       *known   // the context item there
-	function *Function
-	used     bool // a lambda that was called
-}
-
-type knownKey struct {
-	name  string
-	value *known
-	pos   int
-}
-
-// binding is a chain of variables.
-type binding struct {
-	name  string
-	value *known
-	outer *binding
-	scope bool // the start of a scope
-}
-
-func (b *binding) find(name string) *known {
-	for ; b != nil; b = b.outer {
-		if b.name == name && b.value != nil {
-			return b.value
-		}
+// spend takes n steps and tells whether there is something left, or why not.
+func (l *Analyzer) spend(n int) string {
+	const look = 256 // steps between two looks at the clock and the context
+	before := l.work
+	l.work += n
+	switch {
+	case l.work > maxAnalysis:
+		return "it is too complex to follow"
+	case before/look != l.work/look && (l.ctx.Err() != nil || time.Now().After(l.deadline)): //nolint:forbidigo // a deadline is real time
+		return "the time for the analysis was over"
 	}
-	return nil
+	return ""
 }
 
-// analyzer evaluates the tree on what is known about values.
+// analyzer evaluates the tree on what is known about values. A value is known by its address, so that what is shared in
+// the program is looked at once.
 type analyzer struct {
-	prog  *Program
-	out   *Analysis
-	root  *known
-	depth int
-	work  int
+	limits *Analyzer
+	prog   *Program
+	out    *Analysis
+	places places
+	root   *known
+	depth  int // of nodes
+	calls  int // of lambdas that are being followed
+	text   int // bytes of paths
+
+	described int // parts of the result
+
+	paths  map[pathKey]*inputPath
+	plain  map[types]*known
+	funcs  map[*Function]*known
+	parts  map[partKey]*known
+	joined map[[2]*known]*known
+	called map[callKey]*known
+	uses   map[string]bool
+	gaps   map[Gap]bool
 }
 
-// maxAnalysis bounds how many nodes are looked at, since lambdas are looked at
-// for every call.
-const maxAnalysis = 20_000
+func newAnalyzer(l *Analyzer, p *Program) *analyzer {
+	a := &analyzer{
+		limits: l, prog: p, out: &Analysis{Deterministic: true}, places: places{src: p.src},
+		paths: map[pathKey]*inputPath{}, plain: map[types]*known{}, funcs: map[*Function]*known{}, parts: map[partKey]*known{},
+		joined: map[[2]*known]*known{}, called: map[callKey]*known{}, uses: map[string]bool{}, gaps: map[Gap]bool{},
+	}
+	a.root = &known{types: typeAny, refs: []ref{{path: &inputPath{}}}}
+	return a
+}
 
-func (a *analyzer) place(pos int) Place {
-	e := finished(a.prog.src, &Error{Offset: pos, placed: true}).(*Error) //nolint:errorlint,forcetypeassert // it returns its argument
-	return Place{e.Offset, e.Line, e.Column}
+// spend takes n steps and tells whether the analysis goes on.
+func (a *analyzer) spend(n int) bool {
+	if reason := a.limits.spend(n); reason != "" {
+		a.stop(reason)
+	}
+	return a.out.Incomplete == ""
+}
+
+// stop ends the analysis: what has not been looked at yet is not looked at any more.
+func (a *analyzer) stop(reason string) {
+	if a.out.Incomplete == "" {
+		a.out.Incomplete = reason
+	}
 }
 
 func (a *analyzer) gap(reason string, pos int) {
-	g := Gap{reason, a.place(pos)}
-	if !slices.Contains(a.out.Gaps, g) {
+	g := Gap{reason, a.places.at(pos)}
+	if !a.gaps[g] && a.room(len(a.out.Gaps)) {
+		a.gaps[g] = true
 		a.out.Gaps = append(a.out.Gaps, g)
 	}
 }
 
+// room tells whether a list of the analysis may grow beyond n.
+func (a *analyzer) room(n int) bool {
+	if n >= maxFound {
+		a.stop("it has too much to list")
+		return false
+	}
+	return true
+}
+
 // consume notes that a value is used for more than finding a path.
 func (a *analyzer) consume(v *known) {
-	if v == nil {
+	if v == nil || v.consumed || !a.spend(1+len(v.refs)+len(v.keys)) {
 		return
 	}
+	v.consumed = true
 	for _, r := range v.refs {
 		a.read(r)
 	}
@@ -185,118 +238,25 @@ func (a *analyzer) consume(v *known) {
 }
 
 func (a *analyzer) read(r ref) {
-	for _, old := range a.out.Reads {
-		if slices.Equal(old.Path, r.path) {
-			return
-		}
+	if r.path.read || !a.room(len(a.out.Reads)) {
+		return
 	}
-	a.out.Reads = append(a.out.Reads, Read{append([]string{}, r.path...), a.place(r.pos)})
+	names := r.path.names()
+	for _, n := range names {
+		a.text += len(n) + 1
+	}
+	if a.text > maxPathText {
+		a.stop("it has too much to list")
+		return
+	}
+	r.path.read = true
+	a.out.Reads = append(a.out.Reads, Read{names, a.places.at(r.pos)})
 }
 
+// use notes a function or a variable. Their names differ by the list, so one set serves both.
 func (a *analyzer) use(list *[]Use, name string, pos int) {
-	for _, u := range *list {
-		if u.Name == name {
-			return
-		}
+	if !a.uses[name] && a.room(len(*list)) {
+		a.uses[name] = true
+		*list = append(*list, Use{name, a.places.at(pos)})
 	}
-	*list = append(*list, Use{name, a.place(pos)})
-}
-
-// navigate returns a member of a value.
-func (a *analyzer) navigate(v *known, name string, pos int) *known {
-	out := &known{}
-	for _, r := range v.refs {
-		if n := len(r.path); n > 0 && r.path[n-1] == "**" && name == "**" || n > 100 {
-			out.refs = append(out.refs, r)
-			continue
-		}
-		at := pos
-		if len(r.path) > 0 {
-			at = r.pos // a path stands where it begins
-		}
-		out.refs = append(out.refs, ref{append(slices.Clip(r.path), name), at})
-	}
-	if len(out.refs) > 0 {
-		out.types = typeAny
-	}
-	for _, k := range v.keys {
-		if k.name == name || name == "*" || name == "**" {
-			out = join(out, k.value)
-		}
-	}
-	if v.items != nil {
-		out = join(out, a.navigate(v.items, name, pos))
-	}
-	if out.types == 0 {
-		out.types = types(syntax.TypeMissing)
-		if v.types&typeAny != 0 && len(v.refs) == 0 {
-			out.types = typeAny
-		}
-	}
-	return out
-}
-
-// join returns what is known about a value that is one of two.
-func join(l, r *known) *known {
-	switch {
-	case l == nil || l == r || l.types == 0:
-		return r
-	case r == nil || r.types == 0:
-		return l
-	}
-	out := &known{types: l.types | r.types, refs: append(slices.Clip(l.refs), r.refs...), keys: append(slices.Clip(l.keys), r.keys...)}
-	if l.constant != nil && identical(l.constant, r.constant) {
-		out.constant = l.constant
-	}
-	if l.items != nil || r.items != nil {
-		out.items = join(orNothing(l.items), orNothing(r.items))
-	}
-	for _, v := range []*known{l, r} {
-		if v.lambda != nil && out.lambda == nil {
-			out.lambda, out.env, out.in = v.lambda, v.env, v.in
-		}
-	}
-	return out
-}
-
-func orNothing(v *known) *known {
-	if v == nil {
-		return &known{}
-	}
-	return v
-}
-
-// shape turns what is known about the result into its description.
-func (a *analyzer) shape(v *known, depth int) *Shape {
-	s := &Shape{Types: v.types.names(), Constant: v.constant}
-	for _, r := range v.refs {
-		if name := (Read{Path: r.path}).String(); !slices.Contains(s.Sources, name) {
-			s.Sources = append(s.Sources, name)
-		}
-	}
-	slices.Sort(s.Sources)
-	if depth > 20 {
-		return s
-	}
-	for _, k := range v.keys {
-		s.Keys = append(s.Keys, KeyShape{k.name, a.shape(k.value, depth+1), a.place(k.pos)})
-	}
-	if v.items != nil {
-		s.Items = a.shape(v.items, depth+1)
-	}
-	return s
-}
-
-func (t types) names() []string {
-	if t&typeAny != 0 || t == 0 {
-		return []string{"any"}
-	}
-	var out []string
-	for i, name := range []string{"array", "string", "number", "boolean", "null", "function", "object", "undefined"} {
-		if t&(1<<i) != 0 {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -4,19 +4,56 @@ import (
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
-func of(t uint16) *known { return &known{types: types(t)} }
+// vars are the variables of a scope and of those around it.
+type vars struct {
+	outer   *vars
+	depth   int
+	names   map[string]*known
+	version int // how often one was bound
+}
 
-func constantOf(t uint16, v Value) *known { return &known{types: types(t), constant: v} }
+func (v *vars) inner() *vars { return &vars{outer: v, depth: v.depth + 1} }
+
+// bind sets a variable of the scope.
+func (v *vars) bind(name string, to *known) {
+	if v.names == nil {
+		v.names = make(map[string]*known)
+	}
+	v.names[name] = to
+	v.version++
+}
+
+// total grows whenever a variable that can be seen from the scope is bound.
+func (v *vars) total() int {
+	n := 0
+	for ; v != nil; v = v.outer {
+		n += v.version
+	}
+	return n
+}
+
+// find returns a variable of the nearest scope that has it.
+func (a *analyzer) find(v *vars, name string) *known {
+	a.spend(v.depth / 8)
+	for ; v != nil; v = v.outer {
+		if to := v.names[name]; to != nil {
+			return to
+		}
+	}
+	return nil
+}
 
 // expr returns what is known about the value of a node with its predicates and
 // group-by clause.
-func (a *analyzer) expr(n *syntax.Node, in *known, env *binding) *known {
+func (a *analyzer) expr(n *syntax.Node, in *known, env *vars) *known {
 	if n == nil {
-		return of(syntax.TypeMissing)
+		return a.missing()
 	}
-	if a.work++; a.work > maxAnalysis || a.depth > 200 {
-		a.gap("the expression is too complex to follow", n.Pos)
-		return &known{types: typeAny}
+	if a.depth > maxTreeDepth {
+		a.stop("it nests too deep to follow")
+	}
+	if !a.spend(1) {
+		return a.any()
 	}
 	a.depth++
 	defer func() { a.depth-- }()
@@ -31,10 +68,10 @@ func (a *analyzer) expr(n *syntax.Node, in *known, env *binding) *known {
 	return v
 }
 
-func (a *analyzer) stages(stages []syntax.Stage, v *known, env *binding) *known {
+func (a *analyzer) stages(stages []syntax.Stage, v *known, env *vars) *known {
 	for _, s := range stages {
 		if s.Filter == nil {
-			env.bind(s.Index, of(syntax.TypeNumber))
+			env.bind(s.Index, a.of(types(syntax.TypeNumber)))
 			continue
 		}
 		a.consume(a.expr(s.Filter, v, env))
@@ -43,25 +80,8 @@ func (a *analyzer) stages(stages []syntax.Stage, v *known, env *binding) *known 
 	return v
 }
 
-// maybe adds that a value may be undefined.
-func (v *known) maybe() *known {
-	if v.types&types(syntax.TypeMissing) != 0 {
-		return v
-	}
-	out := *v
-	out.types |= types(syntax.TypeMissing)
-	out.constant = nil
-	return &out
-}
-
-// bind sets a variable of the innermost scope.
-func (b *binding) bind(name string, v *known) {
-	rest := *b
-	b.outer, b.name, b.value, b.scope = &rest, name, v, false
-}
-
-func (a *analyzer) path(n *syntax.Node, in *known, env *binding) *known {
-	env = &binding{outer: env, scope: true}
+func (a *analyzer) path(n *syntax.Node, in *known, env *vars) *known {
+	env = env.inner()
 	v := in
 	for _, step := range n.List {
 		from := v
@@ -76,7 +96,7 @@ func (a *analyzer) path(n *syntax.Node, in *known, env *binding) *known {
 			v = a.expr(step, from, env)
 		}
 		if step.Index != "" {
-			env.bind(step.Index, of(syntax.TypeNumber))
+			env.bind(step.Index, a.of(types(syntax.TypeNumber)))
 		}
 		v = a.stages(step.Stages, v, env)
 		if step.Focus != "" {
@@ -93,17 +113,7 @@ func (a *analyzer) path(n *syntax.Node, in *known, env *binding) *known {
 	return v
 }
 
-// many tells that a value may be a sequence of such values, or nothing.
-func (v *known) many() *known {
-	out := *v.maybe()
-	if out.types&types(syntax.TypeArray) == 0 {
-		out.types |= types(syntax.TypeArray)
-		out.items = v
-	}
-	return &out
-}
-
-func (a *analyzer) bare(n *syntax.Node, in *known, env *binding) *known {
+func (a *analyzer) bare(n *syntax.Node, in *known, env *vars) *known {
 	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Name:
 		return a.navigate(in, n.Text, n.Pos)
@@ -120,10 +130,10 @@ func (a *analyzer) bare(n *syntax.Node, in *known, env *binding) *known {
 	case syntax.Variable:
 		return a.variable(n, in, env)
 	case syntax.Parent:
-		if v := env.find(n.Slot.Label); v != nil {
+		if v := a.find(env, n.Slot.Label); v != nil {
 			return v
 		}
-		return of(syntax.TypeMissing)
+		return a.missing()
 	case syntax.Lambda:
 		return &known{types: types(syntax.TypeFunction), lambda: n, env: env, in: in}
 	case syntax.Regex, syntax.Partial, syntax.Transform:
@@ -154,14 +164,14 @@ func literalOf(text string) *known {
 	return constantOf(syntax.TypeNull, Null{})
 }
 
-func (a *analyzer) variable(n *syntax.Node, in *known, env *binding) *known {
+func (a *analyzer) variable(n *syntax.Node, in *known, env *vars) *known {
 	switch n.Text {
 	case "":
 		return in
 	case "$":
 		return a.root
 	}
-	if v := env.find(n.Text); v != nil {
+	if v := a.find(env, n.Text); v != nil {
 		return v
 	}
 	if fn := a.prog.lib.funcs[n.Text]; fn != nil {
@@ -169,15 +179,20 @@ func (a *analyzer) variable(n *syntax.Node, in *known, env *binding) *known {
 		if fn.volatile {
 			a.out.Deterministic = false
 		}
-		return &known{types: types(syntax.TypeFunction), function: fn}
+		v := a.funcs[fn]
+		if v == nil {
+			v = &known{types: types(syntax.TypeFunction), function: fn}
+			a.funcs[fn] = v
+		}
+		return v
 	}
 	a.use(&a.out.Variables, n.Text, n.Pos)
-	return &known{types: typeAny}
+	return a.any()
 }
 
-func (a *analyzer) block(n *syntax.Node, in *known, env *binding) *known {
-	env = &binding{outer: env, scope: true}
-	v := of(syntax.TypeMissing)
+func (a *analyzer) block(n *syntax.Node, in *known, env *vars) *known {
+	env = env.inner()
+	v := a.missing()
 	for i, e := range n.List {
 		v = a.expr(e, in, env)
 		if i < len(n.List)-1 && e.Kind != syntax.Bind {
@@ -188,13 +203,13 @@ func (a *analyzer) block(n *syntax.Node, in *known, env *binding) *known {
 }
 
 // group is an object constructor or a group-by clause.
-func (a *analyzer) group(pairs []syntax.Pair, in *known, env *binding) *known {
-	out := of(syntax.TypeObject)
+func (a *analyzer) group(pairs []syntax.Pair, in *known, env *vars) *known {
+	out := &known{types: types(syntax.TypeObject)}
 	for _, p := range pairs {
 		key := a.expr(p.Key, in, env)
 		value := a.expr(p.Value, in, env)
 		if name, ok := key.constant.(string); ok {
-			out.keys = append(out.keys, knownKey{name, value, p.Key.Pos})
+			out.keys = append(out.keys, knownKey{name, a.within(out, value), p.Key.Pos})
 			continue
 		}
 		a.consume(key)
@@ -204,45 +219,49 @@ func (a *analyzer) group(pairs []syntax.Pair, in *known, env *binding) *known {
 	return out
 }
 
-func (a *analyzer) array(n *syntax.Node, in *known, env *binding) *known {
-	out := of(syntax.TypeArray)
+func (a *analyzer) array(n *syntax.Node, in *known, env *vars) *known {
+	items := make([]*known, 0, len(n.List))
 	for _, e := range n.List {
 		v := a.expr(e, in, env)
+		items = append(items, v)
 		if v.items != nil && e.Kind != syntax.Array {
-			v = join(v, v.items)
+			items = append(items, v.items)
 		}
-		out.items = join(orNothing(out.items), v)
+	}
+	out := &known{types: types(syntax.TypeArray)}
+	if len(items) > 0 {
+		out.items = a.within(out, a.join(items...))
 	}
 	return out
 }
 
-func (a *analyzer) functionValue(n *syntax.Node, in *known, env *binding) *known {
+func (a *analyzer) functionValue(n *syntax.Node, in *known, env *vars) *known {
 	for _, e := range append([]*syntax.Node{n.Left, n.Right, n.Else}, n.List...) {
 		if e == nil || e.Kind == syntax.Placeholder {
 			continue
 		}
 		if n.Kind == syntax.Transform {
 			// What it reads is part of the copy that it will be given.
-			a.consume(a.expr(e, &known{types: typeAny}, env))
+			a.consume(a.expr(e, a.any(), env))
 		} else {
 			a.consume(a.expr(e, in, env))
 		}
 	}
-	return of(syntax.TypeFunction)
+	return a.of(types(syntax.TypeFunction))
 }
 
-func (a *analyzer) operator(n *syntax.Node, in *known, env *binding) *known {
+func (a *analyzer) operator(n *syntax.Node, in *known, env *vars) *known {
 	left := a.expr(n.Left, in, env)
 	switch n.Kind { //nolint:exhaustive // the other kinds are dealt with after it
 	case syntax.Condition:
 		a.consume(left)
 		then := a.expr(n.Right, in, env)
-		return join(then, a.expr(n.Else, in, env))
+		return a.join(then, a.expr(n.Else, in, env))
 	case syntax.Default:
 		a.consume(left)
-		return join(left, a.expr(n.Right, in, env))
+		return a.join(left, a.expr(n.Right, in, env))
 	case syntax.Coalesce:
-		return join(left, a.expr(n.Right, in, env))
+		return a.join(left, a.expr(n.Right, in, env))
 	}
 	a.consume(left)
 	if n.Right != nil {
@@ -250,13 +269,13 @@ func (a *analyzer) operator(n *syntax.Node, in *known, env *binding) *known {
 	}
 	switch n.Text {
 	case "=", "!=", "and", "or", "in":
-		return of(syntax.TypeBoolean)
+		return a.of(types(syntax.TypeBoolean))
 	case "<", "<=", ">", ">=":
-		return of(syntax.TypeBoolean | syntax.TypeMissing)
+		return a.of(types(syntax.TypeBoolean | syntax.TypeMissing))
 	case "&":
-		return of(syntax.TypeString)
+		return a.of(types(syntax.TypeString))
 	case "..":
-		return &known{types: types(syntax.TypeArray | syntax.TypeMissing | syntax.TypeNumber), items: of(syntax.TypeNumber)}
+		return &known{types: types(syntax.TypeArray | syntax.TypeMissing | syntax.TypeNumber), items: a.of(types(syntax.TypeNumber))}
 	}
-	return of(syntax.TypeNumber | syntax.TypeMissing)
+	return a.of(types(syntax.TypeNumber | syntax.TypeMissing))
 }

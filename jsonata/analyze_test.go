@@ -45,7 +45,7 @@ func TestAnalyze(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := jsonata.Analyze(program)
+			a := jsonata.Analyze(t.Context(), program)
 			var reads, functions, variables, gaps []string
 			for _, r := range a.Reads {
 				reads = append(reads, r.String())
@@ -76,7 +76,7 @@ func TestAnalyzeShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := jsonata.Analyze(program).Result
+	got := jsonata.Analyze(t.Context(), program).Result
 	want := &jsonata.Shape{Types: []string{"object"}, Keys: []jsonata.KeyShape{
 		{Key: "id", Value: &jsonata.Shape{Types: []string{"any"}, Sources: []string{"account.id"}}, Place: jsonata.Place{Offset: 4, Line: 2, Column: 3}},
 		{Key: "kind", Value: &jsonata.Shape{Types: []string{"string"}, Constant: "x"}, Place: jsonata.Place{Offset: 24, Line: 3, Column: 3}},

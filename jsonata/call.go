@@ -182,6 +182,11 @@ func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Val
 		}
 		return ev.invoke(fn.target, args, in, f)
 	}
+	for _, arg := range args {
+		if err := ev.read(arg); err != nil {
+			return nil, err
+		}
+	}
 	c := ev.newCall()
 	c.Args, c.Input, c.frame = args, in, f
 	v, err := fn.call(c)
@@ -189,7 +194,7 @@ func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Val
 		return nil, hostError(err)
 	}
 	ev.releaseCall(c)
-	return v, nil
+	return v, ev.read(v)
 }
 
 func (ev *evaluator) invokeLambda(fn *Function, args []Value) (Value, error) {

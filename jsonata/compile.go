@@ -1,6 +1,7 @@
 package jsonata
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
@@ -21,6 +22,9 @@ type compiler struct {
 	// those of the caller.
 	dynamic *scope
 	vars    []*variable
+	work    int // steps of finding variables
+	nodes   int // that were compiled
+	pattern int // bytes of regular expressions so far
 	// closures counts the expressions that keep the frame they are evaluated in.
 	closures int
 }
@@ -35,7 +39,7 @@ func (l *Library) compile(src string, dynamic bool) (*Program, error) {
 	if dynamic {
 		c.dynamic = c.scope
 	}
-	p := &Program{src: src, lib: l, tree: tree, scope: c.scope, pathsOnly: readsPathsOnly(tree)}
+	p := &Program{src: src, lib: l, scope: c.scope, pathsOnly: readsPathsOnly(tree)}
 	if p.body, err = c.expr(tree); err != nil {
 		return nil, syntaxError(src, err)
 	}
@@ -43,9 +47,27 @@ func (l *Library) compile(src string, dynamic bool) (*Program, error) {
 		panic("jsonata: a variable of an $eval was resolved too early")
 	}
 	for _, v := range c.vars {
-		v.resolve()
+		if err := c.resolve(v); err != nil {
+			return nil, syntaxError(src, err)
+		}
 	}
+	const perNode, perPattern = 400, 200
+	p.size = len(src) + perNode*c.nodes + perPattern*c.pattern
 	return p, nil
+}
+
+// Bounds of one compilation. Variables are looked for in each scope around them, and each use of one keeps where it may be.
+const (
+	maxResolving = 2_000_000
+	maxPatterns  = 1 << 14 // a byte of a pattern may become some hundred bytes
+)
+
+// spend takes n of the steps that finding variables may take.
+func (c *compiler) spend(n, pos int) error {
+	if c.work += n; c.work > maxResolving {
+		return &syntax.Error{Code: CodeSize, Pos: pos, Token: strconv.Itoa(maxResolving) + " steps to the variables of the scopes around others"}
+	}
+	return nil
 }
 
 func (c *compiler) exprs(nodes []*syntax.Node) ([]expr, error) {
@@ -65,6 +87,7 @@ func (c *compiler) expr(n *syntax.Node) (expr, error) {
 	if n == nil {
 		return nil, nil
 	}
+	c.nodes++
 	if n.Kind == syntax.Path {
 		return c.path(n)
 	}
@@ -143,6 +166,9 @@ func (c *compiler) bare(n *syntax.Node) (expr, error) {
 // operation compiles the nodes whose parts are Left, Right and Else or a list of
 // arguments.
 func (c *compiler) operation(n *syntax.Node) (expr, error) {
+	if n.Kind == syntax.Binary && n.Text == "&" {
+		return c.concat(n) // it compiles the whole chain, which must happen once
+	}
 	left, err := c.expr(n.Left)
 	if err != nil {
 		return nil, err
@@ -152,9 +178,6 @@ func (c *compiler) operation(n *syntax.Node) (expr, error) {
 	}
 	if n.Kind == syntax.Transform {
 		return c.transform(n, left)
-	}
-	if n.Kind == syntax.Binary && n.Text == "&" {
-		return c.concat(n)
 	}
 	right, err := c.expr(n.Right)
 	if err != nil {

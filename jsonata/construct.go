@@ -192,6 +192,9 @@ func (x *group) collect(ev *evaluator, items []Value, scoped func(Value) (*frame
 			if reserved(key) {
 				return nil, at(newError("D1013", key), x.pos, "{")
 			}
+			if err := ev.compared(key); err != nil {
+				return nil, err
+			}
 			found := groups.get(key)
 			if found == nil {
 				groups.set(key, &gathered{data: item, pair: i})

@@ -18,7 +18,7 @@ func (ev *evaluator) equal(l, r Value, depth int) (bool, error) {
 		}
 		return ev.equalObjects(l, m, depth)
 	}
-	return identical(l, r), nil
+	return identical(l, r), ev.compared(l)
 }
 
 func (ev *evaluator) equalArrays(l, r *Array, depth int) (bool, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
-// Codes of limit errors. D1011, D1012 and D2015 are JSONata's; the L codes are
+// Codes of limit errors, all but CodeSize of an evaluation. D1011, D1012 and D2015 are JSONata's; the L codes are
 // this package's.
 const (
 	CodeDepth     = "D1011" // evaluation or source nests too deep
@@ -19,6 +19,7 @@ const (
 	CodeSteps     = "L1001" // Limits.Steps are used up
 	CodeOutput    = "L1002" // a value outgrew Limits.Output
 	CodeCancelled = "L1003" // the context ended
+	CodeSize      = "L1004" // the source is longer, or has more parts, than may be compiled
 )
 
 // CodeHost is the code of an error that a host function returned.
@@ -59,10 +60,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // IsLimit tells whether the evaluation was stopped by one of its [Limits] or by
-// its context.
+// its context, or the source is too large to be compiled.
 func (e *Error) IsLimit() bool {
 	switch e.Code {
-	case CodeDepth, CodeTimeout, CodeSequence, CodeSteps, CodeOutput, CodeCancelled:
+	case CodeDepth, CodeTimeout, CodeSequence, CodeSteps, CodeOutput, CodeCancelled, CodeSize:
 		return true
 	}
 	return false

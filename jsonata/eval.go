@@ -73,6 +73,51 @@ func (ev *evaluator) step(n int) error {
 	return nil
 }
 
+// Bytes of text that take about the time of a step: to read once, with some work on each character, and to compare with
+// others, or to hash.
+const (
+	bytesPerStep    = 256
+	comparedPerStep = 1024
+)
+
+// read takes steps for a text, or for the members of a value, that is about to be read.
+func (ev *evaluator) read(v Value) error {
+	const itemsPerStep = 16
+	switch v := v.(type) {
+	case string:
+		if len(v) >= bytesPerStep {
+			return ev.step(len(v) / bytesPerStep)
+		}
+	case *Array:
+		return ev.watch(v.Len() / itemsPerStep)
+	case *Object:
+		return ev.watch(len(v.members) / itemsPerStep)
+	}
+	return nil
+}
+
+// compared takes steps for a text that is compared or hashed as a whole.
+func (ev *evaluator) compared(v Value) error {
+	if s, ok := v.(string); ok && len(s) >= comparedPerStep {
+		return ev.step(len(s) / comparedPerStep)
+	}
+	return nil
+}
+
+// watch looks at the clock and the context n steps sooner, without taking steps: the function that is called may look at
+// few of the items, and takes steps for those itself.
+func (ev *evaluator) watch(n int) error {
+	if n == 0 {
+		return nil
+	}
+	ev.steps -= n
+	ev.reserve += n
+	if ev.steps < 0 {
+		return ev.check()
+	}
+	return nil
+}
+
 func (ev *evaluator) check() error {
 	if ev.depth > ev.limits.Depth {
 		return newError(CodeDepth, ev.limits.Depth)

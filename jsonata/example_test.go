@@ -89,7 +89,7 @@ func ExampleAnalyze() {
 		fmt.Println(err)
 		return
 	}
-	for _, read := range jsonata.Analyze(program).Reads {
+	for _, read := range jsonata.Analyze(context.Background(), program).Reads {
 		fmt.Println(read, read.Place.Column)
 	}
 	// Output:

@@ -78,6 +78,9 @@ func fnDistinct(c *Call) (Value, error) {
 	for _, v := range items {
 		switch v.(type) {
 		case string, float64, bool, Null:
+			if err := c.ev.compared(v); err != nil {
+				return nil, err
+			}
 			if !seen[v] {
 				seen[v] = true
 				out.items = append(out.items, v)
@@ -141,7 +144,10 @@ func comparator(c *Call, items []Value) (func(a, b Value) (bool, error), error) 
 	}
 	switch {
 	case texts:
-		return func(a, b Value) (bool, error) { return compareStrings(a.(string), b.(string)) > 0, nil }, nil
+		return func(a, b Value) (bool, error) {
+			order, err := c.ev.compareTexts(a.(string), b.(string))
+			return order > 0, err
+		}, nil
 	case numeric:
 		return func(a, b Value) (bool, error) { return a.(float64) > b.(float64), nil }, nil
 	}

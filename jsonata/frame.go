@@ -161,16 +161,24 @@ func (x *variable) global(ev *evaluator) Value {
 }
 
 // resolve finds out where the variable can be.
-func (x *variable) resolve() {
+func (c *compiler) resolve(x *variable) error {
+	const perRef = 10 // it is memory, too
 	up := 0
 	for s := x.scope; s != nil; s = s.parent {
+		if err := c.spend(1, x.pos); err != nil {
+			return err
+		}
 		if i := s.slot(x.name); i >= 0 {
 			x.refs = append(x.refs, slotRef{up, i})
+			if err := c.spend(perRef, x.pos); err != nil {
+				return err
+			}
 		}
 		if s.framed() {
 			up++
 		}
 	}
+	return nil
 }
 
 // bindExpr sets a variable of the innermost scope.

@@ -31,7 +31,7 @@ func FuzzParse(f *testing.F) {
 			checkError(t, src, err)
 			return
 		}
-		jsonata.Analyze(program)
+		jsonata.Analyze(t.Context(), program)
 	})
 }
 

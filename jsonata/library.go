@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -82,3 +83,6 @@ func NewLibrary(base *Library, fns ...Func) (*Library, error) {
 	}
 	return lib, nil
 }
+
+// Names lists the functions of the library, sorted.
+func (l *Library) Names() []string { return slices.Sorted(maps.Keys(l.funcs)) }

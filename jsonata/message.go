@@ -195,6 +195,8 @@ func valueMessage(code string) string {
 		return "built values larger than the limit of %v bytes"
 	case CodeCancelled:
 		return "stopped: %v"
+	case CodeSize:
+		return "the expression is too large: it has more than %t"
 	case "D3001":
 		return "an infinite number cannot become a text"
 	case "D3010":

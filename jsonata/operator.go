@@ -57,7 +57,7 @@ func (x *equality) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	}
 	if s, ok := l.(string); ok {
 		t, ok := r.(string)
-		return (ok && s == t) != x.negated, nil
+		return (ok && s == t) != x.negated, ev.compared(l)
 	}
 	same, err := ev.equal(l, r, 0)
 	return same != x.negated, err
@@ -82,8 +82,8 @@ func (x *comparison) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	}
 	if s, ok := l.(string); ok {
 		if t, ok := r.(string); ok {
-			c := compareStrings(s, t)
-			return x.holds(c < 0, c == 0, c > 0), nil
+			c, err := ev.compareTexts(s, t)
+			return x.holds(c < 0, c == 0, c > 0), err
 		}
 	} else if m, ok := r.(float64); ok {
 		n := l.(float64)
@@ -157,6 +157,9 @@ func (x *inclusion) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	for i := range a.Len() {
 		if identical(l, a.At(i)) {
 			return true, nil
+		}
+		if err := ev.compared(l); err != nil {
+			return nil, err
 		}
 	}
 	return false, nil

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
 // Program is a compiled expression. It is immutable and may be evaluated by many
@@ -14,11 +12,11 @@ import (
 type Program struct {
 	src   string
 	lib   *Library
-	tree  *syntax.Node
 	body  expr
 	scope *scope
 	pool  sync.Pool
 
+	size      int  // roughly, in bytes of memory
 	pathsOnly bool // can work on a document that is not decoded
 }
 
@@ -50,6 +48,9 @@ func (l *Library) Compile(src string) (*Program, error) { return l.compile(src, 
 
 // String returns the source of the program.
 func (p *Program) String() string { return p.src }
+
+// Size returns roughly how many bytes of memory the program takes.
+func (p *Program) Size() int { return p.size }
 
 // Eval evaluates the program. The error is an [*Error], and it may wrap the error
 // of a host function or of the context.

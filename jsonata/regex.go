@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/millrace/millrace/jsonata/internal/jsregexp"
 	"github.com/millrace/millrace/jsonata/internal/syntax"
@@ -15,6 +16,9 @@ type regex struct {
 }
 
 func (c *compiler) regex(n *syntax.Node) (expr, error) {
+	if c.pattern += len(n.Text); c.pattern > maxPatterns {
+		return nil, &syntax.Error{Code: CodeSize, Pos: n.Pos, Token: strconv.Itoa(maxPatterns) + " bytes of regular expressions"}
+	}
 	re, err := jsregexp.Compile(n.Text, n.Flags)
 	if err != nil {
 		return nil, &syntax.Error{Code: "S0303", Pos: n.Pos, Token: n.Text, Value: err.Error()}

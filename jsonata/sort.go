@@ -79,7 +79,7 @@ func (x *sortExpr) after(ev *evaluator, a, b *sortItem) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		c, err := x.compare(k, l)
+		c, err := x.compare(ev, k, l)
 		if err != nil {
 			return false, at(err, x.pos, "^")
 		}
@@ -107,7 +107,7 @@ func (x *sortExpr) key(ev *evaluator, it *sortItem, term int) (Value, error) {
 }
 
 // compare orders two keys. Undefined comes last.
-func (x *sortExpr) compare(k, l Value) (int, error) {
+func (x *sortExpr) compare(ev *evaluator, k, l Value) (int, error) {
 	switch {
 	case k == nil && l == nil:
 		return 0, nil
@@ -125,7 +125,7 @@ func (x *sortExpr) compare(k, l Value) (int, error) {
 	}
 	if s, ok := k.(string); ok {
 		if t, ok := l.(string); ok {
-			return compareStrings(s, t), nil
+			return ev.compareTexts(s, t)
 		}
 	} else if m, ok := l.(float64); ok {
 		switch n := k.(float64); {

@@ -73,6 +73,17 @@ func joinUnits(texts []string) string {
 	return string(buf)
 }
 
+// compareTexts is compareStrings within the budget.
+func (ev *evaluator) compareTexts(s, t string) (int, error) {
+	const perStep = 64
+	if n := min(len(s), len(t)); n >= perStep {
+		if err := ev.step(n / perStep); err != nil {
+			return 0, err
+		}
+	}
+	return compareStrings(s, t), nil
+}
+
 // compareStrings compares by UTF-16 code units, as JavaScript does.
 func compareStrings(s, t string) int {
 	n := min(len(s), len(t))

@@ -41,7 +41,9 @@ func (c *compiler) tuplePath(n *syntax.Node, x *pathExpr, from int) error {
 			if sn.Ancestor != nil {
 				s.tuple.ancestor = sc.declare(sn.Ancestor.Label)
 			}
-			declareInner(sc, sn)
+			if err := c.declareInner(sc, sn); err != nil {
+				return err
+			}
 			if err := c.step(s, sn); err != nil {
 				return err
 			}
@@ -55,26 +57,34 @@ func (c *compiler) tuplePath(n *syntax.Node, x *pathExpr, from int) error {
 }
 
 // declareInner declares the variables that a step passes on from paths inside.
-func declareInner(sc *scope, n *syntax.Node) {
+func (c *compiler) declareInner(sc *scope, n *syntax.Node) error {
 	if !n.Tuple || n.Kind != syntax.Block && n.Kind != syntax.Path {
-		return
+		return nil
 	}
-	for _, c := range n.List {
-		for _, name := range []string{c.Focus, c.Index} {
+	for _, step := range n.List {
+		before := len(sc.names)
+		for _, name := range []string{step.Focus, step.Index} {
 			if name != "" {
 				sc.declare(name)
 			}
 		}
-		for _, st := range c.Stages {
+		for _, st := range step.Stages {
 			if st.Index != "" {
 				sc.declare(st.Index)
 			}
 		}
-		if c.Ancestor != nil {
-			sc.declare(c.Ancestor.Label)
+		if step.Ancestor != nil {
+			sc.declare(step.Ancestor.Label)
 		}
-		declareInner(sc, c)
+		const perName = 20 // it is memory, too
+		if err := c.spend(1+len(step.Stages)+perName*(len(sc.names)-before), step.Pos); err != nil {
+			return err
+		}
+		if err := c.declareInner(sc, step); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // frame returns a frame with the variables of the tuple.

@@ -122,12 +122,12 @@ type jsonataCheckCmd struct {
 }
 
 // Run prints what the expression reads and uses; an expression that cannot be compiled prints where and why.
-func (c *jsonataCheckCmd) Run(s *streams) error {
+func (c *jsonataCheckCmd) Run(ctx context.Context, s *streams) error {
 	program, err := c.library().Compile(c.Expression)
 	if err != nil {
 		return explain(s, c.Expression, err)
 	}
-	a := jsonata.Analyze(program)
+	a := jsonata.Analyze(ctx, program)
 	line := func(name string, values []string) {
 		if len(values) > 0 {
 			_, _ = fmt.Fprintf(s.out, "%-14s %s\n", name, strings.Join(values, ", "))
@@ -148,6 +148,9 @@ func (c *jsonataCheckCmd) Run(s *streams) error {
 	}
 	line("reads", reads)
 	line("not knowable", gaps)
+	if a.Incomplete != "" {
+		line("not analysed", []string{"further: " + a.Incomplete})
+	}
 	line("functions", functions)
 	line("needs", variables)
 	line("yields", a.Result.Types)

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// Bounds of the cache of compiled programs. A program takes a few times the space of its source.
+// Bounds of the cache of compiled programs. A program may take some hundred times the space of its source.
 const (
 	maxCachedPrograms = 4096
-	maxCachedSource   = 8 << 20
+	maxCachedMemory   = 48 << 20 // bytes, roughly
 )
 
 // programCache keeps the programs that were used last. Sources that do not compile are not kept: they are
@@ -17,7 +17,7 @@ type programCache struct {
 	mu       sync.Mutex
 	order    *linked.List // of *Program, the one used last in front
 	bySource map[string]*linked.Element
-	size     int // bytes of source
+	size     int // bytes of memory, roughly
 }
 
 func newProgramCache() *programCache {
@@ -52,14 +52,14 @@ func (c *programCache) find(src string) *Program {
 func (c *programCache) add(src string, p *Program) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bySource[src] != nil || len(src) > maxCachedSource/16 {
+	if c.bySource[src] != nil || p.program.Size() > maxCachedMemory/4 {
 		return
 	}
 	c.bySource[src] = c.order.PushFront(p)
-	c.size += len(src)
-	for c.order.Len() > maxCachedPrograms || c.size > maxCachedSource {
+	c.size += p.program.Size()
+	for c.order.Len() > maxCachedPrograms || c.size > maxCachedMemory {
 		oldest := c.order.Remove(c.order.Back()).(*Program)
 		delete(c.bySource, oldest.String())
-		c.size -= len(oldest.String())
+		c.size -= oldest.program.Size()
 	}
 }

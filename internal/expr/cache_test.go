@@ -15,14 +15,15 @@ func TestProgramCacheIsBounded(t *testing.T) {
 			return &Program{program: program}, err
 		}
 	}
-	for i := range 3 * maxCachedSource / (1 << 18) {
-		src := strings.Repeat(" ", 1<<18) + string(rune('a'+i%26)) + strings.Repeat("b", i)
+	for i := range 30 {
+		src := strings.Repeat("a+", 1_900) + strings.Repeat("b", i+1)
+		src = "[" + src + "," + src + "]"
 		if _, err := c.get(src, compile(src)); err != nil {
 			t.Fatal(err)
 		}
-		if c.size > maxCachedSource || c.order.Len() != len(c.bySource) {
+		if c.size > maxCachedMemory || c.order.Len() != len(c.bySource) {
 			t.Fatalf("after %d programs: got %d bytes in %d entries (%d indexed), want at most %d bytes",
-				i+1, c.size, c.order.Len(), len(c.bySource), maxCachedSource)
+				i+1, c.size, c.order.Len(), len(c.bySource), maxCachedMemory)
 		}
 	}
 	first, err := c.get("1", compile("1"))

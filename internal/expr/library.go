@@ -34,8 +34,27 @@ func Compile(src string) (*Program, error) {
 // String returns the source.
 func (p *Program) String() string { return p.program.String() }
 
-// Analyze tells what the program reads and what its result looks like, as far as that can be known without running it.
-func (p *Program) Analyze() *jsonata.Analysis { return jsonata.Analyze(p.program) }
+// Analyzer tells what the programs of a document read, as far as that can be known without running them. All programs of
+// one analyzer together take no more than 50 ms and 16 MiB.
+type Analyzer struct {
+	analyzer *jsonata.Analyzer
+}
+
+// NewAnalyzer returns an analyzer for what is being saved. Its time begins now.
+func NewAnalyzer(ctx context.Context) *Analyzer { return &Analyzer{jsonata.NewAnalyzer(ctx)} }
+
+// Analyze inspects a program. The result says so if there was no time to look at all of it.
+func (a *Analyzer) Analyze(p *Program) *jsonata.Analysis { return a.analyzer.Analyze(p.program) }
+
+// Spend takes n steps for what the caller does with the analyses, and tells whether it may go on.
+func (a *Analyzer) Spend(n int) bool { return a.analyzer.Spend(n) }
+
+// MaxDocument is how much memory the expressions of one document, a workflow or a sync job, may take when they are
+// compiled, by [Program.Size].
+const MaxDocument = 16 << 20
+
+// Size returns roughly how many bytes of memory the program takes.
+func (p *Program) Size() int { return p.program.Size() }
 
 // Eval evaluates the program with scope as its document. An error is an [*Error] with the place in the source; its
 // IsLimit method tells whether a limit or the context stopped the evaluation.

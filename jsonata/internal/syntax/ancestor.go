@@ -16,12 +16,22 @@ func (pr *processor) newSlot() *Slot {
 	return s
 }
 
+// search counts n steps of the search.
+func (pr *processor) search(n int, pos int) error {
+	if pr.searched += n; pr.searched > maxSearch {
+		return tooLarge(maxSearch, "steps to the parents that % means", pos)
+	}
+	return nil
+}
+
 // adoptParents makes the unresolved slots of a part those of the whole.
-func (n *Node) adoptParents(part *Node) {
+func (pr *processor) adoptParents(n, part *Node) error {
+	const perSlot = 8 // it is memory, too
 	n.seeking = append(n.seeking, part.seeking...)
 	if part.Kind == Parent {
 		n.seeking = append(n.seeking, part.Slot)
 	}
+	return pr.search(perSlot*len(part.seeking), part.Pos)
 }
 
 // resolve attaches the slots of the last step of a path to earlier steps. Those
@@ -40,12 +50,15 @@ func (pr *processor) resolve(path *Node) error {
 			}
 			step := path.List[i]
 			i--
+			if err := pr.search(1, last.Pos); err != nil {
+				return err
+			}
 			// Of several steps in a row that bind their item, only the first one moves.
 			for i >= 0 && step.Focus != "" && path.List[i].Focus != "" {
 				step = path.List[i]
 				i--
 			}
-			if err := step.seek(slot); err != nil {
+			if err := pr.seek(step, slot); err != nil {
 				return err
 			}
 		}
@@ -55,7 +68,10 @@ func (pr *processor) resolve(path *Node) error {
 
 // seek goes one step towards the item the slot means. At its end the step binds
 // its own item for the slot.
-func (n *Node) seek(slot *Slot) error {
+func (pr *processor) seek(n *Node, slot *Slot) error {
+	if err := pr.search(1, n.Pos); err != nil {
+		return err
+	}
 	switch n.Kind { //nolint:exhaustive // the default is for all other kinds
 	case Name, Wildcard:
 		slot.level--
@@ -70,12 +86,12 @@ func (n *Node) seek(slot *Slot) error {
 	case Block:
 		if len(n.List) > 0 {
 			n.Tuple = true
-			return n.List[len(n.List)-1].seek(slot)
+			return pr.seek(n.List[len(n.List)-1], slot)
 		}
 	case Path:
 		n.Tuple = true
 		for _, step := range slices.Backward(n.List) {
-			if err := step.seek(slot); err != nil {
+			if err := pr.seek(step, slot); err != nil {
 				return err
 			}
 			if slot.level <= 0 {

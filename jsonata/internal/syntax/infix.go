@@ -5,7 +5,10 @@ import "strings"
 // infix parses what follows the operator tok, whose left side is left.
 func (p *parser) infix(tok token, left *Node) (*Node, error) {
 	n := &Node{Kind: Binary, Pos: tok.pos, Text: tok.text, Left: left}
-	var err error
+	err := p.node(tok.pos)
+	if err != nil {
+		return nil, err
+	}
 	switch tok.text {
 	case "(":
 		return p.call(n)
@@ -51,6 +54,9 @@ func (p *parser) call(n *Node) (*Node, error) {
 		if p.tok.is("?") {
 			n.Kind = Partial
 			n.List = append(n.List, &Node{Kind: Placeholder, Pos: p.tok.pos, Text: "?"})
+			if err := p.node(p.tok.pos); err != nil {
+				return err
+			}
 			return p.advance("?", false)
 		}
 		arg, err := p.expression(0)

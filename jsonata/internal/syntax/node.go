@@ -51,7 +51,15 @@ const (
 
 // Node is a node of the tree. Which fields mean something depends on Kind.
 type Node struct {
-	Kind  Kind
+	Kind          Kind
+	KeepArray     bool // written with []
+	KeepSingleton bool // a path with a step written with []
+	Cons          bool // an array constructor that its path must not flatten
+	TailCall      bool // a call in tail position of a lambda
+	// Tuple marks a step after which the path carries variable bindings along with
+	// each item, and a path whose bindings are used outside of it.
+	Tuple bool
+
 	Pos   int // byte offset in the source
 	Text  string
 	Flags string
@@ -70,14 +78,6 @@ type Node struct {
 	Stages     []Stage
 	Group      *Group
 
-	KeepArray     bool // written with []
-	KeepSingleton bool // a path with a step written with []
-	Cons          bool // an array constructor that its path must not flatten
-	TailCall      bool // a call in tail position of a lambda
-
-	// Tuple marks a step after which the path carries variable bindings along with
-	// each item, and a path whose bindings are used outside of it.
-	Tuple    bool
 	Focus    string // @$focus
 	Index    string // #$index
 	Ancestor *Slot  // the binding for the item this step was evaluated on

@@ -1,14 +1,37 @@
 package syntax
 
+import "strconv"
+
 // MaxNesting is how deep the tree of an expression may be. It keeps the passes
 // over it, which are recursive, away from the end of the stack.
 const MaxNesting = 2000
 
-// CodeDepth is the code of an expression that nests too deep.
-const CodeDepth = "D1011"
+// MaxSource is how long a source may be, in bytes.
+const MaxSource = 256 << 10
+
+// MaxNodes is how many nodes the tree of an expression may have. A node and what it is compiled to take up to a kilobyte
+// and a microsecond.
+const MaxNodes = 16_000
+
+// maxSearch bounds the search for the steps that parent operators mean, which may pass by each step for each operator.
+const maxSearch = 500_000
+
+// Codes of expressions that nest too deep or are too large.
+const (
+	CodeDepth = "D1011"
+	CodeSize  = "L1004"
+)
+
+// tooLarge returns the error about an expression with more of something than it may have.
+func tooLarge(limit int, of string, pos int) error {
+	return &Error{Code: CodeSize, Pos: pos, Token: strconv.Itoa(limit) + " " + of}
+}
 
 // Parse returns the tree of an expression.
 func Parse(src string) (*Node, error) {
+	if len(src) > MaxSource {
+		return nil, tooLarge(MaxSource, "bytes", MaxSource)
+	}
 	p := &parser{lex: lexer{src: src}}
 	if err := p.advance("", false); err != nil {
 		return nil, err
@@ -36,6 +59,15 @@ type parser struct {
 	lex   lexer
 	tok   token // the token that comes next
 	depth int
+	nodes int // so far
+}
+
+// node counts a node of the tree that stands at pos.
+func (p *parser) node(pos int) error {
+	if p.nodes++; p.nodes > MaxNodes {
+		return tooLarge(MaxNodes, "parts", pos)
+	}
+	return nil
 }
 
 // power is how strongly an operator binds what is left of it.
@@ -101,6 +133,9 @@ func (p *parser) expression(power int) (*Node, error) {
 		return nil, p.unexpected(CodeDepth, "")
 	}
 	tok := p.tok
+	if err := p.node(tok.pos); err != nil {
+		return nil, err
+	}
 	if err := p.advance("", true); err != nil {
 		return nil, err
 	}
@@ -133,6 +168,7 @@ func (p *parser) prefix(tok token) (*Node, error) {
 		n.Kind = opEnd
 	case tokName:
 		n.Kind = Name
+		return n, p.node(n.Pos) // it becomes a path of one step, which is a node as well
 	case tokVariable:
 		n.Kind = Variable
 	case tokString:

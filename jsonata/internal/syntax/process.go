@@ -3,7 +3,8 @@ package syntax
 // processor does the second stage. It works on the nodes of the first stage in
 // place, each of which it visits once.
 type processor struct {
-	labels int
+	labels   int
+	searched int
 }
 
 func (pr *processor) process(n *Node) (*Node, error) {
@@ -77,7 +78,9 @@ func (pr *processor) compound(n *Node) error {
 	for _, part := range parts {
 		if c := *part; c != nil {
 			if part != &n.Left || n.Kind != Call && n.Kind != Partial {
-				n.adoptParents(c)
+				if err := pr.adoptParents(n, c); err != nil {
+					return err
+				}
 			}
 			if n.Kind == Block && (c.Cons || c.Kind == Path && c.List[0].Cons) {
 				n.Cons = true
@@ -112,8 +115,7 @@ func (pr *processor) negate(n *Node) (*Node, error) {
 		return e, nil
 	}
 	n.Left = e
-	n.adoptParents(e)
-	return n, nil
+	return n, pr.adoptParents(n, e)
 }
 
 // dot joins both sides of the map operator to one path.
@@ -179,11 +181,13 @@ func (pr *processor) filter(n *Node) (*Node, error) {
 		for _, slot := range predicate.seeking {
 			if slot.level != 1 {
 				slot.level--
-			} else if err := step.seek(slot); err != nil {
+			} else if err := pr.seek(step, slot); err != nil {
 				return nil, err
 			}
 		}
-		step.adoptParents(predicate)
+		if err := pr.adoptParents(step, predicate); err != nil {
+			return nil, err
+		}
 	}
 	stage := Stage{Filter: n.Right}
 	if out.Kind == Path {
@@ -224,7 +228,9 @@ func (pr *processor) order(n *Node) (*Node, error) {
 		if err := pr.children(&step.Terms[i].Expr); err != nil {
 			return nil, err
 		}
-		step.adoptParents(step.Terms[i].Expr)
+		if err := pr.adoptParents(step, step.Terms[i].Expr); err != nil {
+			return nil, err
+		}
 	}
 	out.List = append(out.List, step)
 	return out, pr.resolve(out)
