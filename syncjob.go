@@ -17,6 +17,7 @@ type SyncJob struct {
 	Resources             json.RawMessage `json:"resources"` // array: legacy list or node graph
 	CreatedAt             Time            `json:"created_at"`
 	UpdatedAt             Time            `json:"updated_at"`
+	Warnings              []Failure       `json:"-"` // what was probably not meant when it was saved
 }
 
 // ErrorHandling says what a failed request does to a sync job run.

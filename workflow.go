@@ -19,6 +19,7 @@ type Workflow struct {
 	Version       int64          `json:"version"`
 	CreatedAt     Time           `json:"created_at"`
 	UpdatedAt     Time           `json:"updated_at"`
+	Warnings      []Failure      `json:"-"` // what was probably not meant when it was saved
 }
 
 // WorkflowConfig is the part of a workflow that decides and acts.

@@ -66,7 +66,7 @@ type Config struct {
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
 	CheckResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
 	// WarnResources finds what is probably not meant in resources that are not wrong. Nil: nothing.
-	WarnResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
+	WarnResources func(ctx context.Context, resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
 	// CheckIntegrationConfig finds what is wrong with an integration's config. Nil: nothing.
 	CheckIntegrationConfig func(config json.RawMessage) error
 	// Ready says why the server cannot do its work. Nil: only the database is asked.

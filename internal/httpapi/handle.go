@@ -133,6 +133,23 @@ func (n *noun[ID, T, V]) update(ctx context.Context, fn func(tx *store.Tx) (*T, 
 	return out, err
 }
 
+// foresee returns what a change would make of a row. Its expressions are analysed before the transaction that stores it,
+// so that nothing else waits for that.
+func (n *noun[ID, T, V]) foresee(ctx context.Context, change func(tx *store.Tx) (*T, error)) (*T, error) {
+	var row *T
+	err := n.api.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		row, err = change(tx)
+		return err
+	})
+	return row, err
+}
+
+// notAnalysed is the warning about a row that became another one between its analysis and the transaction.
+func notAnalysed() []millrace.Failure {
+	return []millrace.Failure{{Message: "not analysed, because another request changed it at the same time; save it again to see its warnings"}}
+}
+
 func (n *noun[ID, T, V]) reply(ctx context.Context, tx *store.Tx, row *T) (*reply[V], error) {
 	shown, err := n.show(ctx, tx, []T{*row})
 	if err != nil {

@@ -30,13 +30,20 @@ func (a *api) syncJobs() syncJobs {
 	}}
 }
 
-// warned adds the warnings to an answer.
+// warned adds the warnings to an answer: those of when the job was saved, since a read analyses nothing.
 func (n syncJobs) warned(out *reply[syncJobView], err error) (*reply[syncJobView], error) {
-	if err == nil && n.api.cfg.WarnResources != nil {
-		v := out.Body.SyncJob
-		out.Body.Warnings = n.api.cfg.WarnResources(v.Resources, v.DefaultRuntimeVersion, v.ArgsSchema)
+	if err == nil {
+		out.Body.Warnings = out.Body.SyncJob.Warnings
 	}
 	return out, err
+}
+
+// warnings finds what is probably not meant in a job that is about to be saved.
+func (n syncJobs) warnings(ctx context.Context, v *millrace.SyncJob) []millrace.Failure {
+	if n.api.cfg.WarnResources == nil {
+		return nil
+	}
+	return n.api.cfg.WarnResources(ctx, v.Resources, v.DefaultRuntimeVersion, v.ArgsSchema)
 }
 
 func (n syncJobs) get(ctx context.Context, in *getIn[millrace.SyncJobID]) (*reply[syncJobView], error) {
@@ -165,6 +172,7 @@ func (n syncJobs) create(ctx context.Context, in *createIn[syncJobBody]) (*reply
 		ArgsSchema: json.RawMessage("{}"), Resources: json.RawMessage("[]"),
 	}
 	b.apply(v)
+	v.Warnings = n.warnings(ctx, v)
 	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) { return v, tx.InsertSyncJob(ctx, v) }))
 }
 
@@ -184,15 +192,39 @@ func (b *syncJobPatch) validate(a *api, _ json.RawMessage) []millrace.Failure {
 
 func (n syncJobs) patch(ctx context.Context, in *patchIn[millrace.SyncJobID, syncJobPatch]) (*reply[syncJobView], error) {
 	b := in.Data
-	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
+	changed := func(tx *store.Tx) (*millrace.SyncJob, error) {
 		v, err := tx.SyncJob(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		b.apply(v)
+		return v, nil
+	}
+	checked := func(v *millrace.SyncJob) error {
 		if !b.whole() && (b.Resources.Sent || b.DefaultRuntimeVersion.Sent) {
 			if failures := checkResources(n.api, v.Resources, v.DefaultRuntimeVersion, v.ArgsSchema); len(failures) > 0 {
-				return nil, millrace.InvalidAll(failures)
+				return millrace.InvalidAll(failures)
+			}
+		}
+		return nil
+	}
+	before, err := n.foresee(ctx, changed)
+	if err != nil {
+		return nil, err
+	}
+	if err := checked(before); err != nil {
+		return nil, err
+	}
+	warnings := n.warnings(ctx, before)
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
+		v, err := changed(tx)
+		if err != nil {
+			return nil, err
+		}
+		if v.Warnings = warnings; v.UpdatedAt != before.UpdatedAt {
+			v.Warnings = notAnalysed()
+			if err := checked(v); err != nil {
+				return nil, err
 			}
 		}
 		return v, tx.UpdateSyncJob(ctx, v)

@@ -23,10 +23,10 @@ func (a *api) workflows() workflows {
 	}}
 }
 
-// warned adds the warnings to an answer.
+// warned adds the warnings to an answer: those of when the workflow was saved, since a read analyses nothing.
 func (n workflows) warned(out *reply[workflowView], err error) (*reply[workflowView], error) {
 	if err == nil {
-		out.Body.Warnings = warnWorkflow(&out.Body.Workflow)
+		out.Body.Warnings = out.Body.Workflow.Warnings
 	}
 	return out, err
 }
@@ -131,6 +131,7 @@ func (n workflows) create(ctx context.Context, in *createIn[workflowBody]) (*rep
 	v := &millrace.Workflow{ID: millrace.WorkflowID(b.ID), EnvironmentID: in.Environment, TriggerName: b.TriggerName}
 	v.Event, _ = millrace.CanonicalTrigger(b.TriggerName) // known: validate has looked
 	b.apply(v)
+	v.Warnings = warnWorkflow(ctx, v)
 	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) { return v, tx.InsertWorkflow(ctx, v) }))
 }
 
@@ -150,7 +151,7 @@ func (b *workflowPatch) validate(*api, json.RawMessage) []millrace.Failure {
 
 func (n workflows) patch(ctx context.Context, in *patchIn[millrace.WorkflowID, workflowPatch]) (*reply[workflowView], error) {
 	b := in.Data
-	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) {
+	changed := func(tx *store.Tx) (*millrace.Workflow, error) {
 		v, err := tx.Workflow(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
@@ -160,6 +161,21 @@ func (n workflows) patch(ctx context.Context, in *patchIn[millrace.WorkflowID, w
 			v.Event, _ = millrace.CanonicalTrigger(v.TriggerName)
 		}
 		b.apply(v)
+		return v, nil
+	}
+	before, err := n.foresee(ctx, changed)
+	if err != nil {
+		return nil, err
+	}
+	warnings := warnWorkflow(ctx, before)
+	return n.warned(n.update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) {
+		v, err := changed(tx)
+		if err != nil {
+			return nil, err
+		}
+		if v.Warnings = warnings; v.Version != before.Version {
+			v.Warnings = notAnalysed()
+		}
 		return v, tx.UpdateWorkflow(ctx, v)
 	}))
 }

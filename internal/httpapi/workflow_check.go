@@ -32,50 +32,59 @@ func checkTrigger(name string) []millrace.Failure {
 // check finds what is wrong with the meaning of a workflow's fields.
 func (f *WorkflowFields) check() []millrace.Failure {
 	var out []millrace.Failure
+	x := new(expressions)
 	if f.Config != nil {
 		if f.Config.Steps == nil && f.Steps == nil {
 			out = append(out, millrace.Failure{Path: "config.steps", Message: "is required"})
 		}
 		if f.Config.RunIf != nil {
-			out = append(out, checkExpression("config.run_if", *f.Config.RunIf)...)
+			out = append(out, x.check("config.run_if", *f.Config.RunIf)...)
 			if f.RunIf.Sent && f.RunIf.Value != *f.Config.RunIf {
 				out = append(out, millrace.Failure{Path: "run_if", Message: "differs from config.run_if; send one of them"})
 			}
 		}
-		out = append(out, f.Config.check("config")...)
+		out = append(out, f.Config.check("config", x)...)
 		if f.Config.Steps != nil {
-			out = append(out, f.Config.Steps.check("config.steps")...)
+			out = append(out, f.Config.Steps.check("config.steps", x)...)
 			if f.Steps != nil {
 				out = append(out, millrace.Failure{Path: "steps", Message: "stands in config as well; send one of them"})
 			}
 		}
 	}
-	out = append(out, checkExpression("run_if", f.RunIf.Value)...)
+	out = append(out, x.check("run_if", f.RunIf.Value)...)
 	if f.Steps != nil {
-		out = append(out, f.Steps.check("steps")...)
+		out = append(out, f.Steps.check("steps", x)...)
 	}
 	return out
 }
 
-func checkExpression(path, source string) []millrace.Failure {
-	if source == "" {
-		return nil // none
+// expressions are those of one workflow, which together may not take more memory than one document may.
+type expressions struct{ size int }
+
+func (x *expressions) check(path, source string) []millrace.Failure {
+	if source == "" || x.size > expr.MaxDocument {
+		return nil // none, or there are too many, which was said
 	}
-	if _, err := expr.Compile(source); err != nil {
+	program, err := expr.Compile(source)
+	if err != nil {
 		return []millrace.Failure{expr.FailureOf(path, err)}
+	}
+	if x.size += program.Size(); x.size > expr.MaxDocument {
+		return []millrace.Failure{{Path: path, Message: fmt.Sprintf(
+			"with this expression, those of the workflow are larger than %d MiB when they are compiled", expr.MaxDocument>>20)}}
 	}
 	return nil
 }
 
-func (s sentSteps) check(path string) []millrace.Failure {
+func (s sentSteps) check(path string, x *expressions) []millrace.Failure {
 	var out []millrace.Failure
 	for i, step := range s {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		out = append(out, checkAction(at, step.Action)...)
 		if step.RunIf != nil {
-			out = append(out, checkExpression(at+".run_if", *step.RunIf)...)
+			out = append(out, x.check(at+".run_if", *step.RunIf)...)
 		}
-		out = append(out, checkStepConfig(at+".config", step.Config.RawMessage)...)
+		out = append(out, checkStepConfig(at+".config", step.Config.RawMessage, x)...)
 		timezone := ""
 		if step.Timezone != nil {
 			timezone = *step.Timezone
@@ -103,7 +112,7 @@ func checkAction(path, action string) []millrace.Failure {
 	return []millrace.Failure{f}
 }
 
-func checkStepConfig(path string, config json.RawMessage) []millrace.Failure {
+func checkStepConfig(path string, config json.RawMessage, x *expressions) []millrace.Failure {
 	root, err := parseJSON(config)
 	if err != nil {
 		return nil // absent, which is reported as such
@@ -113,7 +122,7 @@ func checkStepConfig(path string, config json.RawMessage) []millrace.Failure {
 		if strings.TrimSpace(root.text) == "" {
 			return []millrace.Failure{{Path: path, Message: "must not be empty"}}
 		}
-		return checkExpression(path, root.text)
+		return x.check(path, root.text)
 	case kindObject:
 		return checkInput(path, root)
 	case kindNull, kindBool, kindNumber, kindArray:

@@ -115,10 +115,10 @@ func textOf(s *string) string {
 }
 
 // check finds what is wrong with the controls.
-func (c *WorkflowControls) check(path string) []millrace.Failure {
-	out := checkExpression(path+".idempotency_key", textOf(c.IdempotencyKey))
+func (c *WorkflowControls) check(path string, x *expressions) []millrace.Failure {
+	out := x.check(path+".idempotency_key", textOf(c.IdempotencyKey))
 	if d := c.Debounce; d != nil {
-		out = append(out, checkExpression(path+".debounce.key", textOf(d.Key))...)
+		out = append(out, x.check(path+".debounce.key", textOf(d.Key))...)
 		out = append(out, d.Period.check(path+".debounce.period")...)
 		out = append(out, d.Max.check(path+".debounce.max")...)
 		if most := d.Max.must(); most != 0 && most < d.Period.must() {
@@ -126,11 +126,11 @@ func (c *WorkflowControls) check(path string) []millrace.Failure {
 		}
 	}
 	if r := c.RateLimit; r != nil {
-		out = append(out, checkExpression(path+".rate_limit.key", textOf(r.Key))...)
+		out = append(out, x.check(path+".rate_limit.key", textOf(r.Key))...)
 		out = append(out, r.Period.check(path+".rate_limit.period")...)
 	}
 	if n := c.Concurrency; n != nil {
-		out = append(out, checkExpression(path+".concurrency.key", textOf(n.Key))...)
+		out = append(out, x.check(path+".concurrency.key", textOf(n.Key))...)
 	}
 	return append(out, c.Delay.check(path+".delay")...)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -18,12 +19,12 @@ type workflowView struct {
 
 // warnWorkflow finds what is not wrong with a workflow but probably not meant: a trigger that never comes, and names
 // that its expressions never see.
-func warnWorkflow(v *millrace.Workflow) []millrace.Failure {
+func warnWorkflow(ctx context.Context, v *millrace.Workflow) []millrace.Failure {
 	t, known := findEventType(v.Event)
 	if !known {
 		return nil
 	}
-	w := &workflowWarnings{event: v.Event}
+	w := &workflowWarnings{event: v.Event, analyzer: expr.NewAnalyzer(ctx)}
 	if t.example == nil {
 		if !t.open {
 			w.list = append(w.list, millrace.Failure{Path: "trigger_name", Message: "this server never emits " + v.Event})
@@ -53,17 +54,22 @@ func warnWorkflow(v *millrace.Workflow) []millrace.Failure {
 
 // workflowWarnings collects reads of names that are in no scope of an event.
 type workflowWarnings struct {
-	event string
-	names []string
-	list  []millrace.Failure
+	event    string
+	names    []string
+	analyzer *expr.Analyzer
+	list     []millrace.Failure
 }
 
 func (w *workflowWarnings) expression(path, source string) {
 	program, err := expr.Compile(source)
 	if source == "" || err != nil {
-		return // none, or refused when it was saved
+		return // none, or one that is rejected
 	}
-	for _, r := range program.Analyze().Reads {
+	a := w.analyzer.Analyze(program)
+	if a.Incomplete != "" {
+		w.add(millrace.Failure{Path: path, Message: "was not analysed further: " + a.Incomplete})
+	}
+	for _, r := range a.Reads {
 		if len(r.Path) > 0 && !strings.Contains(r.Path[0], "*") {
 			f := w.unseen(path, r.Path[0])
 			f.Line, f.Column, f.Offset = r.Place.Line, r.Place.Column, new(r.Place.Offset)
@@ -96,6 +102,10 @@ func (w *workflowWarnings) template(path string, config json.RawMessage) {
 		return
 	}
 	for _, read := range template.Paths() {
+		if !w.analyzer.Spend(10) {
+			w.add(millrace.Failure{Path: path, Message: "was not analysed further: it has too many placeholders"})
+			return
+		}
 		first, _, _ := strings.Cut(read, ".")
 		w.add(w.unseen(path, first))
 	}
@@ -103,7 +113,7 @@ func (w *workflowWarnings) template(path string, config json.RawMessage) {
 
 // unseen returns the warning about a name, or an empty one when expressions see it.
 func (w *workflowWarnings) unseen(path, name string) millrace.Failure {
-	if name == "" || slices.Contains(w.names, name) {
+	if name == "" || len(w.list) >= maxFailures || slices.Contains(w.names, name) {
 		return millrace.Failure{}
 	}
 	f := millrace.Failure{Path: path, Message: fmt.Sprintf("an event %s has nothing called %q", w.event, shorten(name))}

@@ -25,6 +25,7 @@ func syncJobTable(db *DB) *table[millrace.SyncJob] {
 			document("resources", func(v *row) *json.RawMessage { return &v.Resources }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
+			warnings(func(v *row) *[]millrace.Failure { return &v.Warnings }),
 		},
 		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },

@@ -99,6 +99,35 @@ func document[T any](name string, field func(*T) *json.RawMessage) column[T] {
 	}
 }
 
+// maxWarnings bounds what one row keeps of its warnings, in bytes: rows are read whole in lists and when events are matched.
+const maxWarnings = 16 << 10
+
+// warnings are those about a row, the last of them left out if they are too long.
+func warnings[T any](field func(*T) *[]millrace.Failure) column[T] {
+	return column[T]{
+		name: "warnings", kind: kindHidden,
+		get: func(v *T) (any, error) {
+			list, size := *field(v), 0
+			for i := range list {
+				b, err := json.Marshal(list[i])
+				if err != nil {
+					return nil, err
+				}
+				if size += len(b); size > maxWarnings {
+					list = list[:i]
+					break
+				}
+			}
+			if len(list) == 0 {
+				return "", nil
+			}
+			b, err := json.Marshal(list)
+			return string(b), err
+		},
+		dest: func(v *T) any { return &jsonDest{field(v)} },
+	}
+}
+
 func hidden[T any](c column[T]) column[T] {
 	c.kind = kindHidden
 	return c

@@ -28,6 +28,7 @@ func workflowTable(db *DB) *table[millrace.Workflow] {
 			number("version", func(v *row) *int64 { return &v.Version }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
+			warnings(func(v *row) *[]millrace.Failure { return &v.Warnings }),
 		},
 		fill: func(tx *Tx, v *row) {
 			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)

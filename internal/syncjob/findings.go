@@ -14,6 +14,7 @@ type findings struct {
 	failures []millrace.Failure
 	uses     []use
 	owner    int // index of the element that is being compiled
+	size     int // of the programs
 }
 
 // use is an expression or a template of an element.
@@ -45,9 +46,16 @@ func unknownName(path, message, name string, known []string) millrace.Failure {
 
 // compile compiles JSONata at path, or adds what is wrong with it.
 func (f *findings) compile(text, path string) *expr.Program {
+	if f.size > expr.MaxDocument {
+		return nil // which was said
+	}
 	program, err := expr.Compile(text)
 	if err != nil {
 		f.add(expr.FailureOf(path, err))
+		return nil
+	}
+	if f.size += program.Size(); f.size > expr.MaxDocument {
+		f.at(path, "with this expression, those of the job are larger than %d MiB when they are compiled", expr.MaxDocument>>20)
 		return nil
 	}
 	f.uses = append(f.uses, use{owner: f.owner, path: path, program: program})

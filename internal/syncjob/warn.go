@@ -1,18 +1,20 @@
 package syncjob
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // Warn returns what is not wrong with a job but probably not meant: members that mean nothing, arguments that its
 // args_schema does not declare, and reads of records that no node above puts out. A job that [Check] refuses has none.
-func Warn(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
+func Warn(ctx context.Context, resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
 	found := &findings{}
 	_, specs, nodes := buildInto(resources, version, found)
 	schema := readArgsSchema(argsSchema, found)
@@ -24,13 +26,29 @@ func Warn(resources json.RawMessage, version int64, argsSchema json.RawMessage) 
 		w.members(s)
 		w.idle(s, nodes[i])
 	}
+	w.analyzer, w.seen = expr.NewAnalyzer(ctx), make([][][]string, len(nodes))
 	for _, u := range found.uses {
-		for _, r := range u.reads() {
-			w.arg(u, r, schema)
-			w.record(u, r)
+		if len(w.list) < maxWarnings {
+			w.use(u, schema)
 		}
 	}
 	return w.list
+}
+
+// use warns of what an expression or template reads.
+func (w *warnings) use(u use, schema []argSchema) {
+	reads, incomplete := w.reads(u)
+	for _, r := range reads {
+		if !w.analyzer.Spend(1 + len(w.nodes)/8) {
+			incomplete = "it reads too much"
+			break
+		}
+		w.arg(u, r, schema)
+		w.record(u, r)
+	}
+	if incomplete != "" {
+		w.at(u.path, "was not analysed further: %s", incomplete)
+	}
 }
 
 // warnings collects them, each once.
@@ -38,6 +56,9 @@ type warnings struct {
 	specs []*spec
 	nodes []*node
 	list  []millrace.Failure
+
+	analyzer *expr.Analyzer
+	seen     [][][]string // by owner, what visible has found
 }
 
 // maxWarnings bounds an answer.
@@ -128,19 +149,20 @@ func (w *warnings) idle(s *spec, n *node) {
 	}
 }
 
-// reads returns the paths that an expression or template reads.
-func (u use) reads() [][]string {
+// reads returns the paths that an expression or template reads, and why they are not all, if so.
+func (w *warnings) reads(u use) ([][]string, string) {
 	var out [][]string
 	if u.template != nil {
 		for _, path := range u.template.Paths() {
 			out = append(out, strings.Split(path, "."))
 		}
-		return out
+		return out, ""
 	}
-	for _, r := range u.program.Analyze().Reads {
+	a := w.analyzer.Analyze(u.program)
+	for _, r := range a.Reads {
 		out = append(out, r.Path)
 	}
-	return out
+	return out, a.Incomplete
 }
 
 // arg warns of an argument that the schema does not declare. Without a schema, arguments are not declared at all.
@@ -192,7 +214,14 @@ func (w *warnings) isModel(name string) bool {
 // visible returns the paths below resources that are there for a node: what it puts out itself, since a recursion reads
 // it, and what the nodes above put out. What a node of state has read can be seen from beside it, too.
 func (w *warnings) visible(owner int) [][]string {
-	var paths [][]string
+	if w.seen[owner] == nil {
+		w.seen[owner] = w.above(owner)
+	}
+	return w.seen[owner]
+}
+
+func (w *warnings) above(owner int) [][]string {
+	paths := [][]string{}
 	from := []*node{w.nodes[owner]}
 	if d := from[0].destination; d != nil {
 		from = from[:0]

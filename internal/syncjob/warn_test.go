@@ -82,7 +82,7 @@ func TestWarnings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, f := range Warn(json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)) {
+			for _, f := range Warn(t.Context(), json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)) {
 				got = append(got, f.Path+": "+f.Message)
 			}
 			if found := Check(json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)); len(found) > 0 && !strings.Contains(c.name, "refused") {
