@@ -21,7 +21,7 @@ const (
 	// maxGroup bounds how many updates share a commit, so that the first of them does not wait long.
 	maxGroup = 64
 	// sharedFor bounds how long updates join a commit when those of other environments wait for it, or are in it.
-	sharedFor = 8 * time.Millisecond
+	sharedFor = 4 * time.Millisecond
 )
 
 // sqliteBackend is a file with one connection that writes and a pool that reads.
