@@ -69,6 +69,8 @@ type Config struct {
 	WarnResources func(ctx context.Context, resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
 	// CheckIntegrationConfig finds what is wrong with an integration's config. Nil: nothing.
 	CheckIntegrationConfig func(config json.RawMessage) error
+	// Limits returns what an environment may take of what all share. Nil: nothing is known.
+	Limits func(env millrace.EnvironmentID) EnvironmentLimits
 	// Ready says why the server cannot do its work. Nil: only the database is asked.
 	Ready func(ctx context.Context) error
 

@@ -18,7 +18,7 @@ func (a *api) routes() {
 func (a *api) connectionRoutes() {
 	environments := a.environments()
 	handle(a, bearer, "GET /environment", "List environments: the token's own", environments.list)
-	handle(a, bearer, "GET /environment/{id}", "Get an environment", environments.get)
+	handle(a, bearer, "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment)
 	handle(a, bearer, "PATCH /environment/{id}", "Rename an environment", a.renameEnvironment)
 
 	handle(a, bearer, "GET /api-token", "List API tokens", a.apiTokens().list)

@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	}
 	q.ledger = newLedger(cfg.Shares, time.Now) //nolint:forbidigo // a rate of this process
 	q.bulkheads = map[millrace.TaskKind]*bulkhead{}
-	for _, kind := range []millrace.TaskKind{millrace.TaskMatch, millrace.TaskSlice, millrace.TaskPump} {
+	for _, kind := range sharedKinds() {
 		q.bulkheads[kind] = newBulkhead(q.workers(kind), time.Now) //nolint:forbidigo // when a job comes back
 	}
 	var err error

@@ -257,6 +257,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
 	}
+	s.metrics.shares(s.queue)
 	s.accepter = ingest.NewAccepter(s.db, committers)
 	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
 	s.http = &http.Server{
@@ -266,7 +267,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
-			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit,
+			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, Limits: s.environmentLimits,
 			Memory:     pools,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
 		}),

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/queue"
+)
+
+// environmentLimits returns what an environment may take of what all share, and what it takes on this node.
+func (s *Server) environmentLimits(env millrace.EnvironmentID) httpapi.EnvironmentLimits {
+	settings, workers, taken := s.queue.Settings(), s.queue.Workers(), s.queue.Shares()
+	out := httpapi.EnvironmentLimits{TaskRate: settings.Rate, TaskBurst: settings.Burst}
+	for _, kind := range millrace.TaskKinds() {
+		if workers[kind] == 0 {
+			continue
+		}
+		share := httpapi.WorkerShare{Kind: kind, Workers: workers[kind]}
+		for _, t := range taken {
+			if t.Kind == kind && t.Environment == env {
+				share.Busy, share.Deferred = t.Busy, t.Deferred
+			}
+		}
+		out.Workers = append(out.Workers, share)
+	}
+	return out
+}
+
+// shares counts how environments share the workers of a queue.
+func (m *metrics) shares(q *queue.Queue) {
+	if m != nil {
+		m.registry.MustRegister(newShares(q))
+	}
+}
+
+// shareFigures are the metrics of how environments share the workers. No environment is named: there may be any number of them.
+type shareFigures struct {
+	queue                     *queue.Queue
+	busy, most, atWork, ahead *prometheus.Desc
+}
+
+func newShares(q *queue.Queue) *shareFigures {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("millrace_"+name, help, []string{"kind"}, nil)
+	}
+	return &shareFigures{
+		queue:  q,
+		busy:   desc("workers_busy", "Workers of this node at tasks of a kind."),
+		most:   desc("workers_busy_largest_environment", "How many of them one environment has, at most."),
+		atWork: desc("environments_at_work", "Environments that have workers of a kind."),
+		ahead:  desc("environments_deferred", "Environments that have as many workers of a kind as they may, so that tasks of theirs wait."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (s *shareFigures) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{s.busy, s.most, s.atWork, s.ahead} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *shareFigures) Collect(out chan<- prometheus.Metric) {
+	type sum struct{ busy, most, atWork, deferred int }
+	sums := map[millrace.TaskKind]sum{}
+	for _, t := range s.queue.Shares() {
+		of := sums[t.Kind]
+		of.busy += t.Busy
+		of.most = max(of.most, t.Busy)
+		if t.Busy > 0 {
+			of.atWork++
+		}
+		if t.Busy > 0 && t.Deferred > 0 {
+			of.deferred++
+		}
+		sums[t.Kind] = of
+	}
+	for kind := range s.queue.Workers() {
+		of := sums[kind]
+		for d, v := range map[*prometheus.Desc]int{s.busy: of.busy, s.most: of.most, s.atWork: of.atWork, s.ahead: of.deferred} {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), string(kind))
+		}
+	}
+}
