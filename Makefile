@@ -56,7 +56,7 @@ bench: ## ratios against floors on this machine
 	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench
 
 neighbour: ## what a quiet environment feels of a hostile one, for each attack on each database; half an hour
-	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench -only neighbour -check
+	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench -only neighbour -check 1
 
 ci: ## what CI runs
 	.ci/run

@@ -25,7 +25,7 @@ type options struct {
 
 	database               string
 	scenario, before, save string // of neighbour
-	check                  bool
+	check                  float64
 }
 
 func main() { os.Exit(command()) }
@@ -35,10 +35,10 @@ func command() int {
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
 	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, schedules, fairness, inbound, memory, neighbour")
 	flag.StringVar(&o.database, "database", "", "measure one database: sqlite, postgres")
-	flag.StringVar(&o.scenario, "scenario", "", "neighbour: run one scenario")
+	flag.StringVar(&o.scenario, "scenario", "", "neighbour: run these scenarios, divided by commas")
 	flag.StringVar(&o.before, "before", "", "neighbour: a file with earlier results, to be shown beside")
 	flag.StringVar(&o.save, "save", "", "neighbour: a file to add the results to")
-	flag.BoolVar(&o.check, "check", false, "neighbour: fail when a neighbour feels more than it may")
+	flag.Float64Var(&o.check, "check", 0, "neighbour: fail when a neighbour feels so many times what it may; 1: when it feels more than it may")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
