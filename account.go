@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"slices"
 )
 
 // AccountStatus says how far a connection has come.
@@ -31,27 +31,21 @@ type IntegratedAccount struct {
 	LastError                string                   `json:"last_error,omitempty"`
 	IsSandbox                bool                     `json:"is_sandbox"`
 	Region                   string                   `json:"region"`
-	Context                  json.RawMessage          `json:"context"` // without the protected paths
-	Secrets                  json.RawMessage          `json:"-"`       // the protected paths; encrypted at rest, never shown
+	Context                  json.RawMessage          `json:"context"` // without its secret members
+	Secrets                  json.RawMessage          `json:"-"`       // the secret members; encrypted at rest, never shown
+	Sealed                   bool                     `json:"-"`       // Secrets has all that the integration declares
 	Features                 json.RawMessage          `json:"features"`
 	UnifiedModelOverride     json.RawMessage          `json:"unified_model_override"`
-	IntegrationOverride      json.RawMessage          `json:"integration_override"`
+	IntegrationOverride      json.RawMessage          `json:"integration_override"` // without the secrets in it
+	FullOverride             json.RawMessage          `json:"-"`                    // with them; encrypted at rest, never shown
 	CreatedAt                Time                     `json:"created_at"`
 	UpdatedAt                Time                     `json:"updated_at"`
 }
 
-// ProtectedPaths lists the members of an account's context that never leave the server.
-func ProtectedPaths() []string {
-	return []string{
-		"oauth.token.access_token", "oauth.token.refresh_token", "oauth.token.access_token_secret",
-		"api_key", "api_token", "token", "password", "secret", "client_secret", "access_token", "refresh_token",
-		"secret_environment_variables",
-	}
-}
-
-// SetContext stores a whole context, with its protected paths apart. It returns an error of KindInvalid when full is
-// not a JSON object.
-func (a *IntegratedAccount) SetContext(full json.RawMessage) error {
+// SetContext stores a whole context, with its secret members apart: those at the paths, each the names that lead to one, and
+// those that were secret before, which no change of an integration brings to light again. It returns an error of
+// KindInvalid when full is not a JSON object.
+func (a *IntegratedAccount) SetContext(full json.RawMessage, secret [][]string) error {
 	if len(full) == 0 {
 		full = json.RawMessage("{}")
 	}
@@ -59,13 +53,36 @@ func (a *IntegratedAccount) SetContext(full json.RawMessage) error {
 	if err := decodeNumbers(full, &public); err != nil || public == nil {
 		return Invalid("context", "must be an object")
 	}
-	secrets := map[string]any{}
-	for _, path := range ProtectedPaths() {
-		keys := strings.Split(path, ".")
-		if v, ok := takePath(public, keys); ok {
-			putPath(secrets, keys, v)
+	before := map[string]any{}
+	if len(a.Secrets) > 0 {
+		if err := decodeNumbers(a.Secrets, &before); err != nil {
+			return fmt.Errorf("decode secrets: %w", err)
 		}
 	}
+	secrets := map[string]any{}
+	moveSecrets(public, secrets, append(leaves(nil, nil, before), secret...))
+	return a.encode(public, secrets)
+}
+
+// Seal sets secret members of the context apart that are not yet, and reports whether there were any.
+func (a *IntegratedAccount) Seal(secret [][]string) (bool, error) {
+	public, secrets := map[string]any{}, map[string]any{}
+	for raw, into := range map[*json.RawMessage]*map[string]any{&a.Context: &public, &a.Secrets: &secrets} {
+		if len(*raw) == 0 {
+			continue
+		}
+		if err := decodeNumbers(*raw, into); err != nil {
+			return false, fmt.Errorf("decode context: %w", err)
+		}
+	}
+	if !moveSecrets(public, secrets, secret) {
+		a.Sealed = true
+		return false, nil
+	}
+	return true, a.encode(public, secrets)
+}
+
+func (a *IntegratedAccount) encode(public, secrets map[string]any) error {
 	var err error
 	if a.Context, err = json.Marshal(public); err != nil {
 		return fmt.Errorf("encode context: %w", err)
@@ -73,10 +90,20 @@ func (a *IntegratedAccount) SetContext(full json.RawMessage) error {
 	if a.Secrets, err = json.Marshal(secrets); err != nil {
 		return fmt.Errorf("encode secrets: %w", err)
 	}
+	a.Sealed = true
 	return nil
 }
 
-// FullContext returns the context with its protected paths. It is for requests to the third party and for nothing
+// Override returns the account's override of its integration with the secrets in it. Like those of the context, it is for
+// requests to the provider.
+func (a *IntegratedAccount) Override() json.RawMessage {
+	if len(a.FullOverride) > 0 {
+		return a.FullOverride
+	}
+	return a.IntegrationOverride
+}
+
+// FullContext returns the context with its secret members. It is for requests to the third party and for nothing
 // else: it must not reach a response, an event, a log line or an expression's scope.
 func (a *IntegratedAccount) FullContext() (map[string]any, error) {
 	full, secrets := map[string]any{}, map[string]any{}
@@ -94,18 +121,51 @@ func (a *IntegratedAccount) FullContext() (map[string]any, error) {
 	return full, nil
 }
 
-func takePath(m map[string]any, keys []string) (any, bool) {
-	for _, k := range keys[:len(keys)-1] {
-		next, ok := m[k].(map[string]any)
-		if !ok {
-			return nil, false
+// moveSecrets moves what the paths lead to, and reports whether there was anything.
+func moveSecrets(from, to map[string]any, paths [][]string) bool {
+	moved := false
+	for _, path := range paths {
+		if v, taken, ok := takePath(from, path); ok {
+			putPath(to, taken, v)
+			moved = true
+		}
+	}
+	return moved
+}
+
+// leaves lists the paths of what has a value in a document.
+func leaves(out [][]string, path []string, doc map[string]any) [][]string {
+	for key, v := range doc {
+		here := append(slices.Clone(path), key)
+		switch v := v.(type) {
+		case nil:
+		case map[string]any:
+			out = leaves(out, here, v)
+		default:
+			out = append(out, here)
+		}
+	}
+	return out
+}
+
+// takePath takes a member out of a document and returns the path that it had: one that leads into an array means the array.
+func takePath(m map[string]any, keys []string) (any, []string, bool) {
+	for i, k := range keys {
+		v, ok := m[k]
+		next, isMap := v.(map[string]any)
+		_, isArray := v.([]any)
+		switch {
+		case !ok:
+			return nil, nil, false
+		case i == len(keys)-1, isArray:
+			delete(m, k)
+			return v, keys[:i+1], true
+		case !isMap:
+			return nil, nil, false
 		}
 		m = next
 	}
-	last := keys[len(keys)-1]
-	v, ok := m[last]
-	delete(m, last)
-	return v, ok
+	return nil, nil, false
 }
 
 func putPath(m map[string]any, keys []string, v any) {
@@ -117,7 +177,8 @@ func putPath(m map[string]any, keys []string, v any) {
 		}
 		m = next
 	}
-	m[keys[len(keys)-1]] = v
+	last := keys[len(keys)-1]
+	mergeInto(m, map[string]any{last: v})
 }
 
 // mergeInto merges src into dst, member by member.

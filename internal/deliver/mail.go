@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+
+	"github.com/millrace/millrace/internal/netfault"
 )
 
 // ClassMail is the class of a mail that the SMTP server did not take; the status is the server's.
@@ -104,7 +106,7 @@ func mailFailure(ctx context.Context, err error) Outcome {
 	case class != ClassProtocol:
 		o.ErrorClass = class
 	default:
-		o.Response = text([]byte(err.Error()))
+		o.Response = text([]byte(netfault.Message(err)))
 	}
 	return o
 }

@@ -209,6 +209,37 @@ func (h *Hook) Signature(cfg *Config, accountContext map[string]any) (*millrace.
 	return out, nil
 }
 
+// Credentials lists the parts of a request that prove where it comes from, as $header.<name> in lower case and
+// $query.<name>: the check reads them, and nothing else needs to.
+func (h *Hook) Credentials() []string {
+	if h.signature == nil {
+		return nil
+	}
+	var out []string
+	switch h.signature.format {
+	case "github":
+		out = []string{"$header.x-hub-signature", "$header.x-hub-signature-256"}
+	case "slack":
+		out = []string{"$header.x-slack-signature"}
+	case "stripe":
+		out = []string{"$header.stripe-signature"}
+	case "standard", "clerk":
+		out = []string{"$header.webhook-signature", "$header.svix-signature"}
+	}
+	if t := h.signature.texts["compare_with"]; t != nil {
+		for _, reference := range hookReference.FindAllString(t.source, -1) {
+			root, name, _ := strings.Cut(reference, ".")
+			switch root {
+			case "$header", "$headers":
+				out = append(out, "$header."+strings.ToLower(name))
+			case "$query":
+				out = append(out, reference)
+			}
+		}
+	}
+	return out
+}
+
 // hookScope is what the placeholders of a signature refer to: the same as those of a request.
 func (c *Config) hookScope(accountContext map[string]any) (*expr.Object, error) {
 	v, err := jsonata.FromGo(accountContext)

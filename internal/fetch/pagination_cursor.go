@@ -86,7 +86,7 @@ func (p *cursorPager) cursor(c *call, out *outgoing, v expr.Value) (*cursor, err
 		return nil, nil
 	}
 	if p.isLink {
-		return linkCursor(pageCursor, out, textOf(v))
+		return linkCursor(c, pageCursor, out, textOf(v))
 	}
 	if s, ok := v.(string); ok && p.urlEncoded {
 		if plain, err := url.QueryUnescape(s); err == nil {

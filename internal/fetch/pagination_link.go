@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -40,7 +41,7 @@ func (p *linkPager) turn(_ context.Context, c *call, out *outgoing, in *incoming
 	var err error
 	links := parseLinks(in.header)
 	if link := links["next"]; link != "" && !p.ended(c, in, -1) {
-		if next, err = linkCursor(pageLink, out, link); err != nil {
+		if next, err = linkCursor(c, pageLink, out, link); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -49,14 +50,14 @@ func (p *linkPager) turn(_ context.Context, c *call, out *outgoing, in *incoming
 		link = links["previous"]
 	}
 	if link != "" {
-		prev, err = linkCursor(pageLink, out, link)
+		prev, err = linkCursor(c, pageLink, out, link)
 	}
 	return p.mark(c, in, next), p.mark(c, in, prev), err
 }
 
 // linkCursor makes a cursor of a link. The link must stay on the host that was asked: requests carry the account's
 // credentials, and neither an API nor a caller with a made-up cursor may send them elsewhere.
-func linkCursor(format string, out *outgoing, link string) (*cursor, error) {
+func linkCursor(c *call, format string, out *outgoing, link string) (*cursor, error) {
 	u, err := url.Parse(link)
 	if err != nil {
 		return nil, &remoteError{message: "the link to the next page is not a URL", class: "unusable"}
@@ -65,13 +66,33 @@ func linkCursor(format string, out *outgoing, link string) (*cursor, error) {
 	if !sameHost(u, out.url) {
 		return nil, &remoteError{message: "the link to the next page leads to another host, " + u.Host, class: "unusable"}
 	}
-	return &cursor{Format: format, Link: u.RequestURI()}, nil
+	u.RawQuery = c.bareQuery(u.RawQuery)
+	if !c.secrets.hides(u.EscapedPath()) {
+		return &cursor{Format: format, Link: u.RequestURI()}, nil
+	}
+	if u.EscapedPath() != out.url.EscapedPath() {
+		return nil, &remoteError{message: "the link to the next page has a credential in its path", class: "unusable"}
+	}
+	return &cursor{Format: format, Link: "?" + u.RawQuery}, nil
+}
+
+// bareQuery leaves parameters with a secret out of the query of a link: cursors are shown and stored. Those that the request
+// itself has come back when the link is followed.
+func (c *call) bareQuery(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	kept := slices.DeleteFunc(strings.Split(raw, "&"), c.secrets.hides)
+	return strings.Join(kept, "&")
 }
 
 // follow replaces the query, and the path if wanted, by those of a link. The link says everything about the page but
 // leaves out credentials, so parameters that carry one are kept.
 func (out *outgoing) follow(c *call, link string, withPath bool) error {
 	u, err := url.Parse(link)
+	if err == nil && strings.HasPrefix(link, "?") { // the path is that of the request
+		u.Path, u.RawPath = out.url.Path, out.url.RawPath
+	}
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") {
 		return millrace.Invalid("next_cursor", "is not a cursor of this list")
 	}

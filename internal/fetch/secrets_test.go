@@ -111,3 +111,44 @@ func reversed(s string) string {
 	}
 	return string(b)
 }
+
+func TestCursorsHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	const key = "cursor-secret/value"
+	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?page=%s9&key=%s>; rel="next"`, r.Host, r.URL.EscapedPath(), r.URL.Query().Get("page"), "cursor-secret%2Fvalue"))
+		answerJSON(200, `[1]`)(w, r)
+	})
+	cfg := oneMethod(t, u.URL, `"pagination":{"format":"link_header"},"query":{"key":"{{api_key}}"}`, `{"path":"/bot{{api_key}}/x"}`)
+	req := Request{Integration: cfg, Context: map[string]any{"api_key": key}}
+	o := fetchOK(t, newFetcher(t), req)
+	plain, err := base64.RawURLEncoding.DecodeString(o.NextCursor)
+	if err != nil || strings.Contains(string(plain), "secret") || !strings.Contains(string(plain), "page=9") {
+		t.Fatalf("got the cursor %s, %v", plain, err)
+	}
+	req.Cursor = o.NextCursor
+	o = fetchOK(t, newFetcher(t), req)
+	if r, _ := u.last(t); r.URL.Query().Get("key") != key || r.URL.Query().Get("page") != "9" || r.URL.Path != "/bot"+key+"/x" || o.NextCursor == "" {
+		t.Errorf("the next request was %s", r.URL)
+	}
+}
+
+func TestCredentialsOfHooks(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]string{
+		`"format":"github","config":{"secret":"s"}`:                                   "[$header.x-hub-signature $header.x-hub-signature-256]",
+		`"format":"hmac","config":{"secret":"s","compare_with":"v0=$header.X-Proof"}`: "[$header.x-proof]",
+		`"format":"bearer","config":{"secret":"s","compare_with":"$query.token"}`:     "[$query.token]",
+		`"format":"bearer","config":{"secret":"s"}`:                                   "[]",
+		`"format":"standard","config":{"secret":"s"}`:                                 "[$header.webhook-signature $header.svix-signature]",
+		`"format":"stripe","config":{"secret":"s"}`:                                   "[$header.stripe-signature]",
+	} {
+		cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://a.test","webhook":{"signature_verification":{` + config + `}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(cfg.Hook.Credentials()); got != want {
+			t.Errorf("%s: got %s, want %s", config, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -29,11 +30,14 @@ func showAccounts(ctx context.Context, tx *store.Tx, rows []millrace.IntegratedA
 			return nil, err
 		}
 		out[i] = accountView{rows[i], install.Integration, nil}
+		if err := hideSecrets(&out[i].IntegratedAccount, install.secrets); err != nil {
+			return nil, err
+		}
 		if install.Integration == nil {
 			continue
 		}
 		out[i].EnvironmentIntegration = &install.EnvironmentIntegration
-		out[i].Context = withVariables(rows[i].Context, install.Override)
+		out[i].Context = withVariables(out[i].Context, install.Override)
 	}
 	return out, nil
 }
@@ -51,7 +55,7 @@ func accountEvent(ctx context.Context, tx *store.Tx, name string, v *millrace.In
 		return nil, err
 	}
 	payload := shown[0]
-	payload.Context = v.Context
+	payload.Context = withoutMember(payload.Context, environmentVariables)
 	if payload.EnvironmentIntegration != nil {
 		payload.EnvironmentIntegration.Override = withoutMember(payload.EnvironmentIntegration.Override, environmentVariables)
 	}
@@ -72,7 +76,7 @@ func installOf(ctx context.Context, tx *store.Tx, seen map[millrace.EnvironmentI
 		return installView{}, err
 	}
 	if err != nil {
-		shown = []installView{{}}
+		shown = []installView{{secrets: secret.NewSet()}}
 	}
 	seen[v.EnvironmentIntegrationID] = shown[0]
 	return shown[0], nil
@@ -103,7 +107,11 @@ func withoutMember(doc json.RawMessage, key string) json.RawMessage {
 // MergeContext merges what a client sent into an account's context: members of the top level are replaced, those that
 // were not sent stay, and with them the credentials, which no client can send back because none is shown. Of oauth,
 // members of any depth are replaced.
-func MergeContext(v *millrace.IntegratedAccount, sent json.RawMessage) error {
+func MergeContext(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, sent json.RawMessage) error {
+	set, err := secretsOf(ctx, tx, v)
+	if err != nil {
+		return err
+	}
 	full, err := v.FullContext()
 	if err != nil {
 		return err
@@ -128,7 +136,8 @@ func MergeContext(v *millrace.IntegratedAccount, sent json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("encode context: %w", err)
 	}
-	return v.SetContext(whole)
+	hideOverride(v, set)
+	return v.SetContext(whole, set.Paths())
 }
 
 func overlay(into, from map[string]any) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -197,7 +198,7 @@ func (a *api) accountCapabilities(ctx context.Context, in *capabilityIn) (*reply
 		if err != nil {
 			return err
 		}
-		out.Body = in.ask.capabilities(integration, a.merged(integration.Config, install.Override, account.IntegrationOverride))
+		out.Body = in.ask.capabilities(integration, a.merged(integration.Config, install.Override, account.Override()))
 		out.Body.EnvironmentID = &account.EnvironmentID
 		out.Body.Account = &capableAccount{account.ID, account.Status, account.AuthenticationMethod, !install.IsEnabled}
 		return nil
@@ -215,7 +216,7 @@ func (a *api) merged(config json.RawMessage, overrides ...json.RawMessage) json.
 // capabilities reads what a merged config offers. What it does not understand it leaves out: configs are checked when
 // they are stored.
 func (q *capabilityQuery) capabilities(v *millrace.Integration, config json.RawMessage) capabilities {
-	root, err := parseJSON(withoutSecrets(config))
+	root, err := parseJSON(withoutSecrets(config, secret.NewSet(config)))
 	if err != nil {
 		root = &value{kind: kindObject}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -17,6 +18,8 @@ const (
 type installView struct {
 	millrace.EnvironmentIntegration
 	Integration *integrationIdentity `json:"integration" doc:"The integration that is installed."`
+
+	secrets *secret.Set // of its accounts
 }
 
 // integrationIdentity is an integration as it is embedded in other objects: all but its definition.
@@ -58,7 +61,7 @@ func (a *api) environmentIntegrations() installs {
 
 func showInstalls(ctx context.Context, tx *store.Tx, rows []millrace.EnvironmentIntegration) ([]installView, error) {
 	out := make([]installView, len(rows))
-	seen := map[millrace.IntegrationID]*integrationIdentity{}
+	seen := map[millrace.IntegrationID]*millrace.Integration{}
 	for i := range rows {
 		id := rows[i].IntegrationID
 		if seen[id] == nil {
@@ -66,10 +69,10 @@ func showInstalls(ctx context.Context, tx *store.Tx, rows []millrace.Environment
 			if err != nil {
 				return nil, err
 			}
-			seen[id] = identityOf(integration)
+			seen[id] = integration
 		}
-		out[i] = installView{rows[i], seen[id]}
-		out[i].Override = withoutSecrets(rows[i].Override)
+		out[i] = installView{rows[i], identityOf(seen[id]), secret.NewSet(seen[id].Config, rows[i].Override)}
+		out[i].Override = withoutSecrets(rows[i].Override, out[i].secrets)
 	}
 	return out, nil
 }
@@ -131,8 +134,16 @@ func (n installs) patch(ctx context.Context, in *patchIn[millrace.EnvironmentInt
 			return nil, err
 		}
 		v.IsEnabled, v.ShowInCatalog = b.IsEnabled.or(v.IsEnabled), b.ShowInCatalog.or(v.ShowInCatalog)
+		integration, err := tx.Integration(ctx, in.Environment, v.IntegrationID)
+		if err != nil {
+			return nil, err
+		}
+		before := secret.NewSet(integration.Config, v.Override)
 		v.Override = sentRaw(b.Override, v.Override, "{}")
 		if err := tx.UpdateEnvironmentIntegration(ctx, v); err != nil {
+			return nil, err
+		}
+		if err := sealAccounts(ctx, tx, v, before, secret.NewSet(integration.Config, v.Override)); err != nil {
 			return nil, err
 		}
 		return v, n.api.emitInstall(ctx, tx, "environment_integration:updated", v)

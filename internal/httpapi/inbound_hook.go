@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -116,29 +117,48 @@ func (n inboundHooks) getWhole(ctx context.Context, in *getIn[millrace.InboundHo
 		if err != nil {
 			return err
 		}
-		out.Body = wholeHookView{InboundHook: *v, Headers: shownHeaders(v.Header), Body: shownBody(v.Body)}
+		hidden, err := scrubberOf(ctx, tx, v)
+		if err != nil {
+			return err
+		}
+		out.Body = wholeHookView{InboundHook: *v, Headers: shownHeaders(v.Header, hidden), Body: shownBody(v.Body, hidden)}
 		return nil
 	})
 	return out, err
 }
 
-func shownHeaders(raw json.RawMessage) map[string]string {
+// scrubberOf returns a scrubber of the secrets of the account that a hook is about, which handshakes have in them.
+func scrubberOf(ctx context.Context, tx *store.Tx, v *millrace.InboundHook) (*secret.Scrubber, error) {
+	if v.IntegratedAccountID == "" {
+		return nil, nil //nolint:nilnil // nil knows no secret
+	}
+	account, err := tx.IntegratedAccount(ctx, v.EnvironmentID, v.IntegratedAccountID)
+	if millrace.KindOf(err) == millrace.KindNotFound {
+		return nil, nil //nolint:nilnil,nilerr // the account was deleted, and its secrets with it
+	}
+	var secrets map[string]any
+	if err == nil && len(account.Secrets) > 0 {
+		err = json.Unmarshal(account.Secrets, &secrets)
+	}
+	return secret.NewScrubber(secret.Scalars(secrets), secret.MinText), err
+}
+
+func shownHeaders(raw json.RawMessage, hidden *secret.Scrubber) map[string]string {
 	headers := map[string]string{}
 	if json.Unmarshal(raw, &headers) != nil {
 		return map[string]string{}
 	}
-	for name := range headers {
-		for _, part := range []string{"auth", "secret", "token", "signature", "key", "cookie", "password"} {
-			if strings.Contains(name, part) {
-				headers[name] = "(hidden)"
-			}
+	for name, value := range headers {
+		headers[name] = hidden.Scrub(value)
+		if secret.MayBeSecret(name) {
+			headers[name] = "(hidden)"
 		}
 	}
 	return headers
 }
 
-func shownBody(raw []byte) string {
-	cut := raw[:min(len(raw), maxShownBody)]
+func shownBody(raw []byte, hidden *secret.Scrubber) string {
+	cut := []byte(hidden.ScrubPrefix(string(raw), maxShownBody))
 	for range utf8.UTFMax { // not in the middle of a letter
 		if r, size := utf8.DecodeLastRune(cut); r != utf8.RuneError || size != 1 {
 			break

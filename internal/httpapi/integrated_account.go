@@ -42,7 +42,7 @@ type accountBody struct {
 	IntegrationOverride      *object `json:"integration_override,omitempty"`
 }
 
-func (b *accountBody) row(env millrace.EnvironmentID) (*millrace.IntegratedAccount, error) {
+func (b *accountBody) row(env millrace.EnvironmentID) *millrace.IntegratedAccount {
 	raw := func(o *object) json.RawMessage {
 		if o == nil {
 			return json.RawMessage("{}")
@@ -54,12 +54,12 @@ func (b *accountBody) row(env millrace.EnvironmentID) (*millrace.IntegratedAccou
 		EnvironmentIntegrationID: millrace.EnvironmentIntegrationID(lower(b.EnvironmentIntegrationID)),
 		AuthenticationMethod:     b.AuthenticationMethod, Status: millrace.AccountConnecting, IsSandbox: b.IsSandbox,
 		Region: b.Region, Features: raw(b.Features), UnifiedModelOverride: raw(b.UnifiedModelOverride),
-		IntegrationOverride: raw(b.IntegrationOverride),
 	}
+	setOverride(v, raw(b.IntegrationOverride))
 	if v.Region == "" {
 		v.Region = "wnam"
 	}
-	return v, MergeContext(v, b.Context.RawMessage)
+	return v
 }
 
 func (n accounts) create(ctx context.Context, in *createIn[accountBody]) (*reply[accountView], error) {
@@ -67,12 +67,12 @@ func (n accounts) create(ctx context.Context, in *createIn[accountBody]) (*reply
 		return nil, err
 	}
 	return n.update(ctx, func(tx *store.Tx) (*millrace.IntegratedAccount, error) {
-		v, err := in.Data.row(in.Environment)
-		if err != nil {
-			return nil, err
-		}
+		v := in.Data.row(in.Environment)
 		if _, err := tx.EnvironmentIntegration(ctx, in.Environment, v.EnvironmentIntegrationID); err != nil {
 			return nil, at("environment_integration_id", err)
+		}
+		if err := MergeContext(ctx, tx, v, in.Data.Context.RawMessage); err != nil {
+			return nil, err
 		}
 		if err := tx.InsertIntegratedAccount(ctx, v); err != nil {
 			return nil, err
@@ -122,8 +122,8 @@ func (n accounts) patch(ctx context.Context, in *patchIn[millrace.IntegratedAcco
 		v.TenantID, v.Status = b.TenantID.or(v.TenantID), b.Status.or(v.Status)
 		v.AuthenticationMethod = b.AuthenticationMethod.or(v.AuthenticationMethod)
 		v.UnifiedModelOverride = sentRaw(b.UnifiedModelOverride, v.UnifiedModelOverride, "{}")
-		v.IntegrationOverride = sentRaw(b.IntegrationOverride, v.IntegrationOverride, "{}")
-		if err := MergeContext(v, b.Context.Value.RawMessage); err != nil {
+		setOverride(v, sentRaw(b.IntegrationOverride, v.Override(), "{}"))
+		if err := MergeContext(ctx, tx, v, b.Context.Value.RawMessage); err != nil {
 			return nil, err
 		}
 		becomesActive := before != millrace.AccountActive && v.Status == millrace.AccountActive
@@ -180,7 +180,7 @@ func (n accounts) reconnect(ctx context.Context, in *patchIn[millrace.Integrated
 			if sent == nil {
 				continue
 			}
-			if err := MergeContext(v, sent.RawMessage); err != nil {
+			if err := MergeContext(ctx, tx, v, sent.RawMessage); err != nil {
 				return nil, err
 			}
 		}

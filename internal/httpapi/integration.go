@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -22,7 +23,7 @@ func (a *api) integrations() integrations {
 		api: a, one: (*store.Tx).Integration, many: (*store.Tx).ListIntegrations, drop: dropIntegration,
 		show: each(func(v *millrace.Integration) millrace.Integration {
 			shown := *v
-			shown.Config = withoutSecrets(v.Config)
+			shown.Config = withoutSecrets(v.Config, secret.NewSet(v.Config))
 			return shown
 		}),
 	}}
@@ -123,13 +124,21 @@ func (n integrations) patch(ctx context.Context, in *patchIn[millrace.Integratio
 		if v.Version != b.Version {
 			return nil, millrace.Invalid("version", "is %d by now, not %d; read the integration again", v.Version, b.Version)
 		}
+		before := v.Config
 		if err := n.mergeConfig(v, b.Config); err != nil {
 			return nil, err
 		}
 		v.Name, v.Category = b.Name.or(v.Name), b.Category.or(v.Category)
 		v.IsBeta, v.Sharing = b.IsBeta.or(v.IsBeta), b.Sharing.or(v.Sharing)
 		v.Version++
-		return v, tx.UpdateIntegration(ctx, v)
+		if err := tx.UpdateIntegration(ctx, v); err != nil {
+			return nil, err
+		}
+		install, err := tx.EnvironmentIntegrationOf(ctx, in.Environment, v.ID)
+		if err != nil || install == nil {
+			return v, err
+		}
+		return v, sealAccounts(ctx, tx, install, secret.NewSet(before, install.Override), secret.NewSet(v.Config, install.Override))
 	})
 }
 

@@ -226,10 +226,10 @@ func TestWithoutSecrets(t *testing.T) {
 	want := `{"label":"X","credentials":{"oauth2":{"format":"oauth2","config":{"client":{"id":"i"},"auth":{"tokenHost":"h"}}},` +
 		`"api_key":{"format":"api_key","config":{"fields":[{"name":"api_key","type":"password"}]}}},` +
 		`"webhook":{"signature_verification":{"config":{"algorithm":"sha256"}}},"headers":{"X":"{{api_key}}"}}`
-	if diff := cmp.Diff(want, string(withoutSecrets(json.RawMessage(in)))); diff != "" {
+	if diff := cmp.Diff(want, string(withoutSecrets(json.RawMessage(in), nil))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if got := string(withoutSecrets(json.RawMessage(`"oops`))); got != "{}" {
+	if got := string(withoutSecrets(json.RawMessage(`"oops`), nil)); got != "{}" {
 		t.Errorf("broken config: got %s, want {}", got)
 	}
 }

@@ -50,7 +50,7 @@ func (in *arrival) look(ctx context.Context) error {
 	}
 	seen, failure := in.r.look(ctx, in.endpoint, in.req, expr.LimitsCondition())
 	if failure != nil {
-		seen = &sight{kind: kindPayload, scope: in.r.scope(in.req)}
+		seen = &sight{kind: kindPayload, scope: in.r.scope(in.endpoint, in.req)}
 	}
 	in.seen = seen
 	return context.Cause(ctx)
@@ -166,7 +166,7 @@ func (in *arrival) accounts(ctx context.Context) ([]*Endpoint, *millrace.Failure
 	if err := in.look(ctx); err != nil {
 		return nil, nil, err
 	}
-	value := in.seen.lookup(e.LookupValue, in.r.scope(in.req))
+	value := in.seen.lookup(e.LookupValue, in.r.scope(in.endpoint, in.req))
 	if value == "" {
 		return nil, &millrace.Failure{Path: signaturePath + ".config.context_lookup_field_value", Message: "the request has no value there"}, nil
 	}

@@ -28,11 +28,13 @@ type sight struct {
 	payload expr.Value      // what the events are made of
 }
 
-// scope is the document that expressions see.
-func (r *Receiver) scope(req *millrace.InboundRequest) *expr.Object {
+// scope is the document that expressions see: the request without what proves where it comes from.
+func (r *Receiver) scope(e *Endpoint, req *millrace.InboundRequest) *expr.Object {
 	headers := jsonata.NewObject(len(req.Header))
 	for name, value := range req.Header {
-		headers.Set(name, value)
+		if !e.proves("$header." + name) {
+			headers.Set(name, value)
+		}
 	}
 	scope := jsonata.NewObject(3)
 	body := r.cfg.DecodeBody(req.ContentType, req.Body)
@@ -41,18 +43,18 @@ func (r *Receiver) scope(req *millrace.InboundRequest) *expr.Object {
 	}
 	scope.Set("body", body)
 	scope.Set("headers", headers)
-	scope.Set("query", r.cfg.DecodeQuery(req.Query))
+	scope.Set("query", r.cfg.DecodeQuery(e.bareQuery(req.Query)))
 	return scope
 }
 
 // look evaluates payload_transform, then handle_verification, which sees what the transform made of the body. A
 // transform that makes events of the payload, or nothing, leaves it the body as it came.
 func (r *Receiver) look(ctx context.Context, e *Endpoint, req *millrace.InboundRequest, limits expr.Limits) (*sight, *millrace.Failure) {
-	scope := r.scope(req)
+	scope := r.scope(e, req)
 	s := &sight{kind: kindPayload, scope: scope}
 	s.payload, _ = scope.Get("body")
 	if e.Transform != nil {
-		v, err := e.Transform.Eval(ctx, scope, limits)
+		v, err := e.Transform.Eval(ctx, forTransform(scope), limits)
 		if err != nil {
 			f := expr.FailureOf(transformPath, err)
 			return nil, &f
@@ -67,7 +69,7 @@ func (r *Receiver) look(ctx context.Context, e *Endpoint, req *millrace.InboundR
 	}
 	v, err := e.Handle.Eval(ctx, scope, limits)
 	if err != nil {
-		f := expr.FailureOf(handlePath, err)
+		f := expr.DiscreetFailureOf(handlePath, err) // a handshake brings secrets
 		return nil, &f
 	}
 	return s, s.handle(v)

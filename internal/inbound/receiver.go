@@ -46,7 +46,8 @@ type Endpoint struct {
 	LookupField       string // how hooks of an installation find their account: a member of its context
 	LookupValue       string // must be this, a text with placeholders over body, headers and query
 	Signature         *millrace.HookSignature
-	SignatureErr      error // why there is no signature although the config wants one
+	Credentials       []string // parts of a request that only the check of the signature sees: $header.<name>, $query.<name>
+	SignatureErr      error    // why there is no signature although the config wants one
 }
 
 // Directory finds endpoints. Its errors are of KindNotFound for what does not exist.
@@ -141,9 +142,7 @@ func (r *Receiver) endpoint(ctx context.Context, req *millrace.InboundRequest) (
 func newHook(e *Endpoint, req *millrace.InboundRequest) *millrace.InboundHook {
 	seen := make(map[string]string, len(req.Header))
 	for name, value := range req.Header {
-		switch name {
-		case "authorization", "proxy-authorization", "cookie": // credentials, and nothing that an expression needs
-		default:
+		if !e.proves("$header." + name) {
 			seen[name] = value
 		}
 	}
@@ -152,7 +151,7 @@ func newHook(e *Endpoint, req *millrace.InboundRequest) *millrace.InboundHook {
 		ID: millrace.NewID[millrace.InboundHookID](), EnvironmentID: e.EnvironmentID, EnvironmentIntegrationID: e.InstallID,
 		IntegratedAccountID: e.AccountID, AccountIDs: accountIDs(e), Status: millrace.InboundAccepted,
 		Method: req.Method, ContentType: req.ContentType, Size: int64(len(req.Body)),
-		Header: header, Query: req.Query, Body: req.Body, EventIDs: json.RawMessage("[]"),
+		Header: header, Query: e.bareQuery(req.Query), Body: req.Body, EventIDs: json.RawMessage("[]"),
 	}
 }
 

@@ -68,16 +68,17 @@ func (s *Set) Paths() [][]string { return s.paths }
 func (s *Set) Names() []string { return s.used }
 
 // IsVariable reports whether an environment variable is secret because a signature or an authorization reads it.
-func (s *Set) IsVariable(name string) bool { return s.variables[name] }
+func (s *Set) IsVariable(name string) bool { return s != nil && s.variables[name] }
 
-// Covers reports whether everything that other declares is secret by s, too.
-func (s *Set) Covers(other *Set) bool {
-	for _, path := range other.paths {
-		if !slices.ContainsFunc(s.paths, func(p []string) bool { return slices.Equal(p, path) }) {
-			return false
+// Beyond lists the secret members that another set does not have.
+func (s *Set) Beyond(other *Set) [][]string {
+	var more [][]string
+	for _, path := range s.paths {
+		if !slices.ContainsFunc(other.paths, func(p []string) bool { return slices.Equal(p, path) }) {
+			more = append(more, path)
 		}
 	}
-	return true
+	return more
 }
 
 // declared collects what documents say of the members of a context, by their dotted paths.
@@ -90,6 +91,7 @@ type declared struct {
 
 func (d *declared) read(doc map[string]any) {
 	d.fields(doc["credentials"])
+	d.named(doc["credentials"])
 	d.fields(doc["actions"])
 	if hook, ok := doc["webhook"].(map[string]any); ok {
 		d.signature(hook["signature_verification"])
@@ -127,6 +129,24 @@ func (d *declared) inputs(list []any) {
 			d.secret[name] = true
 		case kind != "":
 			d.public[name] = true
+		}
+	}
+}
+
+// named reads what the credentials of an app are made of, such as client.secret.
+func (d *declared) named(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			d.named(item)
+		}
+	case map[string]any:
+		for key, member := range v {
+			if IsName(key) {
+				addPaths(d.authorized, member)
+				addPaths(d.used, member)
+			}
+			d.named(member)
 		}
 	}
 }
@@ -206,8 +226,9 @@ func pathsIn(v any) []string {
 		for _, match := range placeholder.FindAllStringSubmatch(v, -1) {
 			body, _, _ := strings.Cut(match[1], "?:")
 			for alternative := range strings.SplitSeq(body, "|") {
-				if path := pathOf(alternative); path != "" {
-					paths = append(paths, path)
+				alternative, _, _ = strings.Cut(alternative, ":")
+				for branch := range strings.FieldsSeq(alternative) {
+					paths = append(paths, pathOf(branch)...)
 				}
 			}
 		}
@@ -215,18 +236,17 @@ func pathsIn(v any) []string {
 	return paths
 }
 
-func pathOf(alternative string) string {
-	path, _, _ := strings.Cut(strings.TrimSpace(alternative), ":")
-	path = strings.TrimSpace(path)
+// pathOf returns the member that a path leads to; none for the context as a whole.
+func pathOf(path string) []string {
 	for _, root := range []string{"context.", "credentials."} {
 		path = strings.TrimPrefix(path, root)
 	}
-	if path == "" || plainPath.MatchString(path) {
-		return path
+	if path == "context" || path == "credentials" {
+		return nil
+	}
+	if plainPath.MatchString(path) {
+		return []string{path}
 	}
 	first := strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("./", r) })
-	if len(first) == 0 {
-		return ""
-	}
-	return first[0]
+	return first[:min(len(first), 1)]
 }

@@ -229,7 +229,7 @@ func newConfigCache() *configCache { return &configCache{configs: map[configKey]
 
 func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.EnvironmentIntegration, i *millrace.Integration) (*fetch.Config, error) {
 	key := configKey{install: string(e.ID), integration: string(i.ID), installAt: e.UpdatedAt, version: i.Version}
-	if own := len(a.IntegrationOverride) > 0 && string(a.IntegrationOverride) != "null"; own {
+	if own := len(a.Override()) > 0 && string(a.Override()) != "null"; own {
 		key.account, key.accountAt = string(a.ID), a.UpdatedAt
 	}
 	c.mu.Lock()
@@ -238,7 +238,7 @@ func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.Environment
 	if config != nil {
 		return config, nil
 	}
-	merged := fetch.Merge(i.Config, e.Override, a.IntegrationOverride)
+	merged := fetch.Merge(i.Config, e.Override, a.Override())
 	config, err := fetch.ParseConfig(merged)
 	if err != nil {
 		return nil, err

@@ -202,7 +202,7 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 		if err != nil {
 			return err
 		}
-		if err := httpapi.MergeContext(v, json.RawMessage(sent)); err != nil {
+		if err := httpapi.MergeContext(ctx, tx, v, json.RawMessage(sent)); err != nil {
 			return err
 		}
 		if err := tx.UpdateIntegratedAccount(ctx, v); err != nil {

@@ -141,7 +141,7 @@ func (d *hookDirectory) configure(e *inbound.Endpoint, row *millrace.IntegratedA
 		return nil
 	}
 	hook := config.Hook
-	e.Transform, e.Handle = hook.Transform, hook.Handle
+	e.Transform, e.Handle, e.Credentials = hook.Transform, hook.Handle, hook.Credentials()
 	if hook.Lookup != nil {
 		e.LookupField, e.LookupValue = hook.Lookup.Field, hook.Lookup.Value
 	}
@@ -162,7 +162,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 		return false, err
 	}
 	before := *row
-	if err := httpapi.MergeContext(row, patch); err != nil {
+	if err := httpapi.MergeContext(ctx, tx, row, patch); err != nil {
 		return false, err
 	}
 	if sameDocument(before.Context, row.Context) && sameDocument(before.Secrets, row.Secrets) {

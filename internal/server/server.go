@@ -130,6 +130,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.db, s.lock = db, lock
+	if err := sealAccounts(ctx, db, s.opts.Logger); err != nil {
+		return err
+	}
 	token, err := bootstrap(ctx, db)
 	if err != nil {
 		return fmt.Errorf("create first environment: %w", err)
@@ -203,7 +206,7 @@ func databaseOf(url string) string {
 func SQLitePath(dataDir string) string { return filepath.Join(dataDir, "millrace.db") }
 
 func (s *Server) assemble(ctx context.Context) error {
-	transport := NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks})
+	transport := NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks, Logger: s.opts.Logger})
 	client := &http.Client{Transport: transport}
 	if s.opts.SMTP != nil {
 		mailer := *s.opts.SMTP

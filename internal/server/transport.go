@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,7 @@ type TransportConfig struct {
 	Proxy         *url.URL       // all requests go through it; nil: none, whatever the environment says
 	Resolver      Resolver       // nil: the system's
 	DialTimeout   time.Duration  // for one connection, name lookup included; 0: 10 s
+	Logger        *slog.Logger   // tells the operator where blocked requests would have gone; nil: nothing does
 }
 
 const (
@@ -43,12 +45,13 @@ type BlockedError struct {
 	Reason string
 }
 
-// Error names the host, the address and the reason.
+// Error is for tenants: what a name resolves to here is the operator's business, so it says neither the address nor what kind
+// it is of. About an address in the URL it says the reason.
 func (e *BlockedError) Error() string {
 	if !e.Addr.IsValid() || e.Host == e.Addr.String() {
 		return fmt.Sprintf("calling %s is not allowed: %s", e.Host, e.Reason)
 	}
-	return fmt.Sprintf("calling %s (%s) is not allowed: %s", e.Host, e.Addr, e.Reason)
+	return fmt.Sprintf("calling %s is not allowed: it does not lead to a public address", e.Host)
 }
 
 // Blocked marks the error for packages that must not import this one.
@@ -120,6 +123,7 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	defer cancel()
 	addrs, err := g.allowed(ctx, host)
 	if err != nil {
+		g.log(ctx, err)
 		return nil, err
 	}
 	var first error
@@ -172,6 +176,19 @@ func (g *guard) allowed(ctx context.Context, host string) ([]netip.Addr, error) 
 	return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 }
 
+// log keeps for the operator what the tenant is not shown: the address, or what the DNS server said.
+func (g *guard) log(ctx context.Context, err error) {
+	var blocked *BlockedError
+	switch {
+	case g.cfg.Logger == nil:
+	case errors.As(err, &blocked):
+		g.cfg.Logger.InfoContext(ctx, "outbound connection blocked", slog.String("host", blocked.Host),
+			slog.String("address", blocked.Addr.String()), slog.String("reason", blocked.Reason))
+	default:
+		g.cfg.Logger.DebugContext(ctx, "name not resolved", slog.String("err", err.Error()))
+	}
+}
+
 func (g *guard) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
@@ -191,11 +208,11 @@ func (g *guard) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	dst, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return &BlockedError{Host: address, Reason: "it is not an address"}
+		return &BlockedError{Host: "the host", Reason: "it is not an address"}
 	}
 	addr := dst.Addr().Unmap()
 	if reason := g.refuse(addr); reason != "" {
-		return &BlockedError{Host: addr.String(), Addr: addr, Reason: reason}
+		return &BlockedError{Host: "the host", Addr: addr, Reason: reason}
 	}
 	return nil
 }
@@ -203,6 +220,7 @@ func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 // proxy checks a request's target, since the dial only sees the proxy. What the proxy resolves is its own affair.
 func (g *guard) proxy(req *http.Request) (*url.URL, error) {
 	if _, err := g.allowed(req.Context(), req.URL.Hostname()); err != nil {
+		g.log(req.Context(), err)
 		return nil, err
 	}
 	return g.cfg.Proxy, nil

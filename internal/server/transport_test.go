@@ -82,6 +82,9 @@ func TestTransportRefusesHosts(t *testing.T) {
 			if blocked.Reason == "" || !blocked.Blocked() {
 				t.Errorf("got reason %q for %s, want one", blocked.Reason, host)
 			}
+			if blocked.Addr.IsValid() && strings.HasSuffix(host, ".test") && (strings.Contains(err.Error(), blocked.Addr.String()) || strings.Contains(err.Error(), blocked.Reason)) {
+				t.Errorf("the message tells what %s resolves to: %v", host, err)
+			}
 		})
 	}
 }

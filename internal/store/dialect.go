@@ -16,6 +16,7 @@ type dialect interface {
 	isUnique(err error) bool
 	isOutage(err error) bool                    // a failure of the database itself
 	forUpdate() string                          // suffix of a SELECT that locks its rows
+	forShare() string                           // suffix of a SELECT whose rows no other transaction may change
 	skipLocked() string                         // suffix of a SELECT that locks its rows and leaves out those that are locked
 	member(column string, path []string) string // text of a member of a document; '' when there is none
 	like(expr, placeholder string) string       // match of a pattern with % and _, letters of either case
@@ -32,6 +33,7 @@ func (sqliteDialect) isOutage(err error) bool { return isSQLiteOutage(err) }
 
 // forUpdate is empty: the one writer is the lock.
 func (sqliteDialect) forUpdate() string  { return "" }
+func (sqliteDialect) forShare() string   { return "" }
 func (sqliteDialect) lockText() string   { return "" }
 func (sqliteDialect) skipLocked() string { return "" }
 func (sqliteDialect) holds(string) bool  { return true }
@@ -76,6 +78,7 @@ func (postgresDialect) name() string            { return "postgres" }
 func (postgresDialect) isUnique(err error) bool { return isPostgresUnique(err) }
 func (postgresDialect) isOutage(err error) bool { return isPostgresOutage(err) }
 func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
+func (postgresDialect) forShare() string        { return " FOR SHARE" }
 func (postgresDialect) lockText() string {
 	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 }

@@ -27,6 +27,8 @@ func integratedAccountTable(db *DB) *table[millrace.IntegratedAccount] {
 			document("features", func(v *row) *json.RawMessage { return &v.Features }),
 			document("unified_model_override", func(v *row) *json.RawMessage { return &v.UnifiedModelOverride }),
 			document("integration_override", func(v *row) *json.RawMessage { return &v.IntegrationOverride }),
+			sealed(db, "integrated_account", "full_override", func(v *row) *json.RawMessage { return &v.FullOverride }),
+			hidden(flag("sealed", func(v *row) *bool { return &v.Sealed })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},

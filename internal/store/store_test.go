@@ -75,7 +75,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		a := &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "t", Status: millrace.AccountActive}
-		if err := a.SetContext(json.RawMessage(`{"api_key":"not-a-real-key","subdomain":"x"}`)); err != nil {
+		if err := a.SetContext(json.RawMessage(`{"api_key":"not-a-real-key","subdomain":"x"}`), [][]string{{"api_key"}}); err != nil {
 			t.Fatal(err)
 		}
 		update(t, db, func(tx *store.Tx) error { return tx.InsertIntegratedAccount(ctx, a) })

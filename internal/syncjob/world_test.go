@@ -52,7 +52,7 @@ func newWorld(tb testing.TB, db *store.DB, p plot) *world {
 	tb.Helper()
 	w := &world{t: tb, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}, told: &told{}}
 	w.account = &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "acme", Status: millrace.AccountActive}
-	if err := w.account.SetContext(json.RawMessage(orText(p.context, `{"subdomain":"acme","api_key":"secret"}`))); err != nil {
+	if err := w.account.SetContext(json.RawMessage(orText(p.context, `{"subdomain":"acme","api_key":"secret"}`)), [][]string{{"api_key"}}); err != nil {
 		tb.Fatal(err)
 	}
 	w.webhook = &millrace.Webhook{

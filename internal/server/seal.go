@@ -1,0 +1,32 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// sealAccounts sets secrets apart in accounts that an older version has stored, before anything is served. Each transaction
+// stores how far it has come, so a crash only interrupts it.
+func sealAccounts(ctx context.Context, db *store.DB, logger *slog.Logger) error {
+	const atOnce = 200
+	total := 0
+	for n := atOnce; n == atOnce; {
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			var err error
+			n, err = httpapi.SealStored(ctx, tx, atOnce)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("seal the secrets of accounts: %w", err)
+		}
+		total += n
+	}
+	if total > 0 {
+		logger.InfoContext(ctx, "sealed the secrets of accounts", slog.Int("accounts", total))
+	}
+	return nil
+}
