@@ -142,8 +142,7 @@ type serveCmd struct {
 	TokenLimit   int           `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
 	AccountLimit int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
 	InboundLimit int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
-	EnvRate      float64       `name:"environment-rate" help:"Tasks a second of each kind with which an environment overtakes the floods of others." default:"50" placeholder:"N"`
-	EnvBurst     float64       `name:"environment-burst" help:"Tasks at once with which an environment overtakes the floods of others." default:"50" placeholder:"N"`
+	EnvFew       int           `name:"environment-few" help:"Tasks of a kind that an environment may have before tasks of environments with fewer overtake them." default:"16" placeholder:"N"`
 	LogFormat    string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel     string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
 	MemoryBudget int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
@@ -169,10 +168,10 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	opts.Memory = int64(c.MemoryBudget) << 20
 	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
-	if c.EnvRate <= 0 || c.EnvBurst <= 0 {
-		return errors.New("--environment-rate and --environment-burst: must be above 0")
+	if c.EnvFew < 1 {
+		return fmt.Errorf("--environment-few %d: must be at least 1", c.EnvFew)
 	}
-	opts.Shares = server.Shares{Rate: c.EnvRate, Burst: c.EnvBurst}
+	opts.Shares = server.Shares{Few: c.EnvFew}
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

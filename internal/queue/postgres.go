@@ -129,7 +129,7 @@ func (e *postgresEngine) heartbeat(ctx context.Context) {
 		}
 		err := e.beat(ctx)
 		if err == nil {
-			err = errors.Join(e.reap(ctx), e.missed(ctx))
+			err = errors.Join(e.reap(ctx), e.missed(ctx), e.count(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			e.q.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "heartbeat", slog.String("err", err.Error()))
@@ -141,6 +141,16 @@ func (e *postgresEngine) heartbeat(ctx context.Context) {
 func (e *postgresEngine) beat(ctx context.Context) error {
 	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `INSERT INTO node (id, seen_at) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, e.q.node)
+	return err
+}
+
+// count notes whether other nodes work tasks that this one inserts.
+func (e *postgresEngine) count(ctx context.Context) error {
+	var others bool
+	err := e.q.cfg.DB.Postgres().QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM node WHERE id <> $1)", e.q.node).Scan(&others)
+	if err == nil {
+		e.q.ledger.others.Store(others)
+	}
 	return err
 }
 

@@ -117,9 +117,15 @@ func (q *Queue) Stop(ctx context.Context) error { return q.engine.stop(ctx) }
 
 // Enqueue implements store.Queue.
 func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
+	return q.enqueue(ctx, tx, tasks, priorityFew)
+}
+
+// enqueue gives no task a priority before atLeast.
+func (q *Queue) enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task, atLeast int) error {
 	params := make([]river.InsertManyParams, 0, len(tasks))
 	seen, wake := make(map[args]bool, len(tasks)), make(map[string]bool)
 	order := q.ledger.order()
+	kept := make([]*millrace.Task, 0, len(tasks))
 	for i := range tasks {
 		t := &tasks[i]
 		a := args{Task: string(t.Kind), Key: t.Key}
@@ -129,8 +135,9 @@ func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task
 		seen[a] = true
 		wake[t.Key] = wake[t.Key] || t.Wake
 		a.Environment, a.Account = t.Environment, t.Account
+		kept = append(kept, t)
 		params = append(params, river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{
-			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts, Priority: order.priority(t),
+			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts, Priority: max(order.priority(t), atLeast),
 			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
 		}})
 	}
@@ -138,15 +145,19 @@ func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task
 	if err != nil {
 		return fmt.Errorf("insert tasks: %w", err)
 	}
-	tx.AfterCommit(order.commit)
 	for i, r := range results {
-		if !r.UniqueSkippedAsDuplicate || !wake[params[i].Args.(args).Key] {
+		if !r.UniqueSkippedAsDuplicate {
+			continue
+		}
+		order.add(kept[i], -1)
+		if !wake[kept[i].Key] {
 			continue
 		}
 		if err := tx.HastenJob(ctx, r.Job.ID); err != nil {
 			return err
 		}
 	}
+	tx.AfterCommit(order.commit)
 	return nil
 }
 

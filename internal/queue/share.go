@@ -1,26 +1,27 @@
 package queue
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
 )
 
-// Shares say how many tasks of one kind an environment, and within it an account, may start before tasks of others overtake
-// them. They decide the order of tasks that wait, and hold back none while workers are free.
+// Shares say how many tasks of one kind an environment, and within it an account, may have that wait or run before tasks of
+// others overtake them. They decide the order of tasks that wait, and hold back none while workers are free.
 type Shares struct {
-	Rate        float64 // tasks a second of one environment that no flood delays; 0: 50
-	Burst       float64 // tasks at once of one environment that count as few; 0: 50
-	Flood       float64 // tasks at once from which an environment is the last to be served; 0: 1,000
-	AccountRate float64 // the same for one account of an environment that has more than few; 0: 5
+	Few        int // tasks of one environment that count as few; 0: 16
+	Flood      int // from how many on an environment is the last to be served; 0: 1,000
+	AccountFew int // tasks of one account, in an environment that has more than few; 0: 4
 }
 
 func (s Shares) withDefaults() Shares {
 	for _, d := range []struct {
-		value *float64
-		or    float64
-	}{{&s.Rate, 50}, {&s.Burst, 50}, {&s.Flood, 1000}, {&s.AccountRate, 5}} {
+		value *int
+		or    int
+	}{{&s.Few, 16}, {&s.Flood, 1000}, {&s.AccountFew, 4}} {
 		if *d.value <= 0 {
 			*d.value = d.or
 		}
@@ -30,18 +31,23 @@ func (s Shares) withDefaults() Shares {
 
 // River takes available jobs by priority, then by age. Within an environment that has many, accounts that have few go first.
 const (
-	priorityFew      = 1
-	priorityMany     = 2 // and of an account that has few: of an environment that floods
-	priorityFlood    = 3
-	priorityAccount  = 1 // is added for an account that has many
-	maxRememberedFor = 20_000
+	priorityFew     = 1
+	priorityMany    = 2
+	priorityFlood   = 3
+	priorityAccount = 1 // is added for an account that has many
+
+	maxShares = 20_000
 )
 
-// ledger counts what each environment has asked for lately. It is this process's own: what it has forgotten or never knew costs
-// some order among tasks, never a task.
+// halving is how fast tasks are forgotten that other nodes may have worked.
+const halving = time.Second
+
+// ledger counts the tasks of each environment that this process has inserted and not seen end. What it has forgotten or never
+// knew costs some order among tasks, never a task.
 type ledger struct {
 	shares Shares
 	clock  func() time.Time
+	others atomic.Bool // other nodes work tasks, too
 
 	mu    sync.Mutex
 	debts map[share]debt
@@ -54,7 +60,6 @@ type share struct {
 	account millrace.IntegratedAccountID
 }
 
-// debt is how many tasks were asked for, less what the rate has paid off since.
 type debt struct {
 	tasks float64
 	at    time.Time
@@ -73,27 +78,29 @@ type order struct {
 
 func (l *ledger) order() *order { return &order{ledger: l, now: l.clock(), added: map[share]float64{}} }
 
-// priority returns that of a task, and counts it in the order.
+// priority returns that of a task.
 func (o *order) priority(t *millrace.Task) int {
-	env := share{kind: t.Kind, env: t.Environment}
-	of := o.debt(env)
-	o.added[env]++
+	has := o.debt(share{kind: t.Kind, env: t.Environment})
 	p := priorityFew
 	switch {
-	case of >= o.shares.Flood:
+	case has >= float64(o.shares.Flood):
 		p = priorityFlood
-	case of >= o.shares.Burst:
+	case has >= float64(o.shares.Few):
 		p = priorityMany
 	}
-	if t.Account == "" {
-		return p
-	}
-	account := share{t.Kind, t.Environment, t.Account}
-	if p > priorityFew && o.debt(account) >= o.shares.AccountRate {
+	if t.Account != "" && p > priorityFew && o.debt(share{t.Kind, t.Environment, t.Account}) >= float64(o.shares.AccountFew) {
 		p += priorityAccount
 	}
-	o.added[account]++
+	o.add(t, 1)
 	return p
+}
+
+// add counts a task in the order, or one less of its kind.
+func (o *order) add(t *millrace.Task, n float64) {
+	o.added[share{kind: t.Kind, env: t.Environment}] += n
+	if t.Account != "" {
+		o.added[share{t.Kind, t.Environment, t.Account}] += n
+	}
 }
 
 func (o *order) debt(s share) float64 {
@@ -102,40 +109,38 @@ func (o *order) debt(s share) float64 {
 	return o.left(s, o.now) + o.added[s]
 }
 
-// commit counts what was inserted. It may be called once, after the transaction.
+// commit counts what was inserted, once its transaction has committed.
 func (o *order) commit() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.debts) > maxRememberedFor {
-		o.forget()
-	}
 	for s, n := range o.added {
-		o.debts[s] = debt{o.left(s, o.now) + n, o.now}
+		if left := o.left(s, o.now) + n; left > 0 {
+			o.debts[s] = debt{left, o.now}
+		} else {
+			delete(o.debts, s)
+		}
 	}
+	if len(o.debts) > maxShares {
+		clear(o.debts)
+	}
+}
+
+// done notes that a task has ended.
+func (l *ledger) done(t *millrace.Task) {
+	o := l.order()
+	o.add(t, -1)
+	o.commit()
 }
 
 // left is for who holds the lock.
 func (l *ledger) left(s share, now time.Time) float64 {
 	d, known := l.debts[s]
-	if !known {
+	if !known || !l.others.Load() {
+		return d.tasks
+	}
+	left := d.tasks * math.Exp2(-float64(now.Sub(d.at))/float64(halving))
+	if left < 0.5 {
 		return 0
 	}
-	rate := l.shares.Rate
-	if s.account != "" {
-		rate = l.shares.AccountRate
-	}
-	return max(0, d.tasks-rate*now.Sub(d.at).Seconds())
-}
-
-// forget drops who owes nothing, and everything when all do.
-func (l *ledger) forget() {
-	now := l.clock()
-	for s := range l.debts {
-		if l.left(s, now) == 0 {
-			delete(l.debts, s)
-		}
-	}
-	if len(l.debts) > maxRememberedFor {
-		clear(l.debts)
-	}
+	return left
 }

@@ -85,8 +85,8 @@ func TestFewTasksOvertakeAFlood(t *testing.T) {
 				last = i
 			}
 		}
-		// The first 50 tasks of an environment count as few.
-		if last > 60 {
+		// The first 16 tasks of an environment count as few.
+		if last > 30 {
 			t.Errorf("the last of %d tasks of a quiet environment ran as number %d of %d", few, last+1, many+few)
 		}
 	})
@@ -106,7 +106,7 @@ func TestWithinAnEnvironmentAnAccountOfFewTasksGoesFirst(t *testing.T) {
 				last = i
 			}
 		}
-		if last > 60 {
+		if last > 30 {
 			t.Errorf("the last of %d tasks of a quiet account ran as number %d of %d", few, last+1, many+few)
 		}
 	})

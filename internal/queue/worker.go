@@ -16,8 +16,8 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// yieldTimeout bounds how long putting a task at the end of the line may take; then River does it in its way.
-const yieldTimeout = 5 * time.Second
+// againTimeout bounds how long putting a task at the end of the line may take.
+const againTimeout = 5 * time.Second
 
 // atWork knows the tasks that this process is working on.
 type atWork struct {
@@ -66,22 +66,26 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	}
 	w.q.atWork.add(job.ID)
 	defer w.q.atWork.remove(job.ID)
-	if b := w.q.bulkheads[kind]; b != nil {
-		wait, ok := b.enter(job.Args.Environment)
-		if !ok {
-			return river.JobSnooze(wait)
-		}
-		defer b.leave(job.Args.Environment)
-	}
-	began := time.Now() //nolint:forbidigo // a duration for the log
 	task := millrace.Task{
 		Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt, Environment: job.Args.Environment, Account: job.Args.Account,
 	}
 	ctx = context.WithValue(ctx, jobKey{}, job)
+	if b := w.q.bulkheads[kind]; b != nil {
+		wait, ok := b.enter(task.Environment)
+		if !ok {
+			return w.again(ctx, task, wait, priorityMany)
+		}
+		defer b.leave(task.Environment)
+	}
+	began := time.Now() //nolint:forbidigo // a duration for the log
 	err := handler(ctx, task)
 	w.log(ctx, task, began, err)
-	if yields(err) && w.yield(ctx, task) == nil {
-		return nil
+	if yields(err) {
+		return w.again(ctx, task, 0, priorityFew)
+	}
+	var permanent *millrace.PermanentError
+	if err == nil || errors.As(err, &permanent) {
+		w.q.ledger.done(&task)
 	}
 	return translate(err)
 }
@@ -92,17 +96,27 @@ func yields(err error) bool {
 	return errors.As(err, &retry) && retry.After <= 0 && retry.Err == nil
 }
 
-// yield puts a task at the end of the line. River's snoozing would keep the place that it got when its environment had fewer
-// tasks, and nothing would announce it.
-func (w *worker) yield(ctx context.Context, task millrace.Task) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), yieldTimeout)
+// again puts a task at the end of the line, or of the line that there is after a while, with the priority that its environment
+// has now, at least. River's snoozing would keep the priority of old, and would announce nothing; it is the way out when the
+// database fails.
+func (w *worker) again(ctx context.Context, task millrace.Task, after time.Duration, atLeast int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), againTimeout)
 	defer cancel()
-	return w.q.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	next := millrace.Task{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account}
+	if after > 0 {
+		next.At = time.Now().Add(after) //nolint:forbidigo // River compares it with the machine's clock
+	}
+	err := w.q.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.Finish(ctx); err != nil {
 			return err
 		}
-		return tx.Enqueue(ctx, millrace.Task{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account})
+		return w.q.enqueue(ctx, tx, []millrace.Task{next}, atLeast)
 	})
+	if err != nil {
+		return river.JobSnooze(after)
+	}
+	w.q.ledger.done(&task)
+	return nil
 }
 
 func translate(err error) error {
