@@ -9,8 +9,7 @@ import (
 
 // EnvironmentLimits are what one environment may take of what all share, and what it takes on the node that is asked.
 type EnvironmentLimits struct {
-	TaskRate           float64       `json:"task_rate" doc:"Tasks of each kind a second with which the environment overtakes the floods of others."`
-	TaskBurst          float64       `json:"task_burst" doc:"Tasks of each kind at once with which it does so."`
+	FewTasks           int           `json:"few_tasks" doc:"Tasks of each kind that it may have waiting or running before environments with fewer overtake it."`
 	Workers            []WorkerShare `json:"workers" doc:"Of the kinds of tasks that may take long."`
 	RequestsPerToken   int           `json:"requests_per_token" doc:"In 10 seconds, for each API token; 0: any number."`
 	RequestsPerAccount int           `json:"requests_per_account" doc:"In 10 seconds, of the proxy API and the custom API, for each account; 0: any number."`

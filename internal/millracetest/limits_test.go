@@ -14,7 +14,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := millracetest.Start(t, url, func(o *server.Options) {
-			o.Shares = server.Shares{Rate: 7, Burst: 9}
+			o.Shares = server.Shares{Few: 7}
 			o.TokenLimit, o.AccountLimit, o.InboundLimit = 1000, 11, 13
 		})
 		var list struct{ Result []struct{ ID string } }
@@ -24,11 +24,10 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 		var got struct {
 			ID     string
 			Limits struct {
-				TaskRate           float64 `json:"task_rate"`
-				TaskBurst          float64 `json:"task_burst"`
-				RequestsPerToken   int     `json:"requests_per_token"`
-				RequestsPerAccount int     `json:"requests_per_account"`
-				InboundPerAccount  int     `json:"inbound_per_account"`
+				FewTasks           int `json:"few_tasks"`
+				RequestsPerToken   int `json:"requests_per_token"`
+				RequestsPerAccount int `json:"requests_per_account"`
+				InboundPerAccount  int `json:"inbound_per_account"`
 				Workers            []struct {
 					Kind    string
 					Workers int
@@ -39,7 +38,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := got.Limits
-		if got.ID != list.Result[0].ID || l.TaskRate != 7 || l.TaskBurst != 9 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 {
+		if got.ID != list.Result[0].ID || l.FewTasks != 7 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 {
 			t.Errorf("got %+v", got)
 		}
 		var kinds []string

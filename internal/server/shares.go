@@ -11,7 +11,7 @@ import (
 // environmentLimits returns what an environment may take of what all share, and what it takes on this node.
 func (s *Server) environmentLimits(env millrace.EnvironmentID) httpapi.EnvironmentLimits {
 	settings, workers, taken := s.queue.Settings(), s.queue.Workers(), s.queue.Shares()
-	out := httpapi.EnvironmentLimits{TaskRate: settings.Rate, TaskBurst: settings.Burst}
+	out := httpapi.EnvironmentLimits{FewTasks: settings.Few}
 	for _, kind := range millrace.TaskKinds() {
 		if workers[kind] == 0 {
 			continue
