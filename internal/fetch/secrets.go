@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// Secrets are those of an account under a config: what texts about its requests must not show. They are immutable; whoever
-// makes many requests for an account finds them out once.
+// Secrets are those of an account under a config: what texts about its requests must not show. They are immutable: a
+// caller that makes many requests for an account finds them once.
 type Secrets struct {
 	text *secret.Scrubber
 	data *secret.Scrubber

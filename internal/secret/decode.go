@@ -42,14 +42,19 @@ func rewrite(from stream) *rewriter {
 }
 
 // put adds bytes that stand for what begins at position i of the old stream.
-func (w *rewriter) put(i int, b ...byte) {
+func (w *rewriter) put(i int, b []byte) {
+	for _, c := range b {
+		w.one(i, c)
+	}
+}
+
+// one adds one byte.
+func (w *rewriter) one(i int, c byte) {
 	at := int32(i) //nolint:gosec // windows are small
 	if w.from.origin != nil {
 		at = w.from.origin[i]
 	}
-	for _, c := range b {
-		w.to.bytes, w.to.origin = append(w.to.bytes, c), append(w.to.origin, at)
-	}
+	w.to.bytes, w.to.origin = append(w.to.bytes, c), append(w.to.origin, at)
 }
 
 // decode takes one layer of escapes off and reports whether there was one.
@@ -62,12 +67,12 @@ func decode(from stream) (stream, bool) {
 	for i := 0; i < len(from.bytes); {
 		out, n := unescape(from.bytes[i:], buf[:0])
 		if n == 0 {
-			w.put(i, from.bytes[i])
+			w.one(i, from.bytes[i])
 			i++
 			continue
 		}
 		changed = true
-		w.put(i, out...)
+		w.put(i, out)
 		i += n
 	}
 	return latin(w.to), changed
@@ -79,13 +84,14 @@ func latin(from stream) stream {
 		return from
 	}
 	w := rewrite(from)
+	var buf [utf8.UTFMax]byte
 	for i := 0; i < len(from.bytes); {
 		r, n := utf8.DecodeRune(from.bytes[i:])
 		if r == utf8.RuneError && n == 1 {
-			w.put(i, utf8.AppendRune(nil, rune(from.bytes[i]))...)
+			w.put(i, utf8.AppendRune(buf[:0], rune(from.bytes[i])))
 		} else {
 			for k := range n {
-				w.put(i, from.bytes[i+k])
+				w.one(i, from.bytes[i+k])
 			}
 		}
 		i += n
@@ -263,7 +269,7 @@ func base64Text(from stream) stream {
 		w := rewrite(from)
 		for i, c := range from.bytes {
 			if c != '\r' && c != '\n' {
-				w.put(i, unite(c))
+				w.one(i, unite(c))
 			}
 		}
 		return w.to

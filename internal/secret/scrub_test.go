@@ -206,26 +206,28 @@ func TestScrubDetails(t *testing.T) {
 	}
 }
 
-// TestScrubTime keeps hostile texts and secrets linear: the bound is generous, but quadratic work would miss it by far.
+// TestScrubTime keeps hostile texts and secrets linear. The bound is that of a machine with much else to do; comparing the secret
+// at every place would take longer than that on any.
 func TestScrubTime(t *testing.T) {
 	t.Parallel()
-	var hostile []string
-	for i := range 120 {
+	const size = 512 << 10
+	hostile := []string{strings.Repeat("a", 20_000) + "b"}
+	for i := range 60 {
 		hostile = append(hostile, strings.Repeat("a", 100+i)+"b")
 	}
 	s := NewScrubber(hostile, MinText)
 	random := rand.New(rand.NewPCG(1, 2))
-	noise := make([]byte, 4<<20)
+	noise := make([]byte, size)
 	for i := range noise {
 		noise[i] = byte(random.IntN(256))
 	}
 	for name, text := range map[string]string{
-		"prefixes": strings.Repeat("a", 4<<20), "matches": strings.Repeat(strings.Repeat("a", 200)+"b", 20_000),
-		"backslashes": strings.Repeat(`\`, 4<<20), "percents": strings.Repeat("%25", 1<<20), "entities": strings.Repeat("&amp", 1<<20), "noise": string(noise),
+		"prefixes": strings.Repeat("a", size), "matches": strings.Repeat(strings.Repeat("a", 200)+"b", size/200),
+		"backslashes": strings.Repeat(`\`, size), "percents": strings.Repeat("%25", size/3), "entities": strings.Repeat("&amp", size/4), "noise": string(noise),
 	} {
 		began := time.Now()
 		s.Scrub(text)
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%s: %d bytes took %s", name, len(text), took)
 		} else {
 			t.Logf("%s: %d bytes took %s", name, len(text), took)
