@@ -249,3 +249,28 @@ func TestDeepInput(t *testing.T) {
 		}
 	}
 }
+
+// TestLongTextsTakeSteps checks, without a clock, that what reads a long text again and again ends by its steps.
+func TestLongTextsTakeSteps(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 1<<20)
+	other := "x" + strings.Repeat("é", 1<<20)
+	data := jsonata.NewObject(2)
+	data.Set("a", long)
+	data.Set("b", strings.Clone(long))
+	data.Set("c", other)
+	for _, src := range []string{
+		`$length($$.a)`, `$substring($$.a, 1000000, 1)`, `$substringBefore($$.a, "x")`, `$substringAfter($$.a, "x")`, `$contains($$.a, "x")`, `$number($$.a)`,
+		`$$.a < $$.b`, `$$.a = $$.b`, `$$.a in [$$.b, $$.c]`, `$lookup({"a": 1}, $$.a)`, `$pad($$.a, 10)`, `$toMillis($$.a)`, `$parseInteger($$.a, $$.a)`,
+	} {
+		program, err := jsonata.Compile("[1..100000].(" + src + ")")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = program.Eval(t.Context(), jsonata.Input{Data: data, Limits: jsonata.Limits{Steps: 100_000}})
+		var e *jsonata.Error
+		if !errors.As(err, &e) || !e.IsLimit() && !strings.HasPrefix(e.Code, "D31") && e.Code != "D3030" && e.Code != "D3137" {
+			t.Errorf("%s: got error %v, want that of a limit", src, err)
+		}
+	}
+}

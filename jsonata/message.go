@@ -45,6 +45,10 @@ func show(v Value) string {
 		return strconv.Itoa(n)
 	case float64:
 		return FormatNumber(n)
+	case string:
+		if len(n) > 8*most { // what is cut off below need not be quoted first
+			v = n[:skipRunes(n, 2*most)]
+		}
 	case *Array:
 		if n.Len() > most {
 			return "an array of " + strconv.Itoa(n.Len()) + " items"
