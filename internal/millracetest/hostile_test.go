@@ -36,16 +36,14 @@ func TestHostileServer(t *testing.T) {
 		t.Parallel()
 	}
 	binary := millracetest.Binary(t)
-	run := func(name, url string) {
+	for name, open := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			if !full {
 				t.Parallel()
 			}
-			attackServer(t, binary, url, full)
+			attackServer(t, binary, open(t), full)
 		})
 	}
-	t.Run("sqlite", func(t *testing.T) { run("server", storetest.SQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { run("server", storetest.Postgres(t)) })
 }
 
 // hostile is a server under attack.
@@ -204,7 +202,7 @@ func (h *hostile) send(method, path, contentType string, body []byte) string {
 }
 
 const hostileConfig = `{
-	"label": "Hostile", "base_url": %q, "authorization": {"format": "none"},
+	"label": "Hostile", "base_url": %q, "authorization": {"format": "bearer", "config": {"token": "{{api_key}}"}},
 	"credentials": {"api_key": {"format": "api_key", "config": {"fields": [{"name": "api_key", "type": "password", "label": "Key"}]}}},
 	"resources": {
 		"objects": {"list": {"path": "/objects", "response_path": "data"}}, "numbers": {"list": {"path": "/numbers", "response_path": "data"}},
