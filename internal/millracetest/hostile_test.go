@@ -332,7 +332,7 @@ func (h *hostile) readSlowly(path string) string {
 	}
 	defer func() { _ = conn.Close() }()
 	_, _ = io.WriteString(conn, "\r\n")
-	_ = conn.SetReadDeadline(time.Now().Add(3 * time.Minute))
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second)) // after which it gives up by itself
 	buf := make([]byte, 1<<10)
 	first := ""
 	for tick := time.NewTicker(100 * time.Millisecond); ; <-tick.C {
