@@ -34,6 +34,9 @@ func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
 		}
 		return err
 	})
+	if err == nil {
+		err = a.cfg.DB.CheckSpace(ctx)
+	}
 	if err == nil && a.cfg.Ready != nil {
 		err = a.cfg.Ready(ctx)
 	}

@@ -54,7 +54,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.w = rec
 	defer req.release()
 	rec.Header().Set("X-Request-Id", req.id)
-	ctx := context.WithValue(r.Context(), requestKey{}, req)
+	ctx, release := a.cfg.DB.Guard(context.WithValue(r.Context(), requestKey{}, req), writes(r))
+	defer release()
 	r = tidy(r.WithContext(ctx))
 	req.http = r
 	defer func() {
@@ -74,6 +75,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.log(ctx, req, rec, took.Milliseconds())
 	}()
 	a.route(rec, r, req)
+}
+
+// writes reports whether a request may change something. Third parties' requests are stored whatever their method.
+func writes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead || strings.Contains(r.URL.Path, "-webhook/")
 }
 
 // sentPath returns the path of a request as it was sent, escaped.

@@ -156,6 +156,10 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 		if lock, err = lockDir(opts.DataDir); err != nil {
 			return nil, nil, err
 		}
+		if err := enoughSpace(opts.DataDir); err != nil {
+			lock.release()
+			return nil, nil, err
+		}
 		url = SQLitePath(opts.DataDir)
 	}
 	db, err := openDatabase(ctx, opts, url)
@@ -271,7 +275,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
 			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, Limits: s.environmentLimits,
-			Memory:     pools,
+			Memory: pools, Ready: s.ready,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -44,7 +45,9 @@ type DB struct {
 	cipher  Cipher
 	clock   func() time.Time
 	queue   Queue
-	scratch sync.Pool // of *[]byte: where bytes are compressed, which come out much shorter
+	pulse   *pulse
+	full    atomic.Bool // the last update that failed did so for want of space
+	scratch sync.Pool   // of *[]byte: where bytes are compressed, which come out much shorter
 }
 
 // Queue inserts and completes tasks inside the store's transactions.
@@ -88,10 +91,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	var err error
 	if IsPostgres(cfg.URL) {
 		db.dialect = postgresDialect{}
-		db.backend, err = openPostgres(ctx, cfg.URL)
+		var b *postgresBackend
+		if b, err = openPostgres(ctx, cfg.URL); err == nil {
+			db.backend, db.pulse = b, b.pulse
+		}
 	} else {
 		db.dialect = sqliteDialect{}
-		db.backend, err = openSQLite(ctx, cfg.URL)
+		var b *sqliteBackend
+		if b, err = openSQLite(ctx, cfg.URL); err == nil {
+			db.backend, db.pulse = b, b.pulse
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -139,7 +148,7 @@ func (db *DB) Close() error { return db.backend.close() }
 // View runs fn for reading. Each query sees what is committed when it starts.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	err := db.backend.view(ctx, func(c conn) error { return fn(&Tx{db: db, conn: c}) })
-	return db.translate(err)
+	return db.translate(silenced(ctx, err))
 }
 
 // Update runs fn in one transaction. When fn returns an error, nothing of it is kept. fn may run more than once, and what it
@@ -156,8 +165,9 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		committed = tx //commit:allow read after the commit only
 		return nil
 	})
+	db.noteSpace(err)
 	if err != nil {
-		return db.translate(err)
+		return db.translate(silenced(ctx, err))
 	}
 	for _, fn := range committed.afterCommit {
 		fn()

@@ -20,6 +20,7 @@ type dialect interface {
 	skipLocked() string                         // suffix of a SELECT that locks its rows and leaves out those that are locked
 	member(column string, path []string) string // text of a member of a document; '' when there is none
 	like(expr, placeholder string) string       // match of a pattern with % and _, letters of either case
+	isFull(err error) bool                      // reports whether there was no space to write
 	text(e expression) string                   // an expression as text
 	holds(text string) bool                     // reports whether a text can be a parameter
 	lockText() string                           // statement that locks a text until the transaction ends; empty: nothing to do
@@ -29,6 +30,7 @@ type sqliteDialect struct{}
 
 func (sqliteDialect) name() string            { return "sqlite" }
 func (sqliteDialect) isUnique(err error) bool { return isSQLiteUnique(err) }
+func (sqliteDialect) isFull(err error) bool   { return isSQLiteFull(err) }
 func (sqliteDialect) isOutage(err error) bool { return isSQLiteOutage(err) }
 
 // forUpdate is empty: the one writer is the lock.
@@ -76,6 +78,7 @@ type postgresDialect struct{}
 
 func (postgresDialect) name() string            { return "postgres" }
 func (postgresDialect) isUnique(err error) bool { return isPostgresUnique(err) }
+func (postgresDialect) isFull(err error) bool   { return postgresCode(err) == "53100" }
 func (postgresDialect) isOutage(err error) bool { return isPostgresOutage(err) }
 func (postgresDialect) forUpdate() string       { return " FOR UPDATE" }
 func (postgresDialect) forShare() string        { return " FOR SHARE" }

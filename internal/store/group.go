@@ -59,6 +59,9 @@ func (g *Group[T]) Stop() {
 // Add returns once the item is durable. A caller that gives up cannot know whether it was stored, and must not look at
 // the item any more.
 func (g *Group[T]) Add(ctx context.Context, item T) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	g.waiting.Add(1)
 	defer g.waiting.Add(-1)
 	r := &grouped[T]{item: item, done: make(chan struct{})}
@@ -67,13 +70,18 @@ func (g *Group[T]) Add(ctx context.Context, item T) error {
 		g.mu.RUnlock()
 		return errStopped
 	}
-	g.requests <- r
-	g.mu.RUnlock()
+	select {
+	case g.requests <- r:
+		g.mu.RUnlock()
+	case <-ctx.Done():
+		g.mu.RUnlock()
+		return context.Cause(ctx)
+	}
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return unknownOutcome(context.Cause(ctx)) // it is in a batch, or will be
 	}
 }
 

@@ -63,6 +63,12 @@ func (db *DB) translate(err error) error {
 	case db.dialect.isUnique(err):
 		return &millrace.Error{Kind: millrace.KindConflict, Message: "already exists", Err: err}
 	case errors.Is(err, ErrOutage) || db.dialect.isOutage(err) || errors.Is(err, context.DeadlineExceeded):
+		if db.dialect.isFull(err) {
+			return &millrace.Error{
+				Kind: millrace.KindUnavailable, Message: "the disk of the database is full; nothing was stored. Try again when there is space",
+				Err: fmt.Errorf("%w: %w", ErrOutage, err),
+			}
+		}
 		return outage(err)
 	}
 	return err

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,12 +31,19 @@ const begin = "BEGIN; SET LOCAL lock_timeout = '5s'"
 // errDatabaseURL stands for the error of the parser, which would quote the password.
 var errDatabaseURL = errors.New("the database URL is not valid")
 
+// maxConnect is how long a new connection may take.
+const maxConnect = 10 * time.Second
+
 // forOthers is how many connections updates leave to reads and to the queue.
 const forOthers = 4
 
 type postgresBackend struct {
 	pool *pgxpool.Pool
 	gate *gate
+
+	pulse   *pulse
+	unwatch context.CancelFunc
+	watcher sync.WaitGroup
 }
 
 func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
@@ -41,6 +51,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 	if err != nil {
 		return nil, errDatabaseURL
 	}
+	cfg.ConnConfig.ConnectTimeout = min(cmp.Or(cfg.ConnConfig.ConnectTimeout, maxConnect), maxConnect)
 	if cfg.MaxConns < 24 {
 		cfg.MaxConns = 24
 	}
@@ -56,7 +67,39 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 		pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	return &postgresBackend{pool, newGate(int(cfg.MaxConns) - forOthers)}, nil
+	b := &postgresBackend{pool: pool, gate: newGate(int(cfg.MaxConns) - forOthers)}
+	b.pulse = newPulse(pool.Reset) // connections of before the silence may never be answered
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	b.unwatch = cancel
+	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
+	return b, nil
+}
+
+// watch keeps a connection of its own, so that it finds out whether PostgreSQL responds, not whether the pool is busy.
+func (b *postgresBackend) watch(ctx context.Context, cfg *pgx.ConnConfig) {
+	var conn *pgx.Conn
+	drop := func() {
+		if conn != nil {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			_ = conn.Close(closing)
+			conn = nil
+		}
+	}
+	defer drop()
+	b.pulse.watch(ctx, func(ctx context.Context) error {
+		var err error
+		if conn == nil {
+			if conn, err = pgx.ConnectConfig(ctx, cfg.Copy()); err != nil {
+				conn = nil
+				return errors.Join(err, ctx.Err())
+			}
+		}
+		if err = conn.Ping(ctx); err != nil {
+			drop()
+		}
+		return errors.Join(err, ctx.Err())
+	})
 }
 
 // Postgres returns the pool, nil on SQLite. It is for the queue, which shares it.
@@ -68,12 +111,14 @@ func (db *DB) Postgres() *pgxpool.Pool {
 }
 
 func (b *postgresBackend) close() error {
+	b.unwatch()
+	b.watcher.Wait()
 	b.pool.Close()
 	return nil
 }
 
 func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
-	return fn(pgConn{b.pool, nil})
+	return fn(pgConn{b.pool, nil, b.pulse})
 }
 
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
@@ -98,7 +143,8 @@ func (b *postgresBackend) try(ctx context.Context, fn func(conn) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // does nothing once it is committed
-	if err := fn(pgConn{tx, tx}); err != nil {
+	b.pulse.heard.Add(1)
+	if err := fn(pgConn{tx, tx, b.pulse}); err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -128,13 +174,17 @@ type pgConn struct {
 		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	}
-	tx pgx.Tx
+	tx    pgx.Tx
+	pulse *pulse
 }
 
 func (c pgConn) raw() any { return c.tx }
 
 func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	tag, err := c.on.Exec(ctx, sql, args...)
+	if err == nil {
+		c.pulse.heard.Add(1) // of a query, the response comes with its rows
+	}
 	return tag.RowsAffected(), err
 }
 

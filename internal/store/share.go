@@ -62,15 +62,17 @@ func (t *turns[T]) pop(may func(millrace.EnvironmentID) bool) (T, bool) {
 	return none, false
 }
 
-// remove takes one out of the line.
-func (t *turns[T]) remove(env millrace.EnvironmentID, v T) {
+// remove takes one out of the line, and reports whether it was there.
+func (t *turns[T]) remove(env millrace.EnvironmentID, v T) bool {
+	before := len(t.lines[env])
 	line := slices.DeleteFunc(t.lines[env], func(w T) bool { return w == v })
 	if len(line) > 0 {
 		t.lines[env] = line
-		return
+		return len(line) < before
 	}
 	delete(t.lines, env)
 	t.order = slices.DeleteFunc(t.order, func(e millrace.EnvironmentID) bool { return e == env })
+	return before > 0
 }
 
 // others reports whether any environment but one has a line.

@@ -36,6 +36,9 @@ type sqliteBackend struct {
 	idle    *sync.Cond           // there is no leader
 
 	writes, reads *statements
+
+	pulse    *pulse
+	recovery sync.WaitGroup // of leaders whose callers have gone
 }
 
 type sqliteUpdate struct {
@@ -69,7 +72,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	reader.SetMaxIdleConns(8)
 	b := &sqliteBackend{
 		writer: writer, reader: reader,
-		writes: newStatements(writer), reads: newStatements(reader),
+		writes: newStatements(writer), reads: newStatements(reader), pulse: newPulse(nil),
 	}
 	b.idle = sync.NewCond(&b.mu)
 	return b, nil
@@ -93,6 +96,7 @@ func (b *sqliteBackend) close() error {
 	for b.leading {
 		b.idle.Wait()
 	}
+	b.recovery.Wait()
 	b.reads.close()
 	b.writes.close()
 	_ = b.reader.Close()
@@ -120,7 +124,13 @@ func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
 		b.waiting.push(u.share, u)
 	}
 	b.mu.Unlock()
-	if lead || <-u.turn {
+	if !lead {
+		var err error
+		if lead, err = b.await(u); err != nil {
+			return err
+		}
+	}
+	if lead {
 		b.lead(u) //nolint:contextcheck // a commit serves many callers; it has no context of one
 	}
 	if u.oops != nil {
@@ -129,22 +139,46 @@ func (b *sqliteBackend) update(ctx context.Context, fn func(conn) error) error {
 	return u.err
 }
 
+// await waits until an update is done or its caller is to lead. A caller that gives up before a leader has taken the update
+// leaves the line; afterwards it must wait, because the update runs.
+func (b *sqliteBackend) await(u *sqliteUpdate) (bool, error) {
+	select {
+	case lead := <-u.turn:
+		return lead, nil
+	case <-u.ctx.Done():
+	}
+	b.mu.Lock()
+	left := b.waiting.remove(u.share, u)
+	b.mu.Unlock()
+	if left {
+		return false, context.Cause(u.ctx)
+	}
+	return <-u.turn, nil
+}
+
 // lead commits an update and those that join it, and lets the next go on.
 func (b *sqliteBackend) lead(first *sqliteUpdate) {
-	defer func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if next := b.pop(); next != nil {
-			next.turn <- true
-			return
-		}
-		b.leading = false
-		b.idle.Broadcast()
-	}()
-	for _, u := range b.commit(first)[1:] {
+	tx := b.begin(first)
+	if tx == nil {
+		return
+	}
+	defer b.pass()
+	for _, u := range b.commit(tx, first)[1:] {
 		u.turn <- false
 	}
 	b.writes.prepare(context.Background())
+}
+
+// pass lets the next in the line lead.
+func (b *sqliteBackend) pass() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if next := b.pop(); next != nil {
+		next.turn <- true
+		return
+	}
+	b.leading = false
+	b.idle.Broadcast()
 }
 
 // pop takes the next update that waits, nil when there is none. It is for who holds the lock.
@@ -170,14 +204,9 @@ func (b *sqliteBackend) join(group []*sqliteUpdate, began time.Time) *sqliteUpda
 }
 
 // commit runs an update, and those that wait when it is done, in one transaction. It returns them with their outcomes.
-func (b *sqliteBackend) commit(first *sqliteUpdate) []*sqliteUpdate {
+func (b *sqliteBackend) commit(tx *sql.Tx, first *sqliteUpdate) []*sqliteUpdate {
 	group, began := []*sqliteUpdate{first}, time.Now() //nolint:forbidigo // for join
-	tx, err := b.writer.BeginTx(context.Background(), nil)
-	if err != nil {
-		first.err = fmt.Errorf("begin: %w", err)
-		return group
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing once it is committed
+	defer func() { _ = tx.Rollback() }()               // does nothing once it is committed
 	c := sqlConn{tx, tx, b.writes}
 	first.run(c) // nobody has joined yet, so that it needs no savepoint: if it fails, all is undone
 	if first.err != nil || first.oops != nil {
@@ -323,6 +352,8 @@ func isSQLiteOutage(err error) bool {
 	}
 	return errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn)
 }
+
+func isSQLiteFull(err error) bool { return sqliteCode(err)&0xff == sqlite3.SQLITE_FULL }
 
 func isSQLiteUnique(err error) bool {
 	switch sqliteCode(err) {
