@@ -57,23 +57,28 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 // time would repeat the last delivery, with the same id and the same bytes.
 func (s *slice) fetch(ctx context.Context, req FetchRequest) (FetchResult, error) {
 	if s.behind == nil {
-		return s.r.cfg.Fetcher.Fetch(ctx, req)
+		return s.ask(ctx, req)
 	}
 	if s.r.cfg.Soon < 0 {
 		if err := s.catchUp(ctx); err != nil {
 			return FetchResult{}, err
 		}
-		return s.r.cfg.Fetcher.Fetch(ctx, req)
+		return s.ask(ctx, req)
 	}
 	caughtUp := make(chan error, 1)
 	timer := time.AfterFunc(s.r.cfg.Soon, func() { caughtUp <- s.catchUp(ctx) })
-	res, err := s.r.cfg.Fetcher.Fetch(ctx, req)
+	res, err := s.ask(ctx, req)
 	if !timer.Stop() {
 		if late := <-caughtUp; late != nil {
 			return FetchResult{}, late
 		}
 	}
 	return res, err
+}
+
+// ask makes the request.
+func (s *slice) ask(ctx context.Context, req FetchRequest) (FetchResult, error) {
+	return away(ctx, s.turn, func() (FetchResult, error) { return s.r.cfg.Fetcher.Fetch(ctx, req) })
 }
 
 // accept evaluates the records of a page and moves the cursor.

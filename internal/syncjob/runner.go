@@ -39,6 +39,7 @@ type Runner struct {
 	cfg    Config
 	db     database
 	inline int // see maxInline
+	turns  *turns
 }
 
 // database is the part of the store's handle that runs units of work. Tests put a crash before or after one.
@@ -82,7 +83,9 @@ func New(cfg Config) (*Runner, error) {
 			time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
 		}
 	}
-	return &Runner{cfg: cfg, db: cfg.DB, inline: maxInline}, nil
+	r := &Runner{cfg: cfg, db: cfg.DB, inline: maxInline}
+	r.turns = newTurns(r.now)
+	return r, nil
 }
 
 func setDefault[T ~int | ~int64](v *T, def T) {

@@ -20,9 +20,11 @@ func (s *slice) deliver(ctx context.Context) error {
 			return millrace.RetryAfter(0, nil)
 		}
 		p := s.pending[0]
-		res, err := s.r.cfg.Sender.Send(ctx, SendRequest{
-			EnvironmentID: s.run.EnvironmentID, WebhookID: p.WebhookID, DeliveryID: p.ID, Event: p.Event,
-			Body: p.Body, Attempts: p.Attempts,
+		res, err := away(ctx, s.turn, func() (SendResult, error) {
+			return s.r.cfg.Sender.Send(ctx, SendRequest{
+				EnvironmentID: s.run.EnvironmentID, WebhookID: p.WebhookID, DeliveryID: p.ID, Event: p.Event,
+				Body: p.Body, Attempts: p.Attempts,
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("send delivery: %w", err)

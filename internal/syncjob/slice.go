@@ -37,6 +37,7 @@ type slice struct {
 	began   millrace.Time
 	until   millrace.Time
 	worked  time.Duration // before this slice
+	turn    *turn
 	lease   *memory.Lease // on the page that is worked on
 }
 
@@ -61,6 +62,9 @@ func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	s.began, s.until = began, began.Add(r.cfg.Slice)
 	ctx, stop := s.watch(ctx)
 	defer stop()
+	s.turn = r.turns.join(s.run.EnvironmentID)
+	defer s.turn.leave()
+	s.turn.take(ctx)
 	err = s.load(ctx)
 	if err == nil {
 		err = s.work(ctx)
