@@ -62,7 +62,7 @@ func newHops(ctx context.Context, o options, database, name string) (*hops, erro
 	if h.db, err = store.Open(ctx, store.Config{URL: url, Cipher: plain{}}); err != nil {
 		return nil, err
 	}
-	runner := workflow.NewRunner(h.db, syncjob.NewStarter(h.db, emitter{}))
+	runner := workflow.NewRunner(h.db, syncjob.NewStarter(h.db, emitter{}), nil)
 	h.queue, err = queue.New(ctx, queue.Config{DB: h.db, Logger: quiet(), Handlers: map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{DB: h.db}).Match,
 		millrace.TaskWorkflow: func(ctx context.Context, t millrace.Task) error {

@@ -27,7 +27,7 @@ func (f *databaseFlags) options(logger *slog.Logger) server.Options {
 	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, Logger: logger}
 }
 
-// limitFlags bound what sync job runs may do.
+// limitFlags bound what sync job runs and workflows may do.
 type limitFlags struct {
 	MaxPages         int64         `help:"Pages of one request of a sync job run, or of one element of its loop." default:"100000" placeholder:"N"`
 	MaxRecursion     int64         `help:"How deep a request of a sync job run may recurse." default:"32" placeholder:"N"`
@@ -35,6 +35,8 @@ type limitFlags struct {
 	MaxPageSize      int           `help:"Size of an answer of a third party, in MiB." default:"32" placeholder:"MIB"`
 	MaxDeliverySize  int           `help:"Size of a delivery of records, in MiB. What is more is divided among several." default:"16" placeholder:"MIB"`
 	MaxSpoolSize     int           `help:"What a spool of a sync job run may collect, in MiB." default:"32" placeholder:"MIB"`
+	MaxFanOut        int64         `help:"Workflow runs that one event may cause, directly or through events of these runs." default:"10000" placeholder:"N"`
+	ConditionBudget  time.Duration `help:"How much of each second conditions and other expressions of an environment's workflows and inbound hooks may take." default:"500ms" placeholder:"DURATION"`
 	MaxRateLimitWait time.Duration `help:"How long a third party may keep an account waiting before it is asked again." default:"1h" placeholder:"DURATION"`
 }
 
@@ -54,6 +56,10 @@ func (f *limitFlags) check() error {
 		return fmt.Errorf("--max-recursion %d: must be 1 to 1000", f.MaxRecursion)
 	case f.MaxRunTime < time.Second:
 		return fmt.Errorf("--max-run-time %s: must be at least 1s", f.MaxRunTime)
+	case f.MaxFanOut < 1:
+		return fmt.Errorf("--max-fan-out %d: must be at least 1", f.MaxFanOut)
+	case f.ConditionBudget < time.Millisecond || f.ConditionBudget > time.Minute:
+		return fmt.Errorf("--condition-budget %s: must be 1ms to 1m", f.ConditionBudget)
 	case f.MaxRateLimitWait < time.Second || f.MaxRateLimitWait > 24*time.Hour:
 		return fmt.Errorf("--max-rate-limit-wait %s: must be 1s to 24h", f.MaxRateLimitWait)
 	}
@@ -64,6 +70,7 @@ func (f *limitFlags) limits() server.Limits {
 	const mib = 1 << 20
 	return server.Limits{
 		Pages: f.MaxPages, Recursion: f.MaxRecursion, RunTime: f.MaxRunTime, RateLimitWait: f.MaxRateLimitWait,
+		FanOut: f.MaxFanOut, ConditionTime: f.ConditionBudget,
 		Page: int64(f.MaxPageSize) * mib, Delivery: f.MaxDeliverySize * mib, Spool: f.MaxSpoolSize * mib,
 	}
 }

@@ -21,6 +21,8 @@ type Budget struct {
 
 	mu     sync.Mutex
 	of     map[millrace.EnvironmentID]*allowance
+	used   time.Duration
+	waits  int64     // how often an environment had to wait
 	hungry int       // how many of them use as much as they may
 	swept  time.Time // when all of them were looked at
 }
@@ -58,6 +60,7 @@ func (b *Budget) Wait(env millrace.EnvironmentID) time.Duration {
 	if a.left > 0 {
 		return 0
 	}
+	b.waits++
 	missing := b.share/worthwhile - a.left
 	return time.Duration(float64(missing) / float64(b.rate(a)) * float64(time.Second))
 }
@@ -75,7 +78,15 @@ func (b *Budget) Use(env millrace.EnvironmentID, fn func()) {
 	defer b.mu.Unlock()
 	a := b.look(env)
 	a.left -= took
+	b.used += took
 	b.mark(a)
+}
+
+// Totals returns how much time all environments have used, and how often one had to wait.
+func (b *Budget) Totals() (used time.Duration, waits int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used, b.waits
 }
 
 // look brings an allowance up to date.

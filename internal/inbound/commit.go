@@ -18,17 +18,20 @@ type pending struct {
 	counts millrace.InboundHookID
 }
 
-// commit stores hooks that came together, with one task for all of them. Their order is that of their replay keys, so
+// commit stores hooks that came together, with one task for those of an environment. Their order is that of their replay keys, so
 // that two commits at once do not wait for each other.
 func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 	ordered := slices.SortedStableFunc(slices.Values(items), func(a, b *pending) int { return cmp.Compare(a.hook.ReplayKey, b.hook.ReplayKey) })
 	var counts []millrace.InboundHookID
 	err := r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		batch, due := millrace.NewID[millrace.BatchID](), false
+		batches, due := map[millrace.EnvironmentID]millrace.BatchID{}, map[millrace.EnvironmentID]bool{}
 		hooks, windows := make([]*millrace.InboundHook, len(ordered)), make([]time.Duration, len(ordered))
 		for i, item := range ordered {
 			v := *item.hook
-			v.BatchID = batch
+			if batches[v.EnvironmentID] == "" {
+				batches[v.EnvironmentID] = millrace.NewID[millrace.BatchID]()
+			}
+			v.BatchID = batches[v.EnvironmentID]
 			hooks[i], windows[i] = &v, item.window
 		}
 		var err error
@@ -37,15 +40,18 @@ func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 		}
 		for i, v := range hooks {
 			if counts[i] == v.ID {
-				due = due || v.Status == millrace.InboundAccepted
+				due[v.EnvironmentID] = due[v.EnvironmentID] || v.Status == millrace.InboundAccepted
 			} else if err := r.duplicate(ctx, tx, ordered[i], counts[i]); err != nil {
 				return err
 			}
 		}
-		if !due {
-			return nil
+		var tasks []millrace.Task
+		for env, some := range due {
+			if some {
+				tasks = append(tasks, millrace.Task{Kind: millrace.TaskInbound, Key: string(batches[env]), Environment: env})
+			}
 		}
-		return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskInbound, Key: string(batch)})
+		return tx.Enqueue(ctx, tasks...)
 	})
 	if err != nil {
 		return err

@@ -30,10 +30,11 @@ type update struct {
 // The bounds of one task: it saves what it has evaluated before it holds more than this, yields after a while, and gives
 // up a hook that takes too long by itself.
 const (
-	maxAtOnce      = 100
-	maxBytesAtOnce = 4 << 20
-	sliceTime      = 10 * time.Second
-	hookTime       = 10 * time.Second
+	maxAtOnce       = 100
+	maxBytesAtOnce  = 4 << 20
+	maxEventsAtOnce = 200
+	sliceTime       = 250 * time.Millisecond
+	hookTime        = 10 * time.Second
 )
 
 // evaluated is a hook with what its evaluation does.
@@ -55,28 +56,38 @@ func (r *Receiver) Handle(ctx context.Context, task millrace.Task) error {
 	}
 	began := r.cfg.Clock()
 	for len(due) > 0 {
-		done, n, err := r.some(ctx, due, began)
+		s, err := r.some(ctx, due, began)
 		if err != nil {
 			return err
 		}
-		due = due[n:]
-		if err := r.saveAll(ctx, done, len(due) == 0); err != nil {
-			return err
+		due = due[s.looked:]
+		if len(s.done) > 0 || len(due) == 0 {
+			if err := r.saveAll(ctx, s.done, len(due) == 0); err != nil {
+				return err
+			}
 		}
-		if len(due) > 0 && r.cfg.Clock().Sub(began) > sliceTime {
-			return millrace.RetryAfter(0, nil)
+		if len(due) > 0 && (s.wait > 0 || r.cfg.Clock().Sub(began) > sliceTime) {
+			return millrace.RetryAfter(s.wait, nil)
 		}
 	}
 	return nil
 }
 
-// some evaluates the first of the hooks that are due, and returns how many it has looked at.
-func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began time.Time) ([]evaluated, int, error) {
-	var done []evaluated
-	size := int64(0)
-	for i, id := range due[:min(len(due), maxAtOnce)] {
-		if i > 0 && (size > maxBytesAtOnce || r.cfg.Clock().Sub(began) > sliceTime) {
-			return done, i, nil
+// evaluation is some hooks of a batch that were evaluated.
+type evaluation struct {
+	done   []evaluated
+	looked int           // how many hooks were looked at
+	wait   time.Duration // how long their environment has to wait for the next
+}
+
+// some evaluates the first of the hooks that are due.
+func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began time.Time) (evaluation, error) {
+	s := evaluation{looked: min(len(due), maxAtOnce)}
+	size, events := int64(0), 0
+	for i, id := range due[:s.looked] {
+		if i > 0 && (size > maxBytesAtOnce || events >= maxEventsAtOnce || r.cfg.Clock().Sub(began) > sliceTime) {
+			s.looked = i
+			return s, nil
 		}
 		var hook *millrace.InboundHook
 		err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
@@ -85,19 +96,23 @@ func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began
 			return err
 		})
 		if err != nil {
-			return nil, 0, err
+			return evaluation{}, err
 		}
 		if hook == nil {
 			continue
 		}
+		if s.wait = r.cfg.Budget.Wait(hook.EnvironmentID); s.wait > 0 {
+			s.looked = i
+			return s, nil
+		}
 		o, err := r.evaluate(ctx, hook)
 		if err != nil {
-			return nil, 0, err
+			return evaluation{}, err
 		}
-		size += hook.Size
-		done = append(done, evaluated{hook, o})
+		size, events = size+hook.Size, events+len(o.events)
+		s.done = append(s.done, evaluated{hook, o})
 	}
-	return done, min(len(due), maxAtOnce), nil
+	return s, nil
 }
 
 // saveAll stores what evaluations do. When that fails, each is stored by itself, so that a bad one fails alone.
@@ -159,7 +174,9 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 		if err != nil {
 			return nil, err
 		}
-		s, failure := r.look(within, e, req, expr.LimitsTransform())
+		var s *sight
+		var failure *millrace.Failure
+		r.cfg.Budget.Use(e.EnvironmentID, func() { s, failure = r.look(within, e, req, expr.LimitsTransform()) })
 		if err := context.Cause(ctx); err != nil {
 			return nil, err // we were stopped; that says nothing about the expression
 		}

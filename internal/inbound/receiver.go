@@ -69,7 +69,7 @@ type Emitter interface {
 	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
 }
 
-// Config is what a receiver needs; all of it but Committers is required.
+// Config is what a receiver needs; all of it but Committers and Budget is required.
 type Config struct {
 	DB          *store.DB
 	Directory   Directory
@@ -81,6 +81,7 @@ type Config struct {
 	Clock       func() time.Time
 	Committers  int            // how many commits there are at once; 0: one
 	Memory      *memory.Budget // what requests may take while expressions look at them; nil: any number of bytes
+	Budget      *expr.Budget   // of time, for the expressions of hooks that were accepted; nil: any share of it
 }
 
 // Receiver takes requests of third parties and evaluates them.

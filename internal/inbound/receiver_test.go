@@ -96,6 +96,7 @@ type world struct {
 	dir      *directory
 	receiver *inbound.Receiver
 	now      time.Time
+	budget   *expr.Budget
 }
 
 func newWorld(t *testing.T, db *store.DB) *world {
@@ -113,7 +114,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	r, err := inbound.New(inbound.Config{
 		DB: w.db, Directory: w.dir, Contexts: w.dir, Emitter: emitter{}, DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf,
-		Client: http.DefaultClient, Clock: func() time.Time { return w.now }, Committers: 2,
+		Client: http.DefaultClient, Clock: func() time.Time { return w.now }, Committers: 2, Budget: w.budget,
 	})
 	if err != nil {
 		w.t.Fatal(err)

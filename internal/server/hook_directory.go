@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
-	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -197,11 +195,10 @@ func sameDocument(a, b json.RawMessage) bool {
 	return err == nil && err2 == nil && bytes.Equal(first, second)
 }
 
-func newReceiver(db *store.DB, accounts *accountFetcher, client *http.Client, clock func() time.Time, committers int, budget *memory.Budget) (*inbound.Receiver, error) {
-	directory := newHookDirectory(accounts, clock)
-	return inbound.New(inbound.Config{
-		DB: db, Directory: directory, Contexts: directory, Emitter: emitter{}, Committers: committers,
-		DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf, Client: client, Clock: clock,
-		Memory: budget,
-	})
+// newReceiver completes a config with what receivers of every server have.
+func newReceiver(cfg inbound.Config, accounts *accountFetcher) (*inbound.Receiver, error) {
+	directory := newHookDirectory(accounts, cfg.Clock)
+	cfg.Directory, cfg.Contexts, cfg.Emitter = directory, directory, emitter{}
+	cfg.DecodeBody, cfg.DecodeQuery = fetch.DecodeHook, fetch.QueryOf
+	return inbound.New(cfg)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -52,6 +53,26 @@ func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metr
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+// conditions counts what expressions of workflows and hooks use.
+func (m *metrics) conditions(b *expr.Budget) {
+	if m == nil {
+		return
+	}
+	counter := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "millrace_" + name, Help: help}, value)
+	}
+	m.registry.MustRegister(
+		counter("condition_seconds_total", "Time that expressions of workflows and hooks have taken.", func() float64 {
+			used, _ := b.Totals()
+			return used.Seconds()
+		}),
+		counter("condition_waits_total", "Tasks that had to wait because expressions of their environment have taken their share.", func() float64 {
+			_, waits := b.Totals()
+			return float64(waits)
+		}),
+	)
 }
 
 func (m *metrics) handler() http.Handler {

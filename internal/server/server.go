@@ -6,6 +6,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
@@ -72,7 +74,7 @@ type SMTPMode = deliver.TLSMode
 // Shares say when one environment's tasks overtake another's.
 type Shares = queue.Shares
 
-// Limits bound what sync job runs may do. Each of them is a default when it is 0.
+// Limits bound what sync job runs and workflows may do. Each of them is a default when it is 0.
 type Limits struct {
 	Pages         int64         // of one request, or of one element of its loop; 100,000
 	Recursion     int64         // how deep a request may recurse; 32
@@ -80,8 +82,13 @@ type Limits struct {
 	Page          int64         // bytes of an answer of a third party; 32 MiB
 	Delivery      int           // bytes of a delivery of records; 16 MiB
 	Spool         int           // bytes that a spool may collect; 32 MiB
+	FanOut        int64         // workflow runs that one event may cause, directly or through others; 10,000
+	ConditionTime time.Duration // of each second that expressions of workflows and hooks of one environment may take; 500 ms
 	RateLimitWait time.Duration // how long a third party may keep an account waiting before it is asked again; 1 h
 }
+
+// conditionTime is how much of each second expressions of one environment may take by default.
+const conditionTime = 500 * time.Millisecond
 
 // shutdownTimeout is how long a graceful stop may take.
 const shutdownTimeout = 10 * time.Second
@@ -243,10 +250,15 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.db.Postgres() != nil {
 		committers = 4
 	}
-	if s.receiver, err = newReceiver(s.db, accounts, client, s.opts.Clock, committers, pools.Parsing); err != nil {
+	conditions := expr.NewBudget(cmp.Or(s.opts.Limits.ConditionTime, conditionTime), s.opts.Clock)
+	s.metrics.conditions(conditions)
+	s.receiver, err = newReceiver(inbound.Config{
+		DB: s.db, Client: client, Clock: s.opts.Clock, Committers: committers, Memory: pools.Parsing, Budget: conditions,
+	}, accounts)
+	if err != nil {
 		return err
 	}
-	handlers, err := s.handlers(sender, accounts, starter)
+	handlers, err := s.handlers(sender, accounts, starter, conditions)
 	if err != nil {
 		return err
 	}
@@ -285,7 +297,9 @@ func (s *Server) assemble(ctx context.Context) error {
 }
 
 // handlers are the hops of the data, in order.
-func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter) (map[millrace.TaskKind]queue.Handler, error) {
+func (s *Server) handlers(
+	sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter, conditions *expr.Budget,
+) (map[millrace.TaskKind]queue.Handler, error) {
 	health, err := deliver.NewHealth(deliver.HealthConfig{
 		DB: s.db, Clock: s.opts.Clock, Emitter: exceptEmitter{}, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
 	})
@@ -309,8 +323,10 @@ func (s *Server) handlers(sender *deliver.Sender, accounts *accountFetcher, star
 		return nil, err
 	}
 	return map[millrace.TaskKind]queue.Handler{
-		millrace.TaskMatch:    trigger.NewMatcher(trigger.MatcherConfig{DB: s.db, Clock: s.opts.Clock}).Match,
-		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter).Run,
+		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{
+			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut,
+		}).Match,
+		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
 		millrace.TaskErase:    (&eraser{s.db, starter, s.opts.Clock, s.opts.Logger}).erase,

@@ -14,7 +14,8 @@ const maxOpenWork = 10_000
 // statements look would be seen by none of them. Of the workflow runs that wait for a slot, only the first of each line is
 // looked at; a run that holds a slot although it has ended may leave it.
 const openWork = `SELECT kind, id, env, account FROM (SELECT 'match' AS kind, id, environment_id AS env, '' AS account FROM event_batch ORDER BY created_at LIMIT $1) AS a
-UNION ALL SELECT kind, id, env, '' FROM (SELECT DISTINCT 'inbound' AS kind, batch_id AS id, '' AS env FROM inbound_hook WHERE status = 'accepted' LIMIT $1) AS e
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'inbound' AS kind, batch_id AS id, MIN(environment_id) AS env FROM inbound_hook
+WHERE status = 'accepted' GROUP BY batch_id LIMIT $1) AS e
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE status IN ('created', 'running')
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'slice' AS kind, id, environment_id AS env, integrated_account_id AS account FROM sync_job_run

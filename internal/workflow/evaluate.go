@@ -32,6 +32,11 @@ func evaluate(ctx context.Context, step *millrace.Step, path string, scope expr.
 	return input, false, nil
 }
 
+// evaluates reports whether a step has expressions, besides placeholders, which cost next to nothing.
+func evaluates(step *millrace.Step) bool {
+	return step.RunIf != "" || bytes.HasPrefix(bytes.TrimSpace(step.Config), []byte(`"`))
+}
+
 func condition(ctx context.Context, source string, scope expr.Value) (bool, error) {
 	program, err := expr.Compile(source)
 	if err != nil {

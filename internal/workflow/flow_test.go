@@ -41,7 +41,7 @@ func newClockwork(t *testing.T, url string) *clockwork {
 	}
 	t.Cleanup(func() { _ = c.db.Close() })
 	c.db.SetQueue(c)
-	c.runner, c.matcher = workflow.NewRunner(c.db, syncjob.NewStarter(c.db, nil)), trigger.NewMatcher(trigger.MatcherConfig{DB: c.db, Clock: c.clock})
+	c.runner, c.matcher = workflow.NewRunner(c.db, syncjob.NewStarter(c.db, nil), nil), trigger.NewMatcher(trigger.MatcherConfig{DB: c.db, Clock: c.clock})
 	err = c.db.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.InsertSyncJob(t.Context(), &millrace.SyncJob{ID: job, EnvironmentID: env})
 	})

@@ -38,10 +38,13 @@ type Starter interface {
 type Runner struct {
 	db      *store.DB
 	starter Starter
+	budget  *expr.Budget
 }
 
-// NewRunner returns a runner over a store.
-func NewRunner(db *store.DB, starter Starter) *Runner { return &Runner{db: db, starter: starter} }
+// NewRunner returns a runner over a store. Its expressions use a budget; nil: any share of the time.
+func NewRunner(db *store.DB, starter Starter, budget *expr.Budget) *Runner {
+	return &Runner{db: db, starter: starter, budget: budget}
+}
 
 // progress is a run with all that its steps need.
 type progress struct {
@@ -72,7 +75,8 @@ func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
 	if errors.Is(err, errEnded) {
 		return r.leave(ctx, id)
 	}
-	if err == nil || ctx.Err() != nil {
+	var wait *millrace.RetryError
+	if err == nil || ctx.Err() != nil || errors.As(err, &wait) {
 		return err
 	}
 	if task.Attempt <= maxRetries {
@@ -148,11 +152,17 @@ func (r *Runner) steps(ctx context.Context, p *progress) error {
 	for i := len(p.results); i < len(p.workflow.Config.Steps); i++ {
 		step := &p.workflow.Config.Steps[i]
 		path := fmt.Sprintf("config.steps[%d]", i)
+		if wait := r.budget.Wait(p.run.EnvironmentID); wait > 0 && evaluates(step) {
+			return millrace.RetryAfter(wait, nil)
+		}
 		scope, err := p.scope()
 		if err != nil {
 			return err
 		}
-		input, skip, failure := evaluate(ctx, step, path, scope)
+		var input json.RawMessage
+		var skip bool
+		var failure *millrace.Failure
+		r.budget.Use(p.run.EnvironmentID, func() { input, skip, failure = evaluate(ctx, step, path, scope) })
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}

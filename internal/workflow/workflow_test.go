@@ -2,10 +2,13 @@ package workflow_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 	"github.com/millrace/millrace/internal/syncjob"
@@ -50,7 +53,7 @@ func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millr
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil))
+	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil)
 	for range 2 { // a task may run again
 		if err := r.Run(ctx, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
 			t.Fatal(err)
@@ -68,6 +71,51 @@ func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millr
 		t.Fatalf("result %s: %v", run.Result, err)
 	}
 	return run, result
+}
+
+func TestStepsWaitForTheirBudget(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Now()
+		budget := expr.NewBudget(500*time.Millisecond, func() time.Time { return now })
+		budget.Use(env, func() { now = now.Add(2 * time.Second) })
+		run := &millrace.WorkflowRun{EnvironmentID: env, WorkflowVersion: 1, Status: millrace.WorkflowRunCreated}
+		err := db.Update(t.Context(), func(tx *store.Tx) error {
+			w := &millrace.Workflow{EnvironmentID: env, Event: "custom:x", Config: millrace.WorkflowConfig{Steps: []millrace.Step{{
+				Type: "run", Action: millrace.ActionRunSyncJob, RunIf: "false", Config: json.RawMessage(`{}`),
+			}}}}
+			e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: json.RawMessage(`{}`)}
+			_, err := tx.InsertEvent(t.Context(), e)
+			if err := errors.Join(err, tx.InsertWorkflow(t.Context(), w)); err != nil {
+				return err
+			}
+			run.WorkflowID, run.EventID = w.ID, e.ID
+			return tx.InsertWorkflowRun(t.Context(), run)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), budget)
+		task := millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 9}
+		var again *millrace.RetryError
+		if err := r.Run(t.Context(), task); !errors.As(err, &again) || again.After < time.Second {
+			t.Fatalf("got %v, want to wait until there is time again", err)
+		}
+		now = now.Add(again.After)
+		if err := r.Run(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		err = db.View(t.Context(), func(tx *store.Tx) error {
+			got, err := tx.WorkflowRun(t.Context(), env, run.ID)
+			if err == nil && (got.Status != millrace.WorkflowRunCompleted || got.RetryAttempt != 0) {
+				t.Errorf("got %s after %d retries, want completed after none", got.Status, got.RetryAttempt)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func step(config string) string {
