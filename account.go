@@ -38,6 +38,7 @@ type IntegratedAccount struct {
 	UnifiedModelOverride     json.RawMessage          `json:"unified_model_override"`
 	IntegrationOverride      json.RawMessage          `json:"integration_override"` // without the secrets in it
 	FullOverride             json.RawMessage          `json:"-"`                    // with them; encrypted at rest, never shown
+	Addressable              bool                     `json:"-"`                    // hooks may name it by its id alone
 	CreatedAt                Time                     `json:"created_at"`
 	UpdatedAt                Time                     `json:"updated_at"`
 }

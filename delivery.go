@@ -65,7 +65,12 @@ type Backlog struct {
 }
 
 // RunDeliveryID returns the id of a run's delivery. It follows from the sequence number in the run, so a repeated delivery
-// has the id that it had before.
-func RunDeliveryID(run SyncJobRunID, sequence int64) DeliveryID {
-	return DeriveID[DeliveryID](string(run), strconv.FormatInt(sequence, 10))
+// has the id that it had before. Ids of deliveries are unique in all environments, ids of runs in their own only.
+func RunDeliveryID(env EnvironmentID, run SyncJobRunID, sequence int64) DeliveryID {
+	return DeriveID[DeliveryID](string(run), strconv.FormatInt(sequence, 10), string(env))
+}
+
+// EventDeliveryID returns the id of the delivery of an event to a webhook.
+func EventDeliveryID(e *Event, w *Webhook) DeliveryID {
+	return DeriveID[DeliveryID](string(e.ID), string(w.ID), string(w.EnvironmentID))
 }

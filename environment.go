@@ -11,6 +11,10 @@ type Environment struct {
 	UpdatedAt Time          `json:"updated_at"`
 }
 
+// FirstEnvironmentID returns the id of the environment that a server creates when there is none. It is the same everywhere,
+// so that of two nodes that start at once only one creates it.
+func FirstEnvironmentID() EnvironmentID { return DeriveID[EnvironmentID]("environment", "Default") }
+
 // APIToken lets a client act in one environment. Only the SHA-256 of the token is stored.
 type APIToken struct {
 	ID            APITokenID    `json:"id"`
@@ -46,6 +50,7 @@ type EnvironmentIntegration struct {
 	ShowInCatalog bool                     `json:"show_in_catalog"`
 	IsEnabled     bool                     `json:"is_enabled"`
 	Override      json.RawMessage          `json:"override"`
+	Addressable   bool                     `json:"-"` // hooks may name it by its id alone
 	CreatedAt     Time                     `json:"created_at"`
 	UpdatedAt     Time                     `json:"updated_at"`
 }

@@ -53,13 +53,14 @@ type InboundEvaluation struct {
 
 // InboundRequest is a request of a third party, as it came. One of AccountID and InstallID is set.
 type InboundRequest struct {
-	AccountID   IntegratedAccountID
-	InstallID   EnvironmentIntegrationID
-	Method      string
-	ContentType string
-	Header      map[string]string // by name in lower case; several of one name are joined by a comma
-	Query       string
-	Body        []byte
+	EnvironmentID EnvironmentID // empty: the address names none
+	AccountID     IntegratedAccountID
+	InstallID     EnvironmentIntegrationID
+	Method        string
+	ContentType   string
+	Header        map[string]string // by name in lower case; several of one name are joined by a comma
+	Query         string
+	Body          []byte
 }
 
 // InboundAnswer is what a third party gets.

@@ -31,6 +31,15 @@ type SyncJobCronTrigger struct {
 	UpdatedAt      Time            `json:"updated_at"`
 }
 
+// ScheduleKey names a schedule among those of all environments.
+type ScheduleKey struct {
+	Environment EnvironmentID
+	ID          SyncJobCronTriggerID
+}
+
+// Key returns the name of the schedule among those of all environments.
+func (t *SyncJobCronTrigger) Key() ScheduleKey { return ScheduleKey{t.EnvironmentID, t.ID} }
+
 // RunRequest returns the request for a run of the schedule.
 func (t *SyncJobCronTrigger) RunRequest() *RunRequest {
 	return &RunRequest{

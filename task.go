@@ -1,6 +1,9 @@
 package millrace
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // TaskKind names what a task does. The hops of the data, in order, then housekeeping.
 type TaskKind string
@@ -10,8 +13,8 @@ const (
 	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what third parties sent
 	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
-	TaskSlice     TaskKind = "slice"     // Key = SyncJobRunID: some seconds of a sync job run
-	TaskPump      TaskKind = "pump"      // Key = WebhookID: send the backlog of a webhook, in order
+	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
+	TaskPump      TaskKind = "pump"      // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
 	TaskErase     TaskKind = "erase"     // Key = ErasureID: remove what is stored about a customer
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
@@ -20,6 +23,18 @@ const (
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
 	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskErase, TaskPrune, TaskReconcile}
+}
+
+// TaskKey is the key of a task about a row whose id is unique in its environment only.
+func TaskKey[ID ~string](env EnvironmentID, id ID) string { return string(env) + "/" + string(id) }
+
+// ParseTaskKey returns what TaskKey was made of. Keys that earlier versions stored name no environment.
+func ParseTaskKey[ID ~string](key string) (EnvironmentID, ID) {
+	env, id, scoped := strings.Cut(key, "/")
+	if !scoped {
+		return "", ID(key)
+	}
+	return EnvironmentID(env), ID(id)
 }
 
 // Task is a row in the queue: "look at this row", now or later. At most one live task exists for a kind and key;
@@ -42,5 +57,5 @@ type Task struct {
 
 // SliceTask returns the task that works on a sync job run now.
 func SliceTask(run *SyncJobRun) Task {
-	return Task{Kind: TaskSlice, Key: string(run.ID), Environment: run.EnvironmentID, Account: run.IntegratedAccountID}
+	return Task{Kind: TaskSlice, Key: TaskKey(run.EnvironmentID, run.ID), Environment: run.EnvironmentID, Account: run.IntegratedAccountID}
 }

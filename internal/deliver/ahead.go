@@ -38,15 +38,15 @@ func (s *slice) readAhead(ctx context.Context, items []item) {
 	}
 	ctx, a.cancel = context.WithCancel(ctx)
 	s.ahead = a
-	env, id, db := s.webhook.EnvironmentID, s.webhook.ID, s.pump.db
+	w, db := &millrace.Webhook{ID: s.webhook.ID, EnvironmentID: s.webhook.EnvironmentID}, s.pump.db
 	go func() {
 		defer close(a.done)
 		a.err = db.View(ctx, func(tx *store.Tx) error {
 			var err error
-			if a.fresh, err = tx.BacklogAfter(ctx, id, a.after, commitSize); err != nil {
+			if a.fresh, err = tx.BacklogAfter(ctx, w, a.after, commitSize); err != nil {
 				return err
 			}
-			a.bodies, err = bodiesOf(ctx, tx, env, a.fresh)
+			a.bodies, err = bodiesOf(ctx, tx, w.EnvironmentID, a.fresh)
 			return err
 		})
 	}()
@@ -60,7 +60,7 @@ func (s *slice) readFresh(ctx context.Context, tx *store.Tx) ([]millrace.Deliver
 		}
 	}
 	s.dropAhead()
-	return tx.BacklogAfter(ctx, s.webhook.ID, s.webhook.SentSequence, commitSize)
+	return tx.BacklogAfter(ctx, &s.webhook, s.webhook.SentSequence, commitSize)
 }
 
 // dropAhead forgets what was read ahead.

@@ -290,8 +290,10 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 		ended := make(chan error, hanging)
 		for range hanging {
 			id := hook("https://slow.test/")
-			pump.crowd.remember(id, true) // it has hung before
-			go func() { ended <- pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: string(id)}) }()
+			pump.crowd.remember(millrace.TaskKey(testEnv, id), true) // it has hung before
+			go func() {
+				ended <- pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(testEnv, id)})
+			}()
 		}
 		for range room {
 			<-arrived
@@ -302,7 +304,7 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 			}
 		}
 		healthy := hook("https://well.test/")
-		if err := pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: string(healthy)}); err != nil {
+		if err := pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(testEnv, healthy)}); err != nil {
 			t.Errorf("the healthy one: %v", err)
 		}
 		if len(arrived) > 0 {
@@ -315,7 +317,7 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 			}
 		}
 		again := hook("https://slow.test/")
-		if err := pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: string(again)}); err != nil {
+		if err := pump.Handle(t.Context(), millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(testEnv, again)}); err != nil {
 			t.Errorf("the room is not free again: %v", err)
 		}
 	})

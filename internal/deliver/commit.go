@@ -155,7 +155,7 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 		return false, err
 	}
 	return true, tx.Enqueue(ctx, millrace.Task{
-		Kind: millrace.TaskPump, Key: string(s.webhook.ID), At: due.Std(), Environment: s.webhook.EnvironmentID,
+		Kind: millrace.TaskPump, Key: millrace.TaskKey(s.webhook.EnvironmentID, s.webhook.ID), At: due.Std(), Environment: s.webhook.EnvironmentID,
 	})
 }
 
@@ -177,7 +177,7 @@ func waitsUntil(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (millrac
 	if w.Ordering == millrace.OrderingStrict {
 		behind = 0
 	}
-	left, err := tx.BacklogAfter(ctx, w.ID, behind, 1)
+	left, err := tx.BacklogAfter(ctx, w, behind, 1)
 	if err != nil || len(left) > 0 {
 		return 1, err
 	}

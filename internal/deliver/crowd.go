@@ -3,8 +3,6 @@ package deliver
 import (
 	"sync"
 	"time"
-
-	"github.com/millrace/millrace"
 )
 
 const (
@@ -20,18 +18,18 @@ type crowd struct {
 	room chan struct{}
 
 	mu   sync.Mutex
-	slow map[millrace.WebhookID]bool
+	slow map[string]bool // by the key of the pump's task
 }
 
 func newCrowd(size int) *crowd {
-	return &crowd{room: make(chan struct{}, size), slow: map[millrace.WebhookID]bool{}}
+	return &crowd{room: make(chan struct{}, size), slow: map[string]bool{}}
 }
 
 // enter reports false when the webhook is slow and there is no room for another one. Otherwise the function must be called when
 // it is left alone again.
-func (c *crowd) enter(id millrace.WebhookID) (func(), bool) {
+func (c *crowd) enter(key string) (func(), bool) {
 	c.mu.Lock()
-	slow := c.slow[id]
+	slow := c.slow[key]
 	c.mu.Unlock()
 	if !slow {
 		return func() {}, true
@@ -45,15 +43,15 @@ func (c *crowd) enter(id millrace.WebhookID) (func(), bool) {
 }
 
 // remember notes whether a webhook was slow when it was last called.
-func (c *crowd) remember(id millrace.WebhookID, slow bool) {
+func (c *crowd) remember(key string, slow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slow {
-		delete(c.slow, id)
+		delete(c.slow, key)
 		return
 	}
 	if len(c.slow) >= maxRemembered {
 		clear(c.slow) // of webhooks that are gone, mostly
 	}
-	c.slow[id] = true
+	c.slow[key] = true
 }

@@ -24,7 +24,7 @@ const (
 func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
 	w := &s.webhook
 	if w.Ordering == millrace.OrderingStrict {
-		return tx.Backlog(ctx, w.ID, s.size()+s.behind.size())
+		return tx.Backlog(ctx, w, s.size()+s.behind.size())
 	}
 	fresh, err := s.readFresh(ctx, tx)
 	if err != nil || !s.aside {

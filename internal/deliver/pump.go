@@ -72,12 +72,13 @@ func NewPump(c PumpConfig) (*Pump, error) {
 // slice is over, later when the receiver does not take the head of the backlog. An error of KindConflict says that
 // another pump has taken over.
 func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
-	leave, entered := p.crowd.enter(millrace.WebhookID(task.Key))
+	leave, entered := p.crowd.enter(task.Key)
 	if !entered {
 		return millrace.RetryAfter(crowdWait, nil)
 	}
 	defer leave()
-	w, aside, err := p.claim(ctx, millrace.WebhookID(task.Key))
+	env, id := millrace.ParseTaskKey[millrace.WebhookID](task.Key)
+	w, aside, err := p.claim(ctx, env, id)
 	if err != nil {
 		return fmt.Errorf("claim webhook: %w", err)
 	}
@@ -91,7 +92,7 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	s := &slice{pump: p, webhook: *w, aside: aside, until: now.Add(p.length)}
 	err = s.run(ctx)
 	if s.begun {
-		p.crowd.remember(w.ID, s.slow)
+		p.crowd.remember(task.Key, s.slow)
 	}
 	if err != nil {
 		if _, ok := errors.AsType[*millrace.RetryError](err); ok {
@@ -104,12 +105,15 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 
 // claim takes over the webhook, or completes the task and returns nil when there is nothing to take over. It also reports
 // whether deliveries stand aside: only the pump puts them there.
-func (p *Pump) claim(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, bool, error) {
+func (p *Pump) claim(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, bool, error) {
 	var claimed *millrace.Webhook
 	aside := false
 	err := p.db.Update(ctx, func(tx *store.Tx) error {
 		claimed = nil
-		w, err := tx.ClaimWebhook(ctx, id)
+		if env == "" {
+			return tx.RescopeTask(ctx, millrace.TaskPump, string(id))
+		}
+		w, err := tx.ClaimWebhook(ctx, env, id)
 		if err != nil {
 			return err
 		}

@@ -349,7 +349,7 @@ func TestPumpPassesDeliveriesWhoseEventIsGone(t *testing.T) {
 		var d *millrace.Delivery
 		w.update(func(tx *store.Tx) error {
 			var err error
-			d, err = tx.Delivery(t.Context(), testEnv, millrace.DeriveID[millrace.DeliveryID](string(lost.ID), string(w.webhook.ID)))
+			d, err = tx.Delivery(t.Context(), testEnv, millrace.EventDeliveryID(lost, w.webhook))
 			return err
 		})
 		if d.Status != millrace.DeliveryCancelled || w.row().SentSequence != 2 {

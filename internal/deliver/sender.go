@@ -147,7 +147,7 @@ func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 // Test sends the event of a test button, once. The event is stored nowhere.
 func (s *Sender) Test(ctx context.Context, w *millrace.Webhook, event *millrace.Event) Outcome {
 	return s.Send(ctx, Message{
-		ID:      millrace.DeriveID[millrace.DeliveryID](string(event.ID), string(w.ID)),
+		ID:      millrace.EventDeliveryID(event, w),
 		Webhook: w, Body: event.Body(w.ID), Event: event.Name, Attempt: 1,
 	})
 }

@@ -80,7 +80,7 @@ func (w *world) taskID() millrace.SyncJobID { return millrace.SyncJobID(w.webhoo
 
 // Enqueue implements store.Queue: at most one live task. When it is due stands in the label.
 func (w *world) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
-	if len(tasks) != 1 || tasks[0].Kind != millrace.TaskPump || tasks[0].Key != string(w.webhook.ID) {
+	if len(tasks) != 1 || tasks[0].Kind != millrace.TaskPump || tasks[0].Key != millrace.TaskKey(testEnv, w.webhook.ID) {
 		return fmt.Errorf("unexpected tasks %+v", tasks)
 	}
 	row, err := tx.SyncJob(ctx, testEnv, w.taskID())
@@ -159,7 +159,7 @@ func (w *world) queue(n int) {
 			if err := tx.QueueDeliveries(context.Background(), w.webhook, e); err != nil {
 				return err
 			}
-			queued = append(queued, millrace.DeriveID[millrace.DeliveryID](string(id), string(w.webhook.ID)))
+			queued = append(queued, millrace.EventDeliveryID(e, w.webhook))
 		}
 		return nil
 	})
@@ -169,7 +169,7 @@ func (w *world) queue(n int) {
 // handle runs the pump's task once and returns the wait that it asks for, or an error.
 func (w *world) handle(ctx context.Context) (time.Duration, error) {
 	w.receiver.repeated = 0
-	err := w.pump.Handle(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(w.webhook.ID)})
+	err := w.pump.Handle(ctx, millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(testEnv, w.webhook.ID)})
 	var retry *millrace.RetryError
 	if errors.As(err, &retry) && retry.Err == nil {
 		return retry.After, nil
@@ -223,7 +223,7 @@ func (w *world) activate() {
 func (w *world) enqueue() {
 	w.t.Helper()
 	w.update(func(tx *store.Tx) error {
-		return tx.Enqueue(context.Background(), millrace.Task{Kind: millrace.TaskPump, Key: string(w.webhook.ID)})
+		return tx.Enqueue(context.Background(), millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(testEnv, w.webhook.ID)})
 	})
 }
 
@@ -231,7 +231,7 @@ func (w *world) enqueue() {
 func (w *world) overtake() {
 	w.t.Helper()
 	w.update(func(tx *store.Tx) error {
-		_, err := tx.ClaimWebhook(context.Background(), w.webhook.ID)
+		_, err := tx.ClaimWebhook(context.Background(), testEnv, w.webhook.ID)
 		return err
 	})
 }

@@ -17,20 +17,31 @@ import (
 const inboundNote = "For third parties; no API token is needed, the integration's config says how a request proves where it " +
 	"comes from. The answer is sent when the request is stored, or is that to a handshake. A delivery that was accepted before is answered again."
 
+const shortAddressNote = "An id that a client chose works here in the first environment only; elsewhere another environment may have " +
+	"it as well, so the address has to name the environment."
+
 // Inbound takes requests of third parties.
 type Inbound interface {
 	Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundAnswer, error)
 }
 
 // receives documents a route that third parties call.
-func receives(verb, what string) option {
+func receives(verb, what string, scoped bool) option {
 	return func(d *doc) {
 		d.op.OperationID = lower(verb) + "-" + what + "-hook"
-		d.op.Description = inboundNote
+		d.op.Description = inboundNote + " " + shortAddressNote
 		d.op.Parameters = []*huma.Param{{
 			Name: "id", In: "path", Required: true, Description: "The id of the " + what + ".",
 			Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"},
 		}}
+		if scoped {
+			d.op.OperationID = lower(verb) + "-environment-" + what + "-hook"
+			d.op.Description = inboundNote
+			d.op.Parameters = append([]*huma.Param{{
+				Name: "environment_id", In: "path", Required: true, Description: "The id of its environment.",
+				Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"},
+			}}, d.op.Parameters...)
+		}
 		if verb == http.MethodPost {
 			d.request = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}}}}
 		}
@@ -46,11 +57,11 @@ func (a *api) receiveForInstall(ctx context.Context, in *proxyIn) (*verbatim, er
 }
 
 func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.InboundRequest, string)) (*verbatim, error) {
-	id := lower(in.r.http.PathValue("id"))
-	if !millrace.IsID(id) || a.cfg.Inbound == nil {
+	id, env := lower(in.r.http.PathValue("id")), lower(in.r.http.PathValue("environment_id"))
+	if !millrace.IsID(id) || env != "" && !millrace.IsID(env) || a.cfg.Inbound == nil {
 		return nil, errNoEndpoint()
 	}
-	if err := a.inboundLimit.take(id); err != nil {
+	if err := a.inboundLimit.take(millrace.TaskKey(millrace.EnvironmentID(env), id)); err != nil {
 		return nil, err
 	}
 	body, err := in.body.bytes(in.r)
@@ -58,6 +69,7 @@ func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.I
 		return nil, err
 	}
 	req := inboundRequest(in.r.http, body)
+	req.EnvironmentID = millrace.EnvironmentID(env)
 	address(req, id)
 	answer, err := a.cfg.Inbound.Receive(ctx, req)
 	if millrace.KindOf(err) == millrace.KindNotFound {

@@ -232,7 +232,7 @@ func TestWebhookLifecycle(t *testing.T) {
 		if got := w.patch(path, `{"is_active":true,"event_types":null}`).ok(); got.m["event_types"] != nil {
 			t.Errorf("patched: got %v", got.m)
 		}
-		want := []millrace.Task{{Kind: millrace.TaskPump, Key: v.id(), Wake: true, Environment: millrace.EnvironmentID(v.m["environment_id"].(string))}}
+		want := []millrace.Task{{Kind: millrace.TaskPump, Key: millrace.TaskKey(w.env, v.id()), Wake: true}}
 		if diff := cmp.Diff(want, storetest.Tasks(w.db)); diff != "" {
 			t.Errorf("a revived webhook wakes its pump (-want +got)\n%s", diff)
 		}
@@ -302,7 +302,7 @@ func TestSyncJobRunLifecycle(t *testing.T) {
 				t.Errorf("resources (-want +got)\n%s", diff)
 			}
 			tasks := storetest.Tasks(w.db)
-			if last := tasks[len(tasks)-1]; last.Kind != millrace.TaskSlice || last.Key != v.id() {
+			if last := tasks[len(tasks)-1]; last.Kind != millrace.TaskSlice || last.Key != millrace.TaskKey(w.env, v.id()) {
 				t.Errorf("got task %v", last)
 			}
 		}

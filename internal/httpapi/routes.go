@@ -65,8 +65,10 @@ func (a *api) thirdPartyRoutes() {
 
 func (a *api) inboundRoutes() {
 	for _, verb := range []string{"GET", "POST"} {
-		handle(a, public, verb+" /integrated-account-webhook/{id}", "Tell about an account, as its third party", a.receiveForAccount, receives(verb, "account"))
-		handle(a, public, verb+" /environment-integration-webhook/{id}", "Tell about accounts of an installation, as their third party", a.receiveForInstall, receives(verb, "installation"))
+		handle(a, public, verb+" /integrated-account-webhook/{id}", "Tell about an account, as its third party", a.receiveForAccount, receives(verb, "account", false))
+		handle(a, public, verb+" /integrated-account-webhook/{environment_id}/{id}", "Tell about an account of an environment, as its third party", a.receiveForAccount, receives(verb, "account", true))
+		handle(a, public, verb+" /environment-integration-webhook/{id}", "Tell about accounts of an installation, as their third party", a.receiveForInstall, receives(verb, "installation", false))
+		handle(a, public, verb+" /environment-integration-webhook/{environment_id}/{id}", "Tell about accounts of an installation of an environment, as their third party", a.receiveForInstall, receives(verb, "installation", true))
 	}
 	hooks := a.inboundHooks()
 	handle(a, bearer, "GET /inbound-hook", "List what third parties sent", hooks.list)

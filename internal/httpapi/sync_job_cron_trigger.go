@@ -219,7 +219,7 @@ func (n cronTriggers) schedule(ctx context.Context, in *getIn[millrace.SyncJobCr
 		if err := expr.Reschedule(v, nil, tx.Now()); err != nil {
 			return err
 		}
-		return tx.MoveCronTrigger(ctx, v.ID, v.NextRunAt)
+		return tx.MoveCronTrigger(ctx, v.EnvironmentID, v.ID, v.NextRunAt)
 	})
 	return succeeded(), err
 }

@@ -75,7 +75,7 @@ func (n deliveries) getWithAttempts(ctx context.Context, in *getIn[millrace.Deli
 // deliveryBody returns the bytes of a delivery, or nil when they can no longer be made.
 func deliveryBody(ctx context.Context, tx *store.Tx, d *millrace.Delivery) (*string, error) {
 	if d.SyncJobRunID != "" {
-		frozen, err := tx.FrozenDeliveries(ctx, d.SyncJobRunID)
+		frozen, err := tx.FrozenDeliveries(ctx, d.EnvironmentID, d.SyncJobRunID)
 		for _, f := range frozen {
 			if f.ID == d.ID && utf8.Valid(f.Body) {
 				return new(string(f.Body)), nil

@@ -27,7 +27,7 @@ func (w *world) queue(v *millrace.Webhook, e millrace.Event) millrace.DeliveryID
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(v.ID))
+	return millrace.EventDeliveryID(&e, v)
 }
 
 // settle says what became of a delivery, as a pump does.
@@ -142,7 +142,7 @@ func TestRedeliver(t *testing.T) {
 			t.Errorf("pending already: %v", again.m)
 		}
 		tasks := storetest.Tasks(w.db)
-		if last := tasks[len(tasks)-1]; last.Kind != millrace.TaskPump || last.Key != string(v.ID) || !last.Wake {
+		if last := tasks[len(tasks)-1]; last.Kind != millrace.TaskPump || last.Key != millrace.TaskKey(w.env, v.ID) || !last.Wake {
 			t.Errorf("pending already: the pump is not woken, but %+v", last)
 		}
 		w.post("/webhook-delivery/"+noID+"/redeliver", "").refused(404)
@@ -150,7 +150,7 @@ func TestRedeliver(t *testing.T) {
 		w.post("/webhook-delivery", `{}`).refused(405)
 
 		run := millrace.NewID[millrace.SyncJobRunID]()
-		records := millrace.RunDeliveryID(run, 1)
+		records := millrace.RunDeliveryID(w.env, run, 1)
 		w.insertRunDelivery(v, run, records)
 		w.post(path(records), "").refused(409)
 		w.settle(records, millrace.DeliveryDelivered)
@@ -205,7 +205,7 @@ func TestRedeliverMany(t *testing.T) {
 
 		var order []millrace.DeliveryID
 		err := w.db.View(t.Context(), func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(t.Context(), v.ID, 10)
+			backlog, err := tx.Backlog(t.Context(), v, 10)
 			for _, d := range backlog {
 				order = append(order, d.ID)
 			}
@@ -242,7 +242,7 @@ func TestBacklogIsShown(t *testing.T) {
 		first := w.queue(v, millrace.Event{Name: "custom:a"})
 		w.queue(v, millrace.Event{Name: "custom:a"})
 		run := millrace.NewID[millrace.SyncJobRunID]()
-		w.insertRunDelivery(v, run, millrace.RunDeliveryID(run, 1))
+		w.insertRunDelivery(v, run, millrace.RunDeliveryID(w.env, run, 1))
 		made := w.get("/webhook-delivery/" + string(first)).ok().str("created_at")
 		if got := backlog(); got.m["pending"] != 2.0 || got.str("oldest_pending_at") != made || got.m["next_attempt_at"] != nil {
 			t.Errorf("two queued, the first at %s: %v", made, got.m)
@@ -254,7 +254,7 @@ func TestBacklogIsShown(t *testing.T) {
 			}); err != nil {
 				return err
 			}
-			claimed, err := tx.ClaimWebhook(t.Context(), v.ID)
+			claimed, err := tx.ClaimWebhook(t.Context(), w.env, v.ID)
 			if err != nil {
 				return err
 			}
@@ -280,7 +280,7 @@ func TestLogOfDeliveries(t *testing.T) {
 		first := w.queue(v, millrace.Event{Name: "custom:a"})
 		second := w.queue(v, millrace.Event{Name: "custom:b"})
 		run := millrace.NewID[millrace.SyncJobRunID]()
-		records := millrace.RunDeliveryID(run, 1)
+		records := millrace.RunDeliveryID(w.env, run, 1)
 		w.insertRunDelivery(v, run, records)
 		w.settle(first, millrace.DeliveryDelivered, millrace.Attempt{ErrorClass: "refused", CreatedAt: 1}, millrace.Attempt{StatusCode: 200, CreatedAt: 2})
 		page := func(query string) []doc {

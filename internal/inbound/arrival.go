@@ -85,7 +85,7 @@ func (in *arrival) handshake(ctx context.Context) (*millrace.InboundAnswer, erro
 	if err != nil {
 		return nil, err
 	}
-	traced := in.r.traces.take(in.key())
+	traced := in.r.traces.take(in.place())
 	err = in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		e := millrace.InboundEvaluation{Type: kindVerify}
 		if trusted {
@@ -118,8 +118,11 @@ func (in *arrival) mayUpdate(ctx context.Context) (bool, error) {
 	return p.refusal == "", err
 }
 
-// key names the endpoint of a request.
+// key names the endpoint of a request in its environment.
 func (in *arrival) key() string { return string(in.req.AccountID) + string(in.req.InstallID) }
+
+// place names the endpoint of a request among those of all environments.
+func (in *arrival) place() string { return millrace.TaskKey(in.endpoint.EnvironmentID, in.key()) }
 
 // accept stores a request that proves where it comes from.
 func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) {
@@ -218,10 +221,10 @@ func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (verdict, e
 
 // store stores the hook, or a trace of a duplicate, and returns the id of the hook that counts.
 func (in *arrival) store(ctx context.Context, window time.Duration) (millrace.InboundHookID, error) {
-	if in.hook.Status != millrace.InboundAccepted && !in.r.traces.take(in.key()) {
+	if in.hook.Status != millrace.InboundAccepted && !in.r.traces.take(in.place()) {
 		return in.hook.ID, nil
 	}
-	item := &pending{hook: in.hook, window: window, key: in.key()}
+	item := &pending{hook: in.hook, window: window, key: in.place()}
 	if err := in.r.group.Add(ctx, item); err != nil {
 		return "", err
 	}
@@ -230,7 +233,7 @@ func (in *arrival) store(ctx context.Context, window time.Duration) (millrace.In
 
 // reject leaves a bounded trace of a request that is turned away, without its body.
 func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
-	if !in.r.traces.take(in.key()) {
+	if !in.r.traces.take(in.place()) {
 		return nil
 	}
 	return in.r.cfg.DB.Update(ctx, func(tx *store.Tx) error {

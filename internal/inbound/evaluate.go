@@ -166,7 +166,7 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 	within, cancel := context.WithTimeout(ctx, hookTime)
 	defer cancel()
 	for _, id := range ids {
-		e, err := r.cfg.Directory.Account(ctx, id)
+		e, err := r.cfg.Directory.Account(ctx, hook.EnvironmentID, id)
 		if millrace.KindOf(err) == millrace.KindNotFound {
 			o.failure = &millrace.Failure{Path: "integrated_account_id", Message: "the account " + string(id) + " was deleted"}
 			return o, nil

@@ -50,10 +50,11 @@ type Endpoint struct {
 	SignatureErr      error    // why there is no signature although the config wants one
 }
 
-// Directory finds endpoints. Its errors are of KindNotFound for what does not exist.
+// Directory finds endpoints. Its errors are of KindNotFound for what does not exist. Without an environment, an id stands for
+// the one that may be addressed by its id alone.
 type Directory interface {
-	Account(ctx context.Context, id millrace.IntegratedAccountID) (*Endpoint, error)
-	Install(ctx context.Context, id millrace.EnvironmentIntegrationID) (*Endpoint, error)
+	Account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*Endpoint, error)
+	Install(ctx context.Context, env millrace.EnvironmentID, id millrace.EnvironmentIntegrationID) (*Endpoint, error)
 	// Matching returns the accounts of an installation whose context has a value, at most a hundred.
 	Matching(ctx context.Context, install *Endpoint, field, value string) ([]*Endpoint, error)
 }
@@ -134,9 +135,9 @@ func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*
 
 func (r *Receiver) endpoint(ctx context.Context, req *millrace.InboundRequest) (*Endpoint, error) {
 	if req.AccountID != "" {
-		return r.cfg.Directory.Account(ctx, req.AccountID)
+		return r.cfg.Directory.Account(ctx, req.EnvironmentID, req.AccountID)
 	}
-	return r.cfg.Directory.Install(ctx, req.InstallID)
+	return r.cfg.Directory.Install(ctx, req.EnvironmentID, req.InstallID)
 }
 
 // newHook is the row of a request.

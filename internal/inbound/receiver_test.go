@@ -38,7 +38,7 @@ type directory struct {
 	merged   []string
 }
 
-func (d *directory) Account(_ context.Context, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
+func (d *directory) Account(_ context.Context, _ millrace.EnvironmentID, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e := d.accounts[id]; e != nil {
@@ -47,7 +47,7 @@ func (d *directory) Account(_ context.Context, id millrace.IntegratedAccountID) 
 	return nil, millrace.NotFound("integrated account", string(id))
 }
 
-func (d *directory) Install(_ context.Context, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
+func (d *directory) Install(_ context.Context, _ millrace.EnvironmentID, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
 	if e := d.installs[id]; e != nil {
 		return e, nil
 	}
@@ -60,7 +60,7 @@ func (d *directory) Matching(ctx context.Context, _ *inbound.Endpoint, _, value 
 		if d.teams[id] != value {
 			continue
 		}
-		e, err := d.Account(ctx, id)
+		e, err := d.Account(ctx, "", id)
 		if err != nil {
 			return nil, err
 		}

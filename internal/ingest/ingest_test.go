@@ -76,7 +76,7 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 					matched[e.ID] = true
 				}
 			}
-			backlog, err := tx.Backlog(t.Context(), w.ID, n+1)
+			backlog, err := tx.Backlog(t.Context(), w, n+1)
 			if len(backlog) != n {
 				t.Errorf("got %d deliveries, want %d", len(backlog), n)
 			}
@@ -120,7 +120,7 @@ func TestTheSameKeyIsTheSameEvent(t *testing.T) {
 			}
 		}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(t.Context(), w.ID, 100)
+			backlog, err := tx.Backlog(t.Context(), w, 100)
 			if len(backlog) != 1 {
 				t.Errorf("got %d deliveries, want 1", len(backlog))
 			}

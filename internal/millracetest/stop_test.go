@@ -184,7 +184,7 @@ func checkStopped(t *testing.T, db *store.DB, id string) {
 		var frozen []millrace.FrozenDelivery
 		err := db.View(t.Context(), func(tx *store.Tx) error {
 			var err error
-			frozen, err = tx.FrozenDeliveries(t.Context(), millrace.SyncJobRunID(id))
+			frozen, err = tx.FrozenDeliveries(t.Context(), millrace.FirstEnvironmentID(), millrace.SyncJobRunID(id))
 			return err
 		})
 		return err == nil && len(frozen) == 0, frozen

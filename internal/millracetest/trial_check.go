@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,7 +83,7 @@ func (t *Trial) received(collector *Collector) ([]sent, []string) {
 			continue
 		}
 		sequence, last = sequence+1, r.ID
-		if id := millrace.DeriveID[string](string(t.RunID()), strconv.Itoa(sequence)); r.ID != id || r.Envelope.ID != id {
+		if id := string(millrace.RunDeliveryID(millrace.FirstEnvironmentID(), t.RunID(), int64(sequence))); r.ID != id || r.Envelope.ID != id {
 			wrong = append(wrong, fmt.Sprintf("delivery %d (%s) has the id %s, want %s", sequence, r.Event, r.ID, id))
 		}
 		s, at, err := t.read(&r)

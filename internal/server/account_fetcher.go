@@ -22,13 +22,19 @@ type accountFetcher struct {
 	fetcher  *fetch.Fetcher
 	configs  *configCache
 	budget   *rateBudget
-	accounts *briefly[millrace.IntegratedAccountID, *loadedAccount]
+	accounts *briefly[accountKey, *loadedAccount]
+}
+
+// accountKey names an account among those of all environments: its id is unique in its own only.
+type accountKey struct {
+	env millrace.EnvironmentID
+	id  millrace.IntegratedAccountID
 }
 
 func newAccountFetcher(db *store.DB, fetcher *fetch.Fetcher, budget *rateBudget, clock func() time.Time) *accountFetcher {
 	return &accountFetcher{
 		db: db, fetcher: fetcher, configs: newConfigCache(), budget: budget,
-		accounts: newBriefly[millrace.IntegratedAccountID, *loadedAccount](clock),
+		accounts: newBriefly[accountKey, *loadedAccount](clock),
 	}
 }
 
@@ -93,11 +99,7 @@ func (f *accountFetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (s
 
 // account finds an account, or returns an error of KindNotFound when it is not of the environment.
 func (f *accountFetcher) account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
-	account, err := f.accounts.get(id, func() (*loadedAccount, error) { return f.load(ctx, env, id) })
-	if err == nil && account.row.EnvironmentID != env {
-		err = millrace.NotFound("integrated account", string(id))
-	}
-	return account, err
+	return f.accounts.get(accountKey{env, id}, func() (*loadedAccount, error) { return f.load(ctx, env, id) })
 }
 
 // call makes one request on behalf of an account for somebody who does not wait, and who is told what the third party
@@ -220,15 +222,15 @@ type configCache struct {
 
 // configKey changes whenever one of the merged parts does.
 type configKey struct {
-	account, install, integration string
-	accountAt, installAt          millrace.Time
-	version                       int64
+	environment, account, install, integration string
+	accountAt, installAt                       millrace.Time
+	version                                    int64
 }
 
 func newConfigCache() *configCache { return &configCache{configs: map[configKey]*fetch.Config{}} }
 
 func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.EnvironmentIntegration, i *millrace.Integration) (*fetch.Config, error) {
-	key := configKey{install: string(e.ID), integration: string(i.ID), installAt: e.UpdatedAt, version: i.Version}
+	key := configKey{environment: string(e.EnvironmentID), install: string(e.ID), integration: string(i.ID), installAt: e.UpdatedAt, version: i.Version}
 	if own := len(a.Override()) > 0 && string(a.Override()) != "null"; own {
 		key.account, key.accountAt = string(a.ID), a.UpdatedAt
 	}

@@ -44,7 +44,7 @@ func (f *accountFetcher) judge(ctx context.Context, account *loadedAccount, o *f
 		}
 		return emitter{}.EmitTx(ctx, tx, event)
 	})
-	f.accounts.forget(account.row.ID)
+	f.accounts.forget(accountKey{account.row.EnvironmentID, account.row.ID})
 	return err
 }
 

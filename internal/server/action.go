@@ -217,7 +217,7 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 	if err != nil {
 		return err
 	}
-	a.proxy.accounts.accounts.forget(row.ID)
+	a.proxy.accounts.accounts.forget(accountKey{row.EnvironmentID, row.ID})
 	a.account, err = a.proxy.accounts.load(ctx, row.EnvironmentID, row.ID)
 	return err
 }

@@ -27,12 +27,13 @@ func newHookDirectory(accounts *accountFetcher, clock func() time.Time) *hookDir
 }
 
 // accountEndpoint tells the endpoint of an account from that of an installation, which may have any id.
-func accountEndpoint(id millrace.IntegratedAccountID) string { return "account " + string(id) }
+func accountEndpoint(env millrace.EnvironmentID, id millrace.IntegratedAccountID) string {
+	return "account " + millrace.TaskKey(env, id)
+}
 
 // Account returns the endpoint of an account, or an error of KindNotFound.
-func (d *hookDirectory) Account(ctx context.Context, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
-	return d.endpoints.get(accountEndpoint(id), func() (*inbound.Endpoint, error) {
-		var env millrace.EnvironmentID
+func (d *hookDirectory) Account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
+	if env == "" {
 		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
 			var err error
 			env, err = tx.EnvironmentOfAccount(ctx, id)
@@ -41,8 +42,8 @@ func (d *hookDirectory) Account(ctx context.Context, id millrace.IntegratedAccou
 		if err != nil {
 			return nil, err
 		}
-		return d.load(ctx, env, id)
-	})
+	}
+	return d.endpoints.get(accountEndpoint(env, id), func() (*inbound.Endpoint, error) { return d.load(ctx, env, id) })
 }
 
 // load reads an account anew. One whose config is broken takes no hooks.
@@ -61,15 +62,22 @@ func (d *hookDirectory) load(ctx context.Context, env millrace.EnvironmentID, id
 }
 
 // Install returns the endpoint of an installation, or an error of KindNotFound.
-func (d *hookDirectory) Install(ctx context.Context, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
-	return d.endpoints.get("install "+string(id), func() (*inbound.Endpoint, error) {
+func (d *hookDirectory) Install(ctx context.Context, env millrace.EnvironmentID, id millrace.EnvironmentIntegrationID) (*inbound.Endpoint, error) {
+	if env == "" {
+		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
+			var err error
+			env, err = tx.EnvironmentOfInstall(ctx, id)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return d.endpoints.get("install "+millrace.TaskKey(env, id), func() (*inbound.Endpoint, error) {
 		var install *millrace.EnvironmentIntegration
 		var integration *millrace.Integration
 		err := d.accounts.db.View(ctx, func(tx *store.Tx) error {
-			env, err := tx.EnvironmentOfInstall(ctx, id)
-			if err != nil {
-				return err
-			}
+			var err error
 			if install, err = tx.EnvironmentIntegration(ctx, env, id); err != nil {
 				return err
 			}
@@ -101,7 +109,7 @@ func (d *hookDirectory) Matching(ctx context.Context, install *inbound.Endpoint,
 	}
 	var out []*inbound.Endpoint
 	for i := range page.Result {
-		e, err := d.Account(ctx, page.Result[i].ID)
+		e, err := d.Account(ctx, install.EnvironmentID, page.Result[i].ID)
 		if err != nil {
 			return nil, err
 		}
@@ -178,8 +186,8 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 		return false, err
 	}
 	tx.AfterCommit(func() {
-		d.endpoints.forget(accountEndpoint(id))
-		d.accounts.accounts.forget(id)
+		d.endpoints.forget(accountEndpoint(env, id))
+		d.accounts.accounts.forget(accountKey{env, id})
 	})
 	return true, emitter{}.EmitTx(ctx, tx, event)
 }

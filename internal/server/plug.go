@@ -53,17 +53,23 @@ type webhookSender struct {
 	db       *store.DB
 	sender   *deliver.Sender
 	health   *deliver.Health
-	webhooks *briefly[millrace.WebhookID, *millrace.Webhook]
+	webhooks *briefly[webhookKey, *millrace.Webhook]
+}
+
+// webhookKey names a webhook among those of all environments: its id is unique in its own only.
+type webhookKey struct {
+	env millrace.EnvironmentID
+	id  millrace.WebhookID
 }
 
 func newWebhookSender(db *store.DB, sender *deliver.Sender, health *deliver.Health, clock func() time.Time) *webhookSender {
-	return &webhookSender{db: db, sender: sender, health: health, webhooks: newBriefly[millrace.WebhookID, *millrace.Webhook](clock)}
+	return &webhookSender{db: db, sender: sender, health: health, webhooks: newBriefly[webhookKey, *millrace.Webhook](clock)}
 }
 
 // Send makes one delivery of a run, with its quick retries.
 func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (syncjob.SendResult, error) {
-	w, err := s.webhooks.get(req.WebhookID, func() (*millrace.Webhook, error) { return s.load(ctx, req) })
-	if millrace.KindOf(err) == millrace.KindNotFound || (err == nil && w.EnvironmentID != req.EnvironmentID) {
+	w, err := s.webhooks.get(webhookKey{req.EnvironmentID, req.WebhookID}, func() (*millrace.Webhook, error) { return s.load(ctx, req) })
+	if millrace.KindOf(err) == millrace.KindNotFound {
 		return syncjob.SendResult{Outcome: syncjob.SendGone}, nil
 	}
 	if err != nil {
@@ -78,7 +84,7 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 	// The pump does not see what runs send, and some webhooks get nothing else.
 	changed, err := s.health.Judge(ctx, w, req.Event, o)
 	if changed {
-		s.webhooks.forget(w.ID)
+		s.webhooks.forget(webhookKey{w.EnvironmentID, w.ID})
 	}
 	if err != nil {
 		return syncjob.SendResult{}, err

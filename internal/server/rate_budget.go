@@ -36,9 +36,9 @@ type rateBudget struct {
 	logger  *slog.Logger
 	jitter  func() float64
 	maxWait time.Duration
-	rows    *briefly[millrace.IntegratedAccountID, millrace.AccountRate]
+	rows    *briefly[accountKey, millrace.AccountRate]
 	mu      sync.Mutex
-	known   map[millrace.IntegratedAccountID]*accountBudget
+	known   map[accountKey]*accountBudget
 }
 
 // accountBudget is what is known of one account.
@@ -58,27 +58,30 @@ type caller struct {
 	turn  bool  // it has waited for its turn
 }
 
+// key names the account among those of all environments.
+func (c caller) key() accountKey { return accountKey{c.env, c.id} }
+
 func newRateBudget(db *store.DB, clock func() time.Time, logger *slog.Logger, maxWait time.Duration) *rateBudget {
 	if maxWait <= 0 {
 		maxWait = defaultMaxWait
 	}
 	return &rateBudget{
 		db: db, clock: clock, logger: logger, jitter: rand.Float64, maxWait: maxWait,
-		rows:  newBriefly[millrace.IntegratedAccountID, millrace.AccountRate](clock),
-		known: map[millrace.IntegratedAccountID]*accountBudget{},
+		rows:  newBriefly[accountKey, millrace.AccountRate](clock),
+		known: map[accountKey]*accountBudget{},
 	}
 }
 
 // ask returns how long a request must wait: because the account is blocked, or for its turn among the few requests that
 // are left.
 func (b *rateBudget) ask(ctx context.Context, c caller) (blocked, paced time.Duration, err error) { //nolint:nonamedreturns // two durations
-	row, err := b.rows.get(c.id, func() (millrace.AccountRate, error) { return b.load(ctx, c.id) })
+	row, err := b.rows.get(c.key(), func() (millrace.AccountRate, error) { return b.load(ctx, c) })
 	if err != nil {
 		return 0, 0, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a, now := b.of(c.id), b.clock()
+	a, now := b.of(c.key()), b.clock()
 	// Another node's clock is not trusted further than a wait may last.
 	a.block(row.BlockedSince.Std(), earlier(row.BlockedUntil.Std(), now.Add(b.maxWait)))
 	if a.until.After(now) {
@@ -90,11 +93,11 @@ func (b *rateBudget) ask(ctx context.Context, c caller) (blocked, paced time.Dur
 	return 0, a.turn(now, b.jitter()), nil
 }
 
-func (b *rateBudget) load(ctx context.Context, id millrace.IntegratedAccountID) (millrace.AccountRate, error) {
+func (b *rateBudget) load(ctx context.Context, c caller) (millrace.AccountRate, error) {
 	var row millrace.AccountRate
 	err := b.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		row, err = tx.AccountRate(ctx, id)
+		row, err = tx.AccountRate(ctx, c.env, c.id)
 		return err
 	})
 	return row, err
@@ -126,7 +129,7 @@ func (b *rateBudget) learn(ctx context.Context, c caller, o *fetch.Outcome) time
 func (b *rateBudget) note(c caller, o *fetch.Outcome, now time.Time, wait time.Duration) (bool, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.of(c.id)
+	a := b.of(c.key())
 	if o.RateLimit.Known && o.RateLimit.Reset > 0 {
 		a.limit, a.remaining, a.reset = o.RateLimit.Limit, o.RateLimit.Remaining, now.Add(o.RateLimit.Reset)
 	}
@@ -155,7 +158,7 @@ func (b *rateBudget) share(ctx context.Context, rate millrace.AccountRate) {
 }
 
 // of returns what is known of an account. The caller holds mu.
-func (b *rateBudget) of(id millrace.IntegratedAccountID) *accountBudget {
+func (b *rateBudget) of(id accountKey) *accountBudget {
 	a := b.known[id]
 	if a == nil {
 		if len(b.known) >= maxBrief {

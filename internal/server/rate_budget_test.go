@@ -42,12 +42,12 @@ func (w *nodes) ask(node int, c caller) (time.Duration, time.Duration) {
 	return blocked, paced
 }
 
-func (w *nodes) row(id millrace.IntegratedAccountID) millrace.AccountRate {
+func (w *nodes) row(c caller) millrace.AccountRate {
 	w.t.Helper()
 	var row millrace.AccountRate
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
 		var err error
-		row, err = tx.AccountRate(w.t.Context(), id)
+		row, err = tx.AccountRate(w.t.Context(), c.env, c.id)
 		return err
 	})
 	if err != nil {
@@ -109,21 +109,21 @@ func TestOnlyNewsIsWritten(t *testing.T) {
 	w, c := newNodes(t, db, 1), someCaller()
 	for _, o := range []*fetch.Outcome{withLeft(100, 99, time.Minute), withLeft(100, 1, time.Minute), limitedFor(time.Second), {Kind: fetch.KindOK}} {
 		w.all[0].learn(t.Context(), c, o)
-		if row := w.row(c.id); row.BlockedUntil != 0 {
+		if row := w.row(c); row.BlockedUntil != 0 {
 			t.Errorf("%s with %+v was written down: %+v", o.Kind, o.RateLimit, row)
 		}
 	}
 	w.all[0].learn(t.Context(), c, limitedFor(time.Minute))
-	first := w.row(c.id)
+	first := w.row(c)
 	for _, later := range []time.Duration{0, time.Millisecond, time.Second} {
 		w.now = w.now.Add(later)
 		w.all[0].learn(t.Context(), c, limitedFor(time.Minute-time.Second))
 	}
-	if again := w.row(c.id); again != first || first.BlockedUntil == 0 || first.EnvironmentID != c.env {
+	if again := w.row(c); again != first || first.BlockedUntil == 0 || first.EnvironmentID != c.env {
 		t.Errorf("got row %+v after answers that said the same, want %+v as before", again, first)
 	}
 	w.all[0].learn(t.Context(), c, limitedFor(time.Hour))
-	if row := w.row(c.id); row.BlockedUntil != millrace.TimeOf(w.now.Add(time.Hour)) {
+	if row := w.row(c); row.BlockedUntil != millrace.TimeOf(w.now.Add(time.Hour)) {
 		t.Errorf("a longer block: got %+v", row)
 	}
 }
@@ -298,7 +298,7 @@ func TestBlockGoesWithItsAccount(t *testing.T) {
 		if err := remove(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if row := w.row(c.id); row.BlockedUntil != 0 {
+		if row := w.row(c); row.BlockedUntil != 0 {
 			t.Errorf("got %+v after the account was deleted", row)
 		}
 	})

@@ -38,11 +38,8 @@ func bootstrap(ctx context.Context, db *store.DB) (string, error) {
 	return token, err
 }
 
-// firstEnvironment has the same id everywhere, so that of two nodes that start at once only one creates it.
 func firstEnvironment() *millrace.Environment {
-	return &millrace.Environment{
-		ID: millrace.DeriveID[millrace.EnvironmentID]("environment", defaultEnvironment), Name: defaultEnvironment,
-	}
+	return &millrace.Environment{ID: millrace.FirstEnvironmentID(), Name: defaultEnvironment}
 }
 
 // insertToken stores the hash of a new random token and returns the token.

@@ -8,10 +8,10 @@ import (
 )
 
 // AccountRate returns what is known of an account's rate limit; the zero value when nothing is.
-func (tx *Tx) AccountRate(ctx context.Context, id millrace.IntegratedAccountID) (millrace.AccountRate, error) {
-	v := millrace.AccountRate{IntegratedAccountID: id}
-	_, err := tx.one(ctx, "SELECT environment_id, blocked_since, blocked_until FROM account_rate WHERE integrated_account_id = $1",
-		[]any{string(id)}, (*string)(&v.EnvironmentID), (*int64)(&v.BlockedSince), (*int64)(&v.BlockedUntil))
+func (tx *Tx) AccountRate(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (millrace.AccountRate, error) {
+	v := millrace.AccountRate{IntegratedAccountID: id, EnvironmentID: env}
+	_, err := tx.one(ctx, "SELECT blocked_since, blocked_until FROM account_rate WHERE integrated_account_id = $1 AND environment_id = $2",
+		[]any{string(id), string(env)}, (*int64)(&v.BlockedSince), (*int64)(&v.BlockedUntil))
 	if err != nil {
 		return v, fmt.Errorf("read account rate: %w", err)
 	}
@@ -21,7 +21,7 @@ func (tx *Tx) AccountRate(ctx context.Context, id millrace.IntegratedAccountID) 
 // BlockAccount makes it known that an account may not ask before a time. A block that lasts longer is kept.
 func (tx *Tx) BlockAccount(ctx context.Context, v millrace.AccountRate) error {
 	_, err := tx.exec(ctx, `INSERT INTO account_rate (integrated_account_id, environment_id, blocked_since, blocked_until)
-VALUES ($1, $2, $3, $4) ON CONFLICT (integrated_account_id) DO UPDATE SET blocked_since = excluded.blocked_since, blocked_until = excluded.blocked_until
+VALUES ($1, $2, $3, $4) ON CONFLICT (integrated_account_id, environment_id) DO UPDATE SET blocked_since = excluded.blocked_since, blocked_until = excluded.blocked_until
 WHERE account_rate.blocked_until < excluded.blocked_until`,
 		string(v.IntegratedAccountID), string(v.EnvironmentID), int64(v.BlockedSince), int64(v.BlockedUntil))
 	if err != nil {

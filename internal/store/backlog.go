@@ -60,7 +60,7 @@ func (tx *Tx) QueueDeliveries(ctx context.Context, w *millrace.Webhook, events .
 	deliveries := make([]*millrace.Delivery, len(events))
 	for i, e := range events {
 		deliveries[i] = &millrace.Delivery{
-			ID:            millrace.DeriveID[millrace.DeliveryID](string(e.ID), string(w.ID)),
+			ID:            millrace.EventDeliveryID(e, w),
 			EnvironmentID: w.EnvironmentID, WebhookID: w.ID, EventID: e.ID, IntegratedAccountID: e.Account(),
 			Sequence: next + int64(i), Event: e.Name, Status: millrace.DeliveryPending, CreatedAt: e.CreatedAt, // retention finds it by that
 		}
@@ -72,8 +72,8 @@ func (tx *Tx) QueueDeliveries(ctx context.Context, w *millrace.Webhook, events .
 // and wakes the pump when the backlog was empty. It reports false when the webhook was deleted meanwhile.
 func (tx *Tx) takeSequence(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID, n int64) (int64, bool, error) {
 	var next, sent int64
-	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + $2 WHERE id = $1 RETURNING next_sequence, sent_sequence",
-		[]any{string(id), n}, &next, &sent)
+	found, err := tx.one(ctx, "UPDATE webhook SET next_sequence = next_sequence + $3 WHERE id = $1 AND environment_id = $2 RETURNING next_sequence, sent_sequence",
+		[]any{string(id), string(env), n}, &next, &sent)
 	if err != nil {
 		return 0, false, fmt.Errorf("take sequence number: %w", err)
 	}
@@ -81,47 +81,47 @@ func (tx *Tx) takeSequence(ctx context.Context, env millrace.EnvironmentID, id m
 		return next - n + 1, found, nil // a pump is at work or scheduled
 	}
 	// The pump may be scheduled for later, when the next of the deliveries that stand aside is due.
-	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(id), Wake: true, Environment: env})
+	return sent + 1, true, tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(env, id), Wake: true, Environment: env})
 }
 
 // Backlog returns the first deliveries of a webhook that are not finished, in order.
-func (tx *Tx) Backlog(ctx context.Context, id millrace.WebhookID, limit int) ([]millrace.Delivery, error) {
-	return tx.BacklogAfter(ctx, id, 0, limit)
+func (tx *Tx) Backlog(ctx context.Context, w *millrace.Webhook, limit int) ([]millrace.Delivery, error) {
+	return tx.BacklogAfter(ctx, w, 0, limit)
 }
 
 // BacklogAfter returns the first deliveries of a webhook behind a sequence number that are not finished, in order.
-func (tx *Tx) BacklogAfter(ctx context.Context, id millrace.WebhookID, sequence int64, limit int) ([]millrace.Delivery, error) {
+func (tx *Tx) BacklogAfter(ctx context.Context, w *millrace.Webhook, sequence int64, limit int) ([]millrace.Delivery, error) {
 	// The literal comes first, so that SQLite does not look into the parameter, and plan anew, to see whether a partial index fits.
-	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND status = 'pending' AND sequence > 0 AND sequence > $2 AND sync_job_run_id = '' ORDER BY sequence LIMIT $3",
-		string(id), sequence, limit)
+	return tx.db.tables.delivery.all(ctx, tx, "webhook_id = $1 AND environment_id = $2 AND status = 'pending' AND sequence > 0 AND sequence > $3 AND sync_job_run_id = '' ORDER BY sequence LIMIT $4",
+		string(w.ID), string(w.EnvironmentID), sequence, limit)
 }
 
 // StandingAside returns the first deliveries of a webhook that have failed and whose next attempt is due before a time,
 // the earliest first.
 func (tx *Tx) StandingAside(ctx context.Context, w *millrace.Webhook, before millrace.Time, limit int) ([]millrace.Delivery, error) {
-	return tx.db.tables.delivery.all(ctx, tx, `webhook_id = $1 AND status = 'pending' AND next_attempt_at > 0 AND next_attempt_at <= $2 AND sequence <= $3
-ORDER BY next_attempt_at, sequence LIMIT $4`, string(w.ID), int64(before), w.SentSequence, limit)
+	return tx.db.tables.delivery.all(ctx, tx, `webhook_id = $1 AND environment_id = $2 AND status = 'pending' AND next_attempt_at > 0 AND next_attempt_at <= $3 AND sequence <= $4
+ORDER BY next_attempt_at, sequence LIMIT $5`, string(w.ID), string(w.EnvironmentID), int64(before), w.SentSequence, limit)
 }
 
 // BacklogOf returns how much waits for a webhook and since when. All of it is read from indexes of what is unfinished.
 func (tx *Tx) BacklogOf(ctx context.Context, w *millrace.Webhook) (millrace.Backlog, error) {
 	var b millrace.Backlog
 	var waiting, first int64
-	const pending = "FROM delivery WHERE webhook_id = $1 AND status = 'pending' AND "
-	if _, err := tx.one(ctx, "SELECT COUNT(*) "+pending+"sequence > 0", []any{string(w.ID)}, &b.Pending); err != nil {
+	const pending = "FROM delivery WHERE webhook_id = $1 AND environment_id = $2 AND status = 'pending' AND "
+	of := []any{string(w.ID), string(w.EnvironmentID)}
+	if _, err := tx.one(ctx, "SELECT COUNT(*) "+pending+"sequence > 0", of, &b.Pending); err != nil {
 		return b, fmt.Errorf("count backlog: %w", err)
 	}
-	_, err := tx.one(ctx, "SELECT COUNT(*), COALESCE(MIN(next_attempt_at), 0) "+pending+"next_attempt_at > 0", []any{string(w.ID)}, &waiting, &first)
+	_, err := tx.one(ctx, "SELECT COUNT(*), COALESCE(MIN(next_attempt_at), 0) "+pending+"next_attempt_at > 0", of, &waiting, &first)
 	if err != nil {
 		return b, fmt.Errorf("count deliveries that wait: %w", err)
 	}
 	_, err = tx.one(ctx, `SELECT COUNT(*) FROM sync_job_run
-WHERE status `+openRun+` AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`,
-		[]any{string(w.ID), string(w.EnvironmentID)}, &b.ParkedRuns)
+WHERE status `+openRun+` AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`, of, &b.ParkedRuns)
 	if err != nil {
 		return b, fmt.Errorf("count parked runs: %w", err)
 	}
-	head, err := tx.Backlog(ctx, w.ID, 1)
+	head, err := tx.Backlog(ctx, w, 1)
 	if err != nil || len(head) == 0 {
 		return b, err
 	}
@@ -144,11 +144,11 @@ func (tx *Tx) InsertDelivery(ctx context.Context, v *millrace.Delivery) error {
 
 // ClaimWebhook takes over a webhook's backlog: it raises the epoch, so that whoever had it before cannot write any
 // more. It returns nil when there is no such webhook.
-func (tx *Tx) ClaimWebhook(ctx context.Context, id millrace.WebhookID) (*millrace.Webhook, error) {
-	if _, err := tx.exec(ctx, "UPDATE webhook SET epoch = epoch + 1 WHERE id = $1", string(id)); err != nil {
+func (tx *Tx) ClaimWebhook(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, error) {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET epoch = epoch + 1 WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
 		return nil, fmt.Errorf("claim webhook: %w", err)
 	}
-	return tx.db.tables.webhook.find(ctx, tx, "id = $1", string(id))
+	return tx.db.tables.webhook.find(ctx, tx, "id = $1 AND environment_id = $2", string(id), string(env))
 }
 
 // SaveWebhookProgress writes how far a claimed backlog has come and whether the webhook is still active. It returns
@@ -156,8 +156,8 @@ func (tx *Tx) ClaimWebhook(ctx context.Context, id millrace.WebhookID) (*millrac
 func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) error {
 	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7,
 put_aside = $8, rate_used_until = $9, failing_told = CASE WHEN CAST($6 AS BIGINT) = 0 THEN 0 WHEN failing_told < $10 THEN $10 ELSE failing_told END
-WHERE id = $1 AND epoch = $2`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
-		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil), v.FailingTold)
+WHERE id = $1 AND epoch = $2 AND environment_id = $11`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
+		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil), v.FailingTold, string(v.EnvironmentID))
 	return fenced(n, err, "webhook", string(v.ID))
 }
 
@@ -168,17 +168,19 @@ func (tx *Tx) WakeWebhook(ctx context.Context, env millrace.EnvironmentID, id mi
 WHERE id = $1 AND environment_id = $2`, string(id), string(env)); err != nil {
 		return fmt.Errorf("wake webhook: %w", err)
 	}
-	_, err := tx.exec(ctx, "UPDATE delivery SET next_attempt_at = $2 WHERE webhook_id = $1 AND status = 'pending' AND next_attempt_at > $2",
-		string(id), int64(tx.Now()))
+	_, err := tx.exec(ctx, "UPDATE delivery SET next_attempt_at = $3 WHERE webhook_id = $1 AND environment_id = $2 AND status = 'pending' AND next_attempt_at > $3",
+		string(id), string(env), int64(tx.Now()))
 	if err != nil {
 		return fmt.Errorf("wake deliveries: %w", err)
 	}
-	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: string(id), Wake: true, Environment: env}}
+	tasks := []millrace.Task{{Kind: millrace.TaskPump, Key: millrace.TaskKey(env, id), Wake: true, Environment: env}}
 	const parked = "webhook_id = $1 AND environment_id = $2 AND status = 'running' AND parked_since > 0"
 	err = tx.each(ctx, "SELECT id, integrated_account_id FROM sync_job_run WHERE "+parked+" ORDER BY id", []any{string(id), string(env)}, func(r rows) error {
-		t := millrace.Task{Kind: millrace.TaskSlice, Wake: true, Environment: env}
-		err := r.Scan(&t.Key, (*string)(&t.Account))
-		tasks = append(tasks, t)
+		run := millrace.SyncJobRun{EnvironmentID: env}
+		err := r.Scan((*string)(&run.ID), (*string)(&run.IntegratedAccountID))
+		task := millrace.SliceTask(&run)
+		task.Wake = true
+		tasks = append(tasks, task)
 		return err
 	})
 	if err != nil {

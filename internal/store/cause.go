@@ -17,8 +17,8 @@ func (tx *Tx) CausesOf(ctx context.Context, e *millrace.Event) ([]millrace.Cause
 	for run := e.SyncJobRunID; run != "" && len(causes) < maxCauses; {
 		c := millrace.Cause{SyncJobRunID: run}
 		found, err := tx.one(ctx, `SELECT w.id, w.workflow_id, COALESCE(d.label, ''), e.id, e.event, e.sync_job_run_id
-FROM sync_job_run r JOIN workflow_run w ON w.id = r.workflow_run_id JOIN event e ON e.id = w.event_id
-LEFT JOIN workflow d ON d.id = w.workflow_id WHERE r.id = $1 AND r.environment_id = $2`, []any{string(run), string(e.EnvironmentID)},
+FROM sync_job_run r JOIN workflow_run w ON w.id = r.workflow_run_id JOIN event e ON e.id = w.event_id AND e.environment_id = w.environment_id
+LEFT JOIN workflow d ON d.id = w.workflow_id AND d.environment_id = w.environment_id WHERE r.id = $1 AND r.environment_id = $2`, []any{string(run), string(e.EnvironmentID)},
 			(*string)(&c.WorkflowRunID), (*string)(&c.WorkflowID), &c.WorkflowLabel, (*string)(&c.EventID), &c.Event, (*string)(&run))
 		if err != nil {
 			return nil, fmt.Errorf("follow causes of event %s: %w", e.ID, err)

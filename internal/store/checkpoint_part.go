@@ -9,9 +9,10 @@ import (
 
 // AddCheckpointParts writes parts of a run's checkpoint that are too large to be written again with each change of it.
 // It must follow a fenced write of the run in the same transaction.
-func (tx *Tx) AddCheckpointParts(ctx context.Context, id millrace.SyncJobRunID, parts map[int64][]byte) error {
+func (tx *Tx) AddCheckpointParts(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID, parts map[int64][]byte) error {
 	for number, body := range parts {
-		_, err := tx.exec(ctx, "INSERT INTO checkpoint_part (sync_job_run_id, number, body) VALUES ($1, $2, $3)", string(id), number, tx.db.pack(body))
+		_, err := tx.exec(ctx, "INSERT INTO checkpoint_part (sync_job_run_id, environment_id, number, body) VALUES ($1, $2, $3, $4)",
+			string(id), string(env), number, tx.db.pack(body))
 		if err != nil {
 			return fmt.Errorf("write checkpoint part: %w", err)
 		}
@@ -20,9 +21,9 @@ func (tx *Tx) AddCheckpointParts(ctx context.Context, id millrace.SyncJobRunID, 
 }
 
 // CheckpointParts returns the parts of a run's checkpoint by their numbers.
-func (tx *Tx) CheckpointParts(ctx context.Context, id millrace.SyncJobRunID) (map[int64][]byte, error) {
+func (tx *Tx) CheckpointParts(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (map[int64][]byte, error) {
 	parts := map[int64][]byte{}
-	err := tx.each(ctx, "SELECT number, body FROM checkpoint_part WHERE sync_job_run_id = $1", []any{string(id)}, func(r rows) error {
+	err := tx.each(ctx, "SELECT number, body FROM checkpoint_part WHERE sync_job_run_id = $1 AND environment_id = $2", []any{string(id), string(env)}, func(r rows) error {
 		var number int64
 		var packed []byte
 		if err := r.Scan(&number, &packed); err != nil {
@@ -39,9 +40,10 @@ func (tx *Tx) CheckpointParts(ctx context.Context, id millrace.SyncJobRunID) (ma
 }
 
 // DropCheckpointParts removes parts of a run's checkpoint.
-func (tx *Tx) DropCheckpointParts(ctx context.Context, id millrace.SyncJobRunID, numbers ...int64) error {
+func (tx *Tx) DropCheckpointParts(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID, numbers ...int64) error {
 	for _, number := range numbers {
-		if _, err := tx.exec(ctx, "DELETE FROM checkpoint_part WHERE sync_job_run_id = $1 AND number = $2", string(id), number); err != nil {
+		if _, err := tx.exec(ctx, "DELETE FROM checkpoint_part WHERE sync_job_run_id = $1 AND environment_id = $2 AND number = $3",
+			string(id), string(env), number); err != nil {
 			return fmt.Errorf("drop checkpoint part: %w", err)
 		}
 	}
@@ -49,8 +51,8 @@ func (tx *Tx) DropCheckpointParts(ctx context.Context, id millrace.SyncJobRunID,
 }
 
 // DropCheckpoint removes all parts of the checkpoint of a run that is over.
-func (tx *Tx) DropCheckpoint(ctx context.Context, id millrace.SyncJobRunID) error {
-	if _, err := tx.exec(ctx, "DELETE FROM checkpoint_part WHERE sync_job_run_id = $1", string(id)); err != nil {
+func (tx *Tx) DropCheckpoint(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) error {
+	if _, err := tx.exec(ctx, "DELETE FROM checkpoint_part WHERE sync_job_run_id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
 		return fmt.Errorf("drop checkpoint parts: %w", err)
 	}
 	return nil

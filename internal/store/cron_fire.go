@@ -26,7 +26,7 @@ func cronFireTable(db *DB) *table[millrace.CronFire] {
 		},
 		fill: func(tx *Tx, v *row) {
 			// The id follows from the key.
-			v.ID = millrace.DeriveID[string]("fire", string(v.CronTriggerID), v.DueAt.String())
+			v.ID = millrace.DeriveID[string]("fire", string(v.CronTriggerID), v.DueAt.String(), string(v.EnvironmentID))
 			if v.CreatedAt == 0 {
 				v.CreatedAt = tx.Now()
 			}
@@ -53,20 +53,22 @@ func (tx *Tx) ListFires(ctx context.Context, env millrace.EnvironmentID, id mill
 }
 
 // OpenScheduleRuns returns the runs of schedules that have not ended, the oldest first, with their status.
-func (tx *Tx) OpenScheduleRuns(ctx context.Context, ids []millrace.SyncJobCronTriggerID) (map[millrace.SyncJobCronTriggerID][]millrace.SyncJobRun, error) {
-	if len(ids) == 0 {
+func (tx *Tx) OpenScheduleRuns(ctx context.Context, keys []millrace.ScheduleKey) (map[millrace.ScheduleKey][]millrace.SyncJobRun, error) {
+	if len(keys) == 0 {
 		return nil, nil //nolint:nilnil // no schedule, no runs
 	}
-	args := padded(ids)
-	out := map[millrace.SyncJobCronTriggerID][]millrace.SyncJobRun{}
-	err := tx.each(ctx, `SELECT id, sync_job_cron_trigger_id, status FROM sync_job_run
+	args, wanted := scheduleIDs(keys)
+	out := map[millrace.ScheduleKey][]millrace.SyncJobRun{}
+	err := tx.each(ctx, `SELECT id, environment_id, sync_job_cron_trigger_id, status FROM sync_job_run
 WHERE sync_job_cron_trigger_id IN (`+placeholders(len(args))+`) AND sync_job_cron_trigger_id <> '' AND status IN ('created', 'running', 'rate_limited')
 ORDER BY created_at, id`, args, func(r rows) error {
 		var v millrace.SyncJobRun
-		if err := r.Scan((*string)(&v.ID), (*string)(&v.SyncJobCronTriggerID), (*string)(&v.Status)); err != nil {
+		if err := r.Scan((*string)(&v.ID), (*string)(&v.EnvironmentID), (*string)(&v.SyncJobCronTriggerID), (*string)(&v.Status)); err != nil {
 			return err
 		}
-		out[v.SyncJobCronTriggerID] = append(out[v.SyncJobCronTriggerID], v)
+		if k := (millrace.ScheduleKey{Environment: v.EnvironmentID, ID: v.SyncJobCronTriggerID}); wanted[k] {
+			out[k] = append(out[k], v)
+		}
 		return nil
 	})
 	if err != nil {

@@ -75,7 +75,8 @@ func (tx *Tx) DeleteSyncJobCronTrigger(ctx context.Context, env millrace.Environ
 	if err := tx.db.tables.cronTrigger.remove(ctx, tx, env, string(id)); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, "DELETE FROM cron_fire WHERE sync_job_cron_trigger_id = $1", strings.ToLower(string(id)))
+	_, err := tx.exec(ctx, "DELETE FROM cron_fire WHERE sync_job_cron_trigger_id = $1 AND environment_id = $2",
+		strings.ToLower(string(id)), string(env))
 	if err != nil {
 		return fmt.Errorf("delete fires: %w", err)
 	}
@@ -112,18 +113,36 @@ func (tx *Tx) DueCronTriggers(ctx context.Context, now millrace.Time, except []m
 
 // LockCronTriggers returns those of the schedules that still exist, and keeps others from changing or firing them until
 // the transaction ends. Those that somebody else is firing are left out.
-func (tx *Tx) LockCronTriggers(ctx context.Context, ids []millrace.SyncJobCronTriggerID) ([]millrace.SyncJobCronTrigger, error) {
-	if len(ids) == 0 {
-		return nil, nil
+func (tx *Tx) LockCronTriggers(ctx context.Context, keys []millrace.ScheduleKey) (map[millrace.ScheduleKey]*millrace.SyncJobCronTrigger, error) {
+	out := map[millrace.ScheduleKey]*millrace.SyncJobCronTrigger{}
+	if len(keys) == 0 {
+		return out, nil
 	}
-	args := padded(ids)
-	return tx.db.tables.cronTrigger.all(ctx, tx, "id IN ("+placeholders(len(args))+") ORDER BY next_run_at, id"+tx.db.dialect.skipLocked(), args...)
+	args, wanted := scheduleIDs(keys)
+	locked, err := tx.db.tables.cronTrigger.all(ctx, tx, "id IN ("+placeholders(len(args))+") ORDER BY next_run_at, id"+tx.db.dialect.skipLocked(), args...)
+	for i := range locked {
+		if k := locked[i].Key(); wanted[k] { // not a schedule of another environment with the same id
+			out[k] = &locked[i]
+		}
+	}
+	return out, err
+}
+
+// scheduleIDs returns ids as arguments, and the pairs that they belong to.
+func scheduleIDs(keys []millrace.ScheduleKey) ([]any, map[millrace.ScheduleKey]bool) {
+	ids := make([]millrace.SyncJobCronTriggerID, len(keys))
+	wanted := make(map[millrace.ScheduleKey]bool, len(keys))
+	for i, k := range keys {
+		ids[i], wanted[k] = k.ID, true
+	}
+	return padded(ids), wanted
 }
 
 // MoveCronTrigger sets when a schedule is due next; 0: never. Firing is no change of the schedule, so that updated_at
 // stays.
-func (tx *Tx) MoveCronTrigger(ctx context.Context, id millrace.SyncJobCronTriggerID, next millrace.Time) error {
-	_, err := tx.exec(ctx, "UPDATE sync_job_cron_trigger SET next_run_at = $2 WHERE id = $1", string(id), int64(next))
+func (tx *Tx) MoveCronTrigger(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobCronTriggerID, next millrace.Time) error {
+	_, err := tx.exec(ctx, "UPDATE sync_job_cron_trigger SET next_run_at = $3 WHERE id = $1 AND environment_id = $2",
+		string(id), string(env), int64(next))
 	if err != nil {
 		return fmt.Errorf("move schedule: %w", err)
 	}

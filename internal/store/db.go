@@ -31,6 +31,7 @@ type Config struct {
 	Faults Faults           // for tests; nil: none
 
 	Existing bool // the database has our tables; Open returns ErrNoTables when it has none
+	AsIs     bool // Open makes and changes nothing; it returns an error when the schema is not that of this binary
 }
 
 // ErrNoTables says that a database which should have our tables is empty.
@@ -84,6 +85,22 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Cipher == nil {
 		return nil, errors.New("store: no cipher given")
 	}
+	db, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx, migration{existing: cfg.Existing, asIs: cfg.AsIs}); err != nil {
+		_ = db.backend.close()
+		return nil, fmt.Errorf("migrate database: %w", err)
+	}
+	if cfg.Faults != nil {
+		db.backend = &brittle{db.backend, cfg.Faults}
+	}
+	return db, nil
+}
+
+// open opens the database with the schema that it has.
+func open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
 	}
@@ -107,13 +124,6 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db.plain = db.backend
 	db.tables = newTables(db)
-	if err := db.migrate(ctx, cfg.Existing); err != nil {
-		_ = db.backend.close()
-		return nil, fmt.Errorf("migrate database: %w", err)
-	}
-	if cfg.Faults != nil {
-		db.backend = &brittle{db.backend, cfg.Faults}
-	}
 	return db, nil
 }
 

@@ -65,11 +65,11 @@ func (tx *Tx) FreezeDelivery(ctx context.Context, f *millrace.FrozenDelivery) er
 }
 
 // FrozenDeliveries returns the deliveries of a run that have not been answered yet, in order.
-func (tx *Tx) FrozenDeliveries(ctx context.Context, id millrace.SyncJobRunID) ([]millrace.FrozenDelivery, error) {
+func (tx *Tx) FrozenDeliveries(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) ([]millrace.FrozenDelivery, error) {
 	t := tx.db.tables.delivery
 	var out []millrace.FrozenDelivery
-	query := "SELECT " + t.names() + ", body FROM delivery WHERE status = 'pending' AND sync_job_run_id <> '' AND sync_job_run_id = $1 ORDER BY run_sequence"
-	err := tx.each(ctx, query, []any{string(id)}, func(r rows) error {
+	query := "SELECT " + t.names() + ", body FROM delivery WHERE status = 'pending' AND sync_job_run_id <> '' AND sync_job_run_id = $1 AND environment_id = $2 ORDER BY run_sequence"
+	err := tx.each(ctx, query, []any{string(id), string(env)}, func(r rows) error {
 		var f millrace.FrozenDelivery
 		var packed []byte
 		if err := r.Scan(append(t.dests(&f.Delivery), &packed)...); err != nil {

@@ -18,14 +18,18 @@ func environmentIntegrationTable(db *DB) *table[millrace.EnvironmentIntegration]
 			flag("show_in_catalog", func(v *row) *bool { return &v.ShowInCatalog }),
 			flag("is_enabled", func(v *row) *bool { return &v.IsEnabled }),
 			sealed(db, "environment_integration", "override", func(v *row) *json.RawMessage { return &v.Override }),
+			hidden(flag("addressable", func(v *row) *bool { return &v.Addressable })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
 		virtual: map[string]virtual{
-			"integration.name":     {"COALESCE((SELECT i.name FROM integration i WHERE i.id = t.integration_id), '')", kindText},
-			"integration.category": {"COALESCE((SELECT i.category FROM integration i WHERE i.id = t.integration_id), '')", kindText},
+			"integration.name":     {"COALESCE((SELECT i.name FROM integration i WHERE i.id = t.integration_id AND i.environment_id = t.environment_id), '')", kindText},
+			"integration.category": {"COALESCE((SELECT i.category FROM integration i WHERE i.id = t.integration_id AND i.environment_id = t.environment_id), '')", kindText},
 		},
-		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		fill: func(tx *Tx, v *row) {
+			v.Addressable = addressable(v.EnvironmentID, string(v.ID))
+			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
+		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
 }

@@ -105,12 +105,12 @@ func (tx *Tx) customerRows(e *millrace.Erasure) customerRows {
 
 // inEvent is the condition of a delivery of an event.
 func inEvent(about string) string {
-	return "t.event_id <> '' AND EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.event_id AND " + about + ")"
+	return "t.event_id <> '' AND EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.event_id AND e.environment_id = t.environment_id AND " + about + ")"
 }
 
 // ofRun is the condition of a row that belongs to a run of the account $6.
 func ofRun(alias string) string {
-	return alias + ".sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = " + alias + ".sync_job_run_id AND r.integrated_account_id = $6)"
+	return alias + ".sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = " + alias + ".sync_job_run_id AND r.environment_id = $1 AND r.integrated_account_id = $6)"
 }
 
 // eraseStages returns what a pass looks at, in an order in which nothing is removed that is needed to find the rest.
@@ -124,7 +124,7 @@ func (tx *Tx) eraseStages(e *millrace.Erasure) []eraseStage {
 		return []eraseStage{tx.cancelDeliveries(deliveries)}
 	}
 	events := prunable{
-		table: "event", args: rows.args, free: "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.id AND " + rows.events + ")",
+		table: "event", args: rows.args, free: "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.id AND e.environment_id = t.environment_id AND " + rows.events + ")",
 		parts: []part{{table: "decision", column: "event_id"}, {table: "fan_out", column: "root_event_id"}},
 	}
 	stages := []eraseStage{tx.eraseTable(deliveries), tx.eraseEvents(events)}
@@ -161,8 +161,8 @@ func (tx *Tx) eraseEvents(k prunable) eraseStage {
 		if err != nil || len(ids) == 0 {
 			return next, !full, err
 		}
-		args := padded(ids)
-		query := "SELECT id FROM workflow_run WHERE event_id IN (" + placeholders(len(args)) + ") ORDER BY id"
+		args := append(padded(ids), string(p.Environment))
+		query := fmt.Sprintf("SELECT id FROM workflow_run WHERE event_id IN (%s) AND environment_id || '' = $%d ORDER BY id", placeholders(len(args)-1), len(args))
 		return next, !full, tx.eraseWorkflowRuns(ctx, p.Environment, query, args)
 	}
 }
@@ -184,7 +184,7 @@ func (tx *Tx) eraseWindow(ctx context.Context, k *prunable, p *Prune) (Mark, boo
 	if err != nil {
 		return next, false, nil, err
 	}
-	return next, full, ids, tx.removeParts(ctx, k.parts, ids)
+	return next, full, ids, tx.removeParts(ctx, p.Environment, k.parts, ids)
 }
 
 // eraseRuns removes the sync job runs of an account that have ended, and the workflow runs that started them.
@@ -207,7 +207,7 @@ func (tx *Tx) eraseRuns(e *millrace.Erasure) eraseStage {
 		if err != nil {
 			return next, false, err
 		}
-		return next, !full, tx.removeParts(ctx, runs.parts, ids)
+		return next, !full, tx.removeParts(ctx, p.Environment, runs.parts, ids)
 	}
 }
 
@@ -229,7 +229,7 @@ func (tx *Tx) eraseWorkflowRuns(ctx context.Context, env millrace.EnvironmentID,
 func (tx *Tx) eraseState(e *millrace.Erasure) eraseStage {
 	like := func(column string) string { return tx.db.dialect.like(column, "$3") }
 	query := `DELETE FROM sync_job_run_state WHERE id IN (SELECT s.id FROM sync_job_run_state AS s WHERE s.environment_id = $1 AND (
-s.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = s.sync_job_run_id AND r.integrated_account_id = $2)
+s.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = s.sync_job_run_id AND r.environment_id = $1 AND r.integrated_account_id = $2)
 OR ` + like("s.state_key") + " OR " + like("s.key") + " OR " + like("s.value") + ") LIMIT $4)"
 	return func(ctx context.Context, p *Prune) (Mark, bool, error) {
 		n, err := tx.exec(ctx, query, string(e.EnvironmentID), string(e.IntegratedAccountID), "%"+string(e.IntegratedAccountID)+"%", p.Most)

@@ -32,7 +32,7 @@ func (c *customer) store(t *testing.T, tx *store.Tx) {
 	a.must(err)
 	run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: c.account, WorkflowRunID: workflowRun.ID, Status: millrace.RunCompleted, Args: doc, Error: doc, Resources: doc}
 	a.must(tx.InsertSyncJobRun(ctx, run))
-	a.must(tx.AddCheckpointParts(ctx, run.ID, map[int64][]byte{1: long}))
+	a.must(tx.AddCheckpointParts(ctx, run.EnvironmentID, run.ID, map[int64][]byte{1: long}))
 	a.must(tx.FreezeDelivery(ctx, &millrace.FrozenDelivery{
 		Delivery: millrace.Delivery{EnvironmentID: env, IntegratedAccountID: c.account, SyncJobRunID: run.ID, RunSequence: 1, Status: millrace.DeliveryPending}, Body: long,
 	}))

@@ -39,7 +39,7 @@ func (tx *Tx) Figures(ctx context.Context) (*Figures, error) {
 		return nil, fmt.Errorf("count backlog: %w", err)
 	}
 	_, err = tx.one(ctx, `SELECT COALESCE(MIN(f.first), 0) FROM (SELECT (SELECT d.created_at FROM delivery d
-WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.sequence > 0 ORDER BY d.sequence LIMIT 1) AS first FROM webhook w) AS f`, nil, (*int64)(&f.OldestPending))
+WHERE d.webhook_id = w.id AND d.environment_id = w.environment_id AND d.status = 'pending' AND d.sequence > 0 ORDER BY d.sequence LIMIT 1) AS first FROM webhook w) AS f`, nil, (*int64)(&f.OldestPending))
 	if err != nil {
 		return nil, fmt.Errorf("find oldest delivery: %w", err)
 	}

@@ -20,7 +20,8 @@ type Arrival struct {
 func (tx *Tx) Arrive(ctx context.Context, a *Arrival) ([]millrace.Task, error) {
 	d := *a.Decision // the transaction may be repeated
 	var one int64
-	if seen, err := tx.one(ctx, "SELECT 1 FROM decision WHERE event_id = $1 AND workflow_id = $2", []any{string(d.EventID), string(d.WorkflowID)}, &one); err != nil || seen {
+	if seen, err := tx.one(ctx, "SELECT 1 FROM decision WHERE event_id = $1 AND workflow_id = $2 AND environment_id = $3",
+		[]any{string(d.EventID), string(d.WorkflowID), string(d.EnvironmentID)}, &one); err != nil || seen {
 		return nil, err
 	}
 	run := &millrace.WorkflowRun{
@@ -60,7 +61,7 @@ type placed struct {
 
 // receive asks the controls in their order.
 func (tx *Tx) receive(ctx context.Context, a *Arrival, run *millrace.WorkflowRun) (*placed, error) {
-	earlier, err := tx.seenKey(ctx, a.Keys.Idempotency)
+	earlier, err := tx.seenKey(ctx, run.EnvironmentID, a.Keys.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,8 @@ func (tx *Tx) receive(ctx context.Context, a *Arrival, run *millrace.WorkflowRun
 func (tx *Tx) debounce(ctx context.Context, a *Arrival, run *millrace.WorkflowRun) (*placed, error) {
 	t := tx.db.tables.workflowRun
 	at := run.CreatedAt.Add(a.Config.Debounce.Period.Duration())
-	waiting, err := t.find(ctx, tx, "debounce_key = $1 AND waiting = 'debounce'"+tx.db.dialect.forUpdate(), run.DebounceKey)
+	waiting, err := t.find(ctx, tx, "debounce_key = $1 AND environment_id = $2 AND waiting = 'debounce'"+tx.db.dialect.forUpdate(),
+		run.DebounceKey, string(run.EnvironmentID))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func (tx *Tx) place(ctx context.Context, c *millrace.WorkflowConfig, run *millra
 	now := tx.Now()
 	run.Waiting, run.RunAt = millrace.WaitNone, 0
 	if c.RateLimit != nil {
-		at, err := tx.rateInstant(ctx, run.RateKey, c.RateLimit, now)
+		at, err := tx.rateInstant(ctx, run, c.RateLimit, now)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ const (
 // BeginWorkflowRun lets a run begin that flow control has a say in, and returns it as it is now: running; or created,
 // when it waits; or ended; or nil, when it was deleted. seen is the run as the caller knows it.
 func (tx *Tx) BeginWorkflowRun(ctx context.Context, seen *millrace.WorkflowRun) (*millrace.WorkflowRun, error) {
-	if err := tx.LockFlow(ctx, FlowLocks(seen.WorkflowID, seen.RateKey, seen.ConcurrencyKey)); err != nil {
+	if err := tx.LockFlow(ctx, FlowLocks(seen.EnvironmentID, seen.WorkflowID, seen.RateKey, seen.ConcurrencyKey)); err != nil {
 		return nil, err
 	}
 	t := tx.db.tables.workflowRun
@@ -38,7 +38,7 @@ func (tx *Tx) BeginWorkflowRun(ctx context.Context, seen *millrace.WorkflowRun) 
 	if run.Status == millrace.WorkflowRunCreated || run.ConcurrencyKey == "" {
 		return run, nil
 	}
-	return run, tx.wakeFirst(ctx, run.ConcurrencyKey) // it is no longer the first
+	return run, tx.wakeFirst(ctx, run) // it is no longer the first
 }
 
 // begin decides about a run whose time has come.
@@ -79,8 +79,8 @@ func (tx *Tx) undebounce(ctx context.Context, c *millrace.WorkflowConfig, run *m
 		return err
 	}
 	if p.outcome == millrace.OutcomeSkipped {
-		_, err := tx.exec(ctx, "UPDATE decision SET outcome = 'skipped', workflow_run_id = $3 WHERE event_id = $1 AND workflow_id = $2",
-			string(run.EventID), string(run.WorkflowID), string(p.run))
+		_, err := tx.exec(ctx, "UPDATE decision SET outcome = 'skipped', workflow_run_id = $3 WHERE event_id = $1 AND workflow_id = $2 AND environment_id = $4",
+			string(run.EventID), string(run.WorkflowID), string(p.run), string(run.EnvironmentID))
 		if err != nil {
 			return fmt.Errorf("mark decision skipped: %w", err)
 		}
@@ -95,7 +95,7 @@ func (tx *Tx) HoldWorkflowRun(ctx context.Context, run *millrace.WorkflowRun) (b
 	if run.ConcurrencyKey == "" {
 		return true, nil
 	}
-	if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
+	if err := tx.LockFlow(ctx, FlowLocks(run.EnvironmentID, run.WorkflowID, run.ConcurrencyKey)); err != nil {
 		return false, err
 	}
 	now, err := tx.WorkflowRunByID(ctx, run.ID)

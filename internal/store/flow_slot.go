@@ -13,7 +13,7 @@ import (
 // has no task; whoever leaves one, or takes one, wakes the first in line, and the pass that wakes open work does so too.
 
 // slotHolder is the condition of a run that counts.
-const slotHolder = "concurrency_key = $1 AND slot > 0"
+const slotHolder = "concurrency_key = $1 AND environment_id = $2 AND slot > 0"
 
 // join lets a run want a slot. It returns the run because of which it may not; on cancel_running, the oldest make way.
 func (tx *Tx) join(ctx context.Context, c *millrace.Concurrency, run *millrace.WorkflowRun, p *placed) (millrace.WorkflowRunID, error) {
@@ -21,7 +21,8 @@ func (tx *Tx) join(ctx context.Context, c *millrace.Concurrency, run *millrace.W
 	if c.OnConflict == millrace.ConflictQueue {
 		return "", nil
 	}
-	open, err := tx.db.tables.workflowRun.all(ctx, tx, slotHolder+" AND id <> $2 AND cancelled_by = '' ORDER BY created_at, id", run.ConcurrencyKey, string(run.ID))
+	open, err := tx.db.tables.workflowRun.all(ctx, tx, slotHolder+" AND id <> $3 AND cancelled_by = '' ORDER BY created_at, id",
+		run.ConcurrencyKey, string(run.EnvironmentID), string(run.ID))
 	if err != nil {
 		return "", err
 	}
@@ -56,8 +57,8 @@ func (tx *Tx) supersede(ctx context.Context, run *millrace.WorkflowRun, by millr
 	if err != nil {
 		return millrace.Task{}, err
 	}
-	_, err = tx.exec(ctx, "UPDATE decision SET outcome = 'cancelled', cancelled_by = $3 WHERE event_id = $1 AND workflow_id = $2",
-		string(run.EventID), string(run.WorkflowID), string(by))
+	_, err = tx.exec(ctx, "UPDATE decision SET outcome = 'cancelled', cancelled_by = $3 WHERE event_id = $1 AND workflow_id = $2 AND environment_id = $4",
+		string(run.EventID), string(run.WorkflowID), string(by), string(run.EnvironmentID))
 	if err != nil {
 		return millrace.Task{}, fmt.Errorf("mark decision cancelled: %w", err)
 	}
@@ -81,7 +82,8 @@ func (tx *Tx) cancelRun(ctx context.Context, run *millrace.WorkflowRun, code, me
 // takeSlot lets a run hold a slot, unless none is free or another run is before it in line.
 func (tx *Tx) takeSlot(ctx context.Context, c *millrace.Concurrency, run *millrace.WorkflowRun) (bool, error) {
 	var held, before int64
-	_, err := tx.one(ctx, "SELECT COUNT(*) FROM workflow_run WHERE "+slotHolder+" AND slot = 2 AND id <> $2", []any{run.ConcurrencyKey, string(run.ID)}, &held)
+	_, err := tx.one(ctx, "SELECT COUNT(*) FROM workflow_run WHERE "+slotHolder+" AND slot = 2 AND id <> $3",
+		[]any{run.ConcurrencyKey, string(run.EnvironmentID), string(run.ID)}, &held)
 	if err != nil {
 		return false, fmt.Errorf("count slots: %w", err)
 	}
@@ -89,18 +91,18 @@ func (tx *Tx) takeSlot(ctx context.Context, c *millrace.Concurrency, run *millra
 		return false, nil
 	}
 	_, err = tx.one(ctx, "SELECT 1 FROM workflow_run WHERE "+slotHolder+` AND slot = 1 AND waiting = 'concurrency'
-AND (created_at < $2 OR created_at = $2 AND id < $3) LIMIT 1`, []any{run.ConcurrencyKey, int64(run.CreatedAt), string(run.ID)}, &before)
+AND (created_at < $3 OR created_at = $3 AND id < $4) LIMIT 1`, []any{run.ConcurrencyKey, string(run.EnvironmentID), int64(run.CreatedAt), string(run.ID)}, &before)
 	if err != nil {
 		return false, fmt.Errorf("look ahead in line: %w", err)
 	}
 	return before == 0, nil
 }
 
-// wakeFirst gives the first run in line its task.
-func (tx *Tx) wakeFirst(ctx context.Context, key string) error {
+// wakeFirst gives the first run in the line of a run its task.
+func (tx *Tx) wakeFirst(ctx context.Context, run *millrace.WorkflowRun) error {
 	next := millrace.Task{Kind: millrace.TaskWorkflow, Wake: true}
 	found, err := tx.one(ctx, "SELECT id, environment_id FROM workflow_run WHERE "+slotHolder+" AND slot = 1 AND waiting = 'concurrency' ORDER BY created_at, id LIMIT 1",
-		[]any{key}, &next.Key, (*string)(&next.Environment))
+		[]any{run.ConcurrencyKey, string(run.EnvironmentID)}, &next.Key, (*string)(&next.Environment))
 	if err != nil {
 		return fmt.Errorf("find first in line: %w", err)
 	}
@@ -116,7 +118,7 @@ func (tx *Tx) LeaveSlot(ctx context.Context, run *millrace.WorkflowRun) error {
 	if run.ConcurrencyKey == "" {
 		return nil
 	}
-	if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
+	if err := tx.LockFlow(ctx, FlowLocks(run.EnvironmentID, run.WorkflowID, run.ConcurrencyKey)); err != nil {
 		return err
 	}
 	n, err := tx.exec(ctx, `UPDATE workflow_run SET slot = 0 WHERE id = $1 AND slot = 2 AND status NOT IN ('created', 'running')
@@ -128,7 +130,7 @@ AND NOT EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = $1 AND
 	if n == 0 {
 		return nil
 	}
-	return tx.wakeFirst(ctx, run.ConcurrencyKey)
+	return tx.wakeFirst(ctx, run)
 }
 
 // leaveWorkflow gives the workflow run that started a sync job run its task when its slot may be free now.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -65,7 +66,7 @@ func (tx *Tx) InsertInboundHooks(ctx context.Context, hooks []*millrace.InboundH
 		if counts[i] = v.ID; added[string(v.ID)] {
 			continue
 		}
-		earlier, err := t.find(ctx, tx, "replay_key = $1 AND replay_key <> ''", v.ReplayKey)
+		earlier, err := t.find(ctx, tx, "replay_key = $1 AND replay_key <> '' AND environment_id = $2", v.ReplayKey, string(v.EnvironmentID))
 		if err != nil {
 			return nil, err
 		}
@@ -79,16 +80,21 @@ func (tx *Tx) InsertInboundHooks(ctx context.Context, hooks []*millrace.InboundH
 
 // forgetReplayKeys frees the replay keys of hooks that other hooks have which are older than the window.
 func (tx *Tx) forgetReplayKeys(ctx context.Context, hooks []*millrace.InboundHook, windows []time.Duration) error {
-	keys := map[time.Duration][]string{}
+	type group struct {
+		window time.Duration
+		env    millrace.EnvironmentID
+	}
+	keys := map[group][]string{}
 	for i, v := range hooks {
-		if v.ReplayKey != "" && windows[i] > 0 {
-			keys[windows[i]] = append(keys[windows[i]], v.ReplayKey)
+		if g := (group{windows[i], v.EnvironmentID}); v.ReplayKey != "" && g.window > 0 {
+			keys[g] = append(keys[g], v.ReplayKey)
 		}
 	}
-	for _, window := range slices.Sorted(maps.Keys(keys)) {
-		args := append([]any{int64(tx.Now()) - window.Microseconds()}, padded(keys[window])...)
-		_, err := tx.exec(ctx, "UPDATE inbound_hook SET replay_key = '' WHERE replay_key <> '' AND created_at < $1 AND replay_key IN ("+
-			placeholdersFrom(2, len(args)-1)+")", args...)
+	order := func(a, b group) int { return cmp.Or(cmp.Compare(a.window, b.window), cmp.Compare(a.env, b.env)) }
+	for _, g := range slices.SortedFunc(maps.Keys(keys), order) {
+		args := append([]any{int64(tx.Now()) - g.window.Microseconds(), string(g.env)}, padded(keys[g])...)
+		_, err := tx.exec(ctx, "UPDATE inbound_hook SET replay_key = '' WHERE replay_key <> '' AND created_at < $1 AND environment_id = $2 AND replay_key IN ("+
+			placeholdersFrom(3, len(args)-2)+")", args...)
 		if err != nil {
 			return fmt.Errorf("forget replay keys: %w", err)
 		}
@@ -138,21 +144,23 @@ func (tx *Tx) FinishInboundHook(ctx context.Context, v *millrace.InboundHook) (b
 	return n > 0, nil
 }
 
-// EnvironmentOfAccount returns the environment of an integrated account, or an error of KindNotFound. It is for inbound
-// hooks, which name no environment.
+// EnvironmentOfAccount returns the environment of the integrated account that may be addressed by its id alone, or an error
+// of KindNotFound. It is for inbound hooks whose address names no environment.
 func (tx *Tx) EnvironmentOfAccount(ctx context.Context, id millrace.IntegratedAccountID) (millrace.EnvironmentID, error) {
 	return tx.environmentOf(ctx, "integrated_account", "integrated account", string(id))
 }
 
-// EnvironmentOfInstall returns the environment of an installed integration, or an error of KindNotFound. It is for
-// inbound hooks, which name no environment.
+// EnvironmentOfInstall returns the environment of the installed integration that may be addressed by its id alone, or an
+// error of KindNotFound. It is for inbound hooks whose address names no environment.
 func (tx *Tx) EnvironmentOfInstall(ctx context.Context, id millrace.EnvironmentIntegrationID) (millrace.EnvironmentID, error) {
 	return tx.environmentOf(ctx, "environment_integration", "environment integration", string(id))
 }
 
+// environmentOf prefers the row that had the id first: of two, the later one was given an id that was known already.
 func (tx *Tx) environmentOf(ctx context.Context, table, what, id string) (millrace.EnvironmentID, error) {
 	var env millrace.EnvironmentID
-	found, err := tx.one(ctx, "SELECT environment_id FROM "+table+" WHERE id = $1", []any{id}, (*string)(&env))
+	found, err := tx.one(ctx, "SELECT environment_id FROM "+table+" WHERE id = $1 AND addressable = TRUE ORDER BY created_at, environment_id LIMIT 1",
+		[]any{id}, (*string)(&env))
 	if err != nil {
 		return "", fmt.Errorf("read environment of %s: %w", what, err)
 	}

@@ -29,6 +29,7 @@ func integratedAccountTable(db *DB) *table[millrace.IntegratedAccount] {
 			document("integration_override", func(v *row) *json.RawMessage { return &v.IntegrationOverride }),
 			sealed(db, "integrated_account", "full_override", func(v *row) *json.RawMessage { return &v.FullOverride }),
 			hidden(flag("sealed", func(v *row) *bool { return &v.Sealed })),
+			hidden(flag("addressable", func(v *row) *bool { return &v.Addressable })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
@@ -36,7 +37,10 @@ func integratedAccountTable(db *DB) *table[millrace.IntegratedAccount] {
 			"integration.name":     {integrationOfAccount("name"), kindText},
 			"integration.category": {integrationOfAccount("category"), kindText},
 		},
-		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		fill: func(tx *Tx, v *row) {
+			v.Addressable = addressable(v.EnvironmentID, string(v.ID))
+			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
+		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
 }
@@ -75,12 +79,12 @@ func (tx *Tx) DeleteIntegratedAccount(ctx context.Context, env millrace.Environm
 	if err := tx.db.tables.integratedAccount.remove(ctx, tx, env, string(id)); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, "DELETE FROM account_rate WHERE integrated_account_id = $1", string(id))
+	_, err := tx.exec(ctx, "DELETE FROM account_rate WHERE integrated_account_id = $1 AND environment_id = $2", string(id), string(env))
 	return err
 }
 
 // integrationOfAccount returns the SQL of a column of the integration that an account belongs to.
 func integrationOfAccount(column string) string {
-	return "COALESCE((SELECT i." + column + " FROM integration i JOIN environment_integration e ON e.integration_id = i.id " +
-		"WHERE e.id = t.environment_integration_id), '')"
+	return "COALESCE((SELECT i." + column + " FROM integration i JOIN environment_integration e ON e.integration_id = i.id AND e.environment_id = i.environment_id " +
+		"WHERE e.id = t.environment_integration_id AND e.environment_id = t.environment_id), '')"
 }

@@ -15,10 +15,17 @@ var migrations embed.FS
 // migrationLock is the advisory lock that keeps processes that start together from migrating at once.
 const migrationLock = 7_241_905_311
 
+// migration says how a database is brought up to date.
+type migration struct {
+	existing bool  // it must have our tables
+	asIs     bool  // it must be up to date
+	last     int64 // the number of the last migration that is applied; 0: all
+}
+
 // migrate applies the migrations that the database does not have yet, in order, in one transaction. Each is looked for by
 // its number: one with a lower number may be released after one with a higher number. It returns ErrNoTables, and leaves
 // nothing behind, when the database should have had some and has none.
-func (db *DB) migrate(ctx context.Context, existing bool) error {
+func (db *DB) migrate(ctx context.Context, m migration) error {
 	dir := "migrations/" + db.dialect.name()
 	files, err := fs.ReadDir(migrations, dir) // sorted by name, that is by number
 	if err != nil {
@@ -43,7 +50,7 @@ func (db *DB) migrate(ctx context.Context, existing bool) error {
 		if err != nil {
 			return err
 		}
-		if existing && len(have) == 0 {
+		if m.existing && len(have) == 0 {
 			return ErrNoTables
 		}
 		for _, f := range files {
@@ -52,9 +59,15 @@ func (db *DB) migrate(ctx context.Context, existing bool) error {
 			if err != nil {
 				return fmt.Errorf("migration %s has no number", f.Name())
 			}
+			if m.last > 0 && version > m.last {
+				break
+			}
 			newest = version
 			if have[version] {
 				continue
+			}
+			if m.asIs {
+				return fmt.Errorf("the database lacks the migration %d: start the server of this version first, which applies it", version)
 			}
 			if err := tx.apply(ctx, dir+"/"+f.Name(), version); err != nil {
 				return err
@@ -71,6 +84,11 @@ func (tx *Tx) apply(ctx context.Context, file string, version int64) error {
 	text, err := migrations.ReadFile(file)
 	if err != nil {
 		return err
+	}
+	if version == rekeyVersion && tx.Pgx() == nil {
+		if err := tx.rekey(ctx); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	if _, err := tx.exec(ctx, string(text)); err != nil {
 		return fmt.Errorf("%s: %w", file, err)

@@ -14,7 +14,7 @@ import (
 // lastInLine finds the run that nobody waits for.
 const lastInLine = `SELECT r.id FROM sync_job_run AS r WHERE r.environment_id = $1 AND r.mutex_key = $2 AND r.mutex_key <> '' AND r.force = FALSE
 AND r.status IN ('created', 'running', 'rate_limited')
-AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = r.id AND w.waiting_for <> '')`
+AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = r.id AND w.environment_id = r.environment_id AND w.waiting_for <> '')`
 
 func inLine(run *millrace.SyncJobRun) bool { return run.MutexKey != "" && !run.Force }
 
@@ -56,14 +56,15 @@ func (tx *Tx) leaveLine(ctx context.Context, run *millrace.SyncJobRun, ahead mil
 	if err := tx.LockMutex(ctx, run); err != nil {
 		return err
 	}
-	next := millrace.Task{Kind: millrace.TaskSlice, Environment: run.EnvironmentID}
-	found, err := tx.one(ctx, "UPDATE sync_job_run SET waiting_for = $2, updated_at = $3 WHERE waiting_for = $1 AND waiting_for <> '' RETURNING id, integrated_account_id",
-		[]any{string(run.ID), string(ahead), int64(tx.Now())}, &next.Key, (*string)(&next.Account))
+	next := millrace.SyncJobRun{EnvironmentID: run.EnvironmentID}
+	found, err := tx.one(ctx, `UPDATE sync_job_run SET waiting_for = $2, updated_at = $3
+WHERE waiting_for = $1 AND waiting_for <> '' AND environment_id = $4 RETURNING id, integrated_account_id`,
+		[]any{string(run.ID), string(ahead), int64(tx.Now()), string(run.EnvironmentID)}, (*string)(&next.ID), (*string)(&next.IntegratedAccountID))
 	if err != nil {
 		return fmt.Errorf("leave line: %w", err)
 	}
 	if !found || ahead != "" {
 		return nil
 	}
-	return tx.Enqueue(ctx, next)
+	return tx.Enqueue(ctx, millrace.SliceTask(&next))
 }

@@ -58,7 +58,7 @@ func (l line) started(runs ...*millrace.SyncJobRun) []int {
 	var out []int
 	for _, task := range storetest.Tasks(l.db) {
 		for i, run := range runs {
-			if task.Kind == millrace.TaskSlice && task.Key == string(run.ID) {
+			if task.Kind == millrace.TaskSlice && task.Key == millrace.TaskKey(run.EnvironmentID, run.ID) {
 				out = append(out, i)
 			}
 		}

@@ -18,12 +18,12 @@ UNION ALL SELECT kind, id, env, '' FROM (SELECT 'inbound' AS kind, batch_id AS i
 WHERE status = 'accepted' GROUP BY batch_id LIMIT $1) AS e
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE status IN ('created', 'running')
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
-UNION ALL SELECT kind, id, env, account FROM (SELECT 'slice' AS kind, id, environment_id AS env, integrated_account_id AS account FROM sync_job_run
+UNION ALL SELECT kind, id, env, account FROM (SELECT 'slice' AS kind, environment_id || '/' || id AS id, environment_id AS env, integrated_account_id AS account FROM sync_job_run
 WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
-UNION ALL SELECT kind, id, env, '' FROM (SELECT 'pump' AS kind, id, environment_id AS env FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
-SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND status = 'pending' AND next_attempt_at > 0)) ORDER BY id LIMIT $1) AS d
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'pump' AS kind, environment_id || '/' || id AS id, environment_id AS env FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
+SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND environment_id = webhook.environment_id AND status = 'pending' AND next_attempt_at > 0)) ORDER BY webhook.id LIMIT $1) AS d
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
-SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
+SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.environment_id = w.environment_id AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
 AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
 ORDER BY created_at LIMIT $1) AS f
@@ -42,6 +42,25 @@ func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {
 		return nil, fmt.Errorf("find open work: %w", err)
 	}
 	return out, nil
+}
+
+// RescopeTask replaces a task that an earlier version stored, whose key names no environment. It must be called by the handler
+// of the task.
+func (tx *Tx) RescopeTask(ctx context.Context, kind millrace.TaskKind, id string) error {
+	table := "webhook"
+	if kind == millrace.TaskSlice {
+		table = "sync_job_run"
+	}
+	environments, err := readIDs[millrace.EnvironmentID](ctx, tx, "SELECT environment_id FROM "+table+" WHERE id = $1", id)
+	if err != nil {
+		return fmt.Errorf("find environment of a task: %w", err)
+	}
+	for _, env := range environments {
+		if err := tx.Enqueue(ctx, millrace.Task{Kind: kind, Key: millrace.TaskKey(env, id), Environment: env}); err != nil {
+			return err
+		}
+	}
+	return tx.Finish(ctx)
 }
 
 // HasJob reports whether a queue of River on SQLite has a job that is ready to be worked. It is for the queue.

@@ -71,16 +71,17 @@ func (tx *Tx) LastCompletedRun(ctx context.Context, env millrace.EnvironmentID, 
 
 // ClaimSyncJobRun takes over the progress of a run: it raises the epoch, so that whoever had it before cannot write
 // any more. It returns nil when there is no such run.
-func (tx *Tx) ClaimSyncJobRun(ctx context.Context, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
-	if _, err := tx.exec(ctx, "UPDATE sync_job_run SET epoch = epoch + 1 WHERE id = $1", string(id)); err != nil {
+func (tx *Tx) ClaimSyncJobRun(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error) {
+	of := []any{string(id), string(env)}
+	if _, err := tx.exec(ctx, "UPDATE sync_job_run SET epoch = epoch + 1 WHERE id = $1 AND environment_id = $2", of...); err != nil {
 		return nil, fmt.Errorf("claim sync job run: %w", err)
 	}
-	v, err := tx.db.tables.syncJobRun.find(ctx, tx, "id = $1", string(id))
+	v, err := tx.db.tables.syncJobRun.find(ctx, tx, "id = $1 AND environment_id = $2", of...)
 	if err != nil || v == nil {
 		return nil, err
 	}
 	var packed []byte
-	if _, err := tx.one(ctx, "SELECT checkpoint FROM sync_job_run WHERE id = $1", []any{string(id)}, &packed); err != nil {
+	if _, err := tx.one(ctx, "SELECT checkpoint FROM sync_job_run WHERE id = $1 AND environment_id = $2", of, &packed); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
 	if len(packed) > 0 {
@@ -97,9 +98,9 @@ func (tx *Tx) SaveSyncJobRun(ctx context.Context, v *millrace.SyncJobRun) error 
 	v.UpdatedAt = tx.Now()
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET status = $3, resource_stats = $4, error = $5, retry_at = $6, parked_since = $7,
 sequence = $8, checkpoint = $9, started_at = $10, finished_at = $11, updated_at = $12
-WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited')`,
+WHERE id = $1 AND epoch = $2 AND environment_id = $13 AND status IN ('created', 'running', 'rate_limited')`,
 		string(v.ID), v.Epoch, string(v.Status), string(v.ResourceStats), string(v.Error), int64(v.RetryAt), int64(v.ParkedSince),
-		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
+		v.Sequence, tx.db.pack(v.Checkpoint), int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt), string(v.EnvironmentID))
 	if err := fenced(n, err, "sync job run", string(v.ID)); err != nil {
 		return err
 	}
@@ -114,8 +115,8 @@ WHERE id = $1 AND epoch = $2 AND status IN ('created', 'running', 'rate_limited'
 func (tx *Tx) SaveRunProgress(ctx context.Context, v *millrace.SyncJobRun) error {
 	v.UpdatedAt = tx.Now()
 	n, err := tx.exec(ctx, `UPDATE sync_job_run SET resource_stats = $3, retry_at = $4, parked_since = $5, sequence = $6, checkpoint = $7, updated_at = $8
-WHERE id = $1 AND epoch = $2 AND status = 'running'`,
-		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt))
+WHERE id = $1 AND epoch = $2 AND environment_id = $9 AND status = 'running'`,
+		string(v.ID), v.Epoch, string(v.ResourceStats), int64(v.RetryAt), int64(v.ParkedSince), v.Sequence, tx.db.pack(v.Checkpoint), int64(v.UpdatedAt), string(v.EnvironmentID))
 	return fenced(n, err, "sync job run", string(v.ID))
 }
 

@@ -37,8 +37,8 @@ func (tx *Tx) prunable(kind millrace.Kept, before millrace.Time) (prunable, erro
 		// What waits for a webhook that is inactive or deleted waits no longer than anything else is kept.
 		return prunable{
 			table: "delivery", args: old, free: `t.delivered_at < $6 AND NOT (t.status = 'pending' AND (
-t.sync_job_run_id = '' AND EXISTS (SELECT 1 FROM webhook AS w WHERE w.id = t.webhook_id AND w.is_active = TRUE)
-OR t.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = t.sync_job_run_id AND r.status ` + openRun + `)))`,
+t.sync_job_run_id = '' AND EXISTS (SELECT 1 FROM webhook AS w WHERE w.id = t.webhook_id AND w.environment_id = t.environment_id AND w.is_active = TRUE)
+OR t.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = t.sync_job_run_id AND r.environment_id = t.environment_id AND r.status ` + openRun + `)))`,
 			parts: []part{{table: "delivery_attempt", column: "delivery_id"}, {"run_log", "delivery_id", "delivery_id <> ''"}},
 		}, nil
 	case millrace.KeptEvents:
@@ -46,7 +46,7 @@ OR t.sync_job_run_id <> '' AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.i
 			table: "event", free: `NOT EXISTS (SELECT 1 FROM event_batch AS b WHERE b.id = t.batch_id)
 AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.environment_id = t.environment_id AND d.created_at = t.created_at
 AND d.event_id = t.id AND d.status = 'pending' AND d.sequence > 0)
-AND NOT EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.status IN ('created', 'running'))`,
+AND NOT EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.environment_id = t.environment_id AND w.status IN ('created', 'running'))`,
 			parts: []part{{table: "decision", column: "event_id"}, {table: "fan_out", column: "root_event_id"}},
 		}, nil
 	case millrace.KeptWorkflowRuns:
@@ -60,8 +60,8 @@ AND NOT EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.st
 		// The next run of a job for an account asks when the last completed one began.
 		return prunable{
 			table: "sync_job_run", args: old, free: `t.status NOT ` + openRun + ` AND t.finished_at < $6
-AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = t.id AND w.waiting_for <> '')
-AND NOT (t.status = 'completed' AND EXISTS (SELECT 1 FROM sync_job AS j WHERE j.id = t.sync_job_id) AND NOT EXISTS (SELECT 1 FROM sync_job_run AS n
+AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = t.id AND w.environment_id = t.environment_id AND w.waiting_for <> '')
+AND NOT (t.status = 'completed' AND EXISTS (SELECT 1 FROM sync_job AS j WHERE j.id = t.sync_job_id AND j.environment_id = t.environment_id) AND NOT EXISTS (SELECT 1 FROM sync_job_run AS n
 WHERE n.environment_id = t.environment_id AND n.sync_job_id = t.sync_job_id AND n.integrated_account_id = t.integrated_account_id
 AND n.status = 'completed' AND n.started_at >= t.started_at AND (n.started_at > t.started_at OR n.id < t.id)))`,
 			parts: []part{{table: "checkpoint_part", column: "sync_job_run_id"}},
@@ -71,7 +71,7 @@ AND n.status = 'completed' AND n.started_at >= t.started_at AND (n.started_at > 
 	case millrace.KeptFires:
 		// A row that stands for an instant that is still to come would keep it from running twice.
 		return prunable{table: "cron_fire", args: old, free: `t.last_due_at < $6 AND NOT EXISTS (SELECT 1 FROM sync_job_cron_trigger AS c
-WHERE c.id = t.sync_job_cron_trigger_id AND c.next_run_at > 0 AND c.next_run_at <= t.last_due_at)`}, nil
+WHERE c.id = t.sync_job_cron_trigger_id AND c.environment_id = t.environment_id AND c.next_run_at > 0 AND c.next_run_at <= t.last_due_at)`}, nil
 	case millrace.KeptInboundHooks:
 		return prunable{table: "inbound_hook", free: "t.status <> 'accepted'"}, nil
 	}
@@ -114,7 +114,7 @@ func (tx *Tx) PruneRows(ctx context.Context, p Prune) (Pruned, error) {
 	if err != nil {
 		return Pruned{}, err
 	}
-	return Pruned{Removed: int64(len(ids)), Next: next, Done: !full}, tx.removeParts(ctx, k.parts, ids)
+	return Pruned{Removed: int64(len(ids)), Next: next, Done: !full}, tx.removeParts(ctx, p.Environment, k.parts, ids)
 }
 
 // window finds where a look ends, and whether it is as large as it may be.
@@ -153,14 +153,16 @@ func (tx *Tx) removeFree(ctx context.Context, k *prunable, p *Prune, end Mark) (
 	return ids, nil
 }
 
-// removeParts removes what belongs to rows.
-func (tx *Tx) removeParts(ctx context.Context, parts []part, ids []string) error {
+// removeParts removes what belongs to rows of an environment.
+func (tx *Tx) removeParts(ctx context.Context, env millrace.EnvironmentID, parts []part, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	args := padded(ids)
+	args := append(padded(ids), string(env))
+	// The environment is no bare column, or SQLite would take the index that lists all of its rows.
+	last := fmt.Sprintf(") AND environment_id || '' = $%d", len(args))
 	for _, p := range parts {
-		query := "DELETE FROM " + p.table + " WHERE " + p.column + " IN (" + placeholders(len(args)) + ")"
+		query := "DELETE FROM " + p.table + " WHERE " + p.column + " IN (" + placeholders(len(args)-1) + last
 		if p.also != "" {
 			query += " AND " + p.also
 		}

@@ -76,7 +76,7 @@ func (a *aged) run(id string, job millrace.SyncJobID, status millrace.RunStatus,
 		v.FinishedAt = v.CreatedAt
 	}
 	a.must(a.tx.InsertSyncJobRun(a.t.Context(), v))
-	a.must(a.tx.AddCheckpointParts(a.t.Context(), v.ID, map[int64][]byte{1: []byte("part")}))
+	a.must(a.tx.AddCheckpointParts(a.t.Context(), v.EnvironmentID, v.ID, map[int64][]byte{1: []byte("part")}))
 }
 
 // all stores one row of every kind that is needed, and one or two that are not.

@@ -58,7 +58,7 @@ func (tx *Tx) redeliverable(ctx context.Context, d *millrace.Delivery) error {
 
 // hasten lets a delivery of the backlog that waits for its next attempt be tried now.
 func (tx *Tx) hasten(ctx context.Context, d *millrace.Delivery) error {
-	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0 WHERE id = $1", string(d.WebhookID)); err != nil {
+	if _, err := tx.exec(ctx, "UPDATE webhook SET not_before = 0 WHERE id = $1 AND environment_id = $2", string(d.WebhookID), string(d.EnvironmentID)); err != nil {
 		return fmt.Errorf("wake webhook: %w", err)
 	}
 	if d.NextAttemptAt > 0 {
@@ -67,7 +67,7 @@ func (tx *Tx) hasten(ctx context.Context, d *millrace.Delivery) error {
 			return err
 		}
 	}
-	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: string(d.WebhookID), Wake: true, Environment: d.EnvironmentID})
+	return tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(d.EnvironmentID, d.WebhookID), Wake: true, Environment: d.EnvironmentID})
 }
 
 // Redeliverable returns the deliveries of a webhook's events that meet the filters, are not in its backlog, and whose
@@ -75,7 +75,7 @@ func (tx *Tx) hasten(ctx context.Context, d *millrace.Delivery) error {
 func (tx *Tx) Redeliverable(ctx context.Context, w *millrace.Webhook, filters []millrace.Filter, limit int) ([]millrace.DeliveryID, error) {
 	c := &clause{}
 	c.conditions = append(c.conditions, "t.environment_id = "+c.bind(string(w.EnvironmentID)), "t.webhook_id = "+c.bind(string(w.ID)),
-		"t.sync_job_run_id = '' AND t.status <> 'pending' AND EXISTS (SELECT 1 FROM event WHERE event.id = t.event_id)")
+		"t.sync_job_run_id = '' AND t.status <> 'pending' AND EXISTS (SELECT 1 FROM event WHERE event.id = t.event_id AND event.environment_id = t.environment_id)")
 	for _, f := range filters {
 		if err := tx.db.tables.delivery.filter(c, f); err != nil {
 			return nil, err

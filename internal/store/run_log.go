@@ -31,7 +31,8 @@ func runLogParts() []logPart {
 			"integrated_account_id": "r.integrated_account_id = %s",
 			"webhook_id":            webhook + " = %s",
 			"integration": `r.integrated_account_id IN (SELECT a.id FROM integrated_account AS a
-JOIN environment_integration AS e ON e.id = a.environment_integration_id JOIN integration AS i ON i.id = e.integration_id WHERE i.name = %s)`,
+JOIN environment_integration AS e ON e.id = a.environment_integration_id AND e.environment_id = a.environment_id
+JOIN integration AS i ON i.id = e.integration_id AND i.environment_id = e.environment_id WHERE a.environment_id = $1 AND i.name = %s)`,
 		}
 	}
 	const shared = "d.id AS id, d.created_at AS created_at, d.sync_job_run_id, r.sync_job_id, r.integrated_account_id, d.event, d.resource, d.method, "
@@ -39,12 +40,12 @@ JOIN environment_integration AS e ON e.id = a.environment_integration_id JOIN in
 		{
 			id: "d.id", filters: filters("d.webhook_id"),
 			columns: shared + "d.webhook_id, d.records, d.status, '' AS level, '' AS node, '' AS message, '' AS detail",
-			from:    "delivery AS d JOIN sync_job_run AS r ON r.id = d.sync_job_run_id WHERE d.environment_id = $1 AND d.sync_job_run_id <> ''",
+			from:    "delivery AS d JOIN sync_job_run AS r ON r.id = d.sync_job_run_id AND r.environment_id = d.environment_id WHERE d.environment_id = $1 AND d.sync_job_run_id <> ''",
 		},
 		{
 			id: "d.id", filters: filters("r.webhook_id"),
 			columns: shared + "'' AS webhook_id, 0 AS records, '' AS status, d.level, d.node, d.message, d.detail",
-			from:    "run_log AS d JOIN sync_job_run AS r ON r.id = d.sync_job_run_id WHERE d.environment_id = $1 AND d.delivery_id = ''",
+			from:    "run_log AS d JOIN sync_job_run AS r ON r.id = d.sync_job_run_id AND r.environment_id = d.environment_id WHERE d.environment_id = $1 AND d.delivery_id = ''",
 		},
 	}
 }

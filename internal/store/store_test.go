@@ -268,7 +268,7 @@ func TestRunProgressIsFenced(t *testing.T) {
 		update(t, db, func(tx *store.Tx) error { return tx.InsertSyncJobRun(ctx, run) })
 		claim := func() *millrace.SyncJobRun {
 			var r *millrace.SyncJobRun
-			update(t, db, func(tx *store.Tx) (err error) { r, err = tx.ClaimSyncJobRun(ctx, run.ID); return err })
+			update(t, db, func(tx *store.Tx) (err error) { r, err = tx.ClaimSyncJobRun(ctx, env, run.ID); return err })
 			return r
 		}
 		old, current := claim(), claim()
@@ -334,7 +334,7 @@ func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 		want := []string{"", "short", strings.Repeat("long ", 10_000)}
 		update(t, db, func(tx *store.Tx) error {
 			for i, b := range want {
-				d := millrace.Delivery{ID: millrace.DeliveryID(strconv.Itoa(i)), SyncJobRunID: run, RunSequence: int64(i + 1), Status: millrace.DeliveryPending}
+				d := millrace.Delivery{ID: millrace.DeliveryID(strconv.Itoa(i)), EnvironmentID: env, SyncJobRunID: run, RunSequence: int64(i + 1), Status: millrace.DeliveryPending}
 				if err := tx.FreezeDelivery(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
 					return err
 				}
@@ -346,7 +346,7 @@ func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 				millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "1", Status: millrace.DeliveryPending, Attempts: 1}})
 		})
 		err := db.View(ctx, func(tx *store.Tx) error {
-			got, err := tx.FrozenDeliveries(ctx, run)
+			got, err := tx.FrozenDeliveries(ctx, env, run)
 			if len(got) != 2 || string(got[0].Body) != want[1] || string(got[1].Body) != want[2] {
 				t.Errorf("got %d frozen deliveries, want the last two with their bytes", len(got))
 			}
@@ -381,7 +381,7 @@ func TestBacklogOrderIsCommitOrder(t *testing.T) {
 		}
 		group.Wait()
 		err := db.View(ctx, func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(ctx, w.ID, 100)
+			backlog, err := tx.Backlog(ctx, w, 100)
 			for i, d := range backlog {
 				if d.Sequence != int64(i+1) {
 					t.Errorf("delivery %d has sequence %d", i, d.Sequence)
@@ -547,8 +547,8 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 		want := []millrace.Task{
 			{Kind: millrace.TaskMatch, Key: string(batch), Environment: env},
 			{Kind: millrace.TaskWorkflow, Key: string(woken.ID), Environment: env},
-			{Kind: millrace.TaskSlice, Key: string(run.ID), Environment: env, Account: "account"},
-			{Kind: millrace.TaskPump, Key: string(w.ID), Environment: env},
+			{Kind: millrace.TaskSlice, Key: millrace.TaskKey(env, run.ID), Environment: env, Account: "account"},
+			{Kind: millrace.TaskPump, Key: millrace.TaskKey(env, w.ID), Environment: env},
 		}
 		err := db.View(ctx, func(tx *store.Tx) error {
 			got, err := tx.OpenWork(ctx)

@@ -66,6 +66,13 @@ func newRow[ID ~string](tx *Tx, id *ID, times ...*millrace.Time) {
 	}
 }
 
+// addressable reports whether a new row may be addressed by its id alone, which others may choose, too. An id of ours is not
+// known to anybody before; beside those, the first environment has the right, so that an installation with one environment
+// needs no other addresses.
+func addressable(env millrace.EnvironmentID, chosen string) bool {
+	return chosen == "" || env == millrace.FirstEnvironmentID()
+}
+
 // mustUpdate writes all columns of a row by its id, or returns an error of KindNotFound.
 func mustUpdate[T any](ctx context.Context, tx *Tx, t *table[T], v *T, id string) error {
 	ok, err := t.update(ctx, tx, v, "")

@@ -76,20 +76,20 @@ func (tx *Tx) DeleteWorkflowRun(ctx context.Context, env millrace.EnvironmentID,
 		return err
 	}
 	if run.ConcurrencyKey != "" {
-		if err := tx.LockFlow(ctx, FlowLocks(run.WorkflowID, run.ConcurrencyKey)); err != nil {
+		if err := tx.LockFlow(ctx, FlowLocks(run.EnvironmentID, run.WorkflowID, run.ConcurrencyKey)); err != nil {
 			return err
 		}
 	}
 	if err := t.remove(ctx, tx, env, string(id)); err != nil {
 		return err
 	}
-	if err := tx.removeParts(ctx, []part{{table: "workflow_step", column: "workflow_run_id"}}, []string{string(run.ID)}); err != nil {
+	if err := tx.removeParts(ctx, env, []part{{table: "workflow_step", column: "workflow_run_id"}}, []string{string(run.ID)}); err != nil {
 		return err
 	}
 	if run.ConcurrencyKey == "" {
 		return nil
 	}
-	return tx.wakeFirst(ctx, run.ConcurrencyKey)
+	return tx.wakeFirst(ctx, run)
 }
 
 // StepResults returns the results that a workflow run has so far, in the order of its steps.

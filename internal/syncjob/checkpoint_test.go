@@ -37,7 +37,7 @@ func (w *world) checkpoint() string {
 	var run *millrace.SyncJobRun
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		var err error
-		run, err = tx.ClaimSyncJobRun(ctx, w.run.ID) // nobody works on the run between two slices
+		run, err = tx.ClaimSyncJobRun(ctx, env, w.run.ID) // nobody works on the run between two slices
 		return err
 	})
 	return string(run.Checkpoint)

@@ -128,7 +128,7 @@ func (s *slice) freeze(ctx context.Context, ch change) error {
 
 // saveBeside writes what belongs to a freeze besides the row of the run.
 func (s *slice) saveBeside(ctx context.Context, tx *store.Tx, saved *millrace.SyncJobRun, parts division, frozen []*pending, ch change) error {
-	if err := parts.save(ctx, tx, saved.ID); err != nil {
+	if err := parts.save(ctx, tx, saved); err != nil {
 		return err
 	}
 	if err := s.insertFrozen(ctx, tx, frozen); err != nil {
@@ -169,11 +169,11 @@ func (s *slice) divide(next *millrace.SyncJobRun) (division, error) {
 	return d, nil
 }
 
-func (d division) save(ctx context.Context, tx *store.Tx, id millrace.SyncJobRunID) error {
-	if err := tx.AddCheckpointParts(ctx, id, d.fresh); err != nil {
+func (d division) save(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
+	if err := tx.AddCheckpointParts(ctx, run.EnvironmentID, run.ID, d.fresh); err != nil {
 		return err
 	}
-	return tx.DropCheckpointParts(ctx, id, d.dropped...)
+	return tx.DropCheckpointParts(ctx, run.EnvironmentID, run.ID, d.dropped...)
 }
 
 func (s *slice) insertFrozen(ctx context.Context, tx *store.Tx, frozen []*pending) error {
@@ -235,7 +235,7 @@ func (s *slice) number(next *millrace.SyncJobRun, out output) ([]*pending, *prob
 	next.Sequence++
 	now := s.r.now() + millrace.Time(next.Sequence-s.run.Sequence) // a microsecond apart, so that the log keeps their order
 	p := &pending{FrozenDelivery: millrace.FrozenDelivery{Delivery: millrace.Delivery{
-		ID: millrace.RunDeliveryID(next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
+		ID: millrace.RunDeliveryID(next.EnvironmentID, next.ID, next.Sequence), EnvironmentID: next.EnvironmentID, WebhookID: out.webhook,
 		SyncJobRunID: next.ID, IntegratedAccountID: next.IntegratedAccountID, RunSequence: next.Sequence, Event: out.event,
 		Status: millrace.DeliveryPending, CreatedAt: now,
 		Resource: out.resource, Method: out.method, Records: int64(len(out.records)),
@@ -292,7 +292,7 @@ func (s *slice) applyFinal(run *millrace.SyncJobRun) {
 // over tells the others that the run has ended, and finishes the task.
 func (s *slice) over(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
 	if s.point.Parts > 0 {
-		if err := tx.DropCheckpoint(ctx, run.ID); err != nil {
+		if err := tx.DropCheckpoint(ctx, run.EnvironmentID, run.ID); err != nil {
 			return err
 		}
 	}

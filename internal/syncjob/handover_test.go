@@ -56,7 +56,7 @@ func watched(answer func(FetchRequest) (FetchResult, error), check func()) func(
 
 func hasTask(db *store.DB, id millrace.SyncJobRunID) bool {
 	for _, task := range storetest.Tasks(db) {
-		if task.Kind == millrace.TaskSlice && task.Key == string(id) {
+		if task.Kind == millrace.TaskSlice && task.Key == millrace.TaskKey(env, id) {
 			return true
 		}
 	}

@@ -121,7 +121,7 @@ func TestParkedRunKeepsItsPageAndResumesInOrder(t *testing.T) {
 			if len(attempts) != 4 || attempts[3].Number != 4 || d.Attempts != 4 || d.Status != millrace.DeliveryDelivered {
 				t.Errorf("got attempts %+v of %+v, want four, delivered", attempts, d)
 			}
-			frozen, err := tx.FrozenDeliveries(ctx, w.run.ID)
+			frozen, err := tx.FrozenDeliveries(ctx, env, w.run.ID)
 			if len(frozen) != 0 {
 				t.Errorf("got %d frozen deliveries after the end", len(frozen))
 			}
@@ -234,7 +234,7 @@ func TestRefusedStartStopsTheRun(t *testing.T) {
 			t.Error("something was fetched")
 		}
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			d, err := tx.Delivery(ctx, env, millrace.RunDeliveryID(w.run.ID, 1))
+			d, err := tx.Delivery(ctx, env, millrace.RunDeliveryID(env, w.run.ID, 1))
 			if err == nil && (d.Status != millrace.DeliveryCancelled || d.Attempts != 1) {
 				t.Errorf("got delivery %+v", d)
 			}
@@ -313,7 +313,7 @@ func TestFencedSliceWritesNothing(t *testing.T) {
 		w.api.answer = func(req FetchRequest) (FetchResult, error) {
 			w.api.answer = pages(`[{"id":1}]`)
 			w.update(func(ctx context.Context, tx *store.Tx) error { // another process takes over
-				_, err := tx.ClaimSyncJobRun(ctx, w.run.ID)
+				_, err := tx.ClaimSyncJobRun(ctx, env, w.run.ID)
 				return err
 			})
 			return pages(`[{"id":1}]`)(req)
@@ -348,7 +348,7 @@ func TestSliceYieldsByTimeAndOnShutdown(t *testing.T) {
 	if got := retryIn(t, w.slice()); got != 0 || len(w.api.calls) != 3 {
 		t.Errorf("first slice: comes again in %s after %d pages, want at once after 3", got, len(w.api.calls))
 	}
-	got := retryIn(t, w.runner.Slice(ctx, millrace.Task{Key: string(w.run.ID)}))
+	got := retryIn(t, w.runner.Slice(ctx, millrace.Task{Key: millrace.TaskKey(env, w.run.ID)}))
 	if got != 0 || w.row().Sequence != 5 || len(w.sink.answered) != 5 {
 		t.Errorf("at the shutdown: comes again in %s, sequence %d, %d answered", got, w.row().Sequence, len(w.sink.answered))
 	}
@@ -484,7 +484,7 @@ func TestBodies(t *testing.T) {
 	w.api.answer = pages(`[{"id":"<é>"}]`)
 	w.finish()
 	for i, r := range w.sink.answered {
-		if got, want := r.envelope.ID, string(millrace.RunDeliveryID(w.run.ID, int64(i+1))); got != want || string(r.DeliveryID) != want {
+		if got, want := r.envelope.ID, string(millrace.RunDeliveryID(env, w.run.ID, int64(i+1))); got != want || string(r.DeliveryID) != want {
 			t.Errorf("delivery %d: got envelope id %s and delivery id %s, want %s", i+1, got, r.DeliveryID, want)
 		}
 		if r.envelope.EnvironmentID != env || r.envelope.WebhookID != w.webhook.ID || r.envelope.Event != r.Event ||

@@ -133,7 +133,7 @@ func TestLargePageIsDivided(t *testing.T) {
 			t.Errorf("deliveries (-want +got):\n%s", diff)
 		}
 		for i, r := range w.sink.all {
-			if len(r.Body) > 4000 || r.DeliveryID != millrace.RunDeliveryID(w.run.ID, int64(i+1)) {
+			if len(r.Body) > 4000 || r.DeliveryID != millrace.RunDeliveryID(env, w.run.ID, int64(i+1)) {
 				t.Errorf("delivery %d: %d bytes, id %s", i+1, len(r.Body), r.DeliveryID)
 			}
 		}

@@ -67,7 +67,7 @@ func (s *slice) readParts(ctx context.Context, tx *store.Tx) error {
 	if s.point.Parts == 0 {
 		return nil
 	}
-	parts, err := tx.CheckpointParts(ctx, s.run.ID)
+	parts, err := tx.CheckpointParts(ctx, s.run.EnvironmentID, s.run.ID)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func optional[T any](v *T, err error) (*T, error) {
 
 func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
 	s.pending = nil
-	frozen, err := tx.FrozenDeliveries(ctx, s.run.ID)
+	frozen, err := tx.FrozenDeliveries(ctx, s.run.EnvironmentID, s.run.ID)
 	if err != nil {
 		return err
 	}

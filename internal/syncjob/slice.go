@@ -51,8 +51,8 @@ type pending struct {
 // returns nil when there is nothing left to do, and a [millrace.RetryError] when the task shall come again.
 func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	began := r.now()
-	id := millrace.SyncJobRunID(task.Key)
-	s, err := r.claim(ctx, id)
+	env, id := millrace.ParseTaskKey[millrace.SyncJobRunID](task.Key)
+	s, err := r.claim(ctx, env, id)
 	if s == nil || err != nil {
 		return err
 	}
@@ -85,9 +85,12 @@ func until(at, now millrace.Time) time.Duration {
 }
 
 // claim takes the run over. It returns nothing when the run is gone or over; then the task is finished.
-func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, error) {
+func (r *Runner) claim(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*slice, error) {
 	s, err := store.Compute(ctx, r.db, func(tx *store.Tx) (*slice, error) {
-		run, err := tx.ClaimSyncJobRun(ctx, id)
+		if env == "" {
+			return nil, tx.RescopeTask(ctx, millrace.TaskSlice, string(id))
+		}
+		run, err := tx.ClaimSyncJobRun(ctx, env, id)
 		if err != nil {
 			return nil, err
 		}
@@ -113,10 +116,10 @@ func (r *Runner) claim(ctx context.Context, id millrace.SyncJobRunID) (*slice, e
 
 // cancelPending cancels what a run that is over has not delivered, and drops what its checkpoint has left.
 func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
-	if err := tx.DropCheckpoint(ctx, run.ID); err != nil {
+	if err := tx.DropCheckpoint(ctx, run.EnvironmentID, run.ID); err != nil {
 		return err
 	}
-	frozen, err := tx.FrozenDeliveries(ctx, run.ID)
+	frozen, err := tx.FrozenDeliveries(ctx, run.EnvironmentID, run.ID)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (w *world) update(fn func(context.Context, *store.Tx) error) {
 }
 
 func (w *world) slice() error {
-	return w.runner.Slice(w.t.Context(), millrace.Task{Kind: millrace.TaskSlice, Key: string(w.run.ID)})
+	return w.runner.Slice(w.t.Context(), millrace.Task{Kind: millrace.TaskSlice, Key: millrace.TaskKey(env, w.run.ID)})
 }
 
 // finish does slices until the task is done, moving the clock over the waits.
@@ -157,7 +157,7 @@ func (w *world) parts() map[int64]int {
 	w.t.Helper()
 	sizes := map[int64]int{}
 	w.update(func(ctx context.Context, tx *store.Tx) error {
-		parts, err := tx.CheckpointParts(ctx, w.run.ID)
+		parts, err := tx.CheckpointParts(ctx, env, w.run.ID)
 		for number, body := range parts {
 			sizes[number] = len(body)
 		}

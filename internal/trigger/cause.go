@@ -24,7 +24,7 @@ func (w *matching) readSpent(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	for some := range slices.Chunk(list, 256) {
-		caused, err := tx.FanOut(ctx, some)
+		caused, err := tx.FanOut(ctx, w.batch.EnvironmentID, some)
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (w *matching) decideOne(ctx context.Context, p *pair) (*decided, error) {
 		d.control(ctx, p.workflow, nil) // without keys nothing can fail
 	}
 	if d.matched() {
-		d.WorkflowRunID = millrace.DeriveID[millrace.WorkflowRunID](string(e.ID), string(p.workflow.ID))
+		d.WorkflowRunID = millrace.DeriveID[millrace.WorkflowRunID](string(e.ID), string(p.workflow.ID), string(e.EnvironmentID))
 	}
 	return d, nil
 }

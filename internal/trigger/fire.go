@@ -33,7 +33,7 @@ func (f *firing) fire(ctx context.Context) error {
 		if err := f.decide(ctx, c.DueAt()); err != nil {
 			return err
 		}
-		return f.tx.MoveCronTrigger(ctx, c.ID, 0)
+		return f.tx.MoveCronTrigger(ctx, c.EnvironmentID, c.ID, 0)
 	}
 	older, instants := passed(cron, c.DueAt(), f.now.Add(-c.Offset()))
 	switch c.CatchUp {
@@ -51,7 +51,7 @@ func (f *firing) fire(ctx context.Context) error {
 	if at := millrace.TimeOf(cron.Next(instants[len(instants)-1].Std())); at != 0 {
 		next = at.Add(c.Offset())
 	}
-	return f.tx.MoveCronTrigger(ctx, c.ID, next)
+	return f.tx.MoveCronTrigger(ctx, c.EnvironmentID, c.ID, next)
 }
 
 const nobody = "no server fired schedules at that time"
@@ -161,7 +161,7 @@ func (f *firing) outcome(at millrace.Time) millrace.CronFire {
 	}
 	fire.Outcome = millrace.FireRan
 	// The id follows from schedule and instant, so that the same instant cannot make a second run.
-	fire.SyncJobRunID = millrace.DeriveID[millrace.SyncJobRunID](string(f.schedule.ID), at.String())
+	fire.SyncJobRunID = millrace.DeriveID[millrace.SyncJobRunID](string(f.schedule.ID), at.String(), string(f.schedule.EnvironmentID))
 	return fire
 }
 

@@ -144,7 +144,7 @@ func (w *matching) move(ctx context.Context, tx *store.Tx, c *chunk, s *saved) e
 func saveAll(ctx context.Context, tx *store.Tx, decisions []decided) (map[millrace.EventID]int64, error) {
 	var locks []store.FlowLock
 	for i := range decisions {
-		locks = append(locks, store.FlowLocks(decisions[i].WorkflowID, decisions[i].keys.List()...)...)
+		locks = append(locks, store.FlowLocks(decisions[i].EnvironmentID, decisions[i].WorkflowID, decisions[i].keys.List()...)...)
 	}
 	if err := tx.LockFlow(ctx, locks); err != nil {
 		return nil, err

@@ -270,7 +270,7 @@ func TestAScheduleThatFails(t *testing.T) {
 		good := y.schedule(t, millrace.SyncJobCronTrigger{CronExpression: "0 * * * *"})
 		gone := y.schedule(t, millrace.SyncJobCronTrigger{CronExpression: "0 * * * *", WebhookID: millrace.NewID[millrace.WebhookID]()})
 		taken := y.schedule(t, millrace.SyncJobCronTrigger{CronExpression: "0 * * * *"})
-		id := millrace.DeriveID[millrace.SyncJobRunID](string(taken.ID), taken.NextRunAt.String())
+		id := millrace.DeriveID[millrace.SyncJobRunID](string(taken.ID), taken.NextRunAt.String(), string(env))
 		update(t, y.db, func(ctx context.Context, tx *store.Tx) error {
 			return tx.InsertSyncJobRun(ctx, &millrace.SyncJobRun{ID: id, EnvironmentID: env, Status: millrace.RunCompleted})
 		})

@@ -202,30 +202,26 @@ func lasting(err error) bool {
 // that somebody else is firing, are left alone.
 func (t *Ticker) commit(ctx context.Context, ready []prepared) (int, error) {
 	fired := 0
-	ids := make([]millrace.SyncJobCronTriggerID, len(ready))
+	keys := make([]millrace.ScheduleKey, len(ready))
 	for i := range ready {
-		ids[i] = ready[i].schedule.ID
+		keys[i] = ready[i].schedule.Key()
 	}
 	err := t.db.Update(ctx, func(tx *store.Tx) error {
 		fired = 0
-		locked, err := tx.LockCronTriggers(ctx, ids)
+		now, err := tx.LockCronTriggers(ctx, keys)
 		if err != nil {
 			return fmt.Errorf("lock schedules: %w", err)
 		}
-		now := map[millrace.SyncJobCronTriggerID]*millrace.SyncJobCronTrigger{}
-		for i := range locked {
-			now[locked[i].ID] = &locked[i]
-		}
-		open, err := tx.OpenScheduleRuns(ctx, ids)
+		open, err := tx.OpenScheduleRuns(ctx, keys)
 		if err != nil {
 			return err
 		}
 		for i := range ready {
 			p := &ready[i]
-			if c := now[p.schedule.ID]; c == nil || c.NextRunAt != p.schedule.NextRunAt || c.UpdatedAt != p.schedule.UpdatedAt {
+			if c := now[keys[i]]; c == nil || c.NextRunAt != p.schedule.NextRunAt || c.UpdatedAt != p.schedule.UpdatedAt {
 				continue
 			}
-			f := &firing{Ticker: t, prepared: p, tx: tx, now: tx.Now(), open: open[p.schedule.ID]}
+			f := &firing{Ticker: t, prepared: p, tx: tx, now: tx.Now(), open: open[keys[i]]}
 			if err := f.fire(ctx); err != nil {
 				return fmt.Errorf("fire schedule %s: %w", p.schedule.ID, err)
 			}

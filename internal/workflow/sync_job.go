@@ -44,7 +44,7 @@ func (r *Runner) prepare(ctx context.Context, p *progress, index int, input json
 	}
 	run.WorkflowRunID, run.StepIndex, run.Depth, run.RootEventID = p.run.ID, int64(index), p.event.Depth+1, p.event.Root()
 	if request.ID == "" {
-		run.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index))
+		run.ID = millrace.DeriveID[millrace.SyncJobRunID](string(p.run.ID), strconv.Itoa(index), string(p.run.EnvironmentID))
 	}
 	return &prepared{run: run}, nil
 }
