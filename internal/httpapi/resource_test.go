@@ -232,7 +232,7 @@ func TestWebhookLifecycle(t *testing.T) {
 		if got := w.patch(path, `{"is_active":true,"event_types":null}`).ok(); got.m["event_types"] != nil {
 			t.Errorf("patched: got %v", got.m)
 		}
-		want := []millrace.Task{{Kind: millrace.TaskPump, Key: millrace.TaskKey(w.env, v.id()), Wake: true}}
+		want := []millrace.Task{{Kind: millrace.TaskPump, Key: millrace.TaskKey(w.env, v.id()), Wake: true, Environment: w.env}}
 		if diff := cmp.Diff(want, storetest.Tasks(w.db)); diff != "" {
 			t.Errorf("a revived webhook wakes its pump (-want +got)\n%s", diff)
 		}

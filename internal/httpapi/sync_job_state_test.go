@@ -193,7 +193,7 @@ func TestRunsWaitForEachOther(t *testing.T) {
 			t.Errorf("after the first has ended: got %v", got.m["waiting_for"])
 		}
 		tasks := storetest.Tasks(w.db)
-		if last := tasks[len(tasks)-1]; last.Key != second.id() {
+		if last := tasks[len(tasks)-1]; last.Key != string(w.env)+"/"+second.id() {
 			t.Errorf("the last task is %v, want one for %s", last, second.id())
 		}
 	})
