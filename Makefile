@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test race vet lint fmt fmt-check generate crash runs chaos hostile fuzz bench neighbour ci clean
+.PHONY: build demo test race vet lint fmt fmt-check generate crash runs chaos realserver hostile hostile-server fuzz bench neighbour ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -45,8 +45,10 @@ chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9
 realserver: ## sync from servers that others wrote and compare every record, on both databases
 	.ci/realserver
 
-hostile: ## hostile expressions, and a server under attack, against time and memory, which other tests beside them would multiply
+hostile: ## hostile expressions against time and memory, which other tests beside them would multiply
 	MILLRACE_HOSTILE=1 $(GO) test -p 1 -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...
+
+hostile-server: ## a whole server under attack, 64 at once, against memory and the time of /readyz; wants a quiet machine
 	MILLRACE_HOSTILE=1 .ci/with-postgres $(GO) test -count=1 -run TestHostileServer -v -timeout 30m ./internal/millracetest
 
 fuzz: ## every fuzz target for FUZZTIME

@@ -77,11 +77,11 @@ func (a *attacker) addWorkflows(ctx context.Context, n int, event, runIf string)
 }
 
 // post sends events at the same time.
-func (a *attacker) post(ctx context.Context, n int, event string) error {
+func (a *attacker) post(ctx context.Context, n int) error {
 	errs := make(chan error, n)
 	for i := range n {
 		go func() {
-			errs <- a.call(ctx, http.MethodPost, "/event", map[string]any{"event": event, "payload": map[string]any{"i": i}}, nil)
+			errs <- a.call(ctx, http.MethodPost, "/event", map[string]any{"event": "custom:flood", "payload": map[string]any{"i": i}}, nil)
 		}()
 	}
 	var failed error
@@ -113,7 +113,7 @@ func fanOut() attack {
 			}
 			return nil
 		},
-		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 1, "custom:flood") },
+		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 1) },
 		again: 10 * time.Second,
 	}
 }
@@ -127,7 +127,7 @@ func conditions() attack {
 			}
 			return a.addWorkflows(ctx, a.o.count(200), "custom:flood", "($f := function($n) { $f($n + 1) }; $f(0) = 1)")
 		},
-		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 50, "custom:flood") },
+		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 50) },
 		again: 10 * time.Second,
 	}
 }
@@ -141,7 +141,7 @@ func manyRuns() attack {
 			}
 			return a.addWorkflows(ctx, a.o.count(10_000), "custom:flood", "")
 		},
-		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 1, "custom:flood") },
+		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 1) },
 		again: 10 * time.Second,
 	}
 }
@@ -155,7 +155,7 @@ func manyWorkflows() attack {
 			}
 			return a.addWorkflows(ctx, a.o.count(100_000), "custom:flood", "i = 'never'")
 		},
-		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 20, "custom:flood") },
+		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 20) },
 		again: 10 * time.Second,
 	}
 }
@@ -236,7 +236,7 @@ func hangingWebhooks() attack {
 				}, nil)
 			})
 		},
-		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 3, "custom:flood") },
+		begin: func(ctx context.Context, a *attacker) error { return a.post(ctx, 3) },
 		again: 5 * time.Second,
 	}
 }

@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -220,7 +221,7 @@ func (d *decoder) array(depth int) (Value, error) {
 func (d *decoder) taken(base int) *Array {
 	const long = 4096
 	if base == 0 && len(d.items) >= long {
-		a := &Array{items: d.items[:len(d.items):len(d.items)]}
+		a := &Array{items: slices.Clip(d.items)}
 		d.items = nil
 		return a
 	}

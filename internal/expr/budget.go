@@ -83,7 +83,7 @@ func (b *Budget) Use(env millrace.EnvironmentID, fn func()) {
 }
 
 // Totals returns how much time all environments have used, and how often one had to wait.
-func (b *Budget) Totals() (used time.Duration, waits int64) {
+func (b *Budget) Totals() (time.Duration, int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used, b.waits

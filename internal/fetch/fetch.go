@@ -165,8 +165,7 @@ func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (O
 		return Outcome{}, err
 	}
 	outcome, err := c.interpret(ctx, out, in)
-	var unusable *remoteError
-	if errors.As(err, &unusable) {
+	if unusable, ok := errors.AsType[*remoteError](err); ok {
 		outcome, err = c.unusable(in, unusable), nil
 	}
 	if err != nil {

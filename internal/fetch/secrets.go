@@ -136,7 +136,7 @@ func (c *call) clean(err error) error {
 // which costs next to nothing; what a caller of the API gets, in every encoding.
 func (c *call) hideEchoes(o *Outcome) {
 	data := c.secrets.account.data
-	if data.Empty() || !(c.secrets.account.mayShow(o.Body) || c.req.Echoes && data.Hides(string(o.Body))) {
+	if data.Empty() || !c.secrets.account.mayShow(o.Body) && (!c.req.Echoes || !data.Hides(string(o.Body))) {
 		return
 	}
 	o.Data, o.Records = hideIn(data, o.Data), nil

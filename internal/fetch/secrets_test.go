@@ -92,8 +92,7 @@ func checkDiscreet(t *testing.T, cfg *Config, source, key string) {
 	t.Helper()
 	o, err := newFetcher(t).Fetch(t.Context(), Request{Integration: cfg, Resource: "things", Method: "list", Context: map[string]any{"password": key}})
 	seen := fmt.Sprintf("%v %s", err, o.Message)
-	var e *millrace.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*millrace.Error](err); ok {
 		seen += fmt.Sprintf("%+v", e.Failures)
 	}
 	for n := range len(key) - 5 {

@@ -129,14 +129,6 @@ func (t *template) startsWithPlaceholder() bool {
 	return strings.HasPrefix(strings.TrimSpace(t.source), "{{")
 }
 
-// paths returns what the template reads.
-func (t *template) paths() []string {
-	if t == nil || t.compiled == nil {
-		return nil
-	}
-	return t.compiled.Paths()
-}
-
 // textOf is how a value looks in a URL, a header or a form.
 func textOf(v expr.Value) string {
 	switch v := v.(type) {

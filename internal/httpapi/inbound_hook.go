@@ -146,7 +146,7 @@ func scrubberOf(ctx context.Context, tx *store.Tx, v *millrace.InboundHook) (*se
 	}
 	account, err := tx.IntegratedAccount(ctx, v.EnvironmentID, v.IntegratedAccountID)
 	if millrace.KindOf(err) == millrace.KindNotFound {
-		return nil, nil //nolint:nilnil,nilerr // the account was deleted, and its secrets with it
+		return nil, nil //nolint:nilnil // the account was deleted, and its secrets with it
 	}
 	var secrets map[string]any
 	if err == nil && len(account.Secrets) > 0 {

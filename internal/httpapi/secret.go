@@ -56,6 +56,7 @@ func dropNamed(v *value, listed bool) {
 		switch m.value.kind {
 		case kindObject, kindArray:
 			return false
+		case kindNull, kindBool, kindNumber, kindString:
 		}
 		return secret.IsName(m.key) && !isField || isField && (m.key == "default" || m.key == "value") && isSecretField(v)
 	})

@@ -54,7 +54,7 @@ func checkText(src []byte) error {
 			marks++
 		}
 		if blank = false; marks > maxMarks {
-			at.column = int32(i - began + 1) //nolint:gosec // the text is small
+			at.column = int32(i - began + 1)
 			return tooMuch("YAML", at, fmt.Sprintf("has more than %d brackets, commas, colons, dashes, quotes and lines; send JSON", maxMarks))
 		}
 	}

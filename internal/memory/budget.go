@@ -35,8 +35,8 @@ type Lease struct {
 	n     int64
 }
 
-// Used returns how many bytes are reserved, and Waiting how many callers wait.
-func (b *Budget) Used() (bytes int64, waiting int) {
+// Used returns how many bytes are reserved, and how many callers wait.
+func (b *Budget) Used() (int64, int) {
 	if b == nil {
 		return 0, 0
 	}

@@ -56,7 +56,6 @@ type hostile struct {
 	full    bool
 	atOnce  int
 	account string
-	actor   string // an account whose hooks are looked at by expressions
 	peak    atomic.Int64
 	slowest atomic.Int64 // answer of readyz
 	missed  atomic.Int64 // readyz that did not answer with 200

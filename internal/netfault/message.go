@@ -19,7 +19,7 @@ func Message(err error) string {
 	)
 	switch {
 	case errors.As(err, &blocked) && blocked.Blocked():
-		return blocked.(error).Error() //nolint:errorlint // found by errors.As
+		return blocked.(error).Error()
 	case errors.As(err, &dns):
 		return "look up " + dns.Name + ": " + lookupFault(dns)
 	case errors.As(err, &op):

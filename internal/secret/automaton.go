@@ -30,8 +30,8 @@ func (a *automaton) add(pattern []byte, head, tail uint8) {
 	for i, b := range pattern {
 		next := a.next(at, b)
 		if next == 0 {
-			next = int32(len(a.nodes))                                                                   //nolint:gosec // bounded by the size of all patterns
-			a.nodes = append(a.nodes, state{label: b, sibling: a.nodes[at].child, length: int32(i + 1)}) //nolint:gosec // the same
+			next = int32(len(a.nodes)) //nolint:gosec // bounded by the size of all patterns
+			a.nodes = append(a.nodes, state{label: b, sibling: a.nodes[at].child, length: int32(i + 1)})
 			a.nodes[at].child = next
 		}
 		at = next
@@ -75,7 +75,7 @@ func (a *automaton) link() {
 func (a *automaton) widen() {
 	a.wide = map[int32]*[256]int32{}
 	for i := range a.nodes {
-		at, count := int32(i), 0 //nolint:gosec // bounded by the size of all patterns
+		at, count := int32(i), 0
 		for n := a.nodes[at].child; n != 0; n = a.nodes[n].sibling {
 			count++
 		}

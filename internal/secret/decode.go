@@ -131,17 +131,17 @@ func backslash(s, buf []byte) ([]byte, int) {
 		return append(buf, '\f'), 2
 	case 'x':
 		if v, ok := digits(s, 2, 2, 16); ok {
-			return append(buf, byte(v)), 4
+			return append(buf, toByte(v)), 4
 		}
 	case 'U':
 		if v, ok := digits(s, 2, 8, 16); ok && v <= unicode.MaxRune {
-			return utf8.AppendRune(buf, rune(v)), 10
+			return utf8.AppendRune(buf, toRune(v)), 10
 		}
 	case 'u':
 		return unicodeEscape(s, buf)
 	case '0', '1', '2', '3':
 		if v, ok := digits(s, 1, 3, 8); ok {
-			return append(buf, byte(v)), 4
+			return append(buf, toByte(v)), 4
 		}
 	}
 	return nil, 0
@@ -152,7 +152,7 @@ func unicodeEscape(s, buf []byte) ([]byte, int) {
 	if len(s) > 3 && s[2] == '{' {
 		end := bytes.IndexByte(s[:min(len(s), 12)], '}')
 		if v, ok := digits(s, 3, end-3, 16); ok && v <= unicode.MaxRune {
-			return utf8.AppendRune(buf, rune(v)), end + 1
+			return utf8.AppendRune(buf, toRune(v)), end + 1
 		}
 		return nil, 0
 	}
@@ -162,19 +162,19 @@ func unicodeEscape(s, buf []byte) ([]byte, int) {
 	}
 	if v >= 0xd800 && v < 0xdc00 && len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
 		if low, ok := digits(s, 8, 4, 16); ok && low >= 0xdc00 && low < 0xe000 {
-			return utf8.AppendRune(buf, rune((v-0xd800)<<10|(low-0xdc00))+0x10000), 12
+			return utf8.AppendRune(buf, toRune((v-0xd800)<<10|(low-0xdc00))+0x10000), 12
 		}
 	}
-	return utf8.AppendRune(buf, rune(v)), 6
+	return utf8.AppendRune(buf, toRune(v)), 6
 }
 
 func percent(s, buf []byte) ([]byte, int) {
 	if v, ok := digits(s, 1, 2, 16); ok {
-		return append(buf, byte(v)), 3
+		return append(buf, toByte(v)), 3
 	}
 	if len(s) > 1 && (s[1] == 'u' || s[1] == 'U') {
 		if v, ok := digits(s, 2, 4, 16); ok {
-			return utf8.AppendRune(buf, rune(v)), 6
+			return utf8.AppendRune(buf, toRune(v)), 6
 		}
 	}
 	return nil, 0
@@ -200,7 +200,7 @@ func entity(s, buf []byte) ([]byte, int) {
 		if end < len(s) && s[end] == ';' {
 			end++
 		}
-		return utf8.AppendRune(buf, rune(v)), end
+		return utf8.AppendRune(buf, toRune(v)), end
 	}
 	end := bytes.IndexByte(s[:min(len(s), maxEntity)], ';')
 	if end < 0 {
@@ -290,3 +290,8 @@ func unite(c byte) byte {
 	}
 	return c
 }
+
+// toRune and toByte are for numbers of so few digits that they fit, or that were compared before.
+func toRune(v int64) rune { return rune(v) } //nolint:gosec // it fits
+
+func toByte(v int64) byte { return byte(v) } //nolint:gosec // it fits

@@ -134,7 +134,7 @@ func TestScrubBase64AtEveryOffset(t *testing.T) {
 			t.Fatalf("%q: nothing replaced in %q", text, shown)
 		}
 		// What is left of the middle tells nothing: decode it at every offset.
-		for _, left := range strings.Split(got, Redacted) {
+		for left := range strings.SplitSeq(got, Redacted) {
 			for cut := range min(4, len(left)) {
 				piece := left[cut:]
 				decoded, _ := encoding.WithPadding(base64.NoPadding).DecodeString(piece[:len(piece)/4*4])

@@ -136,7 +136,7 @@ func TestWaitsAreBounded(t *testing.T) {
 	}
 	// A row from a node whose clock is wrong.
 	other := someCaller()
-	w.all[0].share(t.Context(), millrace.AccountRate{IntegratedAccountID: other.id, BlockedUntil: millrace.TimeOf(w.now.AddDate(30, 0, 0))})
+	w.all[0].share(t.Context(), millrace.AccountRate{EnvironmentID: other.env, IntegratedAccountID: other.id, BlockedUntil: millrace.TimeOf(w.now.AddDate(30, 0, 0))})
 	if blocked, _ := w.ask(0, other); blocked < time.Hour || blocked > time.Hour+maxSpread {
 		t.Errorf("30 years in the database: got %s, want an hour", blocked)
 	}

@@ -279,6 +279,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.metrics.shares(s.queue)
 	s.accepter = ingest.NewAccepter(s.db, committers)
 	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
+	s.serveAPI(sender, accounts, starter, pools)
+	return nil
+}
+
+// serveAPI makes the server of the API.
+func (s *Server) serveAPI(sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter, pools memory.Pools) {
 	s.http = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
 			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Starter: starter, Logger: s.opts.Logger, Clock: s.opts.Clock,
@@ -293,7 +299,6 @@ func (s *Server) assemble(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
-	return nil
 }
 
 // handlers are the hops of the data, in order.

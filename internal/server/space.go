@@ -21,7 +21,7 @@ func freeSpace(dir string) (uint64, bool) {
 	if err := syscall.Statfs(dir, &s); err != nil || s.Bsize <= 0 {
 		return 0, false
 	}
-	return s.Bavail * uint64(s.Bsize), true //nolint:gosec,unconvert // it is positive; its type differs between systems
+	return s.Bavail * uint64(s.Bsize), true
 }
 
 // enoughSpace returns an error that says what a start needs when the disk of the data directory is full.

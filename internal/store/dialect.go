@@ -54,15 +54,16 @@ func (sqliteDialect) like(expr, placeholder string) string {
 // member reads a document that may be empty, or nest deeper than SQLite reads, as one without members. Numbers keep their
 // spelling. An index of an array counts where no object has such a member.
 func (sqliteDialect) member(column string, path []string) string {
-	members, indexes := "", ""
+	var memberPath, indexPath strings.Builder
 	for _, p := range path {
-		members += `."` + p + `"`
+		part := `."` + p + `"`
+		memberPath.WriteString(part)
 		if arrayIndex.MatchString(p) {
-			indexes += "[" + p + "]"
-		} else {
-			indexes += `."` + p + `"`
+			part = "[" + p + "]"
 		}
+		indexPath.WriteString(part)
 	}
+	members, indexes := memberPath.String(), indexPath.String()
 	read := func(path string) string {
 		at := column + ", '$" + path + "'"
 		return fmt.Sprintf("CASE json_type(%s) WHEN 'null' THEN '' WHEN 'text' THEN json_extract(%s) ELSE %s -> '$%s' END", at, at, column, path)

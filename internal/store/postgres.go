@@ -210,8 +210,7 @@ func isPostgresRetryable(err error) bool {
 
 // isPostgresOutage reports whether an error is PostgreSQL's failure, by its class or because there was no response.
 func isPostgresOutage(err error) bool {
-	var said *pgconn.PgError
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch said.Code[:2] {
 		case "08", "28", "3D", "40", "53", "57", "58": // connection, login, database, rollback, resources, operator, system
 			return true

@@ -13,7 +13,7 @@ import (
 
 const (
 	// patience is how long callers of Guard wait for a database from which nothing at all is heard.
-	patience = 1400 * time.Millisecond
+	patience = 4 * time.Second
 	// pulseEvery is how often it is looked whether anything was heard. Looks are counted rather than time, so that a process
 	// that was paused does not take its own silence for the database's.
 	pulseEvery = 200 * time.Millisecond
@@ -99,7 +99,7 @@ func (p *pulse) watch(ctx context.Context, probe func(context.Context) error) {
 		select {
 		case <-ctx.Done():
 			if probing {
-				<-answered
+				_ = <-answered
 			}
 			return
 		case err := <-answered:

@@ -197,7 +197,7 @@ func (b *sqliteBackend) join(group []*sqliteUpdate, began time.Time) *sqliteUpda
 	defer b.mu.Unlock()
 	first := group[0].share
 	mixed := b.waiting.others(first) || slices.ContainsFunc(group, func(u *sqliteUpdate) bool { return u.share != first })
-	if mixed && time.Since(began) > sharedFor { //nolint:forbidigo // how long a transaction takes is no matter of the store's clock
+	if mixed && time.Since(began) > sharedFor {
 		return nil
 	}
 	return b.pop()

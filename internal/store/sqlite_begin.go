@@ -9,6 +9,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// lockPatience is how long the lock of the file is waited for until another process is blamed. The queue uses the same connection,
+// and on a busy machine that alone can take seconds.
+const lockPatience = 8 * time.Second
+
 // begun is the response to a BEGIN.
 type begun struct {
 	tx  *sql.Tx
@@ -29,7 +33,7 @@ func (b *sqliteBackend) beginning() <-chan begun {
 // next is taken care of.
 func (b *sqliteBackend) begin(first *sqliteUpdate) *sql.Tx {
 	response := b.beginning()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(lockPatience)
 	defer timer.Stop()
 	for {
 		select {

@@ -265,7 +265,7 @@ func TestARunThatWaitsStartsWhenTheOtherEnds(t *testing.T) {
 				}
 				w.run = runs[i+1]
 				tasks := storetest.Tasks(db)
-				if last := tasks[len(tasks)-1]; w.row().WaitingFor != "" || last.Key != string(w.run.ID) {
+				if last := tasks[len(tasks)-1]; w.row().WaitingFor != "" || last.Key != millrace.TaskKey(w.run.EnvironmentID, w.run.ID) {
 					t.Errorf("%s: after run %d the next waits for %q; the last task is for %s", c.name, i, w.row().WaitingFor, last.Key)
 				}
 			}

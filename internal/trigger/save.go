@@ -94,8 +94,8 @@ func (w *matching) saveTx(ctx context.Context, tx *store.Tx, c *chunk) (*saved, 
 // lockFanOut returns how many runs the events from outside may still cause to which a chunk's decisions lead, and which of
 // them are counted. An event whose decisions are all in this chunk need not be: that what it causes begins to be counted with
 // its first consequence saves the most frequent case two statements.
-func (w *matching) lockFanOut(ctx context.Context, tx *store.Tx, c *chunk) (left map[millrace.EventID]int64, counted map[millrace.EventID]bool, err error) {
-	left, counted = map[millrace.EventID]int64{}, map[millrace.EventID]bool{}
+func (w *matching) lockFanOut(ctx context.Context, tx *store.Tx, c *chunk) (map[millrace.EventID]int64, map[millrace.EventID]bool, error) {
+	left, counted := map[millrace.EventID]int64{}, map[millrace.EventID]bool{}
 	whole := c.last && w.batch.Progress == ""
 	matches := map[millrace.EventID]int64{}
 	for i := range c.decisions {
