@@ -64,7 +64,7 @@ func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.I
 	if err := a.inboundLimit.take(millrace.TaskKey(millrace.EnvironmentID(env), id)); err != nil {
 		return nil, err
 	}
-	body, err := in.body.bytes(in.r)
+	body, err := in.body.bytes(in.r) //nolint:contextcheck // the request has it
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func (a *api) third(shape shape) func(context.Context, *proxyIn) (*verbatim, err
 				return nil, err
 			}
 		}
-		raw, err := in.readBody(a, q, call)
+		raw, err := in.readBody(a, q, call) //nolint:contextcheck // the request has it
 		if err != nil {
 			return nil, err
 		}

@@ -99,7 +99,9 @@ func (p *pulse) watch(ctx context.Context, probe func(context.Context) error) {
 		select {
 		case <-ctx.Done():
 			if probing {
-				_ = <-answered
+				if err := <-answered; err != nil {
+					return // of the probe that was cut off
+				}
 			}
 			return
 		case err := <-answered:
