@@ -1,6 +1,11 @@
 package millrace
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Environment is the isolation boundary: every row belongs to one, and a token sees one.
 type Environment struct {
@@ -9,7 +14,43 @@ type Environment struct {
 	TeamID    string        `json:"team_id"`
 	CreatedAt Time          `json:"created_at"`
 	UpdatedAt Time          `json:"updated_at"`
+
+	NameKey    string `json:"-"` // what the name is compared by; unique
+	DeletingAt Time   `json:"-"` // since when it is being deleted; 0: it is not
 }
+
+// EnvironmentNameKey is what names of environments are compared by: without regard to case and spacing.
+func EnvironmentNameKey(name string) string {
+	return strings.ToLower(strings.Join(strings.Fields(name), " "))
+}
+
+// maxEnvironmentName is how long the name of an environment may be.
+const maxEnvironmentName = 200
+
+// CheckEnvironmentName returns an error of KindInvalid for a name that an environment may not have. A name that reads as an id
+// could stand for two environments.
+func CheckEnvironmentName(name string) error {
+	switch n := utf8.RuneCountInString(name); {
+	case strings.TrimSpace(name) == "":
+		return Invalid("name", "must not be empty")
+	case n > maxEnvironmentName:
+		return Invalid("name", "has %d characters, at most %d are possible", n, maxEnvironmentName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return Invalid("name", "must be text without control characters")
+	case IsID(strings.TrimSpace(name)):
+		return Invalid("name", "must not be a UUID, which would read as the id of an environment")
+	}
+	return nil
+}
+
+// TokenScope says what a token is for.
+type TokenScope string
+
+// The scopes of tokens.
+const (
+	ScopeEnvironment TokenScope = "environment" // to act in one environment
+	ScopeAdmin       TokenScope = "admin"       // to manage environments
+)
 
 // FirstEnvironmentID returns the id of the environment that a server creates when there is none. It is the same everywhere,
 // so that of two nodes that start at once only one creates it.
@@ -20,6 +61,7 @@ type APIToken struct {
 	ID            APITokenID    `json:"id"`
 	EnvironmentID EnvironmentID `json:"environment_id"`
 	Name          string        `json:"name"`
+	Scope         TokenScope    `json:"scope"`
 	Hash          string        `json:"-"` // SHA-256 of the token, hex
 	CreatedBy     string        `json:"created_by"`
 	ExpiresAt     Time          `json:"expires_at"`

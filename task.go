@@ -15,7 +15,7 @@ const (
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
-	TaskErase     TaskKind = "erase"     // Key = ErasureID: remove what is stored about a customer
+	TaskErase     TaskKind = "erase"     // Key = ErasureID, or an environment: remove what is stored about a customer, or all of it
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
 )
@@ -53,6 +53,20 @@ type Task struct {
 	// Set on tasks that the queue hands to a handler.
 	ID      int64
 	Attempt int // from 1
+}
+
+// environmentKeys is what the keys of tasks begin with that erase a whole environment.
+const environmentKeys = "environment/"
+
+// EraseEnvironmentTask returns the task that removes the rows of an environment that is being deleted.
+func EraseEnvironmentTask(id EnvironmentID) Task {
+	return Task{Kind: TaskErase, Key: environmentKeys + string(id)}
+}
+
+// ErasedEnvironment returns the environment that a task is to erase, if it is about a whole one.
+func (t *Task) ErasedEnvironment() (EnvironmentID, bool) {
+	id, ok := strings.CutPrefix(t.Key, environmentKeys)
+	return EnvironmentID(id), ok
 }
 
 // SliceTask returns the task that works on a sync job run now.

@@ -21,6 +21,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Demo        demoCmd        `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
+	Environment environmentCmd `cmd:"" help:"Manage environments."`
 	Token       tokenCmd       `cmd:"" help:"Manage API tokens."`
 	Integration integrationCmd `cmd:"" help:"List, show and install ready integrations."`
 	Jsonata     jsonataCmd     `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`

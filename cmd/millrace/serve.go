@@ -27,6 +27,11 @@ func (f *databaseFlags) options(logger *slog.Logger) server.Options {
 	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, Logger: logger}
 }
 
+// quiet returns the options of a command that only says what goes wrong.
+func (f *databaseFlags) quiet(s *streams) server.Options {
+	return f.options(newLogger(s.err, "text", "warn"))
+}
+
 // limitFlags bound what sync job runs and workflows may do.
 type limitFlags struct {
 	MaxPages         int64         `help:"Pages of one request of a sync job run, or of one element of its loop." default:"100000" placeholder:"N"`
@@ -141,6 +146,7 @@ type serveCmd struct {
 	keepFlags
 	smtpFlags
 	Addr         string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TokenFile    string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
 	MetricsAddr  string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
 	Dev          bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
 	AllowNetwork []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
@@ -187,8 +193,11 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		opts.AllowNetworks = append(opts.AllowNetworks, network)
 	}
 	opts.Limits, opts.Keep = c.limits(), c.keep()
-	opts.OnToken = func(token string) {
-		_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
+	opts.TokenFile = c.TokenFile
+	if c.TokenFile == "" && s.terminal { // what is no terminal is often a log
+		opts.OnToken = func(token string) {
+			_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
+		}
 	}
 	srv, err := server.New(ctx, opts)
 	if err != nil {
@@ -231,13 +240,28 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	databaseFlags
-	Environment string `help:"Name of the environment." default:"Default"`
-	Name        string `help:"Name of the token, for lists." default:"Created on the command line"`
+	Environment string        `help:"Name or id of the environment; without it, the one that the first start made."`
+	Name        string        `help:"Name of the token, for lists." default:"Created on the command line"`
+	Scope       string        `help:"What the token is for: to act in an environment, or (admin) to manage environments." enum:"environment,admin" default:"environment"`
+	Expires     time.Duration `help:"After what time the token ends; 0: never." default:"0" placeholder:"DURATION"`
+}
+
+// Validate implements kong's check.
+func (c *tokenCreateCmd) Validate() error {
+	switch {
+	case c.Expires < 0:
+		return fmt.Errorf("--expires %s: must not be negative", c.Expires)
+	case c.Scope == string(millrace.ScopeAdmin) && c.Environment != "":
+		return errors.New("--environment: an admin token belongs to no environment")
+	}
+	return nil
 }
 
 // Run prints a new token alone on the standard output.
 func (c *tokenCreateCmd) Run(ctx context.Context, s *streams) error {
-	token, err := server.CreateToken(ctx, c.options(newLogger(s.err, "text", "warn")), c.Environment, c.Name)
+	token, err := server.CreateToken(ctx, c.quiet(s), server.NewToken{
+		Environment: c.Environment, Name: c.Name, Admin: c.Scope == string(millrace.ScopeAdmin), Expires: c.Expires,
+	})
 	if err != nil {
 		return err
 	}
@@ -252,7 +276,7 @@ type tokenDeleteCmd struct {
 
 // Run deletes a token and prints its id.
 func (c *tokenDeleteCmd) Run(ctx context.Context, s *streams) error {
-	err := server.DeleteToken(ctx, c.options(newLogger(s.err, "text", "warn")), millrace.APITokenID(c.ID))
+	err := server.DeleteToken(ctx, c.quiet(s), millrace.APITokenID(c.ID))
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,22 @@ type access string
 
 const (
 	public access = "public" // anyone who reaches the server
-	bearer access = "bearer" // the holder of an API token
+	bearer access = "bearer" // the holder of an API token of an environment
+	admin  access = "admin"  // the holder of an admin token
+	either access = "either" // the holder of an API token of whatever scope
 )
+
+// allows returns an error of KindForbidden when a token is not for a route.
+func (who access) allows(token *millrace.APIToken) error {
+	isAdmin := token.Scope == millrace.ScopeAdmin
+	switch {
+	case who == admin && !isAdmin:
+		return millrace.Errorf(millrace.KindForbidden, "this needs an admin token; make one with: millrace token create --scope admin")
+	case who == bearer && isAdmin:
+		return millrace.Errorf(millrace.KindForbidden, "an admin token belongs to no environment; use a token of one")
+	}
+	return nil
+}
 
 // A token that was found is not looked up again for a while, so that a busy client costs no query per request. A
 // token that is deleted works that much longer.

@@ -43,7 +43,7 @@ func (a *api) getEnvironment(ctx context.Context, in *getIn[millrace.Environment
 		return nil, err
 	}
 	if a.cfg.Limits != nil {
-		out.Body.Limits = a.cfg.Limits(in.Environment)
+		out.Body.Limits = a.cfg.Limits(in.ID)
 	}
 	if out.Body.Limits.Workers == nil {
 		out.Body.Limits.Workers = []WorkerShare{}

@@ -82,7 +82,7 @@ func (a *api) describe(d *doc, who access, in reflect.Type) {
 			Schema: a.registry.Schema(typeOf[envelope](), true, ""),
 		}},
 	}}
-	if who == bearer {
+	if who != public {
 		op.Security = []map[string][]string{{"token": {}}}
 	}
 	if isList {

@@ -41,6 +41,8 @@ func refuseAll(t *testing.T, w *world, method, path string, cases ...wrong) {
 
 func TestEnvironmentRefuses(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
+		w.patch("/environment/"+string(w.env), `{"name":"Production"}`).refused(403)
+		w = w.as(adminToken)
 		refuseAll(t, w, "PATCH", "/environment/"+string(w.env),
 			bad("name", `{"name":""}`), bad("name", `{"name":1}`), bad("name", `{"name":["x"]}`), bad("name", `{"name":{}}`),
 			bad("name", `{"name":true}`), bad("name", `{"name":"`+strings.Repeat("x", 201)+`"}`), bad("", `[]`), bad("", `null`),

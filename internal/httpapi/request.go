@@ -138,11 +138,14 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, req *request) {
 		return
 	}
 	req.route = pattern
-	if a.access[pattern] == bearer {
+	if who := a.access[pattern]; who != public {
 		token, err := a.tokens.read(r.Context(), r.Header.Get("Authorization"))
 		if err == nil {
 			req.environment = token.EnvironmentID
 			err = a.tokenLimit.take(string(token.ID))
+		}
+		if err == nil {
+			err = who.allows(token)
 		}
 		if err != nil {
 			writeEnvelope(w, req.refuse(err))

@@ -17,12 +17,16 @@ func (a *api) routes() {
 
 func (a *api) connectionRoutes() {
 	environments := a.environments()
-	handle(a, bearer, "GET /environment", "List environments: the token's own", environments.list)
-	handle(a, bearer, "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment)
-	handle(a, bearer, "PATCH /environment/{id}", "Rename an environment", a.renameEnvironment)
+	handle(a, either, "GET /environment", "List environments: the token's own", environments.list, note(eitherNote))
+	handle(a, admin, "POST /environment", "Create an environment", a.createEnvironment, note(adminNote))
+	handle(a, either, "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment, note(eitherNote))
+	handle(a, admin, "PATCH /environment/{id}", "Rename an environment", a.renameEnvironment, note(adminNote))
+	handle(a, admin, "DELETE /environment/{id}", "Delete an environment", a.deleteEnvironment, note(deleteNote))
 
 	handle(a, bearer, "GET /api-token", "List API tokens", a.apiTokens().list)
+	handle(a, admin, "POST /api-token", "Create an API token of an environment", a.createToken, note(adminNote))
 	handle(a, bearer, "GET /api-token/{id}", "Get an API token", a.apiTokens().get)
+	handle(a, admin, "DELETE /api-token/{id}", "Delete an API token", a.apiTokens().delete, note(adminNote))
 
 	integrations := a.integrations()
 	handle(a, bearer, "GET /integration", "List integrations", integrations.list)
@@ -164,14 +168,10 @@ func methodNotes(resource string) string {
 	switch resource {
 	case "workflow-run":
 		return "Workflow runs are made by the system when an event wakes a workflow; POST /event sends one."
-	case "api-token":
-		return "API tokens are created and deleted on the command line: millrace token create."
 	case "webhook-delivery":
 		return "Deliveries are made by the system when an event happens; POST /webhook-delivery/{id}/redeliver sends one again."
 	case "tenant":
 		return "A tenant is the tenant_id of integrated accounts; GET /integrated-account?tenant_id=... lists them."
-	case "environment":
-		return "Environments are created on the command line."
 	}
 	return ""
 }

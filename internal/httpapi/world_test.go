@@ -38,6 +38,7 @@ const (
 	ownToken   = "own-token"
 	otherToken = "other-token"
 	oldToken   = "expired-token"
+	adminToken = "admin-token"
 )
 
 // logBuffer keeps log lines.
@@ -109,18 +110,20 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *worl
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
 		for _, e := range []struct {
 			id    millrace.EnvironmentID
-			token string
-			until millrace.Time
-		}{{w.env, ownToken, 0}, {w.other, otherToken, 0}, {"", oldToken, 1}} {
-			if e.id != "" {
-				if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: e.id, Name: "Default"}); err != nil {
+			name  string
+			token millrace.APIToken
+		}{
+			{w.env, "Default", millrace.APIToken{Name: ownToken}}, {w.other, "Other", millrace.APIToken{Name: otherToken}},
+			{w.env, "", millrace.APIToken{Name: oldToken, ExpiresAt: 1}}, {"", "", millrace.APIToken{Name: adminToken, Scope: millrace.ScopeAdmin}},
+		} {
+			if e.name != "" {
+				if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: e.id, Name: e.name}); err != nil {
 					return err
 				}
-			} else {
-				e.id = w.env
 			}
-			sum := sha256.Sum256([]byte(e.token))
-			token := &millrace.APIToken{EnvironmentID: e.id, Name: e.token, Hash: hex.EncodeToString(sum[:]), ExpiresAt: e.until}
+			sum := sha256.Sum256([]byte(e.token.Name))
+			token := &e.token
+			token.EnvironmentID, token.Hash = e.id, hex.EncodeToString(sum[:])
 			if err := tx.InsertAPIToken(t.Context(), token); err != nil {
 				return err
 			}

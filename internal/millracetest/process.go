@@ -207,7 +207,7 @@ func (n *Node) Ready(ctx context.Context) bool {
 // Token creates an API token for the first environment.
 func (n *Node) Token(t testing.TB) string {
 	t.Helper()
-	token, err := server.CreateToken(t.Context(), n.options, "Default", "test")
+	token, err := server.CreateToken(t.Context(), n.options, server.NewToken{Name: "test"})
 	if err != nil {
 		t.Fatalf("create token: %v", err)
 	}

@@ -81,7 +81,7 @@ func (s *Server) NewEnvironment(t testing.TB, name string) *Client {
 	if err != nil {
 		t.Fatalf("add environment: %v", err)
 	}
-	token, err := server.CreateToken(t.Context(), s.options, name, "test")
+	token, err := server.CreateToken(t.Context(), s.options, server.NewToken{Environment: name, Name: "test"})
 	if err != nil {
 		t.Fatalf("create token: %v", err)
 	}

@@ -21,6 +21,9 @@ type eraser struct {
 
 // erase is the handler of the task.
 func (e *eraser) erase(ctx context.Context, task millrace.Task) error {
+	if env, whole := task.ErasedEnvironment(); whole {
+		return e.eraseEnvironment(ctx, env)
+	}
 	id := millrace.ErasureID(task.Key)
 	until := e.clock().Add(pruneSlice)
 	var at *millrace.Erasure

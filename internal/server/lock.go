@@ -7,26 +7,51 @@ import (
 	"syscall"
 )
 
-// dirLock keeps a second server from using the same SQLite file. The kernel frees it when the process ends, however
-// it ends.
-type dirLock struct{ file *os.File }
+// dirLock keeps a second server from using the same SQLite file. It is held on the file itself, whatever name leads to it, and
+// on a lock file beside it, which earlier versions look at. The kernel frees it when the process ends, however it ends.
+//
+// The lock on the database is flock's, which knows nothing of the locks that SQLite takes with fcntl. Those, though, end when the
+// process closes any descriptor of the file: ours stays open until the database is closed.
+type dirLock struct{ files []*os.File }
 
 func lockDir(dir string) (*dirLock, error) {
-	path := filepath.Join(dir, "lock")
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	l := &dirLock{}
+	if err := l.add(filepath.Join(dir, "lock"), os.O_CREATE); err != nil {
+		return nil, fmt.Errorf("another millrace serves the data directory %s (its lock file is held): %w", dir, err)
+	}
+	return l, nil
+}
+
+// database locks the database file. A nil lock locks nothing.
+func (l *dirLock) database(path string) error {
+	if l == nil {
+		return nil
+	}
+	if err := l.add(path, os.O_CREATE); err != nil {
+		return fmt.Errorf("another millrace serves the database %s (it holds a lock on the file): %w", path, err)
+	}
+	return nil
+}
+
+func (l *dirLock) add(path string, flag int) error {
+	file, err := os.OpenFile(path, os.O_RDWR|flag, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open lock file: %w", err)
+		return err
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("another millrace serves the data directory %s (its lock file is held)", dir)
+		return err
 	}
-	return &dirLock{file}, nil
+	l.files = append(l.files, file)
+	return nil
 }
 
 // release frees the lock. A nil lock is none.
 func (l *dirLock) release() {
-	if l != nil {
-		_ = l.file.Close()
+	if l == nil {
+		return
+	}
+	for _, file := range l.files {
+		_ = file.Close()
 	}
 }

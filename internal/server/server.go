@@ -47,7 +47,8 @@ type Options struct {
 	MetricsAddr   string         // where to serve metrics, without any token; empty: nowhere
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
-	OnToken       func(string)     // called with the token that the first start creates
+	OnToken       func(string)     // called with the token that the first start creates, once the server listens
+	TokenFile     string           // where the first start writes that token instead
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
@@ -140,13 +141,6 @@ func (s *Server) open(ctx context.Context) error {
 	if err := sealAccounts(ctx, db, s.opts.Logger); err != nil {
 		return err
 	}
-	token, err := bootstrap(ctx, db)
-	if err != nil {
-		return fmt.Errorf("create first environment: %w", err)
-	}
-	if token != "" && s.opts.OnToken != nil {
-		s.opts.OnToken(token)
-	}
 	return s.assemble(ctx)
 }
 
@@ -169,7 +163,7 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 		}
 		url = SQLitePath(opts.DataDir)
 	}
-	db, err := openDatabase(ctx, opts, url)
+	db, err := openDatabase(ctx, opts, url, lock, true)
 	if err != nil {
 		lock.release()
 		return nil, nil, err
@@ -177,27 +171,34 @@ func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
 	return db, lock, nil
 }
 
-// openDatabase opens a database, which it creates only where the data directory has not been used with it before.
-func openDatabase(ctx context.Context, opts Options, url string) (*store.DB, error) {
+// openDatabase opens a database, with the key that it was sealed with. Unless mayCreate is set it must be there and up to date.
+// It is created only where the data directory has not been used with it before.
+func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, mayCreate bool) (*store.DB, error) {
 	known, err := isKnown(opts.DataDir, url)
 	if err != nil {
 		return nil, err
 	}
-	cipher, err := newCipher(ctx, opts)
+	keys, err := newKeyring(opts)
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, store.Config{URL: url, Cipher: cipher, Clock: opts.Clock, Existing: known})
+	if err := lock.database(url); err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate})
 	switch {
-	case errors.Is(err, store.ErrNoTables):
+	case errors.Is(err, store.ErrNoTables) && known:
 		return nil, errLost(opts.DataDir, databaseOf(url), "empty")
+	case errors.Is(err, store.ErrNoTables):
+		return nil, fmt.Errorf("the database %s has no tables: start the server first", databaseOf(url))
 	case err != nil:
 		return nil, err
 	}
-	if known {
-		return db, nil
+	err = keys.settle(ctx, opts, db, databaseOf(url), mayCreate)
+	if err == nil && !known && mayCreate {
+		err = remember(opts.DataDir, url)
 	}
-	if err := remember(opts.DataDir, url); err != nil {
+	if err != nil {
 		_ = db.Close()
 		return nil, err
 	}
@@ -348,6 +349,10 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.serveMetrics(ctx); err != nil {
 		_ = s.listener.Close()
 		return err
+	}
+	if err := s.bootstrap(ctx); err != nil {
+		_ = s.listener.Close()
+		return fmt.Errorf("create first environment: %w", err)
 	}
 	if err := s.queue.Start(ctx); err != nil {
 		_ = s.listener.Close()

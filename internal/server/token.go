@@ -6,8 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
@@ -16,65 +20,114 @@ import (
 // defaultEnvironment is the name of the environment that exists from the start.
 const defaultEnvironment = "Default"
 
-// bootstrap creates the first environment with a token, which it returns. Later starts return "".
-func bootstrap(ctx context.Context, db *store.DB) (string, error) {
-	token := ""
-	err := db.Update(ctx, func(tx *store.Tx) error {
-		token = ""
-		existing, err := tx.Environments(ctx)
-		if err != nil || len(existing) > 0 {
-			return err
-		}
-		env := firstEnvironment()
-		if err := tx.InsertEnvironment(ctx, env); err != nil {
-			return err
-		}
-		token, err = insertToken(ctx, tx, env.ID, "First token")
+// bootstrap creates the first environment, with a token when there is somebody to take it. Later starts do nothing.
+func (s *Server) bootstrap(ctx context.Context) error {
+	var existing []millrace.Environment
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		existing, err = tx.Environments(ctx)
 		return err
 	})
-	if millrace.KindOf(err) == millrace.KindConflict {
-		return "", nil
+	if err != nil || len(existing) > 0 {
+		return err
 	}
-	return token, err
+	token := ""
+	if s.opts.TokenFile != "" || s.opts.OnToken != nil {
+		token = newToken()
+	}
+	if s.opts.TokenFile != "" { // before it is stored: a token that is stored and that nobody knows is lost
+		if err := writeToken(s.opts.TokenFile, token); err != nil {
+			return err
+		}
+	}
+	switch err := s.createFirst(ctx, token); {
+	case millrace.KindOf(err) == millrace.KindConflict: // another node was faster
+		if s.opts.TokenFile != "" {
+			return os.Remove(s.opts.TokenFile)
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	switch {
+	case token == "":
+		s.opts.Logger.InfoContext(ctx, "created the first environment; make a token with: millrace token create")
+	case s.opts.OnToken != nil:
+		s.opts.OnToken(token)
+	}
+	return nil
 }
 
-func firstEnvironment() *millrace.Environment {
-	return &millrace.Environment{ID: millrace.FirstEnvironmentID(), Name: defaultEnvironment}
+func (s *Server) createFirst(ctx context.Context, token string) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		env := &millrace.Environment{ID: millrace.FirstEnvironmentID(), Name: defaultEnvironment}
+		if err := tx.InsertEnvironment(ctx, env); err != nil || token == "" {
+			return err
+		}
+		return tx.InsertAPIToken(ctx, &millrace.APIToken{EnvironmentID: env.ID, Name: "First token", Hash: hashToken(token), CreatedBy: "cli"})
+	})
 }
 
-// insertToken stores the hash of a new random token and returns the token.
-func insertToken(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, name string) (string, error) {
+// writeToken writes a token to a file that only the owner of the process may read.
+func writeToken(path, token string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write token: %w", err)
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	_, err = tmp.WriteString(token + "\n")
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write token: %w", err)
+	}
+	return nil
+}
+
+// newToken returns a random token.
+func newToken() string {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
-	token := "mr_" + base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(token))
-	err := tx.InsertAPIToken(ctx, &millrace.APIToken{EnvironmentID: env, Name: name, Hash: hex.EncodeToString(sum[:]), CreatedBy: "cli"})
-	return token, err
+	return "mr_" + base64.RawURLEncoding.EncodeToString(random)
 }
 
-// CreateToken adds an API token to the environment of that name, also while a server runs on the same database, or
-// before one ever did.
-func CreateToken(ctx context.Context, opts Options, environment, name string) (string, error) {
-	token := ""
+// hashToken returns what is stored of a token.
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// NewToken says which token to make.
+type NewToken struct {
+	Environment string // its name or id; empty: the first one. An admin token has none
+	Name        string
+	Admin       bool
+	Expires     time.Duration // from now; 0: never
+}
+
+// CreateToken adds an API token, also while a server runs on the same database.
+func CreateToken(ctx context.Context, opts Options, want NewToken) (string, error) {
+	token := newToken()
 	err := withStore(ctx, opts, func(tx *store.Tx) error {
-		environments, err := tx.Environments(ctx)
+		row := &millrace.APIToken{Name: want.Name, Hash: hashToken(token), CreatedBy: "cli", Scope: millrace.ScopeEnvironment}
+		if want.Expires > 0 {
+			row.ExpiresAt = tx.Now().Add(want.Expires)
+		}
+		if want.Admin {
+			row.Scope = millrace.ScopeAdmin
+			return tx.InsertAPIToken(ctx, row)
+		}
+		which := want.Environment
+		if which == "" {
+			which = string(millrace.FirstEnvironmentID())
+		}
+		env, err := tx.EnvironmentNamed(ctx, which)
 		if err != nil {
 			return err
 		}
-		if len(environments) == 0 {
-			first := firstEnvironment()
-			if err := tx.InsertEnvironment(ctx, first); err != nil {
-				return err
-			}
-			environments = append(environments, *first)
-		}
-		for _, env := range environments {
-			if env.Name == environment {
-				token, err = insertToken(ctx, tx, env.ID, name)
-				return err
-			}
-		}
-		return millrace.NotFound("environment", environment)
+		row.EnvironmentID = env.ID
+		return tx.InsertAPIToken(ctx, row)
 	})
 	if err != nil {
 		return "", fmt.Errorf("create token: %w", err)
@@ -84,19 +137,7 @@ func CreateToken(ctx context.Context, opts Options, environment, name string) (s
 
 // DeleteToken removes an API token. A server that runs notices within seconds.
 func DeleteToken(ctx context.Context, opts Options, id millrace.APITokenID) error {
-	err := withStore(ctx, opts, func(tx *store.Tx) error {
-		environments, err := tx.Environments(ctx)
-		if err != nil {
-			return err
-		}
-		for _, env := range environments {
-			err := tx.DeleteAPIToken(ctx, env.ID, id)
-			if millrace.KindOf(err) != millrace.KindNotFound || err == nil {
-				return err
-			}
-		}
-		return millrace.NotFound("API token", string(id))
-	})
+	err := withStore(ctx, opts, func(tx *store.Tx) error { return tx.DeleteAnyAPIToken(ctx, id) })
 	if err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
@@ -105,17 +146,37 @@ func DeleteToken(ctx context.Context, opts Options, id millrace.APITokenID) erro
 
 // withStore runs a transaction on the database of a server that may be running.
 func withStore(ctx context.Context, opts Options, fn func(*store.Tx) error) error {
-	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
-		return fmt.Errorf("create data directory: %w", err)
-	}
-	url := opts.Database
-	if url == "" {
-		url = SQLitePath(opts.DataDir)
-	}
-	db, err := openDatabase(ctx, opts, url)
+	db, err := existingStore(ctx, opts)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
 	return db.Update(ctx, fn)
+}
+
+// compute is withStore for a result, which counts once the transaction has committed.
+func compute[T any](ctx context.Context, opts Options, fn func(*store.Tx) (T, error)) (T, error) {
+	db, err := existingStore(ctx, opts)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer func() { _ = db.Close() }()
+	return store.Compute(ctx, db, fn)
+}
+
+// existingStore opens the database of a server that may be running. It makes neither a database nor a key.
+func existingStore(ctx context.Context, opts Options) (*store.DB, error) {
+	url := opts.Database
+	if url == "" {
+		url = SQLitePath(opts.DataDir)
+		if _, err := isKnown(opts.DataDir, url); err != nil {
+			return nil, err
+		}
+		info, err := os.Stat(url)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+			return nil, fmt.Errorf("there is no database %s: start the server first, or name its directory with --data-dir or its address with --database", url)
+		}
+	}
+	return openDatabase(ctx, opts, url, nil, false)
 }

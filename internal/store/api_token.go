@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"github.com/millrace/millrace"
 )
@@ -14,13 +15,19 @@ func apiTokenTable(db *DB) *table[millrace.APIToken] {
 			text("id", func(v *row) *millrace.APITokenID { return &v.ID }),
 			text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
 			text("name", func(v *row) *string { return &v.Name }),
+			text("scope", func(v *row) *millrace.TokenScope { return &v.Scope }),
 			hidden(text("hash", func(v *row) *string { return &v.Hash })),
 			text("created_by", func(v *row) *string { return &v.CreatedBy }),
 			stamp("expires_at", func(v *row) *millrace.Time { return &v.ExpiresAt }),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
-		fill:  func(tx *Tx, v *row) { newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt) },
+		fill: func(tx *Tx, v *row) {
+			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
+			if v.Scope == "" {
+				v.Scope = millrace.ScopeEnvironment
+			}
+		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt = tx.Now() },
 	}
 }
@@ -44,6 +51,12 @@ func (tx *Tx) ListAPITokens(ctx context.Context, env millrace.EnvironmentID, q m
 // DeleteAPIToken removes an API token, or returns an error of KindNotFound.
 func (tx *Tx) DeleteAPIToken(ctx context.Context, env millrace.EnvironmentID, id millrace.APITokenID) error {
 	return tx.db.tables.apiToken.remove(ctx, tx, env, string(id))
+}
+
+// DeleteAnyAPIToken removes an API token of whatever environment, or returns an error of KindNotFound.
+func (tx *Tx) DeleteAnyAPIToken(ctx context.Context, id millrace.APITokenID) error {
+	n, err := tx.exec(ctx, "DELETE FROM api_token WHERE id = $1", strings.ToLower(string(id)))
+	return changed(n, err, "API token", string(id))
 }
 
 // APITokenByHash returns the token with this SHA-256, of whatever environment, or nil.

@@ -23,6 +23,7 @@ type dialect interface {
 	isFull(err error) bool                      // reports whether there was no space to write
 	text(e expression) string                   // an expression as text
 	holds(text string) bool                     // reports whether a text can be a parameter
+	rowID() string                              // column that names any row of a table, in one statement
 	lockText() string                           // statement that locks a text until the transaction ends; empty: nothing to do
 }
 
@@ -39,6 +40,7 @@ func (sqliteDialect) forShare() string   { return "" }
 func (sqliteDialect) lockText() string   { return "" }
 func (sqliteDialect) skipLocked() string { return "" }
 func (sqliteDialect) holds(string) bool  { return true }
+func (sqliteDialect) rowID() string      { return "rowid" }
 
 func (sqliteDialect) text(e expression) string {
 	if e.kind == kindBool {
@@ -87,6 +89,7 @@ func (postgresDialect) lockText() string {
 	return "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 }
 func (postgresDialect) skipLocked() string       { return " FOR UPDATE SKIP LOCKED" }
+func (postgresDialect) rowID() string            { return "ctid" }
 func (postgresDialect) text(e expression) string { return e.sql + "::text" }
 func (postgresDialect) holds(text string) bool   { return !strings.ContainsRune(text, 0) }
 

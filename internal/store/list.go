@@ -260,9 +260,12 @@ func cursorFits(v any, k kind) bool {
 // list returns one page of the rows of an environment; with an empty env, of all rows.
 func (t *table[T]) list(ctx context.Context, tx *Tx, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[T], error) {
 	c := &clause{}
-	if t.root {
+	switch {
+	case t.root && env == "":
+		c.conditions = append(c.conditions, "t.deleting_at = 0")
+	case t.root:
 		c.conditions = append(c.conditions, "t.id = "+c.bind(string(env)))
-	} else {
+	default:
 		c.conditions = append(c.conditions, "t.environment_id = "+c.bind(string(env)))
 	}
 	for _, f := range q.Filters {

@@ -93,6 +93,11 @@ func (tx *Tx) apply(ctx context.Context, file string, version int64) error {
 	if _, err := tx.exec(ctx, string(text)); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if version == namesVersion {
+		if err := tx.nameEnvironmentsOnce(ctx); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
 	_, err = tx.exec(ctx, "INSERT INTO schema_migration (version, applied_at) VALUES ($1, $2)", version, int64(tx.Now()))
 	return err
 }

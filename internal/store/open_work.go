@@ -27,7 +27,8 @@ SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND 
 AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
 ORDER BY created_at LIMIT $1) AS f
-UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, id, environment_id AS env FROM erasure WHERE not_before <= $2 ORDER BY created_at LIMIT $1) AS h`
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, id, environment_id AS env FROM erasure WHERE not_before <= $2 ORDER BY created_at LIMIT $1) AS h
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, 'environment/' || id AS id, '' AS env FROM environment WHERE deleting_at > 0 ORDER BY created_at LIMIT $1) AS i`
 
 // OpenWork returns a task for every row that has work to do, whether or not such a task is live.
 func (tx *Tx) OpenWork(ctx context.Context) ([]millrace.Task, error) {

@@ -54,6 +54,9 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
 	write := url.Values{"_pragma": append(pragmas["_pragma"], "journal_mode(WAL)", "synchronous(FULL)"), "_txlock": {"immediate"}}
 	read := url.Values{"_pragma": append(pragmas["_pragma"], "query_only(1)")}
+	if err := ownFiles(path); err != nil {
+		return nil, err
+	}
 	writer, err := sql.Open("sqlite", "file:"+path+"?"+write.Encode())
 	if err != nil {
 		return nil, err

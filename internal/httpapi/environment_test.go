@@ -1,0 +1,81 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+func TestAdminManagesEnvironments(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		admin := w.as(adminToken)
+		made := admin.create("/environment", `{"name":"Acme"}`)
+		path := "/environment/" + made.id()
+		for _, name := range []string{"acme", " ACME ", "default"} {
+			admin.post("/environment", `{"name":"`+name+`"}`).refused(http.StatusConflict)
+		}
+		for _, name := range []string{"", "  ", string(w.env), strings.Repeat("x", 201), `a\nb`} {
+			admin.post("/environment", `{"name":"`+name+`"}`).refused(http.StatusBadRequest, "name")
+		}
+		if got := admin.get("/environment").ok().ids(); len(got) != 3 {
+			t.Errorf("an admin token sees %v", got)
+		}
+		if got := w.get("/environment").ok().ids(); len(got) != 1 || got[0] != string(w.env) {
+			t.Errorf("a token of an environment sees %v", got)
+		}
+		w.get(path).refused(http.StatusNotFound)
+		if got := admin.patch(path, `{"name":"Globex"}`).ok().str("name"); got != "Globex" {
+			t.Errorf("renamed to %q", got)
+		}
+		admin.patch(path, `{"name":"DEFAULT"}`).refused(http.StatusConflict)
+
+		until := millrace.TimeOf(time.Now().Add(time.Hour)).String()
+		token := admin.create("/api-token", `{"environment_id":"`+made.id()+`","name":"CI","expires_at":"`+until+`"}`)
+		tenant := w.as(token.str("token"))
+		if got := tenant.get("/environment").ok().ids(); len(got) != 1 || got[0] != made.id() {
+			t.Errorf("the new token sees %v", got)
+		}
+		if raw := string(tenant.get("/api-token").raw); strings.Contains(raw, token.str("token")) || !strings.Contains(raw, until) {
+			t.Errorf("got %s", raw)
+		}
+		admin.post("/api-token", `{"environment_id":"`+noID+`"}`).refused(http.StatusNotFound)
+		tenant.create("/webhook", `{"target_url":"https://a.test/in"}`)
+
+		refused := admin.delete(path).refused(http.StatusConflict)
+		if !strings.Contains(refused.str("message"), "1 webhooks") {
+			t.Errorf("got %v", refused.m)
+		}
+		admin.delete(path+"?force=maybe").refused(http.StatusBadRequest, "force")
+		admin.delete(path + "?force=true").ok()
+		admin.get(path).refused(http.StatusNotFound)
+		admin.delete(path + "?force=true").refused(http.StatusNotFound)
+		if got := admin.get("/environment").ok().ids(); len(got) != 2 {
+			t.Errorf("after the deletion there are %v", got)
+		}
+		tasks := storetest.Tasks(w.db)
+		if last := tasks[len(tasks)-1]; last != millrace.EraseEnvironmentTask(millrace.EnvironmentID(made.id())) {
+			t.Errorf("got the task %+v", last)
+		}
+		admin.create("/environment", `{"name":"globex"}`)
+
+		short := admin.create("/api-token", `{"environment_id":"`+string(w.env)+`"}`)
+		admin.delete("/api-token/" + short.id()).ok()
+		w.as(short.str("token")).get("/environment").refused(http.StatusUnauthorized)
+		admin.delete("/api-token/" + short.id()).refused(http.StatusNotFound)
+		err := w.db.View(t.Context(), func(tx *store.Tx) error {
+			work, err := tx.OpenWork(t.Context())
+			if len(work) == 0 || work[len(work)-1] != millrace.EraseEnvironmentTask(millrace.EnvironmentID(made.id())) {
+				t.Errorf("got the open work %+v", work)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}

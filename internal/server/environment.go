@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// CreateEnvironment adds an environment, also while a server runs on the same database.
+func CreateEnvironment(ctx context.Context, opts Options, name string) (*millrace.Environment, error) {
+	if err := millrace.CheckEnvironmentName(name); err != nil {
+		return nil, fmt.Errorf("create environment: %w", err)
+	}
+	env, err := compute(ctx, opts, func(tx *store.Tx) (*millrace.Environment, error) {
+		env := &millrace.Environment{Name: name}
+		return env, tx.InsertEnvironment(ctx, env)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create environment: %w", err)
+	}
+	return env, nil
+}
+
+// Environments returns all environments, the oldest first, without those that are being deleted.
+func Environments(ctx context.Context, opts Options) ([]millrace.Environment, error) {
+	all, err := compute(ctx, opts, func(tx *store.Tx) ([]millrace.Environment, error) { return tx.Environments(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("list environments: %w", err)
+	}
+	return slices.DeleteFunc(all, func(env millrace.Environment) bool { return env.DeletingAt > 0 }), nil
+}
+
+// RenameEnvironment gives the environment with a name or id another name.
+func RenameEnvironment(ctx context.Context, opts Options, which, name string) (*millrace.Environment, error) {
+	if err := millrace.CheckEnvironmentName(name); err != nil {
+		return nil, fmt.Errorf("rename environment: %w", err)
+	}
+	env, err := compute(ctx, opts, func(tx *store.Tx) (*millrace.Environment, error) {
+		found, err := tx.EnvironmentNamed(ctx, which)
+		if err != nil {
+			return nil, err
+		}
+		found.Name = name
+		return found, tx.UpdateEnvironment(ctx, found)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rename environment: %w", err)
+	}
+	return env, nil
+}
+
+// DeletedEnvironment is an environment that is gone, and what it had.
+type DeletedEnvironment struct {
+	millrace.Environment
+	Had  string // "" when nothing
+	Left bool   // its empty entry stays until a server removes it
+}
+
+// DeleteEnvironment deletes the environment with a name or id. One that has anything but tokens is deleted with force only. The
+// wish is stored first: a server, or the same command, goes on where a process has ended.
+func DeleteEnvironment(ctx context.Context, opts Options, which string, force bool) (*DeletedEnvironment, error) {
+	db, err := existingStore(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	out, err := store.Compute(ctx, db, func(tx *store.Tx) (*DeletedEnvironment, error) {
+		found, err := erasable(ctx, tx, which)
+		if err != nil {
+			return nil, err
+		}
+		had, err := tx.EnvironmentRows(ctx, found.ID)
+		if err != nil {
+			return nil, err
+		}
+		out := &DeletedEnvironment{Environment: *found, Had: store.OwnedText(had)}
+		if out.Had != "" && !force {
+			return nil, millrace.Errorf(millrace.KindConflict, "the environment %q (%s) has %s; with --force all of it is deleted", found.Name, found.ID, out.Had)
+		}
+		return out, tx.StartEnvironmentErasure(ctx, &out.Environment)
+	})
+	if err == nil {
+		out.Left, err = eraseEnvironment(ctx, db, &out.Environment)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("delete environment: %w", err)
+	}
+	return out, nil
+}
+
+// erasable finds an environment by its name or id; by its id also one whose deletion has begun.
+func erasable(ctx context.Context, tx *store.Tx, which string) (*millrace.Environment, error) {
+	found, err := tx.EnvironmentNamed(ctx, which)
+	if millrace.KindOf(err) != millrace.KindNotFound || !millrace.IsID(which) {
+		return found, err
+	}
+	begun, other := tx.ErasingEnvironment(ctx, millrace.EnvironmentID(strings.ToLower(which)))
+	if other != nil || begun == nil {
+		return nil, err
+	}
+	return begun, nil
+}
+
+// eraseEnvironment removes the rows of an environment. It reports whether the entry itself must stay for a while.
+func eraseEnvironment(ctx context.Context, db *store.DB, env *millrace.Environment) (bool, error) {
+	for {
+		done, err := eraseSome(ctx, db, env)
+		if err != nil || done.Removed == 0 {
+			return done.Again > 0, err
+		}
+	}
+}
+
+func eraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (store.ErasedRows, error) {
+	return store.Compute(ctx, db, func(tx *store.Tx) (store.ErasedRows, error) {
+		return tx.EraseEnvironmentRows(ctx, env, prunedAtOnce)
+	})
+}
+
+// eraseEnvironment is the handler of a task about an environment that is being deleted.
+func (e *eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID) error {
+	var env *millrace.Environment
+	err := e.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		env, err = tx.ErasingEnvironment(ctx, id)
+		return err
+	})
+	if err != nil || env == nil {
+		return err
+	}
+	for until := e.clock().Add(pruneSlice); ; {
+		done, err := eraseSome(ctx, e.db, env)
+		switch {
+		case err != nil:
+			return err
+		case done.Again > 0:
+			return millrace.RetryAfter(max(done.Again.Std().Sub(e.clock()), time.Second), nil)
+		case done.Removed == 0:
+			e.logger.InfoContext(ctx, "environment deleted", slog.String("environment_id", string(id)))
+			return nil
+		case !e.clock().Before(until):
+			return millrace.RetryAfter(0, nil)
+		}
+		if err := pause(ctx, prunePause); err != nil {
+			return err
+		}
+	}
+}
