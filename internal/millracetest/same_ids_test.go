@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -294,5 +295,23 @@ func TestComingIDsCannotBeTaken(t *testing.T) {
 		t.Logf("the squatter has taken %d ids", taken)
 		victim.build(collector, api, hooks)
 		victim.check(collector)
+		checkProxy(t, victim, squatter)
 	})
+}
+
+// checkProxy checks that no call to a provider is made on behalf of another environment's account.
+func checkProxy(t *testing.T, victim, squatter *tenant) {
+	t.Helper()
+	body := sameBodies("https://unused.test", "")["integrated-account"]
+	var made struct{ ID string }
+	if err := victim.Post(t.Context(), "/integrated-account", body, &made); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{"GET /proxy/bookings", "POST /proxy/bookings", "DELETE /proxy/bookings/1", "POST /proxy/_/run", "GET /custom/bookings", "PUT /custom/bookings"} {
+		method, path, _ := strings.Cut(call, " ")
+		status, answer, err := squatter.Call(t.Context(), method, path+"?integrated_account_id="+made.ID, "application/json", []byte("{}"))
+		if err != nil || status != http.StatusNotFound {
+			t.Errorf("%s for another environment's account: %d %s %v", call, status, answer, err)
+		}
+	}
 }
