@@ -113,8 +113,10 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *worl
 			name  string
 			token millrace.APIToken
 		}{
-			{w.env, "Default", millrace.APIToken{Name: ownToken}}, {w.other, "Other", millrace.APIToken{Name: otherToken}},
-			{w.env, "", millrace.APIToken{Name: oldToken, ExpiresAt: 1}}, {"", "", millrace.APIToken{Name: adminToken, Scope: millrace.ScopeAdmin}},
+			{w.env, "Default", millrace.APIToken{Name: ownToken}},
+			{w.other, "Other", millrace.APIToken{Name: otherToken}},
+			{w.env, "", millrace.APIToken{Name: oldToken, ExpiresAt: 1}},
+			{"", "", millrace.APIToken{Name: adminToken, Scope: millrace.ScopeAdmin}},
 		} {
 			if e.name != "" {
 				if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: e.id, Name: e.name}); err != nil {
