@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,9 +13,10 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// Bounds of compiling and analysing one source.
+// Bounds of compiling and analysing one source. Every one of the attacks ends by its steps or its size, in less than half
+// of the time; the rest is for slow machines.
 const (
-	saveTime   = 50 * time.Millisecond
+	saveTime   = 2 * jsonata.AnalysisTimeout
 	saveMemory = 16 << 20
 )
 
@@ -127,25 +129,28 @@ func TestAttacksOnSaving(t *testing.T) { //nolint:paralleltest // measures time 
 				func() any { p, err := jsonata.Compile(src); return outcome(p, nil, err) },
 				func() any { a, err := save(t.Context(), src); return outcome(nil, a, err) },
 			} {
-				var took time.Duration
-				var used uint64
-				for range 5 { // other programs may take the processor away
-					runtime.GC()
-					peak := watchHeap(t)
-					clock := stopwatch(t)
-					result := step()
-					took, used = clock(), peak()
-					if took <= saveTime && used <= saveMemory {
-						t.Logf("%v, %d kiB, %s", took, used>>10, result)
-						break
-					}
-				}
+				took, used, result := cost(t, step)
+				t.Logf("%v, %d kiB, %s", took, used>>10, result)
 				if took > saveTime || used > saveMemory {
 					t.Errorf("took %v and %.1f MiB, want at most %v and %d MiB", took, float64(used)/(1<<20), saveTime, saveMemory>>20)
 				}
 			}
 		})
 	}
+}
+
+// cost measures the least time and the least memory of several tries, because other programs may take the processor away.
+func cost(t *testing.T, step func() any) (took time.Duration, used uint64, result any) {
+	t.Helper()
+	took, used = time.Hour, math.MaxUint64
+	for try := 0; try < 3 || try < 10 && (took > saveTime || used > saveMemory); try++ {
+		runtime.GC()
+		peak := watchHeap(t)
+		clock := stopwatch(t)
+		result = step()
+		took, used = min(took, clock()), min(used, peak())
+	}
+	return took, used, result
 }
 
 func outcome(p *jsonata.Program, a *jsonata.Analysis, err error) string {

@@ -181,6 +181,9 @@ func (a *analyzer) part(v *known, name string, pos int) *known {
 	}
 	all := []*known{below}
 	if name == "*" || name == "**" {
+		if !a.spend(len(v.keys)) {
+			return a.any()
+		}
 		for _, k := range v.keys {
 			all = append(all, k.value)
 		}
@@ -216,6 +219,9 @@ func (a *analyzer) keyed(v *known, name string) []int {
 
 // join returns what is known about a value that is one of several.
 func (a *analyzer) join(all ...*known) *known {
+	if !a.spend(len(all)) {
+		return a.any()
+	}
 	some := all[:0:0]
 	seen := make(map[*known]bool, len(all))
 	for _, v := range all {
