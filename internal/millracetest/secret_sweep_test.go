@@ -81,6 +81,7 @@ func newSweep(t *testing.T, dbURL string, random *rand.Rand) *sweep {
 		o.Logger = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.dir = o.DataDir
 	})
+	w.Patient()
 	return w
 }
 
