@@ -145,25 +145,32 @@ type serveCmd struct {
 	limitFlags
 	keepFlags
 	smtpFlags
-	Addr         string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	TokenFile    string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
-	MetricsAddr  string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
-	Dev          bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
-	AllowNetwork []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
-	HeaderPrefix string        `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
-	UserAgent    string        `help:"User-Agent of deliveries." default:"truto"`
-	TokenLimit   int           `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
-	AccountLimit int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
-	InboundLimit int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
-	EnvFew       int           `name:"environment-few" help:"Tasks of a kind that an environment may have before tasks of environments with fewer overtake them." default:"16" placeholder:"N"`
-	LogFormat    string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
-	LogLevel     string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
-	MemoryBudget int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
-	MaxFailure   time.Duration `help:"How long a webhook may fail, without a success in between, before it is set inactive." default:"120h" placeholder:"DURATION"`
+	Addr              string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TokenFile         string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
+	MetricsAddr       string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
+	Dev               bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
+	AllowNetwork      []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
+	HeaderPrefix      string        `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
+	UserAgent         string        `help:"User-Agent of deliveries." default:"truto"`
+	TokenLimit        int           `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
+	AccountLimit      int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
+	InboundLimit      int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
+	InboundBytesLimit int           `help:"MiB of bodies in 10 seconds that third parties may send to one account or installation; 0: any number." default:"32" placeholder:"MIB"`
+	EnvFew            int           `name:"environment-few" help:"Tasks of a kind that an environment may have before tasks of environments with fewer overtake them." default:"16" placeholder:"N"`
+	LogFormat         string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
+	LogLevel          string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	MemoryBudget      int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
+	MaxFailure        time.Duration `help:"How long a webhook may fail, without a success in between, before it is set inactive." default:"120h" placeholder:"DURATION"`
 }
 
 // Validate implements kong's check.
-func (c *serveCmd) Validate() error { return errors.Join(c.limitFlags.check(), c.keepFlags.check()) }
+func (c *serveCmd) Validate() error {
+	err := errors.Join(c.limitFlags.check(), c.keepFlags.check())
+	if n := c.InboundBytesLimit; n != 0 && (n < 4 || n > 1<<20) {
+		err = errors.Join(err, fmt.Errorf("--inbound-bytes-limit %d: must be 0 or 4 to %d MiB, because one body may have 4", n, 1<<20))
+	}
+	return err
+}
 
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context, s *streams) error {
@@ -181,6 +188,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	opts.Memory = int64(c.MemoryBudget) << 20
 	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
+	opts.InboundBytes = c.InboundBytesLimit << 20
 	if c.EnvFew < 1 {
 		return fmt.Errorf("--environment-few %d: must be at least 1", c.EnvFew)
 	}

@@ -62,6 +62,10 @@ type Config struct {
 	Inbound Inbound
 	// InboundLimit bounds the requests of third parties in 10 seconds for each account or installation. 0: no limit.
 	InboundLimit int
+	// InboundBytesLimit does so for the bytes of their bodies.
+	InboundBytesLimit int
+	// InboundLimited is told which of both limits a request met; nil: it is not counted.
+	InboundLimited func(unit string)
 
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.
 	CheckResources func(resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure
@@ -89,7 +93,7 @@ type api struct {
 	registry huma.Registry
 	tokens   *tokens
 
-	tokenLimit, accountLimit, inboundLimit *limit
+	tokenLimit, accountLimit, inboundLimit, inboundBytes *limit
 
 	access   map[string]access // by route
 	paths    []string
@@ -115,6 +119,7 @@ func New(cfg Config) http.Handler {
 	a.tokenLimit = newLimit("API token", cfg.TokenLimit, cfg.Clock)
 	a.accountLimit = newLimit("integrated account", cfg.AccountLimit, cfg.Clock)
 	a.inboundLimit = newLimit("account or installation", cfg.InboundLimit, cfg.Clock)
+	a.inboundBytes = newByteLimit("account or installation", cfg.InboundBytesLimit, cfg.Clock)
 	a.routes()
 	a.complete()
 	return a

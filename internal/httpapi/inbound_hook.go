@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -61,10 +62,7 @@ func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.I
 	if !millrace.IsID(id) || env != "" && !millrace.IsID(env) || a.cfg.Inbound == nil {
 		return nil, errNoEndpoint()
 	}
-	if err := a.inboundLimit.take(millrace.TaskKey(millrace.EnvironmentID(env), id)); err != nil {
-		return nil, err
-	}
-	body, err := in.body.bytes(in.r) //nolint:contextcheck // the request has it
+	body, err := a.readInbound(in, millrace.TaskKey(millrace.EnvironmentID(env), id)) //nolint:contextcheck // the request has it
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +84,56 @@ func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.I
 		w.Header.Set(name, value)
 	}
 	return w.reply(), nil
+}
+
+// readInbound reads the body of a third party's request within the limits of its account or installation: before it is read
+// where its length is known, otherwise while it is.
+func (a *api) readInbound(in *proxyIn, key string) ([]byte, error) {
+	if err := a.inboundLimit.take(key); err != nil {
+		return nil, a.limited(a.inboundLimit, err)
+	}
+	if n := in.r.http.ContentLength; n >= 0 {
+		if n <= a.cfg.MaxBody { // a larger one is rejected when it is read
+			if err := a.inboundBytes.takeMany(key, int(n)); err != nil {
+				return nil, a.limited(a.inboundBytes, err)
+			}
+		}
+		return in.body.bytes(in.r)
+	}
+	metered := &meteredBody{ReadCloser: in.r.http.Body, limit: a.inboundBytes, key: key}
+	in.r.http.Body = metered
+	body, err := in.body.bytes(in.r)
+	if metered.err != nil {
+		return nil, a.limited(a.inboundBytes, metered.err)
+	}
+	return body, err
+}
+
+func (a *api) limited(l *limit, err error) error {
+	if a.cfg.InboundLimited != nil {
+		a.cfg.InboundLimited(l.unit)
+	}
+	return err
+}
+
+// meteredBody counts a body while it is read.
+type meteredBody struct {
+	io.ReadCloser
+	limit *limit
+	key   string
+	err   error // of the limit
+}
+
+// Read reads, and fails once the limit is met.
+func (b *meteredBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.err = b.limit.takeMany(b.key, n); b.err != nil {
+		return 0, b.err
+	}
+	return n, err
 }
 
 // errNoEndpoint says no more than that there is nothing, whatever the reason.

@@ -17,6 +17,7 @@ const (
 // limit bounds how many requests come under one key. It counts in this process only.
 type limit struct {
 	what  string
+	unit  string
 	most  int // 0: any number
 	clock func() time.Time
 
@@ -30,11 +31,21 @@ type limitCount struct {
 }
 
 func newLimit(what string, most int, clock func() time.Time) *limit {
-	return &limit{what: what, most: most, clock: clock, windows: map[string]limitCount{}}
+	return &limit{what: what, unit: "requests", most: most, clock: clock, windows: map[string]limitCount{}}
+}
+
+// newByteLimit bounds how many bytes come under one key.
+func newByteLimit(what string, most int, clock func() time.Time) *limit {
+	l := newLimit(what, most, clock)
+	l.unit = "bytes"
+	return l
 }
 
 // take counts a request, or returns an error of KindRateLimited.
-func (l *limit) take(key string) error {
+func (l *limit) take(key string) error { return l.takeMany(key, 1) }
+
+// takeMany counts so many of what is limited, or returns an error of KindRateLimited and counts none.
+func (l *limit) takeMany(key string, n int) error {
 	if l.most <= 0 {
 		return nil
 	}
@@ -46,10 +57,10 @@ func (l *limit) take(key string) error {
 		w = limitCount{began: now}
 		l.makeRoom(now)
 	}
-	if w.n >= l.most {
-		return millrace.Errorf(millrace.KindRateLimited, "more than %d requests in 10 seconds for one %s; wait 10 seconds", l.most, l.what)
+	if w.n+n > l.most {
+		return millrace.Errorf(millrace.KindRateLimited, "more than %d %s in 10 seconds for one %s; wait 10 seconds", l.most, l.unit, l.what)
 	}
-	w.n++
+	w.n += n
 	l.windows[key] = w
 	return nil
 }

@@ -104,7 +104,7 @@ func New(cfg Config) (*Receiver, error) {
 		cfg: cfg, verifier: &verifier{clock: cfg.Clock, keys: newKeySets(cfg.Client, cfg.Clock)},
 		traces: newTraces(cfg.Clock), slots: make(chan struct{}, maxEvaluations),
 	}
-	r.group = store.NewGroup(r.commit, cfg.Committers)
+	r.group = store.NewSizedGroup(r.commit, cfg.Committers, func(p *pending) int { return len(p.hook.Body) })
 	return r, nil
 }
 

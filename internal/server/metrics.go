@@ -29,6 +29,7 @@ type metrics struct {
 	pages    prometheus.Counter
 	fetched  prometheus.Counter
 	sent     prometheus.Counter
+	limited  *prometheus.CounterVec
 }
 
 func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metrics {
@@ -48,8 +49,11 @@ func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metr
 		fetched: counter("records_fetched_total", "Records on these pages."),
 		sent:    counter("records_delivered_total", "Records that webhooks have taken."),
 	}
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_inbound_limited_total", Help: "Requests of third parties that met a limit of their account, by its unit: requests or bytes.",
+	}, []string{"unit"})
 	m.registry.MustRegister(
-		m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
+		m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -86,6 +90,13 @@ func (m *metrics) request(route string, status int, took time.Duration) {
 		return
 	}
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) inboundLimited(unit string) {
+	if m == nil {
+		return
+	}
+	m.limited.WithLabelValues(unit).Inc()
 }
 
 func (m *metrics) attempt(o deliver.Outcome) {

@@ -52,6 +52,7 @@ type Options struct {
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
+	InboundBytes  int              // of their bodies in 10 s, for each account or installation; 0: any number
 	Shares        Shares           // of environments in what waits for a worker
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
@@ -293,7 +294,7 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *accountFetcher, star
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
-			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, Limits: s.environmentLimits,
+			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.inboundLimited, Limits: s.environmentLimits,
 			Memory: pools, Ready: s.ready,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
 		}),

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	maxGrouped  = 200
-	groupedWait = 2 * time.Millisecond
+	maxGrouped = 200
+	// maxGroupedBytes bounds a commit of items that have a size.
+	maxGroupedBytes = 2 << 20
+	groupedWait     = 2 * time.Millisecond
 )
 
 // errStopped says that the server is shutting down; the caller may try again elsewhere.
@@ -26,6 +28,7 @@ type Group[T any] struct {
 	mu       sync.RWMutex // guards stopped and, with it, sends on requests
 	stopped  bool
 	done     sync.WaitGroup
+	size     func(T) int  // bytes of an item; nil: they do not matter
 	waiting  atomic.Int64 // callers that have no answer yet
 }
 
@@ -38,7 +41,13 @@ type grouped[T any] struct {
 // NewGroup starts to store, with as many commits at once as committers says. store must store all items or none. When it
 // fails, it is called again for each of them, so that a bad one fails alone.
 func NewGroup[T any](store func(ctx context.Context, items []T) error, committers int) *Group[T] {
-	g := &Group[T]{store: store, requests: make(chan *grouped[T], maxGrouped)}
+	return NewSizedGroup(store, committers, nil)
+}
+
+// NewSizedGroup is NewGroup for items that may be large: a commit ends with the one that makes it maxGroupedBytes, so that
+// small items do not wait for many large ones.
+func NewSizedGroup[T any](store func(ctx context.Context, items []T) error, committers int, size func(T) int) *Group[T] {
+	g := &Group[T]{store: store, size: size, requests: make(chan *grouped[T], maxGrouped)}
 	for range max(committers, 1) {
 		g.done.Go(g.run)
 	}
@@ -96,18 +105,27 @@ func (g *Group[T]) collect(first *grouped[T]) []*grouped[T] {
 	batch := []*grouped[T]{first}
 	timer := time.NewTimer(groupedWait)
 	defer timer.Stop()
-	for len(batch) < maxGrouped && int64(len(batch)) < g.waiting.Load() {
+	bytes := g.sizeOf(first)
+	for len(batch) < maxGrouped && bytes < maxGroupedBytes && int64(len(batch)) < g.waiting.Load() {
 		select {
 		case r, ok := <-g.requests:
 			if !ok {
 				return batch
 			}
 			batch = append(batch, r)
+			bytes += g.sizeOf(r)
 		case <-timer.C:
 			return batch
 		}
 	}
 	return batch
+}
+
+func (g *Group[T]) sizeOf(r *grouped[T]) int {
+	if g.size == nil {
+		return 0
+	}
+	return g.size(r.item)
 }
 
 func (g *Group[T]) commit(batch []*grouped[T]) {
