@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test race vet lint fmt fmt-check generate crash runs chaos realserver hostile hostile-server fuzz bench neighbour ci clean
+.PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-server fuzz bench neighbour ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -38,6 +38,10 @@ crash: ## kill -9 at random points, restart, check that nothing is lost
 
 runs: ## 500 random sync job runs on each database, with faults and kills, against a model
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
+
+faults: ## 2,000 runs while the database fails: full disk, terminated sessions, reset connections, commits without a response
+	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run TestFaults -parallel 5 -v -count=1 -timeout 20m ./internal/millracetest
+	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run 'Faults' -v -count=1 -timeout 20m ./internal/syncjob ./internal/workflow
 
 chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9, on each database
 	MILLRACE_CHAOS=1 .ci/with-postgres $(GO) test -run TestChaos -v -count=1 -timeout 20m ./internal/millracetest

@@ -59,7 +59,7 @@ var imports = map[string][]string{
 // third lists who may import packages that are the business of one place.
 var third = map[string][]string{
 	"database/sql":                     {"internal/store", "internal/queue"},
-	"github.com/jackc/pgx/v5":          {"internal/store", "internal/store/storetest", "internal/queue"},
+	"github.com/jackc/pgx/v5":          {"internal/store", "internal/store/storetest", "internal/queue", "internal/millracetest"},
 	"github.com/riverqueue/river":      {"internal/queue"},
 	"github.com/danielgtaylor/huma/v2": {"internal/httpapi"},
 	"modernc.org/sqlite":               {"internal/store"},

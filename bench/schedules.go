@@ -111,12 +111,12 @@ func fireAll(ctx context.Context, o options, database, name string, n int, windo
 
 // storeSchedules stores schedules, each due after a time of its own and then not for long.
 func storeSchedules(ctx context.Context, db *store.DB, n int, after func(int) time.Duration) (map[millrace.SyncJobCronTriggerID]millrace.Time, error) {
-	due := map[millrace.SyncJobCronTriggerID]millrace.Time{}
 	began := time.Now()
 	job := &millrace.SyncJob{EnvironmentID: env, Resources: json.RawMessage("[]")}
-	err := db.Update(ctx, func(tx *store.Tx) error {
+	return store.Compute(ctx, db, func(tx *store.Tx) (map[millrace.SyncJobCronTriggerID]millrace.Time, error) {
+		due := map[millrace.SyncJobCronTriggerID]millrace.Time{}
 		if err := tx.InsertSyncJob(ctx, job); err != nil {
-			return err
+			return nil, err
 		}
 		for i := range n {
 			c := &millrace.SyncJobCronTrigger{
@@ -124,13 +124,12 @@ func storeSchedules(ctx context.Context, db *store.DB, n int, after func(int) ti
 				NextRunAt: millrace.TimeOf(began.Add(after(i))),
 			}
 			if err := tx.InsertSyncJobCronTrigger(ctx, c); err != nil {
-				return err
+				return nil, err
 			}
 			due[c.ID] = c.NextRunAt
 		}
-		return nil
+		return due, nil
 	})
-	return due, err
 }
 
 // idle measures the processor time of a whole server with schedules that are not due.

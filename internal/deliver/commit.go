@@ -30,29 +30,26 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	ended := false
-	err := s.pump.db.Update(ctx, func(tx *store.Tx) error {
-		ended = false
+	ended, err := store.Compute(ctx, s.pump.db, func(tx *store.Tx) (bool, error) {
 		alarm, err := s.raise(ctx, tx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := write(ctx, tx, &s.webhook, s.done); err != nil {
-			return err
+			return false, err
 		}
 		if alarm != nil {
 			if err := s.pump.health.tell(ctx, tx, &s.webhook, alarm); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if !end {
-			return nil
+			return false, nil
 		}
-		ended, err = s.complete(ctx, tx)
-		return err
+		return s.complete(ctx, tx)
 	})
 	if err != nil {
-		return false, err
+		return false, err // the slice ends: what it has in memory is ahead of the rows
 	}
 	s.done, s.alarm, s.since = nil, nil, s.pump.sender.clock()
 	return ended, nil
@@ -146,7 +143,7 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	progress.SentSequence = current.NextSequence
 	if due == 0 {
 		forgetFailures(&progress)
-		if err := forgetSince(ctx, tx, &progress); err != nil {
+		if progress, err = forgetSince(ctx, tx, progress); err != nil {
 			return false, err
 		}
 		return true, s.finish(ctx, tx, &progress)
@@ -160,15 +157,15 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 }
 
 // forgetSince ends the failure of a webhook for which nothing waits any more: nobody would notice that it answers again.
-func forgetSince(ctx context.Context, tx *store.Tx, w *millrace.Webhook) error {
+func forgetSince(ctx context.Context, tx *store.Tx, w millrace.Webhook) (millrace.Webhook, error) {
 	if w.FailingSince == 0 {
-		return nil
+		return w, nil
 	}
-	backlog, err := tx.BacklogOf(ctx, w)
+	backlog, err := tx.BacklogOf(ctx, &w)
 	if err == nil && backlog.ParkedRuns == 0 {
 		w.FailingSince, w.FailingTold = 0, 0
 	}
-	return err
+	return w, err
 }
 
 // waitsUntil returns when there is something to send: 1 stands for now, 0 for never.

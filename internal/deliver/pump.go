@@ -106,36 +106,34 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 // claim takes over the webhook, or completes the task and returns nil when there is nothing to take over. It also reports
 // whether deliveries stand aside: only the pump puts them there.
 func (p *Pump) claim(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, bool, error) {
-	var claimed *millrace.Webhook
-	aside := false
-	err := p.db.Update(ctx, func(tx *store.Tx) error {
-		claimed = nil
+	got, err := store.Compute(ctx, p.db, func(tx *store.Tx) (claimed, error) {
 		if env == "" {
-			return tx.RescopeTask(ctx, millrace.TaskPump, string(id))
+			return claimed{}, tx.RescopeTask(ctx, millrace.TaskPump, string(id))
 		}
 		w, err := tx.ClaimWebhook(ctx, env, id)
 		if err != nil {
-			return err
+			return claimed{}, err
 		}
 		if w == nil {
-			return tx.Finish(ctx)
+			return claimed{}, tx.Finish(ctx)
 		}
 		if !w.IsActive {
 			forgetFailures(w)
 			if err := tx.SaveWebhookProgress(ctx, w); err != nil {
-				return err
+				return claimed{}, err
 			}
-			return tx.Finish(ctx)
+			return claimed{}, tx.Finish(ctx)
 		}
-		claimed = w
 		standing, err := tx.StandingAside(ctx, w, math.MaxInt64, 1)
-		aside = len(standing) > 0
-		return err
+		return claimed{w, len(standing) > 0}, err
 	})
-	if err != nil {
-		return nil, false, err
-	}
-	return claimed, aside, nil
+	return got.webhook, got.aside, err
+}
+
+// claimed is a webhook that a pump has taken over.
+type claimed struct {
+	webhook *millrace.Webhook
+	aside   bool // deliveries stand aside
 }
 
 // forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for

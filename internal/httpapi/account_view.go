@@ -78,7 +78,7 @@ func installOf(ctx context.Context, tx *store.Tx, seen map[millrace.EnvironmentI
 	if err != nil {
 		shown = []installView{{secrets: secret.NewSet()}}
 	}
-	seen[v.EnvironmentIntegrationID] = shown[0]
+	seen[v.EnvironmentIntegrationID] = shown[0] //commit:allow the map is of the same transaction
 	return shown[0], nil
 }
 

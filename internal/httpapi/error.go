@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
 )
 
 // envelope is the body of every refusal.
@@ -83,7 +84,9 @@ func envelopeOf(err error, requestID string) *envelope {
 	case millrace.KindRateLimited:
 		e.header = http.Header{"Retry-After": {"10"}}
 	case millrace.KindUnavailable:
-		e.header = http.Header{"Retry-After": {"1"}}
+		if !errors.Is(err, store.ErrUnknownOutcome) { // which no client may repeat without a look
+			e.header = http.Header{"Retry-After": {"1"}}
+		}
 	case millrace.KindInvalid, millrace.KindForbidden, millrace.KindNotFound, millrace.KindConflict,
 		millrace.KindTooLarge, millrace.KindUnsupported, millrace.KindReadOnly:
 	}

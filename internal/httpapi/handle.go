@@ -121,16 +121,13 @@ func (n *noun[ID, T, V]) delete(ctx context.Context, in *getIn[ID]) (*reply[dele
 
 // update runs fn in a transaction and answers with the row that it returns.
 func (n *noun[ID, T, V]) update(ctx context.Context, fn func(tx *store.Tx) (*T, error)) (*reply[V], error) {
-	var out *reply[V]
-	err := n.api.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	return store.Compute(ctx, n.api.cfg.DB, func(tx *store.Tx) (*reply[V], error) {
 		row, err := fn(tx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		out, err = n.reply(ctx, tx, row)
-		return err
+		return n.reply(ctx, tx, row)
 	})
-	return out, err
 }
 
 // foresee returns what a change would make of a row. Its expressions are analysed before the transaction that stores it,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -21,6 +22,7 @@ const (
 	unknownAfter = 3 * time.Minute
 	waitForOther = 15 * time.Second // how long a repetition waits for the first call
 	lookAgain    = 100 * time.Millisecond
+	unclaimTime  = 5 * time.Second
 )
 
 // attempt makes the call of an idempotent request.
@@ -72,12 +74,12 @@ func (a *api) claim(ctx context.Context, row *millrace.IdempotentCall) (*millrac
 	ticker := time.NewTicker(lookAgain)
 	defer ticker.Stop()
 	for waited := time.Duration(0); ; waited += lookAgain {
-		var there *millrace.IdempotentCall
-		err := a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-			var err error
-			there, err = tx.ClaimIdempotentCall(ctx, row)
-			return err
+		there, err := store.Compute(ctx, a.cfg.DB, func(tx *store.Tx) (*millrace.IdempotentCall, error) {
+			return tx.ClaimIdempotentCall(ctx, row)
 		})
+		if errors.Is(err, store.ErrUnknownOutcome) {
+			a.unclaim(ctx, row)
+		}
 		switch {
 		case millrace.KindOf(err) == millrace.KindNotFound && err != nil: // given back this moment
 		case err != nil || there == nil:
@@ -98,6 +100,21 @@ func (a *api) claim(ctx context.Context, row *millrace.IdempotentCall) (*millrac
 		case <-ticker.C:
 		}
 	}
+}
+
+// unclaim gives a key back that may have been claimed for a call which is not made now. A row that is older is another
+// call's. When the database cannot do it, the key says that its call was interrupted.
+func (a *api) unclaim(ctx context.Context, row *millrace.IdempotentCall) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTime)
+	defer cancel()
+	_ = a.cfg.DB.Update(ctx, func(tx *store.Tx) error { // the caller gets the error of the claim
+		mine := *row
+		there, err := tx.ClaimIdempotentCall(ctx, &mine)
+		if err != nil || there != nil && there.CreatedAt != row.CreatedAt {
+			return err
+		}
+		return tx.ReleaseIdempotentCall(ctx, row.ID)
+	})
 }
 
 // settle stores what came of a call, or gives the key back.
@@ -125,7 +142,11 @@ func (a *api) settle(ctx context.Context, r *request, row *millrace.IdempotentCa
 	if len(out.Body) > maxKept {
 		row.Body, row.Truncated = nil, true
 	}
-	return out, a.cfg.DB.Update(ctx, func(tx *store.Tx) error { return tx.FinishIdempotentCall(ctx, row) })
+	finish := func(tx *store.Tx) error { return tx.FinishIdempotentCall(ctx, row) }
+	if err = a.cfg.DB.Update(ctx, finish); errors.Is(err, store.ErrOutage) {
+		err = a.cfg.DB.Update(ctx, finish) // the call was made: it is worth another try, which changes nothing where the first one did
+	}
+	return out, err
 }
 
 func repeated(row *millrace.IdempotentCall) (*written, error) {

@@ -90,7 +90,7 @@ func (n accounts) create(ctx context.Context, in *createIn[accountBody]) (*reply
 // actions is active at once. Those actions call the third party, so they cannot run here, inside a transaction: the
 // account will stay connecting and a task will take it from here.
 func (a *api) connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, began *millrace.Event) error {
-	v.Status, v.LastError = millrace.AccountActive, ""
+	v.Status, v.LastError = millrace.AccountActive, "" //commit:allow the row was made or read in the same transaction
 	if err := tx.UpdateIntegratedAccount(ctx, v); err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func resolveTrigger(ctx context.Context, tx *store.Tx, v, before *millrace.SyncJ
 	if _, err := resolveRun(ctx, tx, v.EnvironmentID, r); err != nil {
 		return err
 	}
-	v.IntegratedAccountID, v.WebhookID, v.Args = r.IntegratedAccountID, r.WebhookID, r.Args
+	v.IntegratedAccountID, v.WebhookID, v.Args = r.IntegratedAccountID, r.WebhookID, r.Args //commit:allow the row was made or read in the same transaction
 	return expr.Reschedule(v, before, tx.Now())
 }
 

@@ -183,18 +183,16 @@ func (in *entryPatchIn) read(r *request, b *bodyReader) error {
 }
 
 func (n runState) patch(ctx context.Context, in *entryPatchIn) (*reply[millrace.StateEntry], error) {
-	out := &reply[millrace.StateEntry]{}
-	err := n.api.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	return store.Compute(ctx, n.api.cfg.DB, func(tx *store.Tx) (*reply[millrace.StateEntry], error) {
 		entry, err := tx.State(ctx, in.Environment, in.StateKey, in.Key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if entry == nil {
-			return in.notFound()
+			return nil, in.notFound()
 		}
 		entry.Value, entry.SyncJobRunID = in.Data.Value.RawMessage, ""
-		out.Body = *entry
-		return tx.SaveState(ctx, &out.Body)
+		err = tx.SaveState(ctx, entry)
+		return &reply[millrace.StateEntry]{*entry}, err
 	})
-	return out, err
 }

@@ -48,28 +48,26 @@ type erasedTenant struct {
 }
 
 func (a *api) eraseTenant(ctx context.Context, in *tenantIn) (*reply[erasedTenant], error) {
-	out := &reply[erasedTenant]{}
 	query := millrace.Query{Limit: 500, Filters: []millrace.Filter{{Field: "tenant_id", Op: millrace.OpEq, Values: []string{in.ID}}}}
-	err := a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		out.Body = erasedTenant{ID: in.ID, Erasing: true}
+	return store.Compute(ctx, a.cfg.DB, func(tx *store.Tx) (*reply[erasedTenant], error) {
+		out := &reply[erasedTenant]{erasedTenant{ID: in.ID, Erasing: true}}
 		for {
 			page, err := tx.ListIntegratedAccounts(ctx, in.Environment, query)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if len(page.Result) == 0 {
-				return tx.StartErasure(ctx, &millrace.Erasure{EnvironmentID: in.Environment, TenantID: in.ID})
+				return out, tx.StartErasure(ctx, &millrace.Erasure{EnvironmentID: in.Environment, TenantID: in.ID})
 			}
 			if in.Erase != "true" {
-				return millrace.Errorf(millrace.KindConflict, "Can't delete tenant with connected accounts. To delete them as well, with all that is stored about them, send ?erase=true.")
+				return nil, millrace.Errorf(millrace.KindConflict, "Can't delete tenant with connected accounts. To delete them as well, with all that is stored about them, send ?erase=true.")
 			}
 			for _, account := range page.Result {
 				if err := a.dropAccount(tx, ctx, in.Environment, account.ID); err != nil {
-					return err
+					return nil, err
 				}
 			}
 			out.Body.Accounts += len(page.Result)
 		}
 	})
-	return out, err
 }

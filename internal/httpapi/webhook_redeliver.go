@@ -114,12 +114,7 @@ func (n webhooks) redeliver(ctx context.Context, in *patchIn[millrace.WebhookID,
 	}
 	out := &reply[redelivered]{}
 	for batch := range slices.Chunk(ids, redeliveredBatch) {
-		var done int
-		err := n.api.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-			var err error
-			done, err = tx.RedeliverAll(ctx, w, batch)
-			return err
-		})
+		done, err := store.Compute(ctx, n.api.cfg.DB, func(tx *store.Tx) (int, error) { return tx.RedeliverAll(ctx, w, batch) })
 		if err != nil {
 			return nil, err
 		}

@@ -29,12 +29,12 @@ func (n webhooks) rotateSecret(ctx context.Context, in *patchIn[millrace.Webhook
 	if in.Data.Overlap != nil {
 		overlap = time.Duration(*in.Data.Overlap) * time.Second
 	}
-	secret := in.Data.Secret
-	out, err := n.update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) {
+	return store.Compute(ctx, n.api.cfg.DB, func(tx *store.Tx) (*reply[webhookView], error) {
 		v, err := tx.LockWebhook(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
+		secret := in.Data.Secret
 		if secret == "" {
 			secret = newSecret(v.Secret)
 		}
@@ -42,13 +42,15 @@ func (n webhooks) rotateSecret(ctx context.Context, in *patchIn[millrace.Webhook
 			return nil, millrace.Invalid("secret", "is the webhook's secret already")
 		}
 		v.Rotate(secret, tx.Now().Add(overlap))
-		return v, tx.UpdateWebhook(ctx, v)
+		if err := tx.UpdateWebhook(ctx, v); err != nil {
+			return nil, err
+		}
+		out, err := n.reply(ctx, tx, v)
+		if err == nil {
+			out.Body.Secret = secret
+		}
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	out.Body.Secret = secret
-	return out, nil
 }
 
 // newSecret makes a secret that a receiver can use in the place of another one: base64 behind whsec_, or else a UUID.

@@ -3,12 +3,16 @@ package inbound
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 )
+
+// maxLooks bounds how often hooks are stored again whose commit may have happened.
+const maxLooks = 4
 
 // pending is a hook that waits for a commit.
 type pending struct {
@@ -22,8 +26,22 @@ type pending struct {
 // that two commits at once do not wait for each other.
 func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 	ordered := slices.SortedStableFunc(slices.Values(items), func(a, b *pending) int { return cmp.Compare(a.hook.ReplayKey, b.hook.ReplayKey) })
-	var counts []millrace.InboundHookID
-	err := r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	counts, err := r.insert(ctx, ordered)
+	for try := 0; errors.Is(err, store.ErrUnknownOutcome) && try < maxLooks; try++ {
+		counts, err = r.insert(ctx, ordered) // what is there already is not stored twice
+	}
+	if err != nil {
+		return err
+	}
+	for i, item := range ordered {
+		item.counts = counts[i]
+	}
+	return nil
+}
+
+// insert stores hooks and returns the ids of those that count.
+func (r *Receiver) insert(ctx context.Context, ordered []*pending) ([]millrace.InboundHookID, error) {
+	return store.Compute(ctx, r.cfg.DB, func(tx *store.Tx) ([]millrace.InboundHookID, error) {
 		batches, due := map[millrace.EnvironmentID]millrace.BatchID{}, map[millrace.EnvironmentID]bool{}
 		hooks, windows := make([]*millrace.InboundHook, len(ordered)), make([]time.Duration, len(ordered))
 		for i, item := range ordered {
@@ -34,15 +52,15 @@ func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 			v.BatchID = batches[v.EnvironmentID]
 			hooks[i], windows[i] = &v, item.window
 		}
-		var err error
-		if counts, err = tx.InsertInboundHooks(ctx, hooks, windows); err != nil {
-			return err
+		counts, err := tx.InsertInboundHooks(ctx, hooks, windows)
+		if err != nil {
+			return nil, err
 		}
 		for i, v := range hooks {
 			if counts[i] == v.ID {
 				due[v.EnvironmentID] = due[v.EnvironmentID] || v.Status == millrace.InboundAccepted
 			} else if err := r.duplicate(ctx, tx, ordered[i], counts[i]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		var tasks []millrace.Task
@@ -51,15 +69,8 @@ func (r *Receiver) commit(ctx context.Context, items []*pending) error {
 				tasks = append(tasks, millrace.Task{Kind: millrace.TaskInbound, Key: string(batches[env]), Environment: env})
 			}
 		}
-		return tx.Enqueue(ctx, tasks...)
+		return counts, tx.Enqueue(ctx, tasks...)
 	})
-	if err != nil {
-		return err
-	}
-	for i, item := range ordered {
-		item.counts = counts[i]
-	}
-	return nil
 }
 
 // duplicate leaves a trace of a delivery that was accepted before.

@@ -2,10 +2,14 @@ package ingest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 )
+
+// maxLooks bounds how often it is looked whether a commit without a response has happened.
+const maxLooks = 4
 
 // Accepter stores events that callers send, several in one commit.
 type Accepter struct {
@@ -29,14 +33,17 @@ func (a *Accepter) Accept(ctx context.Context, e *millrace.Event) error { return
 
 // store works on copies: the transaction may run more than once.
 func (a *Accepter) store(ctx context.Context, events []*millrace.Event) error {
-	stored := make([]*millrace.Event, len(events))
-	err := a.db.Update(ctx, func(tx *store.Tx) error {
-		for i, e := range events {
-			copied := *e
-			stored[i] = &copied
+	named := make([]millrace.Event, len(events))
+	for i, e := range events {
+		named[i] = *e
+		if e.ID == "" {
+			named[i].ID = millrace.NewID[millrace.EventID]() // the same when it has to be stored once more
 		}
-		return EmitTx(ctx, tx, stored...)
-	})
+	}
+	stored, err := store.Compute(ctx, a.db, func(tx *store.Tx) ([]*millrace.Event, error) { return emitCopies(ctx, tx, named) })
+	for try := 0; errors.Is(err, store.ErrUnknownOutcome) && try < maxLooks; try++ {
+		stored, err = a.look(ctx, named, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -44,4 +51,46 @@ func (a *Accepter) store(ctx context.Context, events []*millrace.Event) error {
 		*e = *stored[i]
 	}
 	return nil
+}
+
+// emitCopies stores events and returns them as they are stored.
+func emitCopies(ctx context.Context, tx *store.Tx, events []millrace.Event) ([]*millrace.Event, error) {
+	stored := make([]*millrace.Event, len(events))
+	for i := range events {
+		copied := events[i]
+		stored[i] = &copied
+	}
+	return stored, EmitTx(ctx, tx, stored...)
+}
+
+// look stores events whose commit may have happened, unless it has. All of them were in it or none. The database may still be at
+// that commit; then the ids are taken, which is as good as not knowing yet.
+func (a *Accepter) look(ctx context.Context, events []millrace.Event, unknown error) ([]*millrace.Event, error) {
+	stored, err := store.Compute(ctx, a.db, func(tx *store.Tx) ([]*millrace.Event, error) {
+		stored := make([]*millrace.Event, len(events))
+		var missing []millrace.Event // all of them, or those whose idempotency key has made them an earlier event
+		for i := range events {
+			found, err := tx.Events(ctx, events[i].EnvironmentID, []millrace.EventID{events[i].ID})
+			if err != nil {
+				return nil, err
+			}
+			if stored[i] = found[events[i].ID]; stored[i] == nil {
+				missing = append(missing, events[i])
+			}
+		}
+		rest, err := emitCopies(ctx, tx, missing)
+		for i := range stored {
+			if stored[i] == nil {
+				stored[i], rest = rest[0], rest[1:]
+			}
+		}
+		return stored, err
+	})
+	if err != nil && millrace.KindOf(err) == millrace.KindConflict {
+		return nil, unknown
+	}
+	if err != nil {
+		return nil, errors.Join(unknown, err) // still unknown
+	}
+	return stored, nil
 }

@@ -58,7 +58,7 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event)
 	size := 0
 	for _, e := range events {
 		if len(e.Payload) == 0 {
-			e.Payload = json.RawMessage("{}")
+			e.Payload = json.RawMessage("{}") //commit:allow callers emit events that they made in the transaction
 		}
 		wakes, err := b.wakesWorkflows(ctx, tx, e.Name)
 		if err != nil {
@@ -70,7 +70,7 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event)
 		if size += len(e.Payload); id == "" || size > maxBatchBytes {
 			id, size = millrace.NewID[millrace.BatchID](), len(e.Payload)
 		}
-		e.BatchID = id
+		e.BatchID = id //commit:allow callers emit events that they made in the transaction
 	}
 	fresh, err := tx.InsertEvents(ctx, events)
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, event string) 
 		return wakes, nil
 	}
 	wakes, err := tx.HasWorkflow(ctx, b.env, event)
-	b.wakes[event] = wakes
+	b.wakes[event] = wakes //commit:allow the batch is of the same transaction
 	return wakes, err
 }
 

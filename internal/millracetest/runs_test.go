@@ -82,9 +82,12 @@ type trials struct {
 	kills       int
 }
 
-func newTrials(t *testing.T, url string) *trials {
+func newTrials(t *testing.T, url string, prepare ...func(*millracetest.Node)) *trials {
 	t.Helper()
 	w := &trials{url: url, node: millracetest.NewOwnNode(t, url, newKey()), providers: &millracetest.Providers{}, collector: millracetest.NewCollector()}
+	for _, fn := range prepare {
+		fn(w.node)
+	}
 	w.apis, w.hooks = millracetest.Listen(t, w.providers), millracetest.Listen(t, w.collector)
 	w.node.Start(t)
 	w.startup = w.node.WaitReady(t, time.Minute)
@@ -127,14 +130,18 @@ func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Tri
 	callers.Wait()
 }
 
-func (w *trials) check(t *testing.T, all []*millracetest.Trial) {
+// check returns how many trials did not end as the model says.
+func (w *trials) check(t *testing.T, all []*millracetest.Trial) int {
 	t.Helper()
+	bad := 0
 	for _, trial := range all {
 		if wrong := trial.Check(t.Context(), w.client, w.collector); wrong != "" {
+			bad++
 			t.Error(wrong)
 		}
 	}
 	for _, p := range w.collector.Problems() {
 		t.Error(p)
 	}
+	return bad
 }

@@ -53,6 +53,12 @@ func (t *Trial) Check(ctx context.Context, c *Client, collector *Collector) stri
 	return fmt.Sprintf("MILLRACE_SEED=%d, error_handling %s\n%s\n%s", t.Seed, t.Handling, strings.Join(wrong, "\n"), t.story())
 }
 
+// Ended reports whether the trial's own webhook has seen the end of the run.
+func (t *Trial) Ended(collector *Collector) bool {
+	_, ended := collector.Runs(t.hooks()[0])
+	return ended > 0
+}
+
 // expect runs the model. How soon a list in circles is noticed is not promised, only that it is, after all of its pages:
 // the count of pages says when.
 func (t *Trial) expect(stats map[string]map[string]counts) *model {

@@ -32,6 +32,9 @@ func ServeIfAsked() {
 	flags.StringVar(&opts.Database, "database", "", "")
 	flags.StringVar(&opts.EncryptionKey, "encryption-key", "", "")
 	_ = flags.Parse(os.Args[2:]) // exits on an error
+	if path := os.Getenv(faultsEnv); path != "" {
+		opts.Faults = &fileFaults{path: path}
+	}
 	if err := serve(opts); err != nil {
 		opts.Logger.ErrorContext(context.Background(), "serve", slog.String("err", err.Error()))
 		os.Exit(1)

@@ -62,13 +62,7 @@ func (e *eraser) step(ctx context.Context, at *millrace.Erasure) (*millrace.Eras
 			return nil, fmt.Errorf("stop runs of a deleted account: %w", err)
 		}
 	}
-	var next *millrace.Erasure
-	err := e.db.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		next, err = tx.EraseRows(ctx, at.ID, prunedAtOnce)
-		return err
-	})
-	return next, err
+	return store.Compute(ctx, e.db, func(tx *store.Tx) (*millrace.Erasure, error) { return tx.EraseRows(ctx, at.ID, prunedAtOnce) })
 }
 
 func (e *eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {

@@ -97,13 +97,10 @@ func (p *pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 
 // look is one transaction.
 func (p *pruner) look(ctx context.Context, at prunePlace) (int64, error) {
-	var out store.Pruned
-	err := p.db.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		out, err = tx.PruneRows(ctx, store.Prune{
+	out, err := store.Compute(ctx, p.db, func(tx *store.Tx) (store.Pruned, error) {
+		return tx.PruneRows(ctx, store.Prune{
 			Kind: at.kind, Environment: at.environment, Before: tx.Now().Add(-p.keep[at.kind]), After: p.marks[at].mark, Most: prunedAtOnce,
 		})
-		return err
 	})
 	if err != nil {
 		return 0, err
@@ -131,14 +128,11 @@ func (p *pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
 func (p *pruner) forgetKeys(ctx context.Context) error {
 	for _, forget := range []func(*store.Tx, context.Context, int) (int64, error){(*store.Tx).ForgetIdempotentCalls, (*store.Tx).ForgetWorkflowKeys} {
 		for more := true; more; {
-			err := p.db.Update(ctx, func(tx *store.Tx) error {
-				n, err := forget(tx, ctx, prunedAtOnce)
-				more = n == prunedAtOnce
-				return err
-			})
+			n, err := store.Compute(ctx, p.db, func(tx *store.Tx) (int64, error) { return forget(tx, ctx, prunedAtOnce) })
 			if err != nil {
 				return err
 			}
+			more = n == prunedAtOnce
 		}
 	}
 	return nil

@@ -15,15 +15,11 @@ func sealAccounts(ctx context.Context, db *store.DB, logger *slog.Logger) error 
 	const atOnce = 200
 	total := 0
 	for n := atOnce; n == atOnce; {
-		err := db.Update(ctx, func(tx *store.Tx) error {
-			var err error
-			n, err = httpapi.SealStored(ctx, tx, atOnce)
-			return err
-		})
+		sealed, err := store.Compute(ctx, db, func(tx *store.Tx) (int, error) { return httpapi.SealStored(ctx, tx, atOnce) })
 		if err != nil {
 			return fmt.Errorf("seal the secrets of accounts: %w", err)
 		}
-		total += n
+		n, total = sealed, total+sealed
 	}
 	if total > 0 {
 		logger.InfoContext(ctx, "sealed the secrets of accounts", slog.Int("accounts", total))

@@ -65,6 +65,8 @@ type Options struct {
 	Memory int64 // bytes that bodies, responses and pages of third parties may take at once; 0: memory.Default
 
 	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
+
+	Faults store.Faults // of the database, for tests; nil: none
 }
 
 // SMTP is a server that takes mails, and how it is spoken to.
@@ -186,7 +188,9 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 	if err := lock.database(url); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, store.Config{URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate})
+	db, err := store.Open(ctx, store.Config{
+		URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate, Faults: opts.Faults,
+	})
 	switch {
 	case errors.Is(err, store.ErrNoTables) && known:
 		return nil, errLost(opts.DataDir, databaseOf(url), "empty")

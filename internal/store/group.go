@@ -39,7 +39,8 @@ type grouped[T any] struct {
 }
 
 // NewGroup starts to store, with as many commits at once as committers says. store must store all items or none. When it
-// fails, it is called again for each of them, so that a bad one fails alone.
+// fails, and not because the database does, it is called again for each of them, so that a bad one fails alone. What may have
+// been stored is store's to find out: an ErrUnknownOutcome goes to all callers.
 func NewGroup[T any](store func(ctx context.Context, items []T) error, committers int) *Group[T] {
 	return NewSizedGroup(store, committers, nil)
 }
@@ -137,7 +138,7 @@ func (g *Group[T]) commit(batch []*grouped[T]) {
 	err := g.store(ctx, items)
 	for _, r := range batch {
 		r.err = err
-		if err != nil && len(batch) > 1 && !errors.Is(err, context.Canceled) {
+		if err != nil && len(batch) > 1 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutage) {
 			r.err = g.store(ctx, []T{r.item})
 		}
 		close(r.done)

@@ -49,7 +49,8 @@ func (tx *Tx) InsertInboundHook(ctx context.Context, v *millrace.InboundHook) er
 	return tx.db.tables.inboundHook.insert(ctx, tx, v)
 }
 
-// InsertInboundHooks adds inbound hooks and fills in their ids and times. One whose replay key another has that was stored
+// InsertInboundHooks adds inbound hooks and fills in their ids and times. One that is there already counts as added: the ids are
+// our own, so it comes from a commit whose outcome was unknown. One whose replay key another has that was stored
 // within its window is not added. It returns, for each, the id of the hook that has its key: its own, or the other one's. A
 // window of 0 has no end.
 func (tx *Tx) InsertInboundHooks(ctx context.Context, hooks []*millrace.InboundHook, windows []time.Duration) ([]millrace.InboundHookID, error) {
@@ -70,8 +71,11 @@ func (tx *Tx) InsertInboundHooks(ctx context.Context, hooks []*millrace.InboundH
 		if err != nil {
 			return nil, err
 		}
-		if earlier == nil {
-			return nil, millrace.Errorf(millrace.KindConflict, "the inbound hook %s exists already", v.ID)
+		if earlier == nil { // its own row, of a commit that got no response
+			earlier, err = t.get(ctx, tx, v.EnvironmentID, string(v.ID), "")
+		}
+		if err != nil {
+			return nil, err
 		}
 		counts[i] = earlier.ID
 	}

@@ -19,9 +19,10 @@ const grace = time.Minute
 type firing struct {
 	*Ticker
 	*prepared
-	tx   *store.Tx
-	now  millrace.Time
-	open []millrace.SyncJobRun // its runs that have not ended, the oldest first
+	tx     *store.Tx
+	now    millrace.Time
+	failed error                 // why there can be no run
+	open   []millrace.SyncJobRun // its runs that have not ended, the oldest first
 }
 
 // fire gives every instant that has passed its row, makes the runs, and moves the schedule to its next instant.
@@ -29,7 +30,7 @@ func (f *firing) fire(ctx context.Context) error {
 	c := f.schedule
 	cron, err := expr.ParseCron(c.CronExpression, c.Timezone)
 	if err != nil { // stored by an older version; there is no next instant
-		f.err = err
+		f.failed = err //commit:allow the firing is of the same transaction
 		if err := f.decide(ctx, c.DueAt()); err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (f *firing) catchUpNone(ctx context.Context, older span, instants []millrac
 	for _, at := range instants {
 		var err error
 		if f.lateness(at) > grace {
-			_, err = f.record(ctx, &millrace.CronFire{DueAt: at, Outcome: millrace.FireMissed, Reason: nobody})
+			_, err = f.record(ctx, millrace.CronFire{DueAt: at, Outcome: millrace.FireMissed, Reason: nobody})
 		} else {
 			err = f.decide(ctx, at)
 		}
@@ -103,7 +104,7 @@ func (f *firing) catchUpOne(ctx context.Context, older span, instants []millrace
 	for _, at := range instants[:last] {
 		fire := earlier
 		fire.DueAt = at
-		if _, err := f.record(ctx, &fire); err != nil {
+		if _, err := f.record(ctx, fire); err != nil {
 			return err
 		}
 	}
@@ -126,7 +127,7 @@ func (f *firing) share(ctx context.Context, older span, fire millrace.CronFire) 
 		count = "more than " + count
 	}
 	fire.Reason = fmt.Sprintf("%s instants from %s to %s: %s", count, older.first, older.last, fire.Reason)
-	_, err := f.record(ctx, &fire)
+	_, err := f.record(ctx, fire)
 	return err
 }
 
@@ -138,8 +139,8 @@ func (f *firing) decide(ctx context.Context, at millrace.Time) error {
 // outcome decides about an instant that asks for a run.
 func (f *firing) outcome(at millrace.Time) millrace.CronFire {
 	fire := millrace.CronFire{DueAt: at}
-	if f.err != nil {
-		fire.Outcome, fire.Reason = millrace.FireFailed, f.err.Error()
+	if f.failed != nil {
+		fire.Outcome, fire.Reason = millrace.FireFailed, f.failed.Error()
 		return fire
 	}
 	if len(f.open) > 0 {
@@ -167,7 +168,7 @@ func (f *firing) outcome(at millrace.Time) millrace.CronFire {
 
 // settle stores an outcome with what it means: a run, or an event that says that there is none.
 func (f *firing) settle(ctx context.Context, fire millrace.CronFire) error {
-	fresh, err := f.record(ctx, &fire)
+	fresh, err := f.record(ctx, fire)
 	if err != nil || !fresh {
 		return err
 	}
@@ -179,7 +180,7 @@ func (f *firing) settle(ctx context.Context, fire millrace.CronFire) error {
 		if err != nil {
 			return err
 		}
-		f.open = append(f.open, *started)
+		f.open = append(f.open, *started) //commit:allow the firing is of the same transaction
 	case millrace.FireFailed:
 		e, err := millrace.NewEvent(f.schedule.EnvironmentID, millrace.EventCronFailed, millrace.CronFailedPayload{
 			SyncJobCronTrigger: f.schedule, DueAt: fire.DueAt, Error: fire.Reason,
@@ -195,9 +196,9 @@ func (f *firing) settle(ctx context.Context, fire millrace.CronFire) error {
 
 // record stores the row of an instant and reports whether it had none: schedule and instant are the key that keeps an
 // instant from running twice.
-func (f *firing) record(ctx context.Context, fire *millrace.CronFire) (bool, error) {
+func (f *firing) record(ctx context.Context, fire millrace.CronFire) (bool, error) {
 	fire.CronTriggerID, fire.EnvironmentID = f.schedule.ID, f.schedule.EnvironmentID
-	fresh, err := f.tx.InsertFire(ctx, fire)
+	fresh, err := f.tx.InsertFire(ctx, &fire)
 	if err != nil {
 		return false, fmt.Errorf("store fire: %w", err)
 	}

@@ -32,15 +32,13 @@ func (w *matching) save(ctx context.Context, c *chunk) (bool, error) {
 	if len(c.decisions) == 0 && !c.last {
 		return false, nil
 	}
-	var s *saved
-	err := w.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		var err error
+	s, err := store.Compute(ctx, w.cfg.DB, func(tx *store.Tx) (*saved, error) {
 		began := w.cfg.Clock()
-		s, err = w.saveTx(ctx, tx, c)
+		s, err := w.saveTx(ctx, tx, c)
 		if err == nil {
 			s.took = w.cfg.Clock().Sub(began)
 		}
-		return err
+		return s, err
 	})
 	if err != nil {
 		return false, err
@@ -131,7 +129,7 @@ func (w *matching) move(ctx context.Context, tx *store.Tx, c *chunk, s *saved) e
 	if err != nil {
 		return fmt.Errorf("encode progress: %w", err)
 	}
-	s.progress = string(text)
+	s.progress = string(text) //commit:allow what the same transaction returns
 	moved, err := tx.MoveBatch(ctx, w.batch.ID, w.batch.Progress, s.progress)
 	if err == nil && !moved {
 		err = millrace.Errorf(millrace.KindConflict, "batch %s is matched by another worker", w.batch.ID)

@@ -201,33 +201,31 @@ func lasting(err error) bool {
 // commit fires schedules in one transaction and returns how many. Those that were changed since they were prepared, or
 // that somebody else is firing, are left alone.
 func (t *Ticker) commit(ctx context.Context, ready []prepared) (int, error) {
-	fired := 0
 	keys := make([]millrace.ScheduleKey, len(ready))
 	for i := range ready {
 		keys[i] = ready[i].schedule.Key()
 	}
-	err := t.db.Update(ctx, func(tx *store.Tx) error {
-		fired = 0
+	return store.Compute(ctx, t.db, func(tx *store.Tx) (int, error) {
 		now, err := tx.LockCronTriggers(ctx, keys)
 		if err != nil {
-			return fmt.Errorf("lock schedules: %w", err)
+			return 0, fmt.Errorf("lock schedules: %w", err)
 		}
 		open, err := tx.OpenScheduleRuns(ctx, keys)
 		if err != nil {
-			return err
+			return 0, err
 		}
+		fired := 0
 		for i := range ready {
 			p := &ready[i]
 			if c := now[keys[i]]; c == nil || c.NextRunAt != p.schedule.NextRunAt || c.UpdatedAt != p.schedule.UpdatedAt {
 				continue
 			}
-			f := &firing{Ticker: t, prepared: p, tx: tx, now: tx.Now(), open: open[keys[i]]}
+			f := &firing{Ticker: t, prepared: p, tx: tx, now: tx.Now(), failed: p.err, open: open[keys[i]]}
 			if err := f.fire(ctx); err != nil {
-				return fmt.Errorf("fire schedule %s: %w", p.schedule.ID, err)
+				return 0, fmt.Errorf("fire schedule %s: %w", p.schedule.ID, err)
 			}
 			fired++
 		}
-		return nil
+		return fired, nil
 	})
-	return fired, err
 }

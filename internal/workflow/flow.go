@@ -14,19 +14,18 @@ var errEnded = errors.New("the workflow run has ended meanwhile")
 // begin reports whether a run that flow control holds may go on. It may have to wait: until a time, for which its task
 // comes back, or for a slot, for which it is woken.
 func (r *Runner) begin(ctx context.Context, held *millrace.WorkflowRun) (bool, error) {
-	var run *millrace.WorkflowRun
-	var now millrace.Time
-	err := r.db.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		if run, err = tx.BeginWorkflowRun(ctx, held); err != nil {
-			return err
+	type begun struct {
+		run *millrace.WorkflowRun
+		now millrace.Time
+	}
+	out, err := store.Compute(ctx, r.db, func(tx *store.Tx) (begun, error) {
+		run, err := tx.BeginWorkflowRun(ctx, held)
+		if err == nil && run != nil && run.Waiting == millrace.WaitSlot {
+			err = tx.Finish(ctx)
 		}
-		now = tx.Now()
-		if run != nil && run.Waiting == millrace.WaitSlot {
-			return tx.Finish(ctx)
-		}
-		return nil
+		return begun{run, tx.Now()}, err
 	})
+	run := out.run
 	switch {
 	case err != nil:
 		return false, err
@@ -35,7 +34,7 @@ func (r *Runner) begin(ctx context.Context, held *millrace.WorkflowRun) (bool, e
 	case run.Waiting == millrace.WaitSlot:
 		return false, nil
 	}
-	return false, millrace.RetryAfter(run.RunAt.Std().Sub(now.Std()), nil)
+	return false, millrace.RetryAfter(run.RunAt.Std().Sub(out.now.Std()), nil)
 }
 
 // leave ends the task of a run that has ended. A run that had to make way takes with it what it has started; a slot

@@ -6,7 +6,8 @@
 //
 // A step fails for good when its configuration is wrong: an expression that fails, a value that is no id, an id that
 // does not exist. The run is then failed, with a message that names the value, the expression and the place, and later
-// steps do not run. What is our fault or temporary is tried up to three times more.
+// steps do not run. What is our fault is tried up to three times more. A failure of the database is not counted and ends no
+// run: it is tried until the database works again, at last once a minute.
 package workflow
 
 import (
@@ -79,17 +80,21 @@ func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
 	if err == nil || ctx.Err() != nil || errors.As(err, &wait) {
 		return err
 	}
-	if task.Attempt <= maxRetries {
-		return errors.Join(err, r.countRetry(ctx, p.run, task.Attempt))
+	if errors.Is(err, store.ErrOutage) {
+		return err // which says nothing about the run: it goes on when the database does
 	}
-	return r.end(ctx, p, fmt.Sprintf("gave up after %d attempts: an internal error", task.Attempt), nil)
+	if p.run.RetryAttempt < maxRetries {
+		return errors.Join(err, r.countRetry(ctx, p.run, p.run.RetryAttempt+1))
+	}
+	return r.end(ctx, p, fmt.Sprintf("gave up after %d attempts: an internal error", p.run.RetryAttempt+1), nil)
 }
 
 // countRetry lets the run show that it is being tried again, unless another process has ended it meanwhile.
-func (r *Runner) countRetry(ctx context.Context, run *millrace.WorkflowRun, attempt int) error {
+func (r *Runner) countRetry(ctx context.Context, run *millrace.WorkflowRun, attempt int64) error {
 	err := r.db.Update(ctx, func(tx *store.Tx) error {
-		run.RetryAttempt = int64(attempt)
-		return tx.UpdateWorkflowRun(ctx, run)
+		next := *run
+		next.RetryAttempt = attempt
+		return tx.UpdateWorkflowRun(ctx, &next)
 	})
 	if millrace.KindOf(err) == millrace.KindNotFound {
 		return nil
@@ -207,30 +212,35 @@ func (p *progress) scope() (expr.Value, error) {
 // prepared.
 func (r *Runner) effect(ctx context.Context, p *progress, index int, what *prepared) error {
 	step := &p.workflow.Config.Steps[index]
-	result := millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: what == nil}
-	last := index == len(p.workflow.Config.Steps)-1
-	err := r.db.Update(ctx, func(tx *store.Tx) error {
+	type stored struct {
+		run    *millrace.WorkflowRun
+		result millrace.StepResult
+	}
+	out, err := store.Compute(ctx, r.db, func(tx *store.Tx) (stored, error) {
+		v := stored{p.run, millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: what == nil}}
 		if goes, err := tx.HoldWorkflowRun(ctx, p.run); err != nil || !goes {
-			return cmp.Or(err, errEnded)
+			return v, cmp.Or(err, errEnded)
 		}
+		var err error
 		if what != nil {
-			var err error
-			if result.Result, err = r.act(ctx, tx, p, index, what); err != nil {
-				return err
+			if v.result.Result, err = r.act(ctx, tx, p, index, what); err != nil {
+				return v, err
 			}
 		}
-		if _, err := tx.InsertStepResult(ctx, p.run.EnvironmentID, p.run.ID, index, result); err != nil {
-			return fmt.Errorf("store step result: %w", err)
+		if _, err := tx.InsertStepResult(ctx, p.run.EnvironmentID, p.run.ID, index, v.result); err != nil {
+			return v, fmt.Errorf("store step result: %w", err)
 		}
-		if last {
-			return finish(ctx, tx, p, append(p.results[:index:index], result), "", nil)
+		if index == len(p.workflow.Config.Steps)-1 {
+			return v, finish(ctx, tx, p, append(p.results[:index:index], v.result), "", nil)
 		}
-		return markRunning(ctx, tx, p.run)
+		v.run, err = markRunning(ctx, tx, *p.run)
+		return v, err
 	})
-	if err == nil {
-		p.results = append(p.results, result)
+	if err != nil {
+		return err
 	}
-	return err
+	p.run, p.results = out.run, append(p.results, out.result)
+	return nil
 }
 
 // fail stores the result of a step that can never succeed and ends the run.
@@ -248,12 +258,12 @@ func (r *Runner) end(ctx context.Context, p *progress, message string, f *millra
 	return r.db.Update(ctx, func(tx *store.Tx) error { return finish(ctx, tx, p, p.results, message, f) })
 }
 
-func markRunning(ctx context.Context, tx *store.Tx, run *millrace.WorkflowRun) error {
+func markRunning(ctx context.Context, tx *store.Tx, run millrace.WorkflowRun) (*millrace.WorkflowRun, error) {
 	if run.Status == millrace.WorkflowRunRunning {
-		return nil
+		return &run, nil
 	}
 	run.Status, run.StartedAt = millrace.WorkflowRunRunning, tx.Now()
-	return tx.UpdateWorkflowRun(ctx, run)
+	return &run, tx.UpdateWorkflowRun(ctx, &run)
 }
 
 // finish ends the run and its task, and with them its slot unless what it started still goes. A message makes it failed.

@@ -24,6 +24,19 @@ const (
 // ran stores a workflow with the steps and an event, runs it, and returns the run.
 func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millrace.WorkflowResult) {
 	t.Helper()
+	run := created(t, db, steps)
+	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil)
+	for range 2 { // a task may run again
+		if err := r.Run(t.Context(), millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return result(t, db, run.ID)
+}
+
+// created stores a workflow with the steps, an event, and a run.
+func created(t *testing.T, db *store.DB, steps string) *millrace.WorkflowRun {
+	t.Helper()
 	ctx := t.Context()
 	run := &millrace.WorkflowRun{EnvironmentID: env, WorkflowVersion: 1, Status: millrace.WorkflowRunCreated}
 	err := db.Update(ctx, func(tx *store.Tx) error {
@@ -53,15 +66,17 @@ func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millr
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil)
-	for range 2 { // a task may run again
-		if err := r.Run(ctx, millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return run
+}
+
+// result returns a run as it is stored, with its result.
+func result(t *testing.T, db *store.DB, id millrace.WorkflowRunID) (*millrace.WorkflowRun, millrace.WorkflowResult) {
+	t.Helper()
+	var run *millrace.WorkflowRun
 	var result millrace.WorkflowResult
-	err = db.View(ctx, func(tx *store.Tx) error {
-		run, err = tx.WorkflowRun(ctx, env, run.ID)
+	err := db.View(t.Context(), func(tx *store.Tx) error {
+		var err error
+		run, err = tx.WorkflowRun(t.Context(), env, id)
 		return err
 	})
 	if err != nil {

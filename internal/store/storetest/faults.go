@@ -32,8 +32,14 @@ type Faults struct {
 // Open is [Open] for a store that fails as told.
 func (f *Faults) Open(t testing.TB, url string) *store.DB {
 	t.Helper()
+	return OpenWith(t, url, f)
+}
+
+// OpenWith is [Open] with faults.
+func OpenWith(t testing.TB, url string, faults store.Faults) *store.DB {
+	t.Helper()
 	Prepare(t, url)
-	db, err := store.Open(t.Context(), store.Config{URL: url, Cipher: Cipher{}, Faults: f})
+	db, err := store.Open(t.Context(), store.Config{URL: url, Cipher: Cipher{}, Faults: faults})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
