@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/store"
 )
 
 const (
@@ -37,9 +38,12 @@ const (
 
 // reserve adds to a lease, or returns an error of KindUnavailable when there is not enough memory in time.
 func reserve(ctx context.Context, l *memory.Lease, n int64, what string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := l.Grow(ctx, n); err != nil {
+	if err := l.Grow(waiting, n); err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, store.ErrSilent) {
+			return cause // the request has ended for another reason
+		}
 		return &millrace.Error{
 			Kind: millrace.KindUnavailable, Err: err,
 			Message: "the server has no memory left for " + what + " at the moment; try again",

@@ -55,20 +55,21 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 	if cfg.MaxConns < 24 {
 		cfg.MaxConns = 24
 	}
+	b := &postgresBackend{}
+	b.pulse = newPulse(func() { b.pool.Reset() }) // connections of before the silence may never be answered
+	cfg.ConnConfig.Tracer = b.pulse
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, idleInTransaction)
 		return err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	if b.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	if err := b.pool.Ping(ctx); err != nil {
+		b.pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	b := &postgresBackend{pool: pool, gate: newGate(int(cfg.MaxConns) - forOthers)}
-	b.pulse = newPulse(pool.Reset) // connections of before the silence may never be answered
+	b.gate = newGate(int(cfg.MaxConns) - forOthers)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
 	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
@@ -118,7 +119,7 @@ func (b *postgresBackend) close() error {
 }
 
 func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
-	return fn(pgConn{b.pool, nil, b.pulse})
+	return fn(pgConn{b.pool, nil})
 }
 
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
@@ -143,8 +144,7 @@ func (b *postgresBackend) try(ctx context.Context, fn func(conn) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // does nothing once it is committed
-	b.pulse.heard.Add(1)
-	if err := fn(pgConn{tx, tx, b.pulse}); err != nil {
+	if err := fn(pgConn{tx, tx}); err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -174,17 +174,13 @@ type pgConn struct {
 		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	}
-	tx    pgx.Tx
-	pulse *pulse
+	tx pgx.Tx
 }
 
 func (c pgConn) raw() any { return c.tx }
 
 func (c pgConn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	tag, err := c.on.Exec(ctx, sql, args...)
-	if err == nil {
-		c.pulse.heard.Add(1) // of a query, the response comes with its rows
-	}
 	return tag.RowsAffected(), err
 }
 

@@ -8,18 +8,43 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/millrace/millrace"
 )
 
 const (
-	// patience is how long callers of Guard wait for a database from which nothing at all is heard.
-	patience = 4 * time.Second
 	// pulseEvery is how often it is looked whether anything was heard. Looks are counted rather than time, so that a process
 	// that was paused does not take its own silence for the database's.
 	pulseEvery = 200 * time.Millisecond
+	// promptLooks is after how many looks in vain callers of Guard are let go. A look that comes late does not count: the machine
+	// is busy then, and the database with it.
+	promptLooks = 7
+	// lateLooks is after how many looks they are let go, however late these come.
+	lateLooks = 20
 	// maxProbe is how long a probe may take before another connection is tried.
 	maxProbe = 3 * time.Second
 )
+
+// looks counts looks in vain.
+type looks struct {
+	late, prompt int
+	last         time.Time
+}
+
+// reset begins to count at a look.
+func (l *looks) reset(now time.Time) { *l = looks{last: now} }
+
+// vain counts a look and tells whether there were enough of them.
+func (l *looks) vain(now time.Time) bool {
+	l.late++
+	if now.Sub(l.last) < 2*pulseEvery {
+		l.prompt++
+	}
+	l.last = now
+	return l.prompt >= promptLooks || l.late >= lateLooks
+}
 
 // ErrSilent is in the error of callers of Guard while the database does not respond.
 var ErrSilent = errors.New("nothing was heard of the database")
@@ -89,42 +114,62 @@ func (p *pulse) guard(ctx context.Context) (context.Context, context.CancelFunc)
 	}
 }
 
-// watch probes a database while there are callers of guard, and ends when ctx does.
+// watch probes a database while there are callers of guard, and ends when ctx does. The first probe comes at once, so that there is
+// a connection when it is needed.
 func (p *pulse) watch(ctx context.Context, probe func(context.Context) error) {
 	ticker := time.NewTicker(pulseEvery)
 	defer ticker.Stop()
-	answered := make(chan error, 1)
-	probing, missed, last := false, 0, p.heard.Load()
+	done, last := p.start(ctx, probe), p.heard.Load()
+	var missed looks
 	for {
 		select {
 		case <-ctx.Done():
-			if probing {
-				if err := <-answered; err != nil {
-					return // of the probe that was cut off
-				}
+			if done != nil {
+				<-done
 			}
 			return
-		case err := <-answered:
-			probing = false
-			if !errors.Is(err, context.DeadlineExceeded) {
-				p.hear() // also a connection that is rejected is a response
-			}
+		case <-done:
+			done = nil
 			continue
 		case <-ticker.C:
 		}
-		if now := p.heard.Load(); now != last || (p.guarded.Load() == 0 && !p.isSilent()) {
-			last, missed = now, 0
-		} else if missed++; missed >= int(patience/pulseEvery) {
+		asked, now := p.guarded.Load() > 0 || p.isSilent(), time.Now() //nolint:forbidigo // the silence is one of real time
+		if heard := p.heard.Load(); heard != last || !asked {
+			last = heard
+			missed.reset(now)
+		} else if missed.vain(now) {
 			p.silence("the database does not respond")
 		}
-		if !probing && (p.guarded.Load() > 0 || p.isSilent()) {
-			probing = true
-			go func() {
-				ctx, cancel := context.WithTimeout(ctx, maxProbe)
-				defer cancel()
-				answered <- probe(ctx)
-			}()
+		if asked && done == nil {
+			done = p.start(ctx, probe)
 		}
+	}
+}
+
+// start runs a probe and closes the channel when it has ended.
+func (p *pulse) start(ctx context.Context, probe func(context.Context) error) <-chan bool {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		probing, cancel := context.WithTimeout(ctx, maxProbe)
+		defer cancel()
+		if err := probe(probing); ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+			p.hear() // also a connection that is rejected is a response
+		}
+	}()
+	return done
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (p *pulse) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd notes every response to a statement on any connection, those of the queue as well.
+func (p *pulse) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	var said *pgconn.PgError
+	if data.Err == nil || errors.As(data.Err, &said) {
+		p.heard.Add(1)
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 
 // sqliteBackend is a file with one connection that writes and a pool that reads.
 type sqliteBackend struct {
+	path   string
 	writer *sql.DB
 	reader *sql.DB
 
@@ -74,7 +75,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	reader.SetMaxOpenConns(8)
 	reader.SetMaxIdleConns(8)
 	b := &sqliteBackend{
-		writer: writer, reader: reader,
+		path: path, writer: writer, reader: reader,
 		writes: newStatements(writer), reads: newStatements(reader), pulse: newPulse(nil),
 	}
 	b.idle = sync.NewCond(&b.mu)

@@ -9,9 +9,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// lockPatience is how long the lock of the file is waited for until another process is blamed. The queue uses the same connection,
-// and on a busy machine that alone can take seconds.
+// lockPatience is how long the lock of the file is waited for until another process is blamed, where it cannot be seen who holds
+// it. The queue uses the same connection, and on a busy machine that alone can take seconds.
 const lockPatience = 8 * time.Second
+
+const lockedMessage = "the database is locked by another process; nothing was stored"
 
 // begun is the response to a BEGIN.
 type begun struct {
@@ -35,6 +37,9 @@ func (b *sqliteBackend) begin(first *sqliteUpdate) *sql.Tx {
 	response := b.beginning()
 	timer := time.NewTimer(lockPatience)
 	defer timer.Stop()
+	ticker := time.NewTicker(pulseEvery)
+	defer ticker.Stop()
+	other := b.newOther()
 	for {
 		select {
 		case r := <-response:
@@ -50,7 +55,11 @@ func (b *sqliteBackend) begin(first *sqliteUpdate) *sql.Tx {
 			}
 			return nil
 		case <-timer.C:
-			b.pulse.silence("the database is locked by another process; nothing was stored")
+			b.pulse.silence(lockedMessage)
+		case <-ticker.C:
+			if other.blocks() {
+				b.pulse.silence(lockedMessage)
+			}
 		case <-first.ctx.Done():
 			first.err = context.Cause(first.ctx)
 			b.recover(response)
@@ -72,7 +81,7 @@ func (b *sqliteBackend) recover(response <-chan begun) {
 				b.pulse.hear()
 				return
 			}
-			b.pulse.silence("the database is locked by another process; nothing was stored")
+			b.pulse.silence(lockedMessage)
 			b.mu.Lock()
 			closed := b.closed
 			b.mu.Unlock()
