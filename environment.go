@@ -28,15 +28,15 @@ func EnvironmentNameKey(name string) string {
 const maxEnvironmentName = 200
 
 // CheckEnvironmentName returns an error of KindInvalid for a name that an environment may not have. A name that reads as an id
-// could stand for two environments.
+// could stand for two environments; two names that differ in what cannot be seen look like one.
 func CheckEnvironmentName(name string) error {
 	switch n := utf8.RuneCountInString(name); {
 	case strings.TrimSpace(name) == "":
 		return Invalid("name", "must not be empty")
 	case n > maxEnvironmentName:
 		return Invalid("name", "has %d characters, at most %d are possible", n, maxEnvironmentName)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return Invalid("name", "must be text without control characters")
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return Invalid("name", "must be text without control characters and without ones that cannot be seen")
 	case IsID(strings.TrimSpace(name)):
 		return Invalid("name", "must not be a UUID, which would read as the id of an environment")
 	}

@@ -76,11 +76,11 @@ func (c *environmentDeleteCmd) Run(ctx context.Context, s *streams) error {
 	}
 	had := gone.Had
 	if had == "" {
-		had = "nothing but its tokens"
+		had = "nothing but tokens"
 	}
-	_, err = fmt.Fprintf(s.out, "Deleted the environment %q (%s), which had %s.\n", gone.Name, gone.ID, had)
+	_, err = fmt.Fprintf(s.out, "Deleted the environment %q (%s) with what it had: %s.\n", gone.Name, gone.ID, had)
 	if gone.Left && err == nil {
-		_, err = fmt.Fprintln(s.out, "Its empty entry stays until a server, a minute from now, has removed what was still being written.")
+		_, err = fmt.Fprintln(s.out, "Until a server removes its empty entry, ten minutes from now or later, it also removes what requests that were under way still write.")
 	}
 	return err
 }

@@ -113,7 +113,7 @@ func (a *api) deleteEnvironment(ctx context.Context, in *deleteEnvironmentIn) (*
 			return err
 		}
 		if len(has) > 0 && in.Force != "true" {
-			return millrace.Errorf(millrace.KindConflict, "the environment has %s; to delete all of it, send ?force=true", store.OwnedText(has))
+			return millrace.Errorf(millrace.KindConflict, "the environment has rows (%s); to delete all of them, send ?force=true", store.OwnedText(has))
 		}
 		if err := tx.StartEnvironmentErasure(ctx, v); err != nil {
 			return err
@@ -136,7 +136,15 @@ func (a *api) apiTokens() *noun[millrace.APITokenID, millrace.APIToken, millrace
 type tokenBody struct {
 	EnvironmentID string        `json:"environment_id" format:"uuid" doc:"The environment that the token is for."`
 	Name          string        `json:"name,omitempty" maxLength:"200" doc:"For lists." example:"CI"`
-	ExpiresAt     millrace.Time `json:"expires_at,omitempty" doc:"When it ends; null: never."`
+	Scope         string        `json:"scope,omitempty" enum:"environment" doc:"Admin tokens are made on the command line only."`
+	ExpiresAt     millrace.Time `json:"expires_at,omitempty" doc:"When it ends, which is to come; null: never."`
+}
+
+func (b *tokenBody) validate(a *api, _ json.RawMessage) []millrace.Failure {
+	if b.ExpiresAt != 0 && b.ExpiresAt <= millrace.TimeOf(a.cfg.Clock()) {
+		return []millrace.Failure{{Path: "expires_at", Message: "must not be in the past"}}
+	}
+	return nil
 }
 
 func (*tokenBody) example() string {

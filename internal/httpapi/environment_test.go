@@ -44,10 +44,12 @@ func TestAdminManagesEnvironments(t *testing.T) {
 			t.Errorf("got %s", raw)
 		}
 		admin.post("/api-token", `{"environment_id":"`+noID+`"}`).refused(http.StatusNotFound)
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"admin"}`).refused(http.StatusBadRequest, "scope")
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","expires_at":"2001-01-01T00:00:00Z"}`).refused(http.StatusBadRequest, "expires_at")
 		tenant.create("/webhook", `{"target_url":"https://a.test/in"}`)
 
 		refused := admin.delete(path).refused(http.StatusConflict)
-		if !strings.Contains(refused.str("message"), "1 webhooks") {
+		if !strings.Contains(refused.str("message"), "webhooks: 1") {
 			t.Errorf("got %v", refused.m)
 		}
 		admin.delete(path+"?force=maybe").refused(http.StatusBadRequest, "force")

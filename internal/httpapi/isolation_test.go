@@ -347,7 +347,7 @@ func (k *walk) fillPath(op operation, s *side) string {
 	return strings.ReplaceAll(path, "{id}", url.PathEscape(id))
 }
 
-// paths tries ids of the victim in the path, also where the account of a call to a third party is named.
+// paths tries ids of the victim in the path, also where the account of a call to a provider is named.
 func (k *walk) paths(op operation) {
 	k.t.Helper()
 	body := k.attacker.fill(walkBodies()[op.name()])

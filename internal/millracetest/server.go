@@ -60,6 +60,15 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 	return &Server{Client: NewClient("http://"+s.Addr(), token), URL: url, options: opts}
 }
 
+// Flags are those of a command that works on the server's database.
+func (s *Server) Flags() []string {
+	flags := []string{"--data-dir", s.options.DataDir}
+	if s.options.Database != "" {
+		flags = append(flags, "--database", s.options.Database)
+	}
+	return flags
+}
+
 // options returns the options for a database. A SQLite file stands alone in its directory, which becomes the data
 // directory.
 func options(url, dataDir string) server.Options {

@@ -81,7 +81,7 @@ func DeleteEnvironment(ctx context.Context, opts Options, which string, force bo
 		}
 		out := &DeletedEnvironment{Environment: *found, Had: store.OwnedText(had)}
 		if out.Had != "" && !force {
-			return nil, millrace.Errorf(millrace.KindConflict, "the environment %q (%s) has %s; with --force all of it is deleted", found.Name, found.ID, out.Had)
+			return nil, millrace.Errorf(millrace.KindConflict, "the environment %q (%s) has rows (%s); with --force all of them are deleted", found.Name, found.ID, out.Had)
 		}
 		return out, tx.StartEnvironmentErasure(ctx, &out.Environment)
 	})

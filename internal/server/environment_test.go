@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,17 +82,22 @@ func TestNamesOfEnvironmentsStandForOne(t *testing.T) {
 	eachHome(t, func(t *testing.T, h *home) {
 		ctx := t.Context()
 		env := h.create("Acme Corp")
-		for _, name := range []string{"Acme Corp", "acme corp", " ACME  corp ", "default"} {
+		for _, name := range []string{"Acme Corp", "acme corp", " ACME  corp "} {
 			_, err := CreateEnvironment(ctx, h.opts, name)
-			fails(t, name, err, "already")
+			fails(t, name, err, `there is an environment "Acme Corp" (`+string(env.ID)+") already")
 		}
-		for _, name := range []string{"", "  ", string(env.ID), "a\x00b", "a\nb", strings.Repeat("x", 201)} {
+		_, err := CreateEnvironment(ctx, h.opts, "default")
+		fails(t, "default", err, `"Default"`, "already")
+		if err != nil && strings.Contains(strings.ToLower(err.Error()), "constraint") {
+			t.Errorf("the message is the database's: %v", err)
+		}
+		for _, name := range []string{"", "  ", string(env.ID), "a\x00b", "a\nb", "Acme\u200b Corp", "Acme\u202eCorp", "Acme\u00a0Corp", strings.Repeat("x", 201)} {
 			_, err := CreateEnvironment(ctx, h.opts, name)
 			fails(t, name, err, "name")
 			_, err = RenameEnvironment(ctx, h.opts, "Acme Corp", name)
 			fails(t, name, err, "name")
 		}
-		_, err := RenameEnvironment(ctx, h.opts, "acme corp", "DEFAULT")
+		_, err = RenameEnvironment(ctx, h.opts, "acme corp", "DEFAULT")
 		fails(t, "rename to a name that is taken", err, "already")
 		if _, err := RenameEnvironment(ctx, h.opts, string(env.ID), "Globex"); err != nil {
 			t.Errorf("rename by id: %v", err)
@@ -106,6 +112,18 @@ func TestNamesOfEnvironmentsStandForOne(t *testing.T) {
 		list, err := Environments(ctx, h.opts)
 		if err != nil || len(list) != 2 || list[1].Name != "Globex" {
 			t.Errorf("got %+v, %v", list, err)
+		}
+		if _, err := RenameEnvironment(ctx, h.opts, "globex", " GLOBEX"); err != nil {
+			t.Errorf("another case of its own name: %v", err)
+		}
+		if _, err := DeleteEnvironment(ctx, h.opts, "Default", false); err != nil {
+			t.Fatal(err)
+		}
+		_, err = CreateToken(ctx, h.opts, NewToken{})
+		fails(t, "a token of the first environment, which is gone", err, "--environment")
+		tokens, err := Tokens(ctx, h.opts)
+		if err != nil || len(tokens) != 2 || tokens[0].EnvironmentID != env.ID {
+			t.Errorf("got the tokens %+v, %v", tokens, err)
 		}
 	})
 }
@@ -178,13 +196,13 @@ func TestDeletedEnvironmentLeavesNothing(t *testing.T) {
 		h.furnish(kept.ID)
 		before := fmt.Sprint(h.left(kept.ID))
 		_, err := DeleteEnvironment(t.Context(), h.opts, "Gone", false)
-		fails(t, "an environment with rows", err, "1 webhooks", "events", "--force")
+		fails(t, "an environment with rows", err, "webhooks: 1", "events: 1507", "--force")
 		if _, err := CreateToken(t.Context(), h.opts, NewToken{Environment: "gone"}); err != nil {
 			t.Fatalf("a deletion that was rejected has changed something: %v", err)
 		}
 		tries := 0
 		for done := false; !done; tries++ {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(40)+1)*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(40)+1+4*tries)*time.Millisecond) // opening alone takes long on a busy machine
 			if tries > 200 {
 				ctx = t.Context()
 			}
@@ -206,10 +224,74 @@ func TestDeletedEnvironmentLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestDeletionOfAnEnvironmentEndsAnywhere ends the process that deletes after each of its transactions: what is left has no name and
+// gets no token, a server knows that it has work with it, and goes on.
+func TestDeletionOfAnEnvironmentEndsAnywhere(t *testing.T) {
+	eachHome(t, func(t *testing.T, h *home) {
+		ctx := t.Context()
+		gone := h.create("Gone")
+		h.furnish(gone.ID)
+		if _, err := CreateToken(ctx, h.opts, NewToken{Environment: "Gone"}); err != nil {
+			t.Fatal(err)
+		}
+		err := withStore(ctx, h.opts, func(tx *store.Tx) error { return tx.StartEnvironmentErasure(ctx, gone) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.create("gone") // the name is free at once
+		steps := 0
+		for removed := int64(1); removed > 0; steps++ {
+			h.isDead(gone)
+			db, err := existingStore(ctx, h.opts) // as the next process does
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, err := eraseSome(ctx, db, gone)
+			if err := errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+			removed = done.Removed
+		}
+		t.Logf("ended after each of %d transactions", steps)
+		if steps < 10 {
+			t.Error("these are few transactions")
+		}
+		h.sweep(gone.ID)
+	})
+}
+
+// isDead checks that no command takes an environment that is being deleted for one, and that a server would go on.
+func (h *home) isDead(gone *millrace.Environment) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	list, err := Environments(ctx, h.opts)
+	if err != nil || slices.ContainsFunc(list, func(e millrace.Environment) bool { return e.ID == gone.ID }) {
+		h.t.Errorf("it is listed: %+v, %v", list, err)
+	}
+	_, err = CreateToken(ctx, h.opts, NewToken{Environment: string(gone.ID)})
+	fails(h.t, "a token of it", err, "not found")
+	_, err = RenameEnvironment(ctx, h.opts, string(gone.ID), "Other")
+	fails(h.t, "renaming it", err, "not found")
+	tokens, err := Tokens(ctx, h.opts)
+	if err != nil || slices.ContainsFunc(tokens, func(t millrace.APIToken) bool { return t.EnvironmentID == gone.ID }) {
+		h.t.Errorf("it has tokens: %+v, %v", tokens, err)
+	}
+	err = withStore(ctx, h.opts, func(tx *store.Tx) error {
+		work, err := tx.OpenWork(ctx)
+		if !slices.Contains(work, millrace.EraseEnvironmentTask(gone.ID)) {
+			h.t.Errorf("no server would go on: %+v", work)
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Error(err)
+	}
+}
+
 // sweep checks that a server removes what was still written, and then the entry.
 func (h *home) sweep(gone millrace.EnvironmentID) {
 	h.t.Helper()
-	late := time.Now().Add(2 * time.Minute)
+	late := time.Now().Add(2 * store.EnvironmentSweep)
 	opts := h.opts
 	opts.Clock = func() time.Time { return late }
 	err := withStore(h.t.Context(), opts, func(tx *store.Tx) error {
@@ -360,6 +442,16 @@ func TestDatabaseIsLockedWhateverItsName(t *testing.T) {
 	}
 	if _, err := CreateToken(t.Context(), opts, NewToken{}); err != nil {
 		t.Errorf("a token while the server runs: %v", err)
+	}
+	blocked := opts
+	blocked.DataDir = t.TempDir()
+	if err := os.Mkdir(filepath.Join(blocked.DataDir, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(t.Context(), blocked)
+	fails(t, "a lock that cannot be taken", err, "is a directory")
+	if err != nil && strings.Contains(err.Error(), "another millrace") {
+		t.Errorf("it speaks of another server: %v", err)
 	}
 }
 

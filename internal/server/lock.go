@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,8 +17,12 @@ type dirLock struct{ files []*os.File }
 
 func lockDir(dir string) (*dirLock, error) {
 	l := &dirLock{}
-	if err := l.add(filepath.Join(dir, "lock"), os.O_CREATE); err != nil {
-		return nil, fmt.Errorf("another millrace serves the data directory %s (its lock file is held): %w", dir, err)
+	path := filepath.Join(dir, "lock")
+	switch err := l.add(path); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, fmt.Errorf("another millrace serves the data directory %s (it holds a lock on %s): stop it first, or use another --data-dir", dir, path)
+	case err != nil:
+		return nil, fmt.Errorf("lock the data directory: %w", err)
 	}
 	return l, nil
 }
@@ -27,20 +32,23 @@ func (l *dirLock) database(path string) error {
 	if l == nil {
 		return nil
 	}
-	if err := l.add(path, os.O_CREATE); err != nil {
-		return fmt.Errorf("another millrace serves the database %s (it holds a lock on the file): %w", path, err)
+	switch err := l.add(path); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return fmt.Errorf("another millrace serves the database %s (it holds a lock on the file): stop it first, or use another --data-dir", path)
+	case err != nil:
+		return fmt.Errorf("lock the database: %w", err)
 	}
 	return nil
 }
 
-func (l *dirLock) add(path string, flag int) error {
-	file, err := os.OpenFile(path, os.O_RDWR|flag, 0o600)
+func (l *dirLock) add(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
-		return err
+		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	l.files = append(l.files, file)
 	return nil

@@ -20,7 +20,7 @@ import (
 // defaultEnvironment is the name of the environment that exists from the start.
 const defaultEnvironment = "Default"
 
-// bootstrap creates the first environment, with a token when there is somebody to take it. Later starts do nothing.
+// bootstrap creates the first environment, with a token when there is a place to write it to. Later starts do nothing.
 func (s *Server) bootstrap(ctx context.Context) error {
 	var existing []millrace.Environment
 	err := s.db.View(ctx, func(tx *store.Tx) error {
@@ -35,7 +35,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	if s.opts.TokenFile != "" || s.opts.OnToken != nil {
 		token = newToken()
 	}
-	if s.opts.TokenFile != "" { // before it is stored: a token that is stored and that nobody knows is lost
+	if s.opts.TokenFile != "" { // before it is stored: a token that was stored and never written down is lost
 		if err := writeToken(s.opts.TokenFile, token); err != nil {
 			return err
 		}
@@ -123,6 +123,9 @@ func CreateToken(ctx context.Context, opts Options, want NewToken) (string, erro
 			which = string(millrace.FirstEnvironmentID())
 		}
 		env, err := tx.EnvironmentNamed(ctx, which)
+		if millrace.KindOf(err) == millrace.KindNotFound && want.Environment == "" {
+			return millrace.Errorf(millrace.KindNotFound, "the environment that the first start made is deleted: name one of millrace environment list with --environment")
+		}
 		if err != nil {
 			return err
 		}
@@ -133,6 +136,15 @@ func CreateToken(ctx context.Context, opts Options, want NewToken) (string, erro
 		return "", fmt.Errorf("create token: %w", err)
 	}
 	return token, nil
+}
+
+// Tokens returns all API tokens, the oldest first. They do not hold the tokens themselves, which are not stored.
+func Tokens(ctx context.Context, opts Options) ([]millrace.APIToken, error) {
+	all, err := compute(ctx, opts, func(tx *store.Tx) ([]millrace.APIToken, error) { return tx.APITokens(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return all, nil
 }
 
 // DeleteToken removes an API token. A server that runs notices within seconds.

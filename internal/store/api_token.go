@@ -48,6 +48,11 @@ func (tx *Tx) ListAPITokens(ctx context.Context, env millrace.EnvironmentID, q m
 	return tx.db.tables.apiToken.list(ctx, tx, env, q)
 }
 
+// APITokens returns the API tokens of all environments and those of admins, the oldest first.
+func (tx *Tx) APITokens(ctx context.Context) ([]millrace.APIToken, error) {
+	return tx.db.tables.apiToken.all(ctx, tx, "1 = 1 ORDER BY created_at, id")
+}
+
 // DeleteAPIToken removes an API token, or returns an error of KindNotFound.
 func (tx *Tx) DeleteAPIToken(ctx context.Context, env millrace.EnvironmentID, id millrace.APITokenID) error {
 	return tx.db.tables.apiToken.remove(ctx, tx, env, string(id))

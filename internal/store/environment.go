@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -40,12 +39,26 @@ func nameKey(v *millrace.Environment) string {
 // InsertEnvironment adds an environment and fills in its id and times. It returns an error of KindConflict when the id or the
 // name is taken.
 func (tx *Tx) InsertEnvironment(ctx context.Context, v *millrace.Environment) error {
-	return namedOnce(tx.db.tables.environment.insert(ctx, tx, v), v)
+	if err := tx.nameIsFree(ctx, v); err != nil {
+		return err
+	}
+	return namedOnce(tx.db.tables.environment.insert(ctx, tx, v), v.Name, "")
 }
 
-func namedOnce(err error, v *millrace.Environment) error {
+// nameIsFree returns an error that names the environment which has a name already. The unique index decides between two that
+// take one at once.
+func (tx *Tx) nameIsFree(ctx context.Context, v *millrace.Environment) error {
+	has, err := tx.db.tables.environment.find(ctx, tx, "name_key = $1", nameKey(v))
+	if err != nil || has == nil || has.ID == v.ID {
+		return err
+	}
+	return namedOnce(millrace.Errorf(millrace.KindConflict, "taken"), has.Name, " ("+string(has.ID)+")")
+}
+
+// namedOnce says in place of an index which environment there is.
+func namedOnce(err error, name, id string) error {
 	if millrace.KindOf(err) == millrace.KindConflict {
-		return &millrace.Error{Kind: millrace.KindConflict, Message: fmt.Sprintf("there is an environment %q already", v.Name), Err: err}
+		return millrace.Errorf(millrace.KindConflict, "there is an environment %q%s already", name, id)
 	}
 	return err
 }
@@ -81,7 +94,10 @@ func (tx *Tx) ListEnvironments(ctx context.Context, env millrace.EnvironmentID, 
 
 // UpdateEnvironment writes all of an environment. It returns an error of KindNotFound, or of KindConflict when the name is taken.
 func (tx *Tx) UpdateEnvironment(ctx context.Context, v *millrace.Environment) error {
-	return namedOnce(mustUpdate(ctx, tx, tx.db.tables.environment, v, string(v.ID)), v)
+	if err := tx.nameIsFree(ctx, v); err != nil {
+		return err
+	}
+	return namedOnce(mustUpdate(ctx, tx, tx.db.tables.environment, v, string(v.ID)), v.Name, "")
 }
 
 // Environments returns all environments, also those that are being deleted, the oldest first.

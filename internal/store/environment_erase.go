@@ -9,9 +9,13 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// environmentSweep is how long after the wish to delete an environment its entry stays, so that what was under way has ended and
-// the rows that it still wrote are found.
-const environmentSweep = time.Minute
+// EnvironmentSweep is how long after the wish to delete an environment its entry stays, so that what was under way has ended and
+// the rows that it still wrote are found: a request whose body of 4 MiB comes as slowly as it may takes 160 s, an attempt of a
+// delivery and a call to a provider less.
+const EnvironmentSweep = 10 * time.Minute
+
+// countedRows bounds how many rows of a table are counted: the count delays the changes of others on SQLite.
+const countedRows = 10_000
 
 // ownedTable is a table whose rows belong to an environment, and whose rows take rows of others with them.
 type ownedTable struct {
@@ -59,7 +63,7 @@ func ownedTables() []ownedTable {
 // hasID reports whether the rows of a table have parts, which are found by their id.
 func (t ownedTable) hasID() bool { return len(t.parts) > 0 }
 
-// Owned says how many rows of a kind an environment has.
+// Owned says how many rows of a kind an environment has; countedRows stands for that many or more.
 type Owned struct {
 	What string
 	Rows int64
@@ -74,7 +78,7 @@ func (tx *Tx) EnvironmentRows(ctx context.Context, env millrace.EnvironmentID) (
 			continue
 		}
 		o := Owned{What: t.what}
-		if _, err := tx.one(ctx, "SELECT COUNT(*) FROM "+t.name+" WHERE environment_id = $1", []any{string(env)}, &o.Rows); err != nil {
+		if _, err := tx.one(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.name+" WHERE environment_id = $1 LIMIT $2) AS few", []any{string(env), countedRows}, &o.Rows); err != nil {
 			return nil, fmt.Errorf("count %s: %w", t.what, err)
 		}
 		if o.Rows > 0 {
@@ -84,8 +88,8 @@ func (tx *Tx) EnvironmentRows(ctx context.Context, env millrace.EnvironmentID) (
 	return out, nil
 }
 
-// StartEnvironmentErasure makes an environment one that is being deleted: its name is free, its tokens and webhooks are gone, and
-// whatever looks at open work goes on with it.
+// StartEnvironmentErasure makes an environment one that is being deleted: its name is free, its tokens are gone, and the
+// reconcile pass of a server goes on with it.
 func (tx *Tx) StartEnvironmentErasure(ctx context.Context, v *millrace.Environment) error {
 	if v.DeletingAt == 0 {
 		v.DeletingAt = tx.Now()
@@ -119,7 +123,7 @@ func (tx *Tx) EraseEnvironmentRows(ctx context.Context, v *millrace.Environment,
 			return ErasedRows{Removed: n}, err
 		}
 	}
-	if again := v.DeletingAt.Add(environmentSweep); tx.Now() < again {
+	if again := v.DeletingAt.Add(EnvironmentSweep); tx.Now() < again {
 		return ErasedRows{Again: again}, nil
 	}
 	if _, err := tx.exec(ctx, "DELETE FROM environment WHERE id = $1 AND deleting_at > 0", string(v.ID)); err != nil {
@@ -149,7 +153,11 @@ func (tx *Tx) eraseOwned(ctx context.Context, t ownedTable, env millrace.Environ
 func OwnedText(rows []Owned) string {
 	parts := make([]string, len(rows))
 	for i, o := range rows {
-		parts[i] = fmt.Sprintf("%d %s", o.Rows, o.What)
+		more := ""
+		if o.Rows >= countedRows {
+			more = " or more"
+		}
+		parts[i] = fmt.Sprintf("%s: %d%s", o.What, o.Rows, more)
 	}
 	return strings.Join(parts, ", ")
 }

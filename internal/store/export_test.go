@@ -20,3 +20,15 @@ func OpenAt(ctx context.Context, url string, last int64, rows string) error {
 	}
 	return errors.Join(err, db.Close())
 }
+
+// OwnedTables returns the names of the tables whose rows go with their environment, and of those whose rows go with such rows.
+func OwnedTables() []string {
+	var names []string
+	for _, t := range ownedTables() {
+		names = append(names, t.name)
+		for _, p := range t.parts {
+			names = append(names, p.table)
+		}
+	}
+	return names
+}

@@ -66,8 +66,8 @@ func newRow[ID ~string](tx *Tx, id *ID, times ...*millrace.Time) {
 	}
 }
 
-// addressable reports whether a new row may be addressed by its id alone, which others may choose, too. An id of ours is not
-// known to anybody before; beside those, the first environment has the right, so that an installation with one environment
+// addressable reports whether a new row may be addressed by its id alone, which others may choose, too. An id that Millrace makes
+// is not known to others before; beside those, the first environment has the right, so that an installation with one environment
 // needs no other addresses.
 func addressable(env millrace.EnvironmentID, chosen string) bool {
 	return chosen == "" || env == millrace.FirstEnvironmentID()
