@@ -80,5 +80,6 @@ func (r *Receiver) duplicate(ctx context.Context, tx *store.Tx, item *pending, e
 	}
 	v := *item.hook
 	v.Status, v.DuplicateOf, v.ReplayKey, v.Body = millrace.InboundDuplicate, earlier, "", nil
-	return tx.InsertInboundHook(ctx, &v)
+	_, err := tx.InsertInboundHooks(ctx, []*millrace.InboundHook{&v}, []time.Duration{0}) // it is there already after a commit without a response
+	return err
 }
