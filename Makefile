@@ -40,7 +40,7 @@ runs: ## 500 random sync job runs on each database, with faults and kills, again
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
 
 faults: ## 2,000 runs while the database fails: full disk, terminated sessions, reset connections, commits without a response
-	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run TestFaults -parallel 5 -v -count=1 -timeout 20m ./internal/millracetest
+	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run TestFaults -parallel 2 -v -count=1 -timeout 40m ./internal/millracetest
 	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run 'Faults' -v -count=1 -timeout 20m ./internal/syncjob ./internal/workflow
 
 chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9, on each database

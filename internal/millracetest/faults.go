@@ -3,6 +3,7 @@ package millracetest
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -186,13 +187,17 @@ func NewFiller(dir string, random *rand.Rand) *Filler {
 	f := &Filler{}
 	var done sync.WaitGroup
 	done.Go(func() {
-		ballast := filepath.Join(dir, "ballast")
+		ballast, err := os.Create(filepath.Join(dir, "ballast"))
+		if err != nil {
+			return // and the disk was never full
+		}
+		defer func() { _ = os.Remove(ballast.Name()); _ = ballast.Close() }()
 		for wait(ctx, time.Duration(100+random.IntN(1200))*time.Millisecond) == nil {
-			if err := fill(ballast); errors.Is(err, syscall.ENOSPC) {
+			if errors.Is(fill(ballast), syscall.ENOSPC) {
 				f.times.Add(1)
 			}
 			_ = wait(ctx, time.Duration(20+random.IntN(150))*time.Millisecond)
-			_ = os.Remove(ballast)
+			release(ballast, room)
 		}
 	})
 	f.stop = func() { cancel(); done.Wait() }
@@ -207,13 +212,11 @@ func (f *Filler) Full() map[string]int {
 // Stop ends the filling.
 func (f *Filler) Stop() { f.stop() }
 
-// fill writes a file until there is no more room.
-func fill(path string) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
+// room is what a Filler leaves of its disk between two times that it is full.
+const room = 32 << 20
+
+// fill writes to a file until there is no more room.
+func fill(file *os.File) error {
 	for block := make([]byte, 1<<20); ; {
 		if _, err := file.Write(block); err != nil {
 			for len(block) > 512 { // to the last byte
@@ -222,6 +225,15 @@ func fill(path string) error {
 			}
 			return err
 		}
+	}
+}
+
+// release cuts bytes off the end of a file, or all that it has.
+func release(file *os.File, bytes int64) {
+	size, err := file.Seek(0, io.SeekEnd)
+	if err == nil {
+		_ = file.Truncate(max(size-bytes, 0))
+		_, _ = file.Seek(0, io.SeekEnd)
 	}
 }
 

