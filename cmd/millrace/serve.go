@@ -156,7 +156,7 @@ type serveCmd struct {
 	AccountLimit      int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
 	InboundLimit      int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
 	InboundBytesLimit int           `help:"MiB of bodies in 10 seconds that third parties may send to one account or installation; 0: any number." default:"32" placeholder:"MIB"`
-	EnvFew            int           `name:"environment-few" help:"Tasks of a kind that an environment may have before tasks of environments with fewer overtake them." default:"16" placeholder:"N"`
+	EnvWorkers        int           `name:"environment-workers" help:"Part of the workers that one environment may use, of those that the others leave free, in percent." default:"50" placeholder:"PERCENT"`
 	LogFormat         string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel          string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
 	MemoryBudget      int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
@@ -189,10 +189,10 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	opts.InboundBytes = c.InboundBytesLimit << 20
-	if c.EnvFew < 1 {
-		return fmt.Errorf("--environment-few %d: must be at least 1", c.EnvFew)
+	if c.EnvWorkers < 1 || c.EnvWorkers > 100 {
+		return fmt.Errorf("--environment-workers %d: must be 1 to 100 percent", c.EnvWorkers)
 	}
-	opts.Shares = server.Shares{Few: c.EnvFew}
+	opts.Percent = c.EnvWorkers
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // EnvironmentLimits are what one environment may take of what all share, and what it takes on the node that is asked.
 type EnvironmentLimits struct {
-	FewTasks           int           `json:"few_tasks" doc:"Tasks of each kind that it may have waiting or running before environments with fewer overtake it."`
-	Workers            []WorkerShare `json:"workers" doc:"Of the kinds of tasks that may take long."`
+	WorkersPercent     int           `json:"workers_percent" doc:"Part of the workers of each kind that it may use, of those that the other environments leave free."`
+	Workers            []WorkerShare `json:"workers"`
 	RequestsPerToken   int           `json:"requests_per_token" doc:"In 10 seconds, for each API token; 0: any number."`
 	RequestsPerAccount int           `json:"requests_per_account" doc:"In 10 seconds, of the proxy API and the custom API, for each account; 0: any number."`
 	InboundPerAccount  int           `json:"inbound_per_account" doc:"Requests of providers in 10 seconds, for each account or installation; 0: any number."`
@@ -18,10 +18,10 @@ type EnvironmentLimits struct {
 
 // WorkerShare is what an environment has of the workers of one kind of tasks.
 type WorkerShare struct {
-	Kind     millrace.TaskKind `json:"kind" doc:"match, slice (sync job runs) or pump (deliveries)."`
-	Workers  int               `json:"workers" doc:"Of the node. An environment may use half of those that the others leave free."`
-	Busy     int               `json:"busy" doc:"Workers at the environment's tasks now."`
-	Deferred int64             `json:"deferred" doc:"Tasks that were put off because the environment had as many workers as it may, since it last had none."`
+	Kind    millrace.TaskKind `json:"kind" doc:"inbound (hooks), match (events), workflow (runs), slice (sync job runs) or pump (deliveries)."`
+	Workers int               `json:"workers" doc:"Of the node."`
+	Busy    int               `json:"busy" doc:"Workers at the environment's tasks now."`
+	Waiting int64             `json:"waiting" doc:"Tasks of the environment that wait in line, on all nodes, because it has as many workers as it may."`
 }
 
 // environmentDetailView is an environment with its limits.
@@ -32,11 +32,14 @@ type environmentDetailView struct {
 
 func (a *api) getEnvironment(ctx context.Context, in *getIn[millrace.EnvironmentID]) (*reply[environmentDetailView], error) {
 	out := &reply[environmentDetailView]{}
+	var waiting map[millrace.TaskKind]int64
 	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		e, err := a.environments().one(tx, ctx, in.Environment, in.ID)
-		if err == nil {
-			out.Body.Environment = *e
+		if err != nil {
+			return err
 		}
+		out.Body.Environment = *e
+		waiting, err = tx.WaitingTasks(ctx, in.ID)
 		return err
 	})
 	if err != nil {
@@ -49,6 +52,9 @@ func (a *api) getEnvironment(ctx context.Context, in *getIn[millrace.Environment
 		out.Body.Limits.Workers = []WorkerShare{}
 	}
 	l := &out.Body.Limits
+	for i := range l.Workers {
+		l.Workers[i].Waiting = waiting[l.Workers[i].Kind]
+	}
 	l.RequestsPerToken, l.RequestsPerAccount, l.InboundPerAccount = a.cfg.TokenLimit, a.cfg.AccountLimit, a.cfg.InboundLimit
 	return out, nil
 }

@@ -14,7 +14,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := millracetest.Start(t, url, func(o *server.Options) {
-			o.Shares = server.Shares{Few: 7}
+			o.Percent = 70
 			o.TokenLimit, o.AccountLimit, o.InboundLimit = 1000, 11, 13
 		})
 		var list struct{ Result []struct{ ID string } }
@@ -24,7 +24,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 		var got struct {
 			ID     string
 			Limits struct {
-				FewTasks           int `json:"few_tasks"`
+				WorkersPercent     int `json:"workers_percent"`
 				RequestsPerToken   int `json:"requests_per_token"`
 				RequestsPerAccount int `json:"requests_per_account"`
 				InboundPerAccount  int `json:"inbound_per_account"`
@@ -38,7 +38,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := got.Limits
-		if got.ID != list.Result[0].ID || l.FewTasks != 7 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 {
+		if got.ID != list.Result[0].ID || l.WorkersPercent != 70 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 {
 			t.Errorf("got %+v", got)
 		}
 		var kinds []string
@@ -48,7 +48,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 				t.Errorf("%s has %d workers", w.Kind, w.Workers)
 			}
 		}
-		if want := []string{"match", "slice", "pump"}; !slices.Equal(kinds, want) {
+		if want := []string{"inbound", "match", "workflow", "slice", "pump"}; !slices.Equal(kinds, want) {
 			t.Errorf("got workers of %v, want %v", kinds, want)
 		}
 	})

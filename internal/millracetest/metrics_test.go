@@ -43,7 +43,7 @@ func TestMetrics(t *testing.T) {
 			`millrace_http_request_duration_seconds_count{route="",status="404"} 1`,
 			`millrace_delivery_attempts_total{error_class="",outcome="retry"}`,
 			`millrace_webhook_backlog_deliveries 1`, `millrace_webhooks{state="failing"} 1`, `millrace_webhooks{state="inactive"} 0`,
-			`millrace_workers_busy{kind="slice"} 0`, `millrace_workers_busy_largest_environment{kind="match"}`, `millrace_environments_deferred{kind="pump"} 0`,
+			`millrace_workers_busy{kind="slice"} 0`, `millrace_workers_busy_largest_environment{kind="match"}`, `millrace_environments_waiting{kind="pump"} 0`,
 			`millrace_table_rows{table="event"}`, `millrace_database_bytes`, `millrace_sync_job_runs_open{status="running"} 0`, "go_goroutines",
 		}
 		var text string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
@@ -32,7 +33,7 @@ type postgresEngine struct {
 
 func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 	pool := q.cfg.DB.Postgres()
-	driver := riverpgxv5.New(pool)
+	driver := &postgresDriver{riverpgxv5.New(pool), &q.ended}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -53,6 +54,29 @@ func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 	return e, err
 }
 
+// postgresDriver is River's driver, which completes a second time what was completed in a transaction of ours.
+type postgresDriver struct {
+	*riverpgxv5.Driver
+	ended *ended
+}
+
+// GetExecutor implements riverdriver.Driver.
+func (d *postgresDriver) GetExecutor() riverdriver.Executor {
+	return &postgresExecutor{d.Driver.GetExecutor(), d.ended}
+}
+
+type postgresExecutor struct {
+	riverdriver.Executor
+	ended *ended
+}
+
+// JobSetStateIfRunningMany implements riverdriver.Executor.
+func (e *postgresExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	return e.ended.without(params, func(left *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+		return e.Executor.JobSetStateIfRunningMany(ctx, left)
+	})
+}
+
 func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
 	results, err := e.client.InsertManyTx(ctx, tx.Pgx(), params)
 	if err != nil {
@@ -70,7 +94,7 @@ func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []rive
 }
 
 func (e *postgresEngine) complete(ctx context.Context, tx *store.Tx, job *river.Job[args]) error {
-	_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx.Pgx(), job)
+	_, err := river.JobCompleteTx[*postgresDriver](ctx, tx.Pgx(), job)
 	return err
 }
 
@@ -149,7 +173,7 @@ func (e *postgresEngine) count(ctx context.Context) error {
 	var others bool
 	err := e.q.cfg.DB.Postgres().QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM node WHERE id <> $1)", e.q.node).Scan(&others)
 	if err == nil {
-		e.q.ledger.others.Store(others)
+		e.q.others.Store(others)
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -28,7 +30,7 @@ type Config struct {
 	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
 	Node     string                        // names this process among those that share the database; empty: a random name
 	Previous []string                      // processes that are known to be dead: what they left runs again at once
-	Shares   Shares                        // of environments in what waits
+	Percent  int                           // of the workers that the others leave free, for one environment; 0: 50
 }
 
 // The times that recovery after a crash depends on.
@@ -44,12 +46,17 @@ const (
 
 // Queue inserts tasks into a store's transactions and runs them.
 type Queue struct {
-	cfg       Config
-	engine    engine
-	node      string
-	atWork    atWork
-	ledger    *ledger
-	bulkheads map[millrace.TaskKind]*bulkhead // of the kinds whose tasks may take long
+	cfg     Config
+	engine  engine
+	node    string
+	atWork  atWork
+	ended   ended
+	percent int
+	rooms   map[millrace.TaskKind]*room // of the kinds whose workers environments share
+	others  atomic.Bool                 // other processes work tasks, too
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
 }
 
 // engine is a River client for one kind of database.
@@ -88,10 +95,12 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	if q.node == "" {
 		q.node = millrace.NewID[string]()
 	}
-	q.ledger = newLedger(cfg.Shares, time.Now) //nolint:forbidigo // a rate of this process
-	q.bulkheads = map[millrace.TaskKind]*bulkhead{}
+	if q.percent = cfg.Percent; q.percent <= 0 {
+		q.percent = 50
+	}
+	q.rooms = map[millrace.TaskKind]*room{}
 	for _, kind := range sharedKinds() {
-		q.bulkheads[kind] = newBulkhead(q.workers(kind), time.Now) //nolint:forbidigo // when a job comes back
+		q.rooms[kind] = newRoom(kind, q.workers(kind), q.percent)
 	}
 	var err error
 	if cfg.DB.Postgres() != nil {
@@ -110,34 +119,78 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 func (q *Queue) Node() string { return q.node }
 
 // Start recovers what a crash left and begins to work tasks.
-func (q *Queue) Start(ctx context.Context) error { return q.engine.start(ctx) }
+func (q *Queue) Start(ctx context.Context) error {
+	if err := q.engine.start(ctx); err != nil {
+		return err
+	}
+	ctx, q.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	q.lines(ctx)
+	return nil
+}
 
 // Stop lets running tasks yield, waits for them, and cancels them when ctx ends first.
-func (q *Queue) Stop(ctx context.Context) error { return q.engine.stop(ctx) }
+func (q *Queue) Stop(ctx context.Context) error {
+	if q.cancel != nil {
+		q.cancel()
+		q.background.Wait()
+	}
+	return q.engine.stop(ctx)
+}
 
 // Enqueue implements store.Queue.
 func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
-	return q.enqueue(ctx, tx, tasks, priorityFew)
+	return q.enqueue(ctx, tx, q.admission(tx, nil), tasks)
 }
 
-// enqueue gives no task a priority before atLeast.
-func (q *Queue) enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task, atLeast int) error {
+// enqueue gives tasks to River, or into the line when their environment has as many there as it may.
+func (q *Queue) enqueue(ctx context.Context, tx *store.Tx, a *admission, tasks []millrace.Task) error {
+	now := time.Now() //nolint:forbidigo // River compares it with the machine's clock
+	direct := make([]millrace.Task, 0, len(tasks))
+	var waiting []millrace.Task
+	for i := range tasks {
+		if t := &tasks[i]; t.At.After(now) || a.admit(t) {
+			direct = append(direct, *t)
+		} else {
+			waiting = append(waiting, *t)
+		}
+	}
+	if len(direct) > 0 {
+		if err := q.insert(ctx, tx, a, direct); err != nil {
+			return err
+		}
+	}
+	if len(waiting) > 0 {
+		return q.wait(ctx, tx, a, waiting)
+	}
+	return nil
+}
+
+// wait puts tasks into the line.
+func (q *Queue) wait(ctx context.Context, tx *store.Tx, a *admission, tasks []millrace.Task) error {
+	waiting := make([]store.WaitingTask, len(tasks))
+	for i := range tasks {
+		waiting[i] = a.wait(&tasks[i])
+	}
+	return tx.PutInLine(ctx, waiting)
+}
+
+// insert gives tasks to River.
+func (q *Queue) insert(ctx context.Context, tx *store.Tx, a *admission, tasks []millrace.Task) error {
 	params := make([]river.InsertManyParams, 0, len(tasks))
 	seen, wake := make(map[args]bool, len(tasks)), make(map[string]bool)
-	order := q.ledger.order()
 	kept := make([]*millrace.Task, 0, len(tasks))
 	for i := range tasks {
 		t := &tasks[i]
-		a := args{Task: string(t.Kind), Key: t.Key}
-		if seen[a] {
+		job := args{Task: string(t.Kind), Key: t.Key}
+		wake[t.Key] = wake[t.Key] || t.Wake
+		if seen[job] {
 			continue
 		}
-		seen[a] = true
-		wake[t.Key] = wake[t.Key] || t.Wake
-		a.Environment, a.Account = t.Environment, t.Account
+		seen[job] = true
+		job.Environment, job.Account = t.Environment, t.Account
 		kept = append(kept, t)
-		params = append(params, river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{
-			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts, Priority: max(order.priority(t), atLeast),
+		params = append(params, river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{
+			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts,
 			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()},
 		}})
 	}
@@ -146,18 +199,17 @@ func (q *Queue) enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task
 		return fmt.Errorf("insert tasks: %w", err)
 	}
 	for i, r := range results {
-		if !r.UniqueSkippedAsDuplicate {
-			continue
-		}
-		order.add(kept[i], -1)
-		if !wake[kept[i].Key] {
-			continue
-		}
-		if err := tx.HastenJob(ctx, r.Job.ID); err != nil {
-			return err
+		switch {
+		case !r.UniqueSkippedAsDuplicate:
+			if r.Job.State == rivertype.JobStateAvailable {
+				a.inserted(kept[i], r.Job.ID)
+			}
+		case wake[kept[i].Key]:
+			if err := tx.HastenJob(ctx, r.Job.ID); err != nil {
+				return err
+			}
 		}
 	}
-	tx.AfterCommit(order.commit)
 	return nil
 }
 
@@ -191,6 +243,7 @@ func (q *Queue) Finish(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return fmt.Errorf("complete task: %w", err)
 	}
+	tx.AfterCommit(func() { q.ended.add(job.ID) })
 	return nil
 }
 
@@ -241,11 +294,11 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 	}
 	switch kind {
 	case millrace.TaskInbound:
-		return 4
-	case millrace.TaskMatch:
 		return 8
-	case millrace.TaskWorkflow:
+	case millrace.TaskMatch:
 		return 16
+	case millrace.TaskWorkflow:
+		return 32
 	case millrace.TaskSlice:
 		return 256
 	case millrace.TaskPump:

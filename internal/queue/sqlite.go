@@ -23,7 +23,7 @@ type sqliteEngine struct {
 
 func newSQLite(ctx context.Context, q *Queue) (*sqliteEngine, error) {
 	e := &sqliteEngine{q: q, bus: newBus()}
-	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus, q.cfg.DB}
+	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus, q.cfg.DB, &q.ended}
 	if err := migrate(ctx, driver, q.cfg.Logger); err != nil {
 		return nil, fmt.Errorf("migrate River: %w", err)
 	}
@@ -75,13 +75,14 @@ func (e *sqliteEngine) stop(ctx context.Context) error {
 // do, and a hop costs milliseconds.
 type sqliteDriver struct {
 	*riversqlite.Driver
-	bus *bus
-	db  *store.DB
+	bus   *bus
+	db    *store.DB
+	ended *ended
 }
 
 // GetExecutor implements riverdriver.Driver.
 func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
-	return &sqliteExecutor{d.Driver.GetExecutor(), d.bus, d.db}
+	return &sqliteExecutor{d.Driver.GetExecutor(), d.bus, d.db, d.ended}
 }
 
 // sqliteExecutor is River's, which looks for tasks with an UPDATE that SQLite compiles anew each time, on the one connection
@@ -89,8 +90,16 @@ func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
 // connection that reads finds out first whether there is any, unless the bus has just said so.
 type sqliteExecutor struct {
 	riverdriver.Executor
-	bus *bus
-	db  *store.DB
+	bus   *bus
+	db    *store.DB
+	ended *ended
+}
+
+// JobSetStateIfRunningMany implements riverdriver.Executor.
+func (e *sqliteExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	return e.ended.without(params, func(left *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+		return e.Executor.JobSetStateIfRunningMany(ctx, left)
+	})
 }
 
 // JobGetAvailable implements riverdriver.Executor.

@@ -16,8 +16,12 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// againTimeout bounds how long putting a task at the end of the line may take.
-const againTimeout = 5 * time.Second
+// againTimeout bounds how long putting a task at the end of the line may take; where it fails, the task comes back after
+// againAfter.
+const (
+	againTimeout = 5 * time.Second
+	againAfter   = 100 * time.Millisecond
+)
 
 // atWork knows the tasks that this process is working on.
 type atWork struct {
@@ -70,22 +74,18 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt, Environment: job.Args.Environment, Account: job.Args.Account,
 	}
 	ctx = context.WithValue(ctx, jobKey{}, job)
-	if b := w.q.bulkheads[kind]; b != nil {
-		wait, ok := b.enter(task.Environment)
-		if !ok {
-			return w.again(ctx, task, wait, priorityMany)
+	if r := w.q.rooms[kind]; r != nil && task.Environment != "" {
+		defer r.forget(job.ID)
+		if !r.enter(job.ID, task.Environment) {
+			return w.again(ctx, task, true)
 		}
-		defer b.leave(task.Environment)
+		defer r.leave(task.Environment)
 	}
 	began := time.Now() //nolint:forbidigo // a duration for the log
 	err := handler(ctx, task)
 	w.log(ctx, task, began, err)
 	if yields(err) {
-		return w.again(ctx, task, 0, priorityFew)
-	}
-	var permanent *millrace.PermanentError
-	if err == nil || errors.As(err, &permanent) {
-		w.q.ledger.done(&task)
+		return w.again(ctx, task, false)
 	}
 	return translate(err)
 }
@@ -96,26 +96,25 @@ func yields(err error) bool {
 	return errors.As(err, &retry) && retry.After <= 0 && retry.Err == nil
 }
 
-// again puts a task at the end of the line, or of the line that there is after a while, with the priority that its environment
-// has now, at least. River's snoozing would keep the priority of old, and would announce nothing; it is the way out when the
-// database fails.
-func (w *worker) again(ctx context.Context, task millrace.Task, after time.Duration, atLeast int) error {
+// again puts a task at the end of the line: that of its environment if it has one or must, else that of River. River's snoozing
+// would keep the place in front, and would announce nothing; it is the way out when the database fails.
+func (w *worker) again(ctx context.Context, task millrace.Task, inLine bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), againTimeout)
 	defer cancel()
-	next := millrace.Task{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account}
-	if after > 0 {
-		next.At = time.Now().Add(after) //nolint:forbidigo // River compares it with the machine's clock
-	}
+	next := []millrace.Task{{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account}}
 	err := w.q.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.Finish(ctx); err != nil {
 			return err
 		}
-		return w.q.enqueue(ctx, tx, []millrace.Task{next}, atLeast)
+		a := w.q.admission(tx, &task)
+		if inLine {
+			return w.q.wait(ctx, tx, a, next)
+		}
+		return w.q.enqueue(ctx, tx, a, next)
 	})
 	if err != nil {
-		return river.JobSnooze(after)
+		return river.JobSnooze(againAfter)
 	}
-	w.q.ledger.done(&task)
 	return nil
 }
 

@@ -53,7 +53,7 @@ type Options struct {
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
 	InboundBytes  int              // of their bodies in 10 s, for each account or installation; 0: any number
-	Shares        Shares           // of environments in what waits for a worker
+	Percent       int              // of the workers that others leave free, for one environment; 0: 50
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
@@ -74,9 +74,6 @@ type SMTP = deliver.Mailer
 
 // SMTPMode says how the connection is protected: starttls, tls or none.
 type SMTPMode = deliver.TLSMode
-
-// Shares say when one environment's tasks overtake another's.
-type Shares = queue.Shares
 
 // Limits bound what sync job runs and workflows may do. Each of them is a default when it is 0.
 type Limits struct {
@@ -272,7 +269,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	for kind, handle := range handlers {
 		handlers[kind] = onBehalf(handle)
 	}
-	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Shares: s.opts.Shares}
+	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Percent: s.opts.Percent}
 	if s.db.Postgres() != nil {
 		if s.place, err = takePlace(s.opts.DataDir); err != nil {
 			return err

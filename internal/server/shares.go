@@ -10,8 +10,8 @@ import (
 
 // environmentLimits returns what an environment may take of what all share, and what it takes on this node.
 func (s *Server) environmentLimits(env millrace.EnvironmentID) httpapi.EnvironmentLimits {
-	settings, workers, taken := s.queue.Settings(), s.queue.Workers(), s.queue.Shares()
-	out := httpapi.EnvironmentLimits{FewTasks: settings.Few}
+	workers, taken := s.queue.Workers(), s.queue.Shares()
+	out := httpapi.EnvironmentLimits{WorkersPercent: s.queue.Percent()}
 	for _, kind := range millrace.TaskKinds() {
 		if workers[kind] == 0 {
 			continue
@@ -19,7 +19,7 @@ func (s *Server) environmentLimits(env millrace.EnvironmentID) httpapi.Environme
 		share := httpapi.WorkerShare{Kind: kind, Workers: workers[kind]}
 		for _, t := range taken {
 			if t.Kind == kind && t.Environment == env {
-				share.Busy, share.Deferred = t.Busy, t.Deferred
+				share.Busy = t.Busy
 			}
 		}
 		out.Workers = append(out.Workers, share)
@@ -37,7 +37,7 @@ func (m *metrics) shares(q *queue.Queue) {
 // shareFigures are the metrics of how environments share the workers. No environment is named: there may be any number of them.
 type shareFigures struct {
 	queue                     *queue.Queue
-	busy, most, atWork, ahead *prometheus.Desc
+	busy, most, atWork, waits *prometheus.Desc
 }
 
 func newShares(q *queue.Queue) *shareFigures {
@@ -49,20 +49,20 @@ func newShares(q *queue.Queue) *shareFigures {
 		busy:   desc("workers_busy", "Workers of this node at tasks of a kind."),
 		most:   desc("workers_busy_largest_environment", "How many of them one environment has, at most."),
 		atWork: desc("environments_at_work", "Environments that have workers of a kind."),
-		ahead:  desc("environments_deferred", "Environments that have as many workers of a kind as they may, so that tasks of theirs wait."),
+		waits:  desc("environments_waiting", "Environments that have as many tasks of a kind with River as they may, so that others of theirs wait in line."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *shareFigures) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.busy, s.most, s.atWork, s.ahead} {
+	for _, d := range []*prometheus.Desc{s.busy, s.most, s.atWork, s.waits} {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (s *shareFigures) Collect(out chan<- prometheus.Metric) {
-	type sum struct{ busy, most, atWork, deferred int }
+	type sum struct{ busy, most, atWork, waits int }
 	sums := map[millrace.TaskKind]sum{}
 	for _, t := range s.queue.Shares() {
 		of := sums[t.Kind]
@@ -71,14 +71,14 @@ func (s *shareFigures) Collect(out chan<- prometheus.Metric) {
 		if t.Busy > 0 {
 			of.atWork++
 		}
-		if t.Busy > 0 && t.Deferred > 0 {
-			of.deferred++
+		if t.Waits {
+			of.waits++
 		}
 		sums[t.Kind] = of
 	}
 	for kind := range s.queue.Workers() {
 		of := sums[kind]
-		for d, v := range map[*prometheus.Desc]int{s.busy: of.busy, s.most: of.most, s.atWork: of.atWork, s.ahead: of.deferred} {
+		for d, v := range map[*prometheus.Desc]int{s.busy: of.busy, s.most: of.most, s.atWork: of.atWork, s.waits: of.waits} {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), string(kind))
 		}
 	}

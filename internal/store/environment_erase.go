@@ -39,6 +39,7 @@ func ownedTables() []ownedTable {
 		{name: "delivery", what: "deliveries", parts: []part{{table: "delivery_attempt", column: "delivery_id"}}},
 		{name: "event", what: "events", parts: []part{{table: "decision", column: "event_id"}, {table: "fan_out", column: "root_event_id"}}},
 		{name: "event_batch"},
+		{name: "waiting_task"},
 		{name: "integrated_account", what: "integrated accounts", parts: []part{{table: "account_rate", column: "integrated_account_id"}}},
 		{name: "environment_integration", what: "installed integrations"},
 		{name: "integration", what: "integrations"},

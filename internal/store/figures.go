@@ -71,6 +71,10 @@ GROUP BY queue, state`, nil, func(r rows) error {
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
 	}
+	err = tx.each(ctx, "SELECT kind, COUNT(*) FROM waiting_task GROUP BY kind", nil, count(func(kind string, n int64) { f.Tasks[TaskState{kind, "waiting"}] = n }))
+	if err != nil {
+		return nil, fmt.Errorf("count tasks in line: %w", err)
+	}
 	return f, nil
 }
 
