@@ -21,7 +21,7 @@ type room struct {
 	mu       sync.Mutex
 	admitted int // tasks that River has, of all environments
 	working  int
-	jobs     map[int64]job // which those are, by the id of River
+	jobs     map[int64]job  // which those are, by the id of River
 	early    map[int64]bool // jobs that ended before the transaction that inserted them was noted here
 	earliest []int64        // the same, the oldest first
 	envs     map[millrace.EnvironmentID]*compartment

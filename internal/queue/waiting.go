@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	takenAtOnce = 16               // tasks that one transaction takes from the line: each costs an insert into River
-	lookEvery   = time.Second      // for lines that other processes have written, and for tasks that these have worked
+	takenAtOnce = 16              // tasks that one transaction takes from the line: each costs an insert into River
+	lookEvery   = time.Second     // for lines that other processes have written, and for tasks that these have worked
 	lookAlone   = 5 * time.Second // the same while this is the only process
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace"
 )
@@ -25,10 +26,13 @@ func shareOf(ctx context.Context) millrace.EnvironmentID {
 }
 
 // turns is a waiting line in which environments take turns, so that hundreds of updates of one do not stand before the few of
-// another. Those of one environment stay in order.
+// another. Next is who has cost the least so far, counted from when it last had nothing in the line: who takes long waits as
+// long as it has made others wait. Those of one environment stay in order.
 type turns[T comparable] struct {
 	lines map[millrace.EnvironmentID][]T
-	order []millrace.EnvironmentID // that have a line, the next one first
+	order []millrace.EnvironmentID // that have a line, who came first in front
+	spent map[millrace.EnvironmentID]time.Duration
+	now   time.Duration // what the last one that was served had spent
 }
 
 func (t *turns[T]) push(env millrace.EnvironmentID, v T) {
@@ -38,28 +42,55 @@ func (t *turns[T]) push(env millrace.EnvironmentID, v T) {
 	line := t.lines[env]
 	if len(line) == 0 {
 		t.order = append(t.order, env)
+		t.charge(env, 0)
 	}
 	t.lines[env] = append(line, v)
 }
 
+// charge notes what an environment has cost.
+func (t *turns[T]) charge(env millrace.EnvironmentID, cost time.Duration) {
+	if t.spent == nil {
+		t.spent = map[millrace.EnvironmentID]time.Duration{}
+	}
+	t.spent[env] = max(t.spent[env], t.now) + cost
+}
+
 // pop takes the next one that may go, and reports false when there is none.
 func (t *turns[T]) pop(may func(millrace.EnvironmentID) bool) (T, bool) {
+	next := -1
 	for i, env := range t.order {
-		if may != nil && !may(env) {
-			continue
+		if (may == nil || may(env)) && (next < 0 || t.spent[env] < t.spent[t.order[next]]) {
+			next = i
 		}
-		line := t.lines[env]
-		t.order = append(t.order[:i], t.order[i+1:]...)
-		if len(line) > 1 {
-			t.lines[env] = line[1:]
-			t.order = append(t.order, env)
-		} else {
-			delete(t.lines, env)
-		}
-		return line[0], true
 	}
-	var none T
-	return none, false
+	if next < 0 {
+		var none T
+		return none, false
+	}
+	env := t.order[next]
+	line := t.lines[env]
+	t.order = append(t.order[:next], t.order[next+1:]...)
+	if len(line) > 1 {
+		t.lines[env] = line[1:]
+		t.order = append(t.order, env)
+	} else {
+		delete(t.lines, env)
+	}
+	t.now = max(t.now, t.spent[env])
+	t.forget()
+	return line[0], true
+}
+
+// forget drops what makes no difference any more, now and then.
+func (t *turns[T]) forget() {
+	if len(t.spent) < 2*len(t.lines)+64 {
+		return
+	}
+	for env, spent := range t.spent {
+		if spent <= t.now && len(t.lines[env]) == 0 {
+			delete(t.spent, env)
+		}
+	}
 }
 
 // remove takes one out of the line, and reports whether it was there.
@@ -141,6 +172,7 @@ func (g *gate) may(env millrace.EnvironmentID) bool {
 func (g *gate) take(env millrace.EnvironmentID) {
 	g.busy++
 	g.each[env]++
+	g.waiting.charge(env, 1) // one transaction each
 }
 
 func (g *gate) release(env millrace.EnvironmentID) {

@@ -213,6 +213,7 @@ func (b *sqliteBackend) commit(tx *sql.Tx, first *sqliteUpdate) []*sqliteUpdate 
 	defer func() { _ = tx.Rollback() }()               // does nothing once it is committed
 	c := sqlConn{tx, tx, b.writes}
 	first.run(c) // nobody has joined yet, so that it needs no savepoint: if it fails, all is undone
+	b.charge(first, began)
 	if first.err != nil || first.oops != nil {
 		return group
 	}
@@ -222,7 +223,9 @@ func (b *sqliteBackend) commit(tx *sql.Tx, first *sqliteUpdate) []*sqliteUpdate 
 			break
 		}
 		group = append(group, u)
+		joined := time.Now() //nolint:forbidigo // for charge
 		whole = c.inSavepoint(u)
+		b.charge(u, joined)
 	}
 	if err := tx.Commit(); err != nil {
 		err = commitError(err)
@@ -233,6 +236,14 @@ func (b *sqliteBackend) commit(tx *sql.Tx, first *sqliteUpdate) []*sqliteUpdate 
 		}
 	}
 	return group
+}
+
+// charge counts the time that an update has taken against its environment.
+func (b *sqliteBackend) charge(u *sqliteUpdate, began time.Time) {
+	took := time.Since(began)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting.charge(u.share, took)
 }
 
 // commitError says what a failed commit means. The driver has undone it. Only where the disk did not do what it was asked
