@@ -71,10 +71,10 @@ func record(n int) (queue.Handler, func() []millrace.Task, <-chan struct{}) {
 		}, done
 }
 
-func TestFewTasksOvertakeAFlood(t *testing.T) {
+func TestEnvironmentsTakeTurns(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		const many, few = 400, 10
+		const many, few = 100, 10
 		handler, ran, done := record(many + few)
 		tasks := append(flood(millrace.TaskWorkflow, "flood", "", many), flood(millrace.TaskWorkflow, "quiet", "", few)...)
 		start(t, url, 1, map[millrace.TaskKind]queue.Handler{millrace.TaskWorkflow: handler}, tasks...)
@@ -85,17 +85,16 @@ func TestFewTasksOvertakeAFlood(t *testing.T) {
 				last = i
 			}
 		}
-		// The first 16 tasks of an environment count as few.
 		if last > 30 {
 			t.Errorf("the last of %d tasks of a quiet environment ran as number %d of %d", few, last+1, many+few)
 		}
 	})
 }
 
-func TestWithinAnEnvironmentAnAccountOfFewTasksGoesFirst(t *testing.T) {
+func TestAccountsOfAnEnvironmentTakeTurns(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		const many, few = 400, 4
+		const many, few = 100, 4
 		handler, ran, done := record(many + few)
 		tasks := append(flood(millrace.TaskSlice, "env", "busy", many), flood(millrace.TaskSlice, "env", "quiet", few)...)
 		start(t, url, 1, map[millrace.TaskKind]queue.Handler{millrace.TaskSlice: handler}, tasks...)
