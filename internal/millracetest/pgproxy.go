@@ -148,12 +148,12 @@ func (p *PostgresProxy) atCommit(sent []byte) string {
 	return cut
 }
 
-// cutAtRandom cuts a connection every 50 to 250 ms.
+// cutAtRandom cuts a connection every 20 to 150 ms but for a second every two.
 func (p *PostgresProxy) cutAtRandom(ctx context.Context) {
-	for {
+	for began := time.Now(); ; {
 		p.mu.Lock()
-		pause := time.Duration(50+p.random.IntN(200)) * time.Millisecond
-		if p.on {
+		pause := time.Duration(20+p.random.IntN(130)) * time.Millisecond
+		if p.on && !calm(began) {
 			for c := range p.open { // a random one
 				reset(c)
 				p.cuts[cutAnywhere]++
