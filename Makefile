@@ -39,7 +39,7 @@ crash: ## kill -9 at random points, restart, check that nothing is lost
 runs: ## 500 random sync job runs on each database, with faults and kills, against a model
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
 
-faults: ## 2,000 runs while the database fails: full disk, terminated sessions, reset connections, commits without a response
+faults: ## 2,000 runs (RUNS on each of five databases) while the database fails: full disk, terminated sessions, reset connections, commits without a response
 	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run TestFaults -parallel 2 -v -count=1 -timeout 40m ./internal/millracetest
 	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run 'Faults' -v -count=1 -timeout 20m ./internal/syncjob ./internal/workflow
 
