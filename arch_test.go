@@ -42,7 +42,7 @@ var imports = map[string][]string{
 	"internal/netfault":               {},
 	"internal/memory":                 {},
 	"internal/fetch":                  {"internal/expr", "internal/memory", "internal/netfault", "internal/secret", "jsonata"},
-	"internal/deliver":                {"internal/store", "internal/expr", "internal/netfault"},
+	"internal/deliver":                {"internal/store", "internal/expr", "internal/netfault", "internal/secret"},
 	"internal/httpapi":                {"internal/store", "internal/expr", "internal/ingest", "internal/memory", "internal/secret", "jsonata"},
 	"internal/server":                 {"*"},
 	"internal/demo":                   {"internal/server", "examples"},

@@ -138,6 +138,7 @@ type Message struct {
 func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	started := s.clock()
 	o := s.attempt(ctx, m, started)
+	hideEcho(m.Webhook, &o)
 	o.StartedAt = millrace.TimeOf(started)
 	o.Duration = s.clock().Sub(started)
 	s.log(ctx, m, o)

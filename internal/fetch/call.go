@@ -88,7 +88,7 @@ func (c *call) readCursor() error {
 		return nil
 	}
 	var err error
-	c.at, err = decodeCursor(c.req.Cursor, c.m.pagination.format())
+	c.at, err = c.decode(c.req.Cursor, c.m.pagination.format())
 	return err
 }
 

@@ -28,6 +28,7 @@ type FetcherConfig struct {
 	UserAgent   string           // empty: truto
 	Memory      *memory.Budget   // what the answers of all calls may take together; nil: any number of bytes
 	Spool       string           // where long answers wait in files that have no name; empty: the system's own place
+	Cursors     Sealer           // of cursors that contain secrets; nil: a page with such a cursor is an error
 }
 
 // Fetcher makes requests to third parties. It keeps no state and may be used by any number of goroutines.
@@ -39,6 +40,7 @@ type Fetcher struct {
 	userAgent   string
 	memory      *memory.Budget
 	spool       string
+	cursors     Sealer
 }
 
 // New returns a Fetcher.
@@ -52,7 +54,7 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 		timeout:     cmp.Or(cfg.Timeout, DefaultTimeout),
 		maxResponse: cmp.Or(cfg.MaxResponse, DefaultMaxResponse),
 		userAgent:   cmp.Or(cfg.UserAgent, "truto"),
-		memory:      cfg.Memory, spool: cfg.Spool,
+		memory:      cfg.Memory, spool: cfg.Spool, cursors: cfg.Cursors,
 	}
 	if f.clock == nil {
 		f.clock = time.Now //nolint:forbidigo // the default of the injected clock
@@ -62,7 +64,7 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 
 // Request names a method of an integration and what to call it with.
 type Request struct {
-	Owner       string        // whose memory the answer takes
+	Owner       string        // the environment: whose memory the answer takes, and whose sealed cursors open
 	Patience    time.Duration // how long it may wait for memory, for a caller that holds some already; 0: as long as it takes
 	Integration *Config
 	Resource    string

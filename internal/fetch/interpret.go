@@ -208,10 +208,10 @@ func (c *call) page(ctx context.Context, o Outcome, out *outgoing, in *incoming)
 	if err != nil {
 		return o, err
 	}
-	if o.NextCursor, err = next.encode(); err != nil {
+	if o.NextCursor, err = c.encode(next); err != nil {
 		return o, c.remote("%v", err)
 	}
-	if o.PrevCursor, err = prev.encode(); err != nil {
+	if o.PrevCursor, err = c.encode(prev); err != nil {
 		return o, c.remote("%v", err)
 	}
 	return o, nil

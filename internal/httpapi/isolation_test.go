@@ -100,7 +100,9 @@ func TestNoRequestReachesAnotherEnvironment(t *testing.T) {
 			k.paths(op)
 			k.filters(op)
 			k.bodies(op)
+			k.deepBodies(op)
 		}
+		k.logs()
 		for _, op := range operations { // last: from here on the attacker has objects with the same ids
 			k.ownIDs(op)
 		}
@@ -108,11 +110,15 @@ func TestNoRequestReachesAnotherEnvironment(t *testing.T) {
 			t.Errorf("the walk changed the other environment:\nbefore %s\nafter  %s", before, after)
 		}
 		total := 0
+		database := "SQLite"
+		if w.db.Postgres() != nil {
+			database = "PostgreSQL"
+		}
 		for _, what := range slices.Sorted(maps.Keys(k.counts)) {
-			t.Logf("%6d requests with %s", k.counts[what], what)
+			t.Logf("%s: %6d requests with %s", database, k.counts[what], what)
 			total += k.counts[what]
 		}
-		t.Logf("%6d requests by %d operations, of which none reached the other environment", total, len(operations))
+		t.Logf("%s: %6d requests of %d kinds by %d operations", database, total, len(k.counts), len(operations))
 	})
 }
 
@@ -278,7 +284,11 @@ func (s *side) state() string {
 			out = append(out, string(s.get("/"+kind+operation{path: "/" + kind}.query()).raw))
 		}
 	}
-	out = append(out, string(s.get("/log?log_type=webhook_delivery").raw))
+	for _, name := range walkLogs() {
+		log := s.get("/log?log_type=" + name)
+		log.ok()
+		out = append(out, string(log.raw))
+	}
 	return strings.Join(out, "\n")
 }
 
@@ -449,6 +459,66 @@ func (k *walk) body(op operation, body map[string]any) {
 		k.t.Fatal(err)
 	}
 	k.fails("a foreign id in a body", k.attacker.send(op.method, k.fillPath(op, k.attacker), string(raw)), http.StatusNotFound, http.StatusBadRequest)
+}
+
+// walkLogs are the logs that have entries.
+func walkLogs() []string { return []string{"rapid_bridge", "sync_job_cron_trigger", "webhook"} }
+
+// logs tries ids of the victim in the filters of the logs, and its cursors.
+func (k *walk) logs() {
+	k.t.Helper()
+	if a := k.victim.get("/log?log_type=webhook"); !strings.Contains(string(a.raw), marker) {
+		k.t.Errorf("the log of the victim has nothing to be found: %s", shorten(string(a.raw)))
+	}
+	for _, name := range walkLogs() {
+		path := "/log?log_type=" + name
+		k.fails("a foreign id in the filter of a log", k.attacker.get(path+"&environment_id="+string(k.victim.env)), http.StatusNotFound, http.StatusOK)
+		k.fails("a foreign id in the filter of a log", k.attacker.get(path+"&log_type_filter[environment_id]="+string(k.victim.env)), http.StatusOK)
+		for _, field := range []string{"sync_job_run_id", "sync_job_id", "integrated_account_id", "webhook_id", "entity_id"} {
+			kind := strings.NewReplacer("entity_id", "sync-job-cron-trigger", "_id", "", "_", "-").Replace(field)
+			a := k.attacker.get(path + "&log_type_filter[" + field + "]=" + k.victim.objects[kind])
+			k.fails("a foreign id in the filter of a log", a, http.StatusOK, http.StatusBadRequest)
+			if a.status == http.StatusOK && !strings.Contains(string(a.raw), `"result":[]`) {
+				k.t.Errorf("%s: got %s", a.what, shorten(string(a.raw)))
+			}
+		}
+		if next, ok := k.victim.get(path + "&limit=1").ok().m["next_cursor"].(string); ok {
+			k.fails("a foreign cursor", k.attacker.get(path+"&next_cursor="+url.QueryEscape(next)), http.StatusOK, http.StatusBadRequest)
+		} else if name == "webhook" {
+			k.t.Error("the log of the victim has no second page")
+		}
+	}
+}
+
+// walkDeepBodies are bodies with ids deep inside, $kind of the victim.
+func walkDeepBodies() map[string][]string {
+	const step = `{"type":"run","action":"run_sync_job","config":{"sync_job_id":"$sync-job","integrated_account_id":"$integrated-account","webhook_id":"$webhook"}}`
+	const node = `{"name":"contacts","type":"request","resource":"contacts","method":"list","integrated_account_id":"$integrated-account"}`
+	const sink = `{"name":"out","type":"destination","destination_type":"webhook","config":{"id":"$webhook"},"resources_to_persist":["contacts"]}`
+	const args = `"args":{"integrated_account_id":"$integrated-account","webhook_id":"$webhook","sync_job_id":"$sync-job"}`
+	return map[string][]string{
+		"POST /workflow":                    {`{"trigger_name":"custom:x","config":{"steps":[` + step + `]}}`},
+		"PATCH /workflow/{id}":              {`{"config":{"steps":[` + step + `]}}`},
+		"POST /sync-job":                    {`{"integration_name":"x","resources":[` + node + `,` + sink + `]}`},
+		"PATCH /sync-job/{id}":              {`{"resources":[` + node + `,` + sink + `]}`},
+		"POST /sync-job-template":           {`{"label":"x","default_runtime_version":4,"integration_name":"x","resources":[` + node + `,` + sink + `]}`},
+		"POST /sync-job-run":                {`{"sync_job_id":"$sync-job",` + args + `}`, `{` + args + `}`},
+		"POST /sync-job-cron-trigger":       {`{"sync_job_id":"$sync-job","cron_expression":"0 0 1 1 *",` + args + `}`},
+		"PATCH /sync-job-cron-trigger/{id}": {`{` + args + `}`},
+		"POST /event":                       {`{"event":"custom:x","payload":{"integrated_account_id":"$integrated-account","webhook":{"id":"$webhook"}}}`},
+		"PATCH /integrated-account/{id}":    {`{"context":{"integrated_account_id":"$integrated-account"}}`},
+		"POST /integrated-account": {`{"tenant_id":"x","environment_integration_id":"$environment-integration","authentication_method":"api_key",` +
+			`"context":{"id":"$integrated-account"}}`},
+	}
+}
+
+// deepBodies sends ids of the victim where the API does not look at them, or only when something runs. Such a body may be accepted.
+func (k *walk) deepBodies(op operation) {
+	k.t.Helper()
+	for _, text := range walkDeepBodies()[op.name()] {
+		a := k.attacker.send(op.method, k.fillPath(op, k.attacker), k.victim.fill(text))
+		k.fails("a foreign id deep in a body", a, http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNotFound, http.StatusBadRequest)
+	}
 }
 
 // ownIDs makes objects under ids that the victim has: they are free in every other environment.

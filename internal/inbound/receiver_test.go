@@ -485,3 +485,36 @@ func TestMetaAndContext(t *testing.T) {
 		}
 	})
 }
+
+// What the check of the signature reads as a proof is seen by no expression and stored nowhere, in whatever way its name is written.
+func TestProofsInTheQueryAreNotSeen(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.dir.set(first, func(e *inbound.Endpoint) {
+			e.Credentials = []string{"$query.gate"}
+			e.Transform = program(t, `{ "event_type": "updated", "resource_type": "things", "resource_id": "1", "raw": { "query": query, "all": $string($) } }`)
+		})
+		for _, query := range []string{"gate=Pr00fPr00f&x=1", "x=1&g%61te=Pr00fPr00f", "token=Pr00fPr00f&x=1&gate=Pr00fPr00f&gate=Pr00fPr00f"} {
+			_, err := w.send(&millrace.InboundRequest{Query: query, Header: map[string]string{"content-type": "application/json"}, Body: []byte(`{"a":1}`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.work()
+		}
+		events, hooks := w.events(), w.hooks()
+		if len(events) == 0 || len(hooks) == 0 || !strings.Contains(string(events[0].Payload), `"x":"1"`) {
+			t.Fatalf("got events %v, hooks %+v", events, hooks)
+		}
+		for _, e := range events {
+			if strings.Contains(string(e.Payload), "Pr00f") {
+				t.Errorf("an event shows the proof: %s", e.Payload)
+			}
+		}
+		for _, h := range hooks {
+			if strings.Contains(h.Query, "gate") || strings.Contains(h.Query, "g%61te") {
+				t.Errorf("a hook keeps the proof: %s", h.Query)
+			}
+		}
+	})
+}

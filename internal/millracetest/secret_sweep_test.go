@@ -55,6 +55,8 @@ type sweep struct {
 	install  string
 	job      string
 	webhook  string
+
+	destinations []string
 }
 
 // buffer keeps what is written at the same time.
@@ -157,7 +159,12 @@ func (w *sweep) plant() {
 		}
 		_ = r.Header.Write(w.received)
 		_, _ = w.received.Write(body)
+		if strings.HasPrefix(r.URL.Path, "/echo/") { // an error that repeats the address, which is the credential
+			rw.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(rw, "no such channel: %s and %s", r.URL.Path, base64.StdEncoding.EncodeToString([]byte(r.URL.Path)))
+		}
 	}))
+	w.notify(webhooks)
 	var hook, integration, install, job struct{ ID string }
 	w.must(w.Post(ctx, "/webhook", map[string]any{"target_url": webhooks + "/all", "event_types": []string{
 		"integrated_account:created", "integrated_account:updated", "integrated_account:active", "integrated_account:authentication_error",
@@ -195,8 +202,9 @@ func (w *sweep) plant() {
 			map[string]any{"name": "echo", "type": "request", "resource": "things", "method": "list", "integrated_account_id": "{{args.integrated_account_id}}"},
 			map[string]any{"name": "denied", "type": "request", "resource": "things", "method": "denied", "integrated_account_id": "{{args.integrated_account_id}}"},
 			map[string]any{"name": "cut", "type": "request", "resource": "things", "method": "cut", "integrated_account_id": "{{args.integrated_account_id}}"},
+			map[string]any{"name": "turns", "type": "request", "resource": "turns", "method": "list", "integrated_account_id": "{{args.integrated_account_id}}"},
 			map[string]any{"name": "seen", "type": "transform", "depends_on": "echo", "config": map[string]any{"expression": "{'all': $string($), 'echo': resources.echo}"}},
-			map[string]any{"name": "out", "type": "destination", "destination_type": "webhook", "config": map[string]any{"id": "{{args.webhook_id}}"}, "resources_to_persist": []string{"echo", "seen"}},
+			map[string]any{"name": "out", "type": "destination", "destination_type": "webhook", "config": map[string]any{"id": "{{args.webhook_id}}"}, "resources_to_persist": []string{"echo", "seen", "turns"}},
 		},
 	}, &job))
 	w.job = job.ID
@@ -207,10 +215,35 @@ func (w *sweep) plant() {
 	}}, nil))
 }
 
+// notify makes destinations of notifications: of one the server is not there, and one repeats its address in an error.
+func (w *sweep) notify(at string) {
+	events := []string{"sync_job_run:completed", "sync_job_run:failed", "integrated_account:authentication_error", "custom:ping"}
+	for place, config := range map[string]map[string]any{
+		"slack":   {"webhook_url": at + "/slack/" + w.secret("address of a Slack channel")},
+		"echo":    {"webhook_url": at + "/echo/" + w.secret("address of a Slack channel that echoes")},
+		"closed":  {"webhook_url": "http://127.0.0.1:1/" + w.secret("address of a Slack channel that is not there")},
+		"webhook": {"target_url": at + "/hook", "secret": w.secret("secret of a destination")},
+	} {
+		kind := "slack"
+		if place == "webhook" {
+			kind = place
+		}
+		var made struct{ ID string }
+		w.must(w.Post(w.t.Context(), "/notification-destination", map[string]any{"type": kind, "label": place, "config": config, "event_types": events}, &made))
+		w.destinations = append(w.destinations, made.ID)
+	}
+}
+
 func (w *sweep) config(base string) map[string]any {
 	method := func(path string) map[string]any {
 		return map[string]any{"method": "get", "path": path, "response_path": "items"}
 	}
+	// Its cursors hold what was sent and what came back.
+	dynamic := method("/turns")
+	dynamic["pagination"] = map[string]any{"format": "dynamic", "config": map[string]any{"get_pagination_values_expression": `(
+		$n := (paginationValues.query.n ? $number(paginationValues.query.n) : 0) + 1;
+		$n > 2 ? null : { "query": { "n": $n, "after": query.key }, "sent": $string(context), "echo": $lookup(headers, "x-echo") }
+	)`}}
 	return map[string]any{
 		"label": "Sweep", "base_url": base, "headers": map[string]any{"X-Pat": "{{pat}}", "X-Pin": "{{pin}}", "X-Api-Key": w.secret("header that is written out")},
 		"query": map[string]any{"key": "{{api_key}}"},
@@ -221,7 +254,10 @@ func (w *sweep) config(base string) map[string]any {
 		}}}},
 		"authorization": map[string]any{"format": "bearer", "config": map[string]any{"token": "{{oauth.token.access_token}}"}},
 		"pagination":    map[string]any{"format": "link_header", "config": map[string]any{}},
-		"resources":     map[string]any{"things": map[string]any{"list": method("/things"), "denied": method("/denied"), "cut": method("/cut")}},
+		"resources": map[string]any{
+			"things": map[string]any{"list": method("/things"), "denied": method("/denied"), "cut": method("/cut")},
+			"turns":  map[string]any{"list": dynamic},
+		},
 		"actions": map[string]any{"whoami": map[string]any{"steps": []any{
 			map[string]any{"type": "request", "config": map[string]any{"path": "/things"}},
 			map[string]any{"type": "transform", "config": map[string]any{"expression": "{'all': $string($), 'previous': previous}"}},
@@ -245,6 +281,12 @@ func (w *sweep) drive() {
 		w.call(http.MethodGet, path, nil)
 	}
 	w.call(http.MethodPost, "/proxy/things/denied", []byte(`{}`))
+	w.turns()
+	for _, id := range w.destinations {
+		_, answer, err := w.Call(ctx, http.MethodPost, "/notification-destination/test", "application/json", []byte(`{"id":"`+id+`"}`))
+		w.must(err)
+		w.check("the answer to the test of a destination", answer)
+	}
 	w.call(http.MethodPost, "/proxy/_/whoami", []byte(`{}`))
 	w.call(http.MethodPost, "/custom/x", []byte(`{"methodConfig":{"base_url":"http://10.1.2.3:8","path":"/{{pat}}"}}`))
 	w.call(http.MethodPost, "/custom/x", []byte(`{"methodConfig":{"authorization":{"format":"header","config":{"expression":"$number(context.pat)"}}}}`))
@@ -271,11 +313,53 @@ func (w *sweep) drive() {
 		w.must(err)
 		return len(runs) > 0 && (runs[0]["status"] == "completed" || runs[0]["status"] == "failed"), runs
 	})
+	w.stopFailing()
 	millracetest.Settle(w.t, millracetest.OpenStore(w.t, w.url), time.Minute)
 }
 
+// stopFailing waits until the two destinations that fail have failed, and ends that.
+func (w *sweep) stopFailing() {
+	w.t.Helper()
+	var failing []string
+	millracetest.Wait(w.t, time.Minute, func() (bool, any) {
+		list, err := w.List(w.t.Context(), "/notification-destination")
+		w.must(err)
+		failing = nil
+		for _, d := range list {
+			if d["failing_since"] != nil {
+				failing = append(failing, fmt.Sprint(d["id"]))
+			}
+		}
+		return len(failing) == 2, list
+	})
+	for _, id := range failing {
+		w.must(w.Send(w.t.Context(), http.MethodPatch, "/notification-destination/"+id, "application/json", []byte(`{"is_active":false}`), nil))
+	}
+}
+
+// turns follows a list whose cursors hold secrets.
+func (w *sweep) turns() {
+	w.t.Helper()
+	next, pages := "", 0
+	for {
+		answer := w.call(http.MethodGet, "/proxy/turns?limit=5&next_cursor="+url.QueryEscape(next), nil)
+		var page struct {
+			Next *string `json:"next_cursor"`
+		}
+		w.must(json.Unmarshal(answer, &page))
+		pages++
+		if page.Next == nil || pages > 3 {
+			break
+		}
+		next = *page.Next
+	}
+	if pages != 3 {
+		w.t.Errorf("got %d pages of the list with secrets in its cursors, want 3", pages)
+	}
+}
+
 // call makes a call for the account; whatever is answered must show nothing.
-func (w *sweep) call(method, path string, body []byte) {
+func (w *sweep) call(method, path string, body []byte) []byte {
 	w.t.Helper()
 	sep := "?"
 	if strings.Contains(path, "?") {
@@ -289,9 +373,11 @@ func (w *sweep) call(method, path string, body []byte) {
 			Next string `json:"next_cursor"`
 		}
 		w.must(json.Unmarshal(answer, &page))
-		raw, _ := base64.RawURLEncoding.DecodeString(page.Next[:len(page.Next)/4*4])
+		raw, err := base64.RawURLEncoding.DecodeString(page.Next[11:]) // behind its checksum
+		w.must(err)
 		w.check("the cursor of "+path, raw)
 	}
+	return answer
 }
 
 // look searches all there is to see.
@@ -310,10 +396,14 @@ func (w *sweep) look() {
 		if methods["get"] == nil || strings.Contains(path, "{") || strings.Contains(path, "metrics") {
 			continue
 		}
-		if path == "/log" {
-			path = "/log?source=" // any answer will do; the sources are below
+		if path != "/log" {
+			seen += w.list(path)
 		}
-		seen += w.list(path)
+	}
+	for name, least := range map[string]int{"rapid_bridge": 5, "webhook": 5, "sync_job_cron_trigger": 0} {
+		if n := w.list("/log?log_type=" + name); n < least {
+			w.t.Errorf("the log %s has %d entries only", name, n)
+		}
 	}
 	for _, path := range []string{"/integration/sweep", "/integration/sweep/capabilities", "/integrated-account/" + w.account + "/capabilities"} {
 		w.get(path)
@@ -329,11 +419,14 @@ func (w *sweep) list(path string) int {
 	var page struct{ Result []struct{ ID string } }
 	_ = json.Unmarshal(w.get(path), &page)
 	for _, item := range page.Result {
+		if strings.HasPrefix(path, "/log") {
+			continue
+		}
 		for _, more := range []string{"", "/fires", "/capabilities"} {
 			w.get(path + "/" + item.ID + more)
 		}
 		if path == "/sync-job-run" {
-			w.get("/log?log_type=sync_job_run&sync_job_run_id=" + item.ID)
+			w.get("/log?log_type=rapid_bridge&log_type_filter[sync_job_run_id]=" + item.ID)
 		}
 	}
 	return len(page.Result)

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	daead "github.com/tink-crypto/tink-go/v2/daead/subtle"
 
 	"github.com/millrace/millrace/internal/store"
 )
@@ -24,6 +27,7 @@ const keySize = 32
 type keyring struct {
 	cipher store.Cipher
 	source string // where the key comes from, for people
+	siv    *daead.AESSIV
 }
 
 var errNoKey = errors.New("there is no encryption key yet")
@@ -50,8 +54,23 @@ func (k *keyring) use(text, source string) error {
 		return fmt.Errorf("the encryption key must be %d bytes in base64 (for example from: openssl rand -base64 32); that of %s is not", keySize, source)
 	}
 	k.source = source
-	k.cipher, err = subtle.NewAESGCM(key)
+	if k.cipher, err = subtle.NewAESGCM(key); err != nil {
+		return err
+	}
+	derived := hmac.New(sha512.New, key) // AES-SIV wants 64 bytes, and no key is used for two things
+	_, _ = derived.Write([]byte("millrace cursors"))
+	k.siv, err = daead.NewAESSIV(derived.Sum(nil))
 	return err
+}
+
+// Seal implements fetch.Sealer.
+func (k *keyring) Seal(plain, data []byte) ([]byte, error) {
+	return k.siv.EncryptDeterministically(plain, data)
+}
+
+// Open implements fetch.Sealer.
+func (k *keyring) Open(sealed, data []byte) ([]byte, error) {
+	return k.siv.DecryptDeterministically(sealed, data)
 }
 
 // newKeyring takes the key of the options or of the key file, if there is one.

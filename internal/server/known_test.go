@@ -14,12 +14,12 @@ import (
 // openOnce opens the database of a data directory and closes it again.
 func openOnce(t *testing.T, dir, database string) error {
 	t.Helper()
-	db, lock, err := openStore(t.Context(), Options{DataDir: dir, Database: database, Logger: slog.New(slog.DiscardHandler)})
+	opened, err := openStore(t.Context(), Options{DataDir: dir, Database: database, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	defer lock.release()
-	return db.Close()
+	defer opened.lock.release()
+	return opened.db.Close()
 }
 
 func lost(t *testing.T, err error, words ...string) {

@@ -98,7 +98,8 @@ const shutdownTimeout = 10 * time.Second
 type Server struct {
 	opts     Options
 	lock     *dirLock // of SQLite
-	place    *place   // of a node on PostgreSQL
+	keys     *keyring
+	place    *place // of a node on PostgreSQL
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *ingest.Accepter
@@ -133,68 +134,75 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 }
 
 func (s *Server) open(ctx context.Context) error {
-	db, lock, err := openStore(ctx, s.opts)
+	opened, err := openStore(ctx, s.opts)
 	if err != nil {
 		return err
 	}
-	s.db, s.lock = db, lock
-	if err := sealAccounts(ctx, db, s.opts.Logger); err != nil {
+	s.db, s.lock, s.keys = opened.db, opened.lock, opened.keys
+	if err := sealAccounts(ctx, s.db, s.opts.Logger); err != nil {
 		return err
 	}
 	return s.assemble(ctx)
 }
 
+// storage is an open database with its key and, for SQLite, the lock on it.
+type storage struct {
+	db   *store.DB
+	keys *keyring
+	lock *dirLock
+}
+
 // openStore opens the database. One process owns a SQLite file: its tasks start again at once after a crash, so a
 // second process must not believe that the first one died.
-func openStore(ctx context.Context, opts Options) (*store.DB, *dirLock, error) {
+func openStore(ctx context.Context, opts Options) (*storage, error) {
 	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("create data directory: %w", err)
+		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	var lock *dirLock
 	url := opts.Database
 	if url == "" {
 		var err error
 		if lock, err = lockDir(opts.DataDir); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if err := enoughSpace(opts.DataDir); err != nil {
 			lock.release()
-			return nil, nil, err
+			return nil, err
 		}
 		url = SQLitePath(opts.DataDir)
 	}
-	db, err := openDatabase(ctx, opts, url, lock, true)
+	db, keys, err := openDatabase(ctx, opts, url, lock, true)
 	if err != nil {
 		lock.release()
-		return nil, nil, err
+		return nil, err
 	}
-	return db, lock, nil
+	return &storage{db, keys, lock}, nil
 }
 
 // openDatabase opens a database, with the key that it was sealed with. Unless mayCreate is set it must be there and up to date.
 // It is created only where the data directory has not been used with it before.
-func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, mayCreate bool) (*store.DB, error) {
+func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, mayCreate bool) (*store.DB, *keyring, error) {
 	known, err := isKnown(opts.DataDir, url)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := newKeyring(opts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := lock.database(url); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
 		URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate, Faults: opts.Faults,
 	})
 	switch {
 	case errors.Is(err, store.ErrNoTables) && known:
-		return nil, errLost(opts.DataDir, databaseOf(url), "empty")
+		return nil, nil, errLost(opts.DataDir, databaseOf(url), "empty")
 	case errors.Is(err, store.ErrNoTables):
-		return nil, fmt.Errorf("the database %s has no tables: start the server first", databaseOf(url))
+		return nil, nil, fmt.Errorf("the database %s has no tables: start the server first", databaseOf(url))
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	err = keys.settle(ctx, opts, db, databaseOf(url), mayCreate)
 	if err == nil && !known && mayCreate {
@@ -202,9 +210,9 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 	}
 	if err != nil {
 		_ = db.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return db, nil
+	return db, keys, nil
 }
 
 // databaseOf returns the name of a database for people, without credentials.
@@ -241,7 +249,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	pools := memory.Divide(s.opts.Memory)
 	fetcher, err := fetch.New(fetch.FetcherConfig{
 		Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent, MaxResponse: s.opts.Limits.Page,
-		Memory: pools.Pages, Spool: s.opts.DataDir,
+		Memory: pools.Pages, Spool: s.opts.DataDir, Cursors: s.keys,
 	})
 	if err != nil {
 		return err

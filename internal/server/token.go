@@ -190,5 +190,6 @@ func existingStore(ctx context.Context, opts Options) (*store.DB, error) {
 			return nil, fmt.Errorf("there is no database %s: start the server first, or name its directory with --data-dir or its address with --database", url)
 		}
 	}
-	return openDatabase(ctx, opts, url, nil, false)
+	db, _, err := openDatabase(ctx, opts, url, nil, false)
+	return db, err
 }
