@@ -4,7 +4,7 @@
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-server fuzz bench neighbour ci clean
+.PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server fuzz bench neighbour ci clean
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
@@ -51,6 +51,9 @@ realserver: ## sync from servers that others wrote and compare every record, on 
 
 hostile: ## hostile expressions against time and memory, which other tests beside them would multiply
 	MILLRACE_HOSTILE=1 $(GO) test -p 1 -count=1 -run 'TestAttacks|TestHostile' -timeout 15m ./jsonata/...
+
+hostile-calls: ## every function with large arguments, again and again, against its deadline; some minutes of a quiet machine
+	MILLRACE_HOSTILE=1 $(GO) test -count=1 -run TestHostileCalls -timeout 30m ./internal/dialect
 
 hostile-server: ## a whole server under attack, 64 at once, against memory and the time of /readyz; wants a quiet machine
 	MILLRACE_HOSTILE=1 .ci/with-postgres $(GO) test -count=1 -run TestHostileServer -v -timeout 30m ./internal/millracetest

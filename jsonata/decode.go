@@ -13,8 +13,13 @@ import (
 // FromJSON decodes a JSON document. Strings of the result share the memory of one
 // copy of the document. Of members with the same key the last one counts. Bytes
 // that are not UTF-8 become U+FFFD.
-func FromJSON(data []byte) (Value, error) {
-	d := decoder{s: string(data)}
+func FromJSON(data []byte) (Value, error) { return fromJSON(data, nil) }
+
+// FromJSON decodes a JSON document within the limits of the evaluation.
+func (c *Call) FromJSON(data []byte) (Value, error) { return fromJSON(data, c.ev) }
+
+func fromJSON(data []byte, ev *evaluator) (Value, error) {
+	d := decoder{s: string(data), ev: ev}
 	if !utf8.ValidString(d.s) {
 		d.s = strings.ToValidUTF8(d.s, "\uFFFD")
 	}
@@ -35,6 +40,18 @@ type decoder struct {
 	i       int
 	items   []Value  // of the arrays that are being read
 	members []member // of the objects that are being read
+
+	ev     *evaluator // that takes steps for it; nil: none does
+	values int
+}
+
+// step counts a value that is about to be read.
+func (d *decoder) step() error {
+	const perStep = 16
+	if d.values++; d.values%perStep == 0 {
+		return d.ev.step(1)
+	}
+	return nil
 }
 
 func (d *decoder) fail(what string) error {
@@ -63,6 +80,11 @@ func (d *decoder) peek() byte {
 func (d *decoder) value(depth int) (Value, error) {
 	if depth > maxNesting {
 		return nil, d.fail("nesting too deep")
+	}
+	if d.ev != nil {
+		if err := d.step(); err != nil {
+			return nil, err
+		}
 	}
 	switch c := d.peek(); c {
 	case '"':

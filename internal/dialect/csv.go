@@ -146,7 +146,10 @@ func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([
 	names := jsonata.NewObject(8)
 	var columns []csvColumn
 	for _, row := range rows {
-		members := js.Entries(row)
+		members, err := js.CallEntries(c, row)
+		if err != nil {
+			return nil, err
+		}
 		if err := c.Step(members.Len()); err != nil {
 			return nil, err
 		}

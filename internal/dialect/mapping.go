@@ -34,7 +34,10 @@ func mapValues(c *jsonata.Call) (jsonata.Value, error) {
 	if js.IsNullish(c.Arg(1)) {
 		return value, nil
 	}
-	members := js.Entries(c.Arg(1))
+	members, err := js.CallEntries(c, c.Arg(1))
+	if err != nil {
+		return nil, err
+	}
 	if err := c.Step(members.Len()); err != nil {
 		return nil, err
 	}

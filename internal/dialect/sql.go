@@ -34,11 +34,19 @@ func (s *sqlWriter) convert(c *jsonata.Call) (jsonata.Value, error) {
 			return nil, js.ArgumentError("Cannot convert undefined or null to object")
 		}
 	}
+	query, err := js.CallEntries(c, c.Arg(0))
+	if err != nil {
+		return nil, err
+	}
+	only, err := js.CallEntries(c, c.Arg(1))
+	if err != nil {
+		return nil, err
+	}
 	q := sqlQuery{
-		call: c, lux: s.lux, query: js.Entries(c.Arg(0)), mapping: c.Arg(2), types: c.Arg(3), operators: c.Arg(4), options: c.Arg(5),
+		call: c, lux: s.lux, query: query, mapping: c.Arg(2), types: c.Arg(3), operators: c.Arg(4), options: c.Arg(5),
 	}
 	keys := q.query.Keys()
-	if only := js.Entries(c.Arg(1)); only.Len() > 0 && js.TypeOf(c.Arg(1)) != "object" || isList(c.Arg(1)) {
+	if only.Len() > 0 && js.TypeOf(c.Arg(1)) != "object" || isList(c.Arg(1)) {
 		keys = keys[:0:0]
 		for _, v := range only.All() {
 			keys = append(keys, js.Text(v))
@@ -119,7 +127,11 @@ func (q *sqlQuery) condition(key, operator string, value jsonata.Value) error {
 func (q *sqlQuery) list(key, operator string, value jsonata.Value) error {
 	separate := q.option("useOrForIn")
 	if text, ok := value.(string); ok && separate {
-		value = jsonata.NewArray(js.Characters(text)...)
+		characters, err := js.CallCharacters(q.call, text)
+		if err != nil {
+			return err
+		}
+		value = jsonata.NewArray(characters...)
 	}
 	items, ok := value.(*jsonata.Array)
 	if !ok {

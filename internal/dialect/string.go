@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"errors"
 	"math"
 
 	"github.com/google/uuid"
@@ -76,8 +77,12 @@ func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
 	if err := c.Grow(len(text)); err != nil {
 		return nil, err
 	}
-	v, err := jsonata.FromJSON([]byte(text))
-	if err != nil {
+	v, err := c.FromJSON([]byte(text))
+	var limit *jsonata.Error
+	switch {
+	case errors.As(err, &limit):
+		return nil, err
+	case err != nil:
 		return jsonata.Null{}, nil //nolint:nilerr // the function's answer to bad JSON is null
 	}
 	return v, nil
@@ -123,8 +128,12 @@ func mostSimilar(c *jsonata.Call) (jsonata.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	candidates, err := js.CallEntries(c, c.Arg(1))
+	if err != nil {
+		return nil, err
+	}
 	best, similarity := jsonata.Value(""), 0.0
-	for _, candidate := range js.Entries(c.Arg(1)).All() {
+	for _, candidate := range candidates.All() {
 		other, err := bigramsOf(c, "$mostSimilar", candidate)
 		if err != nil {
 			return nil, err

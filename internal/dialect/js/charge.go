@@ -69,6 +69,38 @@ func CallText(c *jsonata.Call, v jsonata.Value) (string, error) {
 	return Text(v), nil
 }
 
+// CallEntries is Entries within the limits of the evaluation, of which every character of a text and every item of an array takes a
+// step.
+func CallEntries(c *jsonata.Call, v jsonata.Value) (*jsonata.Object, error) {
+	if err := chargeEntries(c, v); err != nil {
+		return nil, err
+	}
+	return Entries(v), nil
+}
+
+// CallCharacters is Characters within the limits of the evaluation.
+func CallCharacters(c *jsonata.Call, s string) ([]jsonata.Value, error) {
+	if err := chargeEntries(c, s); err != nil {
+		return nil, err
+	}
+	return Characters(s), nil
+}
+
+func chargeEntries(c *jsonata.Call, v jsonata.Value) error {
+	const entrySize = 16 // what jsonata counts for an item
+	n := 0
+	switch v := v.(type) {
+	case string:
+		n = len(v)
+	case *jsonata.Array:
+		n = v.Len()
+	}
+	if err := c.Grow(n * entrySize); err != nil {
+		return err
+	}
+	return c.Step(n)
+}
+
 // Visit takes a step from the budget for every value inside v.
 func Visit(c *jsonata.Call, v jsonata.Value) error {
 	switch v := v.(type) {

@@ -3,6 +3,7 @@ package js
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace/jsonata"
 )
@@ -86,14 +87,25 @@ func textProperty(s, key string) (jsonata.Value, bool) {
 	if !isIndex && key != "length" {
 		return nil, false
 	}
-	units := Characters(s)
-	if !isIndex {
-		return float64(len(units)), true
+	n := 0
+	for rest := s; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		if IsHalf(rest) {
+			size = 3
+		}
+		units := 1
+		if r >= 0x10000 {
+			units = 2
+		}
+		if isIndex && index < n+units {
+			return Characters(rest[:size])[index-n], true
+		}
+		n, rest = n+units, rest[size:]
 	}
-	if index >= len(units) {
+	if isIndex {
 		return nil, false
 	}
-	return units[index], true
+	return float64(n), true
 }
 
 // IndexOf returns the array index that a key is: decimal digits without leading zeros.

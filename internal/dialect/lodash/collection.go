@@ -154,7 +154,10 @@ func sortKey(c *jsonata.Call, short jsonata.Value) iteratee {
 
 // values lists the members of an object, the items of an array or the characters of a text.
 func values(c *jsonata.Call) (jsonata.Value, error) {
-	members := js.Entries(c.Arg(0))
+	members, err := js.CallEntries(c, c.Arg(0))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]jsonata.Value, 0, members.Len())
 	for _, v := range members.All() {
 		out = append(out, v)

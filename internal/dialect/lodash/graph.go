@@ -19,10 +19,16 @@ func dependencyGraph(c *jsonata.Call) (jsonata.Value, error) {
 	parentKey, key := newPath(c.Arg(1)), newPath(c.Arg(2))
 	byKey := make(map[string]jsonata.Value, list.Len())
 	for _, item := range list.Items() {
+		if err := c.Step(1); err != nil {
+			return nil, err
+		}
 		byKey[js.PropertyKey(key.get(item))] = item
 	}
 	g := newGraph()
 	for _, item := range list.Items() {
+		if err := c.Step(1); err != nil {
+			return nil, err
+		}
 		id, parentID := key.get(item), parentKey.get(item)
 		g.addNode(id, item)
 		if parent := byKey[js.PropertyKey(parentID)]; js.IsTrue(parent) {
@@ -44,7 +50,7 @@ type graphNode struct {
 	data         jsonata.Value
 	dependencies []*graphNode
 	dependants   []*graphNode
-	linked       map[*graphNode]bool // the dependencies, to add each only once
+	linked       map[*graphNode]bool // the dependencies, to add each only once; nil: there are none
 }
 
 func newGraph() *graph { return &graph{byID: make(map[any]*graphNode)} }
@@ -54,7 +60,7 @@ func (g *graph) addNode(id, data jsonata.Value) {
 	if g.byID[js.Identity(id)] != nil {
 		return
 	}
-	n := &graphNode{id: id, data: data, linked: make(map[*graphNode]bool)}
+	n := &graphNode{id: id, data: data}
 	g.byID[js.Identity(id)] = n
 	g.nodes = append(g.nodes, n)
 }
@@ -63,6 +69,9 @@ func (g *graph) addDependency(id, on jsonata.Value) {
 	from, to := g.byID[js.Identity(id)], g.byID[js.Identity(on)]
 	if from.linked[to] {
 		return
+	}
+	if from.linked == nil {
+		from.linked = make(map[*graphNode]bool)
 	}
 	from.linked[to] = true
 	from.dependencies = append(from.dependencies, to)

@@ -119,13 +119,16 @@ func omit(c *jsonata.Call) (jsonata.Value, error) {
 		return nil, err
 	}
 	source := c.Arg(0)
-	var out jsonata.Value = copyOf(js.Entries(source))
+	entries, err := js.CallEntries(c, source)
+	if err != nil {
+		return nil, err
+	}
+	var out jsonata.Value = copyOf(entries)
 	for _, p := range js.List(c.Arg(1)) {
 		keys := newPath(p).in(source)
 		if err := c.Step(len(keys)); err != nil {
 			return nil, err
 		}
-		var err error
 		if out, err = without(c, out, keys); err != nil {
 			return nil, err
 		}

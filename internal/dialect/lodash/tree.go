@@ -96,7 +96,11 @@ func (s *treeSorter) flatten(nodes []*treeNode, depth int) error {
 		if err := s.call.Step(1); err != nil {
 			return err
 		}
-		s.out = append(s.out, withoutChildren(node.value))
+		source, err := js.CallEntries(s.call, node.value)
+		if err != nil {
+			return err
+		}
+		s.out = append(s.out, withoutChildren(source))
 		if err := s.flatten(node.children, depth+1); err != nil {
 			return err
 		}
@@ -128,8 +132,7 @@ func (s *treeSorter) sort(nodes []*treeNode) ([]*treeNode, error) {
 }
 
 // withoutChildren returns a copy of the node without the member that would hold its children.
-func withoutChildren(v jsonata.Value) jsonata.Value {
-	source := js.Entries(v)
+func withoutChildren(source *jsonata.Object) jsonata.Value {
 	out := jsonata.NewObject(source.Len())
 	for key, member := range source.All() {
 		if key != "children" {

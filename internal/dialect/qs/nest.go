@@ -143,16 +143,20 @@ func isInherited(name string) bool {
 }
 
 // readSource turns an object that is given instead of a query string into parameters.
-func (p *parser) readSource(source jsonata.Value) []parameter {
+func (p *parser) readSource(source jsonata.Value) ([]parameter, error) {
+	entries, err := js.CallEntries(p.call, source)
+	if err != nil {
+		return nil, err
+	}
 	var found []parameter
-	for key, v := range js.Entries(source).All() {
+	for key, v := range entries.All() {
 		value := newValue(v)
 		if text, ok := v.(string); ok {
 			value = p.commaValue(text)
 		}
 		found = append(found, parameter{key, value})
 	}
-	return found
+	return found, nil
 }
 
 func (p *parser) commaValue(text string) *node {

@@ -55,7 +55,9 @@ func parseFunction(c *jsonata.Call) (jsonata.Value, error) {
 			return nil, err
 		}
 	case *jsonata.Object, *jsonata.Array:
-		found = p.readSource(source)
+		if found, err = p.readSource(source); err != nil {
+			return nil, err
+		}
 	}
 	root := newObject()
 	for _, parameter := range found {

@@ -85,6 +85,16 @@ func (w *writer) enter() bool {
 
 func (w *writer) leave() { w.depth-- }
 
+// entries lists the members of a value, none when the evaluation has come to its limits.
+func (w *writer) entries(v jsonata.Value) *jsonata.Object {
+	o, err := js.CallEntries(w.call, v)
+	if err != nil {
+		w.fail(err)
+		return jsonata.NewObject(0)
+	}
+	return o
+}
+
 // indent begins a line, unless it is the first of the document.
 func (w *writer) indent(depth int, first bool) {
 	if !first && w.spaces != "" {
@@ -112,7 +122,7 @@ func (w *writer) members(v jsonata.Value, depth int) {
 	}
 	defer w.leave()
 	first := depth == 0
-	for key, member := range js.Entries(v).All() {
+	for key, member := range w.entries(v).All() {
 		for _, node := range js.List(member) {
 			if w.member(key, node, depth, first) {
 				first = false
@@ -131,7 +141,7 @@ func (w *writer) member(key string, node jsonata.Value, depth int, first bool) b
 		w.declaration(node, depth)
 	case w.o.key("instruction"):
 		w.indentIf("indentInstruction", depth, first)
-		w.instruction(js.Entries(node), depth)
+		w.instruction(w.entries(node), depth)
 	case w.o.key("attributes"):
 		return false
 	case w.o.key("text"):
@@ -203,7 +213,7 @@ func preservesSpace(attributes jsonata.Value) bool {
 // hasContent reports whether a node of the compact form has anything but attributes: something that stands on a line of its own, or
 // anything at all.
 func (w *writer) hasContent(node jsonata.Value, anything bool) bool {
-	for key := range js.Entries(node).All() {
+	for key := range w.entries(node).All() {
 		switch key {
 		case w.o.key("attributes"):
 			continue
@@ -233,7 +243,7 @@ func (w *writer) attributes(v jsonata.Value, depth int) {
 		return
 	}
 	ownLines := w.spaces != "" && w.o.flag("indentAttributes")
-	members := js.Entries(v)
+	members := w.entries(v)
 	for name, value := range members.All() {
 		if js.IsNullish(value) {
 			continue
