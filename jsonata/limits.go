@@ -30,7 +30,10 @@ type Limits struct {
 	// serialised, in bytes. All values built in one evaluation together may take
 	// three times as much. Default 8 MiB.
 	Output int
-	// Timeout is how long an evaluation may take. Default: no limit but the
+	// Timeout is how long an evaluation may work. What other evaluations take
+	// that it lets run meanwhile does not count, and an evaluation of few steps
+	// that is stopped by a busy machine may take up to eight times as long; where
+	// that matters, give the context a deadline. Default: no limit but the
 	// context's.
 	Timeout time.Duration
 }

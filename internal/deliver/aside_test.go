@@ -266,7 +266,7 @@ func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pump, err := NewPump(PumpConfig{DB: db, Sender: sender, SlowAtOnce: room})
+		pump, err := NewPump(PumpConfig{DB: db, Sender: sender, SlowAtOnce: 2 * room})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,11 +3,13 @@ package deliver
 import (
 	"sync"
 	"time"
+
+	"github.com/millrace/millrace"
 )
 
 const (
 	slowAttempt   = time.Second     // an attempt that takes longer makes its webhook a slow one
-	defaultCrowd  = 192             // of the workers that the queue has for pumps
+	defaultCrowd  = 384             // of the workers that the queue has for pumps; one environment has half of it
 	crowdWait     = 2 * time.Second // how long a slow webhook stays away when the others take all the room
 	maxRemembered = 10_000
 )
@@ -15,30 +17,41 @@ const (
 // crowd keeps slow webhooks from taking the workers of those that answer at once. What it knows is lost with the process,
 // and learned again.
 type crowd struct {
-	room chan struct{}
+	size int
 
 	mu   sync.Mutex
-	slow map[string]bool // by the key of the pump's task
+	in   int
+	envs map[millrace.EnvironmentID]int // how many of them are whose
+	slow map[string]bool                // by the key of the pump's task
 }
 
 func newCrowd(size int) *crowd {
-	return &crowd{room: make(chan struct{}, size), slow: map[string]bool{}}
+	return &crowd{size: size, envs: map[millrace.EnvironmentID]int{}, slow: map[string]bool{}}
 }
 
-// enter reports false when the webhook is slow and there is no room for another one. Otherwise the function must be called when
-// it is left alone again.
-func (c *crowd) enter(key string) (func(), bool) {
+// enter reports false when the webhook is slow and there is no room for another one of its environment, which may have half of
+// what the others leave. Otherwise the function must be called when it is left alone again.
+func (c *crowd) enter(env millrace.EnvironmentID, key string) (func(), bool) {
 	c.mu.Lock()
-	slow := c.slow[key]
-	c.mu.Unlock()
-	if !slow {
+	defer c.mu.Unlock()
+	if !c.slow[key] {
 		return func() {}, true
 	}
-	select {
-	case c.room <- struct{}{}:
-		return func() { <-c.room }, true
-	default:
+	others := c.in - c.envs[env]
+	if c.envs[env] >= (c.size-others+1)/2 {
 		return nil, false
+	}
+	c.in++
+	c.envs[env]++
+	return func() { c.leave(env) }, true
+}
+
+func (c *crowd) leave(env millrace.EnvironmentID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in--
+	if c.envs[env]--; c.envs[env] == 0 {
+		delete(c.envs, env)
 	}
 }
 

@@ -24,7 +24,8 @@ type PumpConfig struct {
 	Slice time.Duration
 	// Health judges the webhooks; nil: one that tells nobody and allows 5 days of failure.
 	Health *Health
-	// SlowAtOnce is how many slow webhooks are called at a time; 0: 192. It must be smaller than the number of workers.
+	// SlowAtOnce is how many slow webhooks are called at a time; 0: 384. An environment has half of those that the others leave.
+	// It must be smaller than the number of workers.
 	SlowAtOnce int
 }
 
@@ -72,12 +73,12 @@ func NewPump(c PumpConfig) (*Pump, error) {
 // slice is over, later when the receiver does not take the head of the backlog. An error of KindConflict says that
 // another pump has taken over.
 func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
-	leave, entered := p.crowd.enter(task.Key)
+	env, id := millrace.ParseTaskKey[millrace.WebhookID](task.Key)
+	leave, entered := p.crowd.enter(env, task.Key)
 	if !entered {
 		return millrace.RetryAfter(crowdWait, nil)
 	}
 	defer leave()
-	env, id := millrace.ParseTaskKey[millrace.WebhookID](task.Key)
 	w, aside, err := p.claim(ctx, env, id)
 	if err != nil {
 		return fmt.Errorf("claim webhook: %w", err)
