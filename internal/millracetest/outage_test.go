@@ -247,7 +247,7 @@ func TestSQLiteThatIsLocked(t *testing.T) {
 // lockElsewhere lets another process, which is this program again, hold the lock of a SQLite file until the function is called.
 func lockElsewhere(t *testing.T, path string) (free func()) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHoldLock$") //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHoldLock$")
 	cmd.Env = append(os.Environ(), "MILLRACE_TEST_LOCK="+path)
 	in, err := cmd.StdinPipe()
 	if err != nil {
