@@ -18,15 +18,15 @@ type evaluator struct {
 	in     Input
 	limits Limits
 
-	steps    int // left until the next check
-	reserve  int // left after that
-	depth    int
-	grown    int // bytes built so far
-	spent    time.Duration // at work so far
-	since    time.Time     // when it last began to work
-	now      time.Time
-	root     Value // what $$ stands for
-	raw      rawDoc
+	steps   int // left until the next check
+	reserve int // left after that
+	depth   int
+	grown   int           // bytes built so far
+	spent   time.Duration // at work so far
+	since   time.Time     // when it last began to work
+	now     time.Time
+	root    Value // what $$ stands for
+	raw     rawDoc
 
 	tail    tailCall // the call a lambda's body ended with
 	dynamic bool     // $eval has bound variables that no scope knows of

@@ -47,10 +47,12 @@ func (q *Queue) serve(ctx context.Context, r *room) {
 // pause waits a moment after an error, and reports false when it was the end.
 func (q *Queue) pause(ctx context.Context, err error) bool {
 	q.complain(ctx, err)
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(lookEvery):
+	case <-timer.C:
 		return true
 	}
 }
