@@ -121,6 +121,12 @@ func mapNested(c *jsonata.Call, v jsonata.Value, members *jsonata.Object) (jsona
 		}
 		return out, nil
 	}
+	const perStep = 256 // bytes of a text
+	if s, ok := v.(string); ok {
+		if err := c.Step(len(s) / perStep); err != nil {
+			return nil, err
+		}
+	}
 	if text, ok := lookupText(v); ok {
 		return firstPresentOr(v, js.Get(members, text)), nil
 	}

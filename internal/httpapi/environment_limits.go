@@ -14,6 +14,9 @@ type EnvironmentLimits struct {
 	RequestsPerToken   int           `json:"requests_per_token" doc:"In 10 seconds, for each API token; 0: any number."`
 	RequestsPerAccount int           `json:"requests_per_account" doc:"In 10 seconds, of the proxy API and the custom API, for each account; 0: any number."`
 	InboundPerAccount  int           `json:"inbound_per_account" doc:"Requests of providers in 10 seconds, for each account or installation; 0: any number."`
+	InboundBytes       int           `json:"inbound_bytes_per_account" doc:"Bytes of their bodies in 10 seconds, for each account or installation; 0: any number."`
+	ConditionMillis    int64         `json:"condition_ms" doc:"Of each second, that expressions of its workflows and inbound hooks may take."`
+	RunsPerEvent       int64         `json:"runs_per_event" doc:"Workflow runs that one event may cause, directly or through events of these runs."`
 }
 
 // WorkerShare is what an environment has of the workers of one kind of tasks.
@@ -55,6 +58,7 @@ func (a *api) getEnvironment(ctx context.Context, in *getIn[millrace.Environment
 	for i := range l.Workers {
 		l.Workers[i].Waiting = waiting[l.Workers[i].Kind]
 	}
-	l.RequestsPerToken, l.RequestsPerAccount, l.InboundPerAccount = a.cfg.TokenLimit, a.cfg.AccountLimit, a.cfg.InboundLimit
+	l.RequestsPerToken, l.RequestsPerAccount = a.cfg.TokenLimit, a.cfg.AccountLimit
+	l.InboundPerAccount, l.InboundBytes = a.cfg.InboundLimit, a.cfg.InboundBytesLimit
 	return out, nil
 }

@@ -3,6 +3,7 @@ package millracetest_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/internal/millracetest"
 	"github.com/millrace/millrace/internal/server"
@@ -15,7 +16,8 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := millracetest.Start(t, url, func(o *server.Options) {
 			o.Percent = 70
-			o.TokenLimit, o.AccountLimit, o.InboundLimit = 1000, 11, 13
+			o.TokenLimit, o.AccountLimit, o.InboundLimit, o.InboundBytes = 1000, 11, 13, 17
+			o.Limits.FanOut, o.Limits.ConditionTime = 19, 23*time.Millisecond
 		})
 		var list struct{ Result []struct{ ID string } }
 		if err := s.Get(t.Context(), "/environment", &list); err != nil || len(list.Result) != 1 {
@@ -28,6 +30,9 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 				RequestsPerToken   int `json:"requests_per_token"`
 				RequestsPerAccount int `json:"requests_per_account"`
 				InboundPerAccount  int `json:"inbound_per_account"`
+				InboundBytes       int `json:"inbound_bytes_per_account"`
+				ConditionMillis    int `json:"condition_ms"`
+				RunsPerEvent       int `json:"runs_per_event"`
 				Workers            []struct {
 					Kind    string
 					Workers int
@@ -38,7 +43,8 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := got.Limits
-		if got.ID != list.Result[0].ID || l.WorkersPercent != 70 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 {
+		if got.ID != list.Result[0].ID || l.WorkersPercent != 70 || l.RequestsPerToken != 1000 || l.RequestsPerAccount != 11 || l.InboundPerAccount != 13 ||
+			l.InboundBytes != 17 || l.RunsPerEvent != 19 || l.ConditionMillis != 23 {
 			t.Errorf("got %+v", got)
 		}
 		var kinds []string
