@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/store"
 )
 
 // envelope is the body of every refusal.
@@ -84,9 +83,7 @@ func envelopeOf(err error, requestID string) *envelope {
 	case millrace.KindRateLimited:
 		e.header = http.Header{"Retry-After": {"10"}}
 	case millrace.KindUnavailable:
-		if !errors.Is(err, store.ErrUnknownOutcome) { // which no client may repeat without a look
-			e.header = http.Header{"Retry-After": {"1"}}
-		}
+		e.header = http.Header{"Retry-After": {"1"}} // to look, at least: what may have been stored says so in its text
 	case millrace.KindInvalid, millrace.KindForbidden, millrace.KindNotFound, millrace.KindConflict,
 		millrace.KindTooLarge, millrace.KindUnsupported, millrace.KindReadOnly:
 	}
