@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // hostileValues are what filters are compared with. Nothing of it is an error of ours.
@@ -150,6 +152,9 @@ func tableOf(path string) string {
 
 // TestNoFilterIsAnInternalError walks every filter of every list, with every operator and hostile values, over hostile rows.
 func TestNoFilterIsAnInternalError(t *testing.T) {
+	if storetest.RaceDetector {
+		t.Skip("SKIPPED under the race detector: thousands of requests, one after the other")
+	}
 	each(t, func(t *testing.T, w *world) {
 		var lists []string
 		filled := map[string]bool{}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // marker stands in everything that the environment of the walk's victim has, so that none of it can be overlooked in a response.
@@ -85,6 +86,9 @@ func walkFields() map[string]string {
 }
 
 func TestNoRequestReachesAnotherEnvironment(t *testing.T) {
+	if storetest.RaceDetector {
+		t.Skip("SKIPPED under the race detector: thousands of requests, one after the other")
+	}
 	each(t, func(t *testing.T, w *world) {
 		k := &walk{t: t, counts: map[string]int{}}
 		k.victim = &side{world: w, env: w.env, objects: map[string]string{}}

@@ -13,7 +13,7 @@ import (
 // until it times out, after 15 s; nobody else notices, not even a webhook on the same host.
 func TestWebhooksThatHangDelayNobodyElse(t *testing.T) {
 	t.Parallel()
-	if millracetest.RaceDetector {
+	if storetest.RaceDetector {
 		t.Skip("SKIPPED under the race detector, with which a server may need the 15 s of an attempt for what it is to do meanwhile")
 	}
 	const hanging = 80

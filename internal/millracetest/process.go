@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // Binary builds the program and returns its path. Under the race detector it skips the test, saying so: the detector does not
 // look into that program, and only makes everything around it slow.
 func Binary(t testing.TB) string {
 	t.Helper()
-	if RaceDetector {
+	if storetest.RaceDetector {
 		t.Skip("SKIPPED under the race detector, which does not look into the process that this test is about")
 	}
 	path := filepath.Join(t.TempDir(), "millrace")

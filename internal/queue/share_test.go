@@ -74,7 +74,7 @@ func record(n int) (queue.Handler, func() []millrace.Task, <-chan struct{}) {
 func TestEnvironmentsTakeTurns(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		const many, few = 100, 10
+		const many, few = 40, 10
 		handler, ran, done := record(many + few)
 		tasks := append(flood(millrace.TaskWorkflow, "flood", "", many), flood(millrace.TaskWorkflow, "quiet", "", few)...)
 		start(t, url, 1, map[millrace.TaskKind]queue.Handler{millrace.TaskWorkflow: handler}, tasks...)
@@ -85,7 +85,7 @@ func TestEnvironmentsTakeTurns(t *testing.T) {
 				last = i
 			}
 		}
-		if last > 30 {
+		if last > 25 {
 			t.Errorf("the last of %d tasks of a quiet environment ran as number %d of %d", few, last+1, many+few)
 		}
 	})
@@ -94,7 +94,7 @@ func TestEnvironmentsTakeTurns(t *testing.T) {
 func TestAccountsOfAnEnvironmentTakeTurns(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		const many, few = 100, 4
+		const many, few = 40, 4
 		handler, ran, done := record(many + few)
 		tasks := append(flood(millrace.TaskSlice, "env", "busy", many), flood(millrace.TaskSlice, "env", "quiet", few)...)
 		start(t, url, 1, map[millrace.TaskKind]queue.Handler{millrace.TaskSlice: handler}, tasks...)
@@ -105,7 +105,7 @@ func TestAccountsOfAnEnvironmentTakeTurns(t *testing.T) {
 				last = i
 			}
 		}
-		if last > 30 {
+		if last > 25 {
 			t.Errorf("the last of %d tasks of a quiet account ran as number %d of %d", few, last+1, many+few)
 		}
 	})

@@ -1,6 +1,6 @@
-//go:build !race
+//go:build race
 
-package millracetest
+package storetest
 
 // RaceDetector says whether this program was built with it, which makes a server many times as slow.
-const RaceDetector = false
+const RaceDetector = true
