@@ -239,7 +239,7 @@ func (l *Load) checkRecords(t testing.TB, s *state) {
 		received := byRun[run.ID]
 		delete(byRun, run.ID)
 		received = slices.DeleteFunc(received, func(r Received) bool { return r.Event == millrace.EventRunRateLimited })
-		n, last, key := 0, int64(0), fmt.Sprintf("key-%d", accounts[string(run.IntegratedAccountID)])
+		n, last, key := 0, int64(0), accountKey(accounts[string(run.IntegratedAccountID)])
 		for i, r := range received {
 			want := millrace.EventRunRecord
 			switch i {
