@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -32,10 +33,8 @@ func (e *ended) take(id int64) bool {
 	return known
 }
 
-// without calls set for the jobs that have not ended yet, if there are any.
-func (e *ended) without(p *riverdriver.JobSetStateIfRunningManyParams,
-	set func(*riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error),
-) ([]*rivertype.JobRow, error) {
+// setOthers is JobSetStateIfRunningMany of River's executor, for the jobs that have not ended yet.
+func (e *ended) setOthers(ctx context.Context, on riverdriver.Executor, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	left := &riverdriver.JobSetStateIfRunningManyParams{Now: p.Now, Schema: p.Schema}
 	for i, id := range p.ID {
 		if e.take(id) {
@@ -53,5 +52,5 @@ func (e *ended) without(p *riverdriver.JobSetStateIfRunningManyParams,
 	if len(left.ID) == 0 {
 		return nil, nil
 	}
-	return set(left)
+	return on.JobSetStateIfRunningMany(ctx, left)
 }

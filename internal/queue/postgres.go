@@ -54,7 +54,7 @@ func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 	return e, err
 }
 
-// postgresDriver is River's driver, which completes a second time what was completed in a transaction of ours.
+// postgresDriver is River's driver, without the second completion of what a transaction of ours has completed.
 type postgresDriver struct {
 	*riverpgxv5.Driver
 	ended *ended
@@ -72,9 +72,7 @@ type postgresExecutor struct {
 
 // JobSetStateIfRunningMany implements riverdriver.Executor.
 func (e *postgresExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	return e.ended.without(params, func(left *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-		return e.Executor.JobSetStateIfRunningMany(ctx, left)
-	})
+	return e.ended.setOthers(ctx, e.Executor, params)
 }
 
 func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {

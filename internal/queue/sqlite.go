@@ -97,9 +97,7 @@ type sqliteExecutor struct {
 
 // JobSetStateIfRunningMany implements riverdriver.Executor.
 func (e *sqliteExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	return e.ended.without(params, func(left *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-		return e.Executor.JobSetStateIfRunningMany(ctx, left)
-	})
+	return e.ended.setOthers(ctx, e.Executor, params)
 }
 
 // JobGetAvailable implements riverdriver.Executor.
