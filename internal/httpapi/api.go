@@ -64,7 +64,7 @@ type Config struct {
 	InboundLimit int
 	// InboundBytesLimit does so for the bytes of their bodies.
 	InboundBytesLimit int
-	// InboundLimited is told which of both limits a request met; nil: it is not counted.
+	// InboundLimited is called with the limit that a request met; nil: it is not counted.
 	InboundLimited func(unit string)
 
 	// CheckResources finds what is wrong with a sync job's resources; the paths begin with resources. Nil: nothing.

@@ -86,7 +86,7 @@ func (a *api) receive(ctx context.Context, in *proxyIn, address func(*millrace.I
 	return w.reply(), nil
 }
 
-// readInbound reads the body of a third party's request within the limits of its account or installation: before it is read
+// readInbound reads the body of a provider's request within the limits of its account or installation: before it is read
 // where its length is known, otherwise while it is.
 func (a *api) readInbound(in *proxyIn, key string) ([]byte, error) {
 	if err := a.inboundLimit.take(key); err != nil {

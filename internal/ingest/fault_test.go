@@ -58,16 +58,7 @@ func TestCommitWithoutAResponseStoresEventsOnce(t *testing.T) {
 				}
 			}
 		}
-		err := db.View(t.Context(), func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(t.Context(), w, 100)
-			if len(backlog) != 10 {
-				t.Errorf("got %d deliveries, want 10", len(backlog))
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		checkBacklog(t, db, w, 10)
 	})
 }
 

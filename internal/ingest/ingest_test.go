@@ -119,17 +119,22 @@ func TestTheSameKeyIsTheSameEvent(t *testing.T) {
 				t.Errorf("got ids %q and %q for one key", ids[0], id)
 			}
 		}
-		err := db.View(t.Context(), func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(t.Context(), w, 100)
-			if len(backlog) != 1 {
-				t.Errorf("got %d deliveries, want 1", len(backlog))
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		checkBacklog(t, db, w, 1)
 	})
+}
+
+func checkBacklog(t *testing.T, db *store.DB, w *millrace.Webhook, want int) {
+	t.Helper()
+	err := db.View(t.Context(), func(tx *store.Tx) error {
+		backlog, err := tx.Backlog(t.Context(), w, 100)
+		if len(backlog) != want {
+			t.Errorf("got %d deliveries, want %d", len(backlog), want)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestABadEventFailsAlone(t *testing.T) {
