@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -35,7 +36,7 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if err := write(ctx, tx, &s.webhook, s.done); err != nil {
+		if err := s.pump.write(ctx, tx, &s.webhook, s.done); err != nil {
 			return false, err
 		}
 		if alarm != nil {
@@ -68,11 +69,31 @@ func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 }
 
 // write stores how far the webhook's backlog has come. The webhook is first of all: it is the fence, and takes the lock on its row.
-func write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []millrace.TriedDelivery) error {
-	if err := tx.SaveWebhookProgress(ctx, w); err != nil {
+func (p *Pump) write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []millrace.TriedDelivery) error {
+	changed, err := tx.SaveWebhookProgress(ctx, w)
+	if err != nil {
 		return err
 	}
+	if changed && w.IsActive {
+		woken := *w
+		forgetFailures(&woken)
+		woken.FailingSince, woken.FailingTold = 0, 0
+		if _, err := tx.SaveWebhookProgress(ctx, &woken); err != nil {
+			return err
+		}
+		done = dueNow(done, millrace.TimeOf(p.sender.clock()))
+	}
 	return tx.SaveDeliveries(ctx, done...)
+}
+
+// dueNow returns deliveries of which none waits for its next attempt. What has failed was sent to the webhook as it was before
+// a client changed it.
+func dueNow(done []millrace.TriedDelivery, now millrace.Time) []millrace.TriedDelivery {
+	done = slices.Clone(done)
+	for i := range done {
+		done[i].NextAttemptAt = min(done[i].NextAttemptAt, now)
+	}
+	return done
 }
 
 // behind is a commit that is under way while the slice goes on.
@@ -97,7 +118,7 @@ func (s *slice) commitBehind(ctx context.Context) error {
 	if err := s.settle(); err != nil || len(s.done) == 0 {
 		return err
 	}
-	webhook, done := s.webhook, s.done
+	pump, webhook, done := s.pump, s.webhook, s.done
 	b := &behind{deliveries: map[millrace.DeliveryID]bool{}, err: make(chan error, 1)}
 	for i := range done {
 		b.deliveries[done[i].ID] = true
@@ -106,7 +127,7 @@ func (s *slice) commitBehind(ctx context.Context) error {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
-		b.err <- s.pump.db.Update(ctx, func(tx *store.Tx) error { return write(ctx, tx, &webhook, done) })
+		b.err <- pump.db.Update(ctx, func(tx *store.Tx) error { return pump.write(ctx, tx, &webhook, done) })
 	}()
 	return nil
 }
@@ -190,7 +211,7 @@ func (s *slice) finish(ctx context.Context, tx *store.Tx, progress *millrace.Web
 	w := &s.webhook
 	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.PutAside != w.PutAside ||
 		progress.FailingSince != w.FailingSince {
-		if err := tx.SaveWebhookProgress(ctx, progress); err != nil {
+		if _, err := tx.SaveWebhookProgress(ctx, progress); err != nil {
 			return err
 		}
 	}

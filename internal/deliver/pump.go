@@ -120,7 +120,7 @@ func (p *Pump) claim(ctx context.Context, env millrace.EnvironmentID, id millrac
 		}
 		if !w.IsActive {
 			forgetFailures(w)
-			if err := tx.SaveWebhookProgress(ctx, w); err != nil {
+			if _, err := tx.SaveWebhookProgress(ctx, w); err != nil {
 				return claimed{}, err
 			}
 			return claimed{}, tx.Finish(ctx)

@@ -439,3 +439,39 @@ func TestPumpConfigIsChecked(t *testing.T) {
 		})
 	}
 }
+
+// A client repairs a webhook while an attempt is under way that fails because of what was wrong. The failure must not hold off
+// what the client has woken.
+func TestAChangeDuringAnAttemptIsNotHeldOffByItsFailure(t *testing.T) {
+	orderings := map[string]millrace.Ordering{"strict": millrace.OrderingStrict, "first attempt": millrace.OrderingFirstAttempt}
+	for name, ordering := range orderings {
+		t.Run(name, func(t *testing.T) {
+			pumpTest(t, func(t *testing.T, w *world) {
+				w.advance(time.Since(w.clock())) // waking goes by the database's clock
+				w.change(func(v *millrace.Webhook) { v.Ordering = ordering })
+				w.queue(5)
+				w.receiver.answer = always(503)
+				for range 5 {
+					w.advance(w.pumpOnce())
+				}
+				w.receiver.answer = func(n int, id millrace.DeliveryID) (int, string, error) {
+					w.receiver.answer = nil
+					w.activate()
+					return 503, "", nil
+				}
+				w.pumpOnce()
+				if row := w.row(); row.NotBefore != 0 || row.Attempt != 0 || row.PutAside != 0 || row.FailingSince != 0 {
+					t.Errorf("a failure from before the change holds off the webhook: %+v", row)
+				}
+				for w.live() {
+					if d := w.pumpOnce(); d > 0 {
+						t.Fatalf("waits %s", d)
+					}
+				}
+				if taken := len(w.receiver.taken); taken != 5 {
+					t.Errorf("%d deliveries were taken, want 5: %v", taken, w.statuses())
+				}
+			})
+		})
+	}
+}

@@ -111,6 +111,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		s.webhook.PreviousSecret, s.webhook.PreviousExpiresAt = w.PreviousSecret, w.PreviousExpiresAt
 		s.webhook.Ordering, s.webhook.Concurrency = w.Ordering, w.Concurrency
 		s.webhook.RateLimit, s.webhook.RatePeriod = w.RateLimit, w.RatePeriod
+		s.webhook.UpdatedAt = w.UpdatedAt
 		if s.behind == nil {
 			s.webhook.FailingSince, s.webhook.FailingTold = w.FailingSince, w.FailingTold // runs send to the webhook, too
 		}

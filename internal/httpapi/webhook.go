@@ -203,7 +203,7 @@ func (n webhooks) patch(ctx context.Context, in *patchIn[millrace.WebhookID, web
 			return v, err
 		}
 		v.FailingSince, v.FailingTold, v.NotBefore, v.Attempt, v.PutAside = 0, 0, 0, 0, 0
-		if err := tx.SaveWebhookProgress(ctx, v); err != nil {
+		if _, err := tx.SaveWebhookProgress(ctx, v); err != nil {
 			return nil, err
 		}
 		return v, tx.WakeWebhook(ctx, in.Environment, v.ID)

@@ -33,12 +33,41 @@ func (e *ended) take(id int64) bool {
 	return known
 }
 
-// setOthers is JobSetStateIfRunningMany of River's executor, for the jobs that have not ended yet.
-func (e *ended) setOthers(ctx context.Context, on riverdriver.Executor, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	left := &riverdriver.JobSetStateIfRunningManyParams{Now: p.Now, Schema: p.Schema}
+// setStates is JobSetStateIfRunningMany of River's executor, for the jobs that have not ended yet. What is to wait and was hastened
+// while it ran becomes available with it.
+func (q *Queue) setStates(ctx context.Context, on riverdriver.Executor, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	left, waiting := q.ended.without(p)
+	if len(left.ID) == 0 {
+		return nil, nil
+	}
+	if len(waiting) == 0 {
+		return on.JobSetStateIfRunningMany(ctx, left)
+	}
+	tx, err := on.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	rows, err := tx.JobSetStateIfRunningMany(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	hasten, args := q.cfg.DB.HastenMarked(waiting)
+	if err := tx.Exec(ctx, hasten, args...); err != nil {
+		return nil, err
+	}
+	return rows, tx.Commit(ctx)
+}
+
+// without returns what is left of a change of states without the jobs that have ended, and which of those are to wait.
+func (e *ended) without(p *riverdriver.JobSetStateIfRunningManyParams) (*riverdriver.JobSetStateIfRunningManyParams, []int64) {
+	left, waiting := &riverdriver.JobSetStateIfRunningManyParams{Now: p.Now, Schema: p.Schema}, []int64(nil)
 	for i, id := range p.ID {
 		if e.take(id) {
 			continue
+		}
+		if p.ScheduledAt[i] != nil {
+			waiting = append(waiting, id)
 		}
 		left.ID = append(left.ID, id)
 		left.Attempt = append(left.Attempt, p.Attempt[i])
@@ -49,8 +78,5 @@ func (e *ended) setOthers(ctx context.Context, on riverdriver.Executor, p *river
 		left.ScheduledAt = append(left.ScheduledAt, p.ScheduledAt[i])
 		left.State = append(left.State, p.State[i])
 	}
-	if len(left.ID) == 0 {
-		return nil, nil
-	}
-	return on.JobSetStateIfRunningMany(ctx, left)
+	return left, waiting
 }

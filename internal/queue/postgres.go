@@ -33,7 +33,7 @@ type postgresEngine struct {
 
 func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 	pool := q.cfg.DB.Postgres()
-	driver := &postgresDriver{riverpgxv5.New(pool), &q.ended}
+	driver := &postgresDriver{riverpgxv5.New(pool), q}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -57,22 +57,22 @@ func newPostgres(ctx context.Context, q *Queue) (*postgresEngine, error) {
 // postgresDriver is River's driver, without the second completion of what a transaction of ours has completed.
 type postgresDriver struct {
 	*riverpgxv5.Driver
-	ended *ended
+	q *Queue
 }
 
 // GetExecutor implements riverdriver.Driver.
 func (d *postgresDriver) GetExecutor() riverdriver.Executor {
-	return &postgresExecutor{d.Driver.GetExecutor(), d.ended}
+	return &postgresExecutor{d.Driver.GetExecutor(), d.q}
 }
 
 type postgresExecutor struct {
 	riverdriver.Executor
-	ended *ended
+	q *Queue
 }
 
 // JobSetStateIfRunningMany implements riverdriver.Executor.
 func (e *postgresExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	return e.ended.setOthers(ctx, e.Executor, params)
+	return e.q.setStates(ctx, e.Executor, params)
 }
 
 func (e *postgresEngine) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {

@@ -365,3 +365,43 @@ func TestUnknownOutcomeRunsAgainUnlessItWasCompleted(t *testing.T) {
 		}
 	})
 }
+
+// A task that was woken while it ran may have read already what its waker has changed, so it runs again instead of waiting.
+func TestTaskWokenWhileItRunsDoesNotWait(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ran := make(chan struct{}, 10)
+		var db *store.DB
+		var runs atomic.Int64
+		task := millrace.Task{Kind: millrace.TaskPump, Key: "w"}
+		db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+			millrace.TaskPump: func(ctx context.Context, _ millrace.Task) error {
+				defer func() { ran <- struct{}{} }()
+				if runs.Add(1) > 2 {
+					return millrace.RetryAfter(time.Hour, nil)
+				}
+				woken := task
+				woken.Wake = true
+				// In a context of its own: it is somebody else who wakes the task.
+				if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.Enqueue(t.Context(), woken) }); err != nil {
+					return err
+				}
+				return millrace.RetryAfter(time.Hour, nil)
+			},
+		})
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, db, task)
+		for range 3 {
+			wait(t, ran, "the task to run again")
+		}
+		woken := task
+		woken.Wake = true
+		enqueue(t, db, woken)
+		wait(t, ran, "the task that waits")
+		if got := runs.Load(); got != 4 {
+			t.Errorf("the task ran %d times, want 4", got)
+		}
+	})
+}

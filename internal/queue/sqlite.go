@@ -23,7 +23,7 @@ type sqliteEngine struct {
 
 func newSQLite(ctx context.Context, q *Queue) (*sqliteEngine, error) {
 	e := &sqliteEngine{q: q, bus: newBus()}
-	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus, q.cfg.DB, &q.ended}
+	driver := &sqliteDriver{riversqlite.New(q.cfg.DB.SQLite()), e.bus, q}
 	if err := migrate(ctx, driver, q.cfg.Logger); err != nil {
 		return nil, fmt.Errorf("migrate River: %w", err)
 	}
@@ -75,14 +75,13 @@ func (e *sqliteEngine) stop(ctx context.Context) error {
 // do, and a hop costs milliseconds.
 type sqliteDriver struct {
 	*riversqlite.Driver
-	bus   *bus
-	db    *store.DB
-	ended *ended
+	bus *bus
+	q   *Queue
 }
 
 // GetExecutor implements riverdriver.Driver.
 func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
-	return &sqliteExecutor{d.Driver.GetExecutor(), d.bus, d.db, d.ended}
+	return &sqliteExecutor{d.Driver.GetExecutor(), d.bus, d.q}
 }
 
 // sqliteExecutor is River's, which looks for tasks with an UPDATE that SQLite compiles anew each time, on the one connection
@@ -90,14 +89,13 @@ func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
 // connection that reads finds out first whether there is any, unless the bus has just said so.
 type sqliteExecutor struct {
 	riverdriver.Executor
-	bus   *bus
-	db    *store.DB
-	ended *ended
+	bus *bus
+	q   *Queue
 }
 
 // JobSetStateIfRunningMany implements riverdriver.Executor.
 func (e *sqliteExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	return e.ended.setOthers(ctx, e.Executor, params)
+	return e.q.setStates(ctx, e.Executor, params)
 }
 
 // JobGetAvailable implements riverdriver.Executor.
@@ -106,7 +104,7 @@ func (e *sqliteExecutor) JobGetAvailable(ctx context.Context, params *riverdrive
 		return e.Executor.JobGetAvailable(ctx, params)
 	}
 	found := false
-	err := e.db.View(ctx, func(tx *store.Tx) error {
+	err := e.q.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
 		found, err = tx.HasJob(ctx, params.Queue)
 		return err

@@ -76,14 +76,14 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 		return syncjob.SendResult{}, err
 	}
 	if !w.IsActive {
-		return syncjob.SendResult{Outcome: syncjob.SendRetry}, nil // parked until somebody activates it
+		return syncjob.SendResult{Outcome: syncjob.SendRetry, ChangedAt: w.UpdatedAt}, nil // parked until somebody activates it
 	}
 	o, attempts := s.sender.Deliver(ctx, deliver.Message{
 		ID: req.DeliveryID, Webhook: w, Body: req.Body, Event: req.Event, Attempt: req.Attempts + 1,
 	})
 	// The pump does not see what runs send, and some webhooks get nothing else.
 	changed, err := s.health.Judge(ctx, w, req.Event, o)
-	if changed {
+	if changed || o.Kind == deliver.Retry {
 		s.webhooks.forget(webhookKey{w.EnvironmentID, w.ID})
 	}
 	if err != nil {
@@ -91,6 +91,7 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 	}
 	return syncjob.SendResult{
 		Outcome: sendOutcome(o.Kind), RetryAfter: o.RetryAfter, QuickRetry: o.QuickRetry, Attempts: attempts,
+		ChangedAt: w.UpdatedAt,
 	}, nil
 }
 

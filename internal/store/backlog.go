@@ -151,14 +151,22 @@ func (tx *Tx) ClaimWebhook(ctx context.Context, env millrace.EnvironmentID, id m
 	return tx.db.tables.webhook.find(ctx, tx, "id = $1 AND environment_id = $2", string(id), string(env))
 }
 
-// SaveWebhookProgress writes how far a claimed backlog has come and whether the webhook is still active. It returns
-// an error of KindConflict when another pump has claimed it since.
-func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) error {
-	n, err := tx.exec(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7,
+// SaveWebhookProgress writes how far a claimed backlog has come and whether the webhook is still active. It reports whether
+// clients have changed the webhook since it was read: its attempts since then may have failed because of what was changed. It
+// returns an error of KindConflict when another pump has claimed it since.
+func (tx *Tx) SaveWebhookProgress(ctx context.Context, v *millrace.Webhook) (bool, error) {
+	var updated int64
+	found, err := tx.one(ctx, `UPDATE webhook SET sent_sequence = $3, attempt = $4, not_before = $5, failing_since = $6, is_active = is_active AND $7,
 put_aside = $8, rate_used_until = $9, failing_told = CASE WHEN CAST($6 AS BIGINT) = 0 THEN 0 WHEN failing_told < $10 THEN $10 ELSE failing_told END
-WHERE id = $1 AND epoch = $2 AND environment_id = $11`, string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore),
-		int64(v.FailingSince), v.IsActive, v.PutAside, int64(v.RateUsedUntil), v.FailingTold, string(v.EnvironmentID))
-	return fenced(n, err, "webhook", string(v.ID))
+WHERE id = $1 AND epoch = $2 AND environment_id = $11 RETURNING updated_at`, []any{
+		string(v.ID), v.Epoch, v.SentSequence, v.Attempt, int64(v.NotBefore), int64(v.FailingSince), v.IsActive, v.PutAside,
+		int64(v.RateUsedUntil), v.FailingTold, string(v.EnvironmentID),
+	}, &updated)
+	n := int64(0)
+	if found {
+		n = 1
+	}
+	return found && millrace.Time(updated) != v.UpdatedAt, fenced(n, err, "webhook", string(v.ID))
 }
 
 // WakeWebhook lets what waits for a webhook try again now: its backlog and the runs that are parked on it. It is for

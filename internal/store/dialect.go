@@ -25,6 +25,9 @@ type dialect interface {
 	holds(text string) bool                     // reports whether a text can be a parameter
 	rowID() string                              // column that names any row of a table, in one statement
 	lockText() string                           // statement that locks a text until the transaction ends; empty: nothing to do
+	markJob() string                            // metadata of a job of River with the mark that it is to be hastened
+	unmarkJob() string                          // the same without the mark
+	marked() string                             // condition that the mark is there
 }
 
 type sqliteDialect struct{}
@@ -41,6 +44,9 @@ func (sqliteDialect) lockText() string   { return "" }
 func (sqliteDialect) skipLocked() string { return "" }
 func (sqliteDialect) holds(string) bool  { return true }
 func (sqliteDialect) rowID() string      { return "rowid" }
+func (sqliteDialect) markJob() string    { return "jsonb_set(metadata, '$.hasten', jsonb('true'))" }
+func (sqliteDialect) unmarkJob() string  { return "jsonb_remove(metadata, '$.hasten')" }
+func (sqliteDialect) marked() string     { return "json_extract(metadata, '$.hasten') = 1" }
 
 func (sqliteDialect) text(e expression) string {
 	if e.kind == kindBool {
@@ -90,6 +96,9 @@ func (postgresDialect) lockText() string {
 }
 func (postgresDialect) skipLocked() string       { return " FOR UPDATE SKIP LOCKED" }
 func (postgresDialect) rowID() string            { return "ctid" }
+func (postgresDialect) markJob() string          { return `metadata || '{"hasten": true}'` }
+func (postgresDialect) unmarkJob() string        { return "metadata - 'hasten'" }
+func (postgresDialect) marked() string           { return "metadata ? 'hasten'" }
 func (postgresDialect) text(e expression) string { return e.sql + "::text" }
 func (postgresDialect) holds(text string) bool   { return !strings.ContainsRune(text, 0) }
 

@@ -75,12 +75,27 @@ AND scheduled_at <= datetime('now', 'subsec') LIMIT 1`, []any{queue}, &one)
 	return found, nil
 }
 
-// HastenJob makes a River job that waits for later available now. It is for the queue.
+// HastenJob makes a River job that waits for later available now. One that runs is marked instead: it may have read already what
+// the caller has changed, and must not wait after that. See [HastenMarked]. It is for the queue.
 func (tx *Tx) HastenJob(ctx context.Context, id int64) error {
 	// created_at is in the past on either database, whatever form it stores times in.
-	_, err := tx.exec(ctx, "UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE id = $1 AND state IN ('scheduled', 'retryable', 'available')", id)
+	n, err := tx.exec(ctx, "UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE id = $1 AND state IN ('scheduled', 'retryable', 'available')", id)
+	if err == nil && n == 0 {
+		_, err = tx.exec(ctx, "UPDATE river_job SET metadata = "+tx.db.dialect.markJob()+" WHERE id = $1 AND state = 'running'", id)
+	}
 	if err != nil {
 		return fmt.Errorf("hasten task: %w", err)
 	}
 	return nil
+}
+
+// HastenMarked is a statement that makes those of some River jobs available now that were to be hastened while they ran. It is for
+// the queue, which runs it where River writes that they wait.
+func (db *DB) HastenMarked(jobs []int64) (string, []any) {
+	args := make([]any, len(jobs))
+	for i, id := range jobs {
+		args[i] = id
+	}
+	return "UPDATE river_job SET state = 'available', scheduled_at = created_at, metadata = " + db.dialect.unmarkJob() +
+		" WHERE id IN (" + placeholders(len(jobs)) + ") AND state IN ('scheduled', 'retryable', 'available') AND " + db.dialect.marked(), args
 }

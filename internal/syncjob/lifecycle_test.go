@@ -556,3 +556,38 @@ func TestScopeOfExpressions(t *testing.T) {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
 }
+
+// A client repairs a webhook while a run sends to it. The failure of that attempt must not park the run: nobody would wake it.
+func TestAChangeOfTheWebhookDuringAnAttemptKeepsTheRunAwake(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, plot{resources: plainGraph})
+		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+		repair := false
+		w.sink.answer = func(received) (SendResult, error) {
+			if repair {
+				w.update(func(ctx context.Context, tx *store.Tx) error {
+					if err := tx.UpdateWebhook(ctx, w.webhook); err != nil {
+						return err
+					}
+					return tx.WakeWebhook(ctx, env, w.webhook.ID)
+				})
+				w.sink.answer = nil
+			}
+			return refused(503), nil
+		}
+		if got := retryIn(t, w.slice()); got != time.Minute {
+			t.Errorf("got a pause of %s, want a minute", got)
+		}
+		w.now = w.now.Add(time.Hour)
+		repair = true
+		if got := retryIn(t, w.slice()); got > time.Second {
+			t.Errorf("the run waits %s although its webhook was changed", got)
+		}
+		w.now = w.now.Add(time.Second)
+		w.finish()
+		if diff := cmp.Diff([]string{"started", "record tickets 1", "record tickets 2", "completed"}, w.script()); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
+		}
+	})
+}

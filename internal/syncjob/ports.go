@@ -93,6 +93,7 @@ type SendResult struct {
 	RetryAfter time.Duration      // what the webhook asked for; 0: nothing
 	QuickRetry time.Duration      // there was no time for a quick retry, which is due after this; 0: the run parks
 	Attempts   []millrace.Attempt // the requests that were made, in order
+	ChangedAt  millrace.Time      // updated_at of the webhook as it was when it was called
 }
 
 // Emitter tells workflows and subscribed webhooks what happens to a run, in the transaction in which it happens.

@@ -169,12 +169,21 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}
 	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
-		return s.progress(ctx, tx, next, p, res)
+		// Who changes a webhook wakes the runs that are parked on it, under the same lock.
+		w, err := optional(tx.LockEndpoint(ctx, p.EnvironmentID, p.WebhookID))
+		if err != nil {
+			return nil, err
+		}
+		parked := next
+		if w == nil && res.ChangedAt != 0 || w != nil && w.UpdatedAt != res.ChangedAt {
+			parked.RetryAt = now // it was called as it no longer is
+		}
+		return s.progress(ctx, tx, parked, p, res)
 	})
 	if err != nil {
 		return fmt.Errorf("park sync job run: %w", err)
 	}
-	return millrace.RetryAfter(max(pause, time.Millisecond), nil)
+	return millrace.RetryAfter(max(until(s.run.RetryAt, s.r.now()), time.Millisecond), nil)
 }
 
 // cancel stops a run whose webhook does not want it.

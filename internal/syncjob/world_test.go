@@ -62,6 +62,7 @@ func newWorld(tb testing.TB, db *store.DB, p plot) *world {
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		return errors.Join(tx.InsertIntegratedAccount(ctx, w.account), tx.InsertWebhook(ctx, w.webhook), tx.InsertSyncJob(ctx, w.job))
 	})
+	w.sink.webhook = w.webhook
 	cfg := Config{
 		DB: db, Fetcher: w.api, Sender: w.sink, Emitter: w.told,
 		Clock: func() time.Time { return w.now }, Jitter: func() float64 { return 0 },
@@ -253,6 +254,7 @@ func jsonOf(v jsonata.Value) string {
 
 // sink is the customer's endpoint.
 type sink struct {
+	webhook  *millrace.Webhook
 	answer   func(received) (SendResult, error)
 	answered []received // with success
 	all      []received
@@ -271,6 +273,7 @@ func (s *sink) Send(ctx context.Context, req SendRequest) (SendResult, error) {
 		return SendResult{}, err
 	}
 	s.all = append(s.all, r)
+	called := s.webhook.UpdatedAt
 	res := delivered()
 	if s.answer != nil {
 		var err error
@@ -278,6 +281,7 @@ func (s *sink) Send(ctx context.Context, req SendRequest) (SendResult, error) {
 			return res, err
 		}
 	}
+	res.ChangedAt = called
 	if res.Outcome == SendDelivered {
 		s.answered = append(s.answered, r)
 	}
