@@ -34,12 +34,12 @@ var errDatabaseURL = errors.New("the database URL is not valid")
 // maxConnect is how long a new connection may take.
 const maxConnect = 10 * time.Second
 
-// forOthers is how many connections updates leave to reads and to the queue.
+// forOthers is how many connections updates leave to reads and to the queue, and reads to updates.
 const forOthers = 4
 
 type postgresBackend struct {
-	pool *pgxpool.Pool
-	gate *gate
+	pool           *pgxpool.Pool
+	updates, reads *gate
 
 	pulse   *pulse
 	unwatch context.CancelFunc
@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 		b.pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	b.gate = newGate(int(cfg.MaxConns) - forOthers)
+	b.updates, b.reads = newGate(int(cfg.MaxConns)-forOthers), newGate(int(cfg.MaxConns)-forOthers)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
 	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
@@ -118,16 +118,22 @@ func (b *postgresBackend) close() error {
 	return nil
 }
 
-func (b *postgresBackend) view(_ context.Context, fn func(conn) error) error {
+func (b *postgresBackend) view(ctx context.Context, fn func(conn) error) error {
+	if env := shareOf(ctx); env != "" { // who has sent a token is not known before it was looked up
+		if err := b.reads.enter(ctx, env); err != nil {
+			return err
+		}
+		defer b.reads.leave(env)
+	}
 	return fn(pgConn{b.pool, nil})
 }
 
 func (b *postgresBackend) update(ctx context.Context, fn func(conn) error) error {
 	env := shareOf(ctx)
-	if err := b.gate.enter(ctx, env); err != nil {
+	if err := b.updates.enter(ctx, env); err != nil {
 		return err
 	}
-	defer b.gate.leave(env)
+	defer b.updates.leave(env)
 	var err error
 	for range maxTries {
 		err = b.try(ctx, fn)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 type shareKey struct{}
 
-// OnBehalfOf returns a context whose updates take turns with those of other environments. Without it they share the turns of
+// OnBehalfOf returns a context whose transactions take turns with those of other environments. Without it they share the turns of
 // the server itself.
 func OnBehalfOf(ctx context.Context, env millrace.EnvironmentID) context.Context {
 	if env == "" {
@@ -111,14 +112,25 @@ func (t *turns[T]) others(env millrace.EnvironmentID) bool {
 	return len(t.order) > 1 || len(t.order) == 1 && t.order[0] != env
 }
 
-// gate bounds how many updates are under way, and how many of them are one environment's.
-type gate struct {
-	most, mostEach int
+// company is how long an environment counts as one that others share the database with, after it came to the gate.
+const company = 5 * time.Second
 
-	mu      sync.Mutex
-	busy    int
-	each    map[millrace.EnvironmentID]int
-	waiting turns[*gatePass]
+// gate bounds how many transactions are under way, and how many of them are one environment's: half of all while it is alone, and
+// few while it has company. A few keep the machines busy; more would only make every statement of the others wait for a processor.
+type gate struct {
+	most, alone, few int
+
+	mu           sync.Mutex
+	busy         int
+	each         map[millrace.EnvironmentID]int
+	last, before visit // of the environment that came last, and of the one before that was another
+	waiting      turns[*gatePass]
+}
+
+// visit says when an environment came to the gate.
+type visit struct {
+	env millrace.EnvironmentID
+	at  time.Time
 }
 
 type gatePass struct {
@@ -126,14 +138,38 @@ type gatePass struct {
 	open chan struct{} // closed when it may go
 }
 
-// newGate leaves one half of its places to other environments.
 func newGate(most int) *gate {
-	return &gate{most: most, mostEach: max(most/2, 1), each: map[millrace.EnvironmentID]int{}}
+	alone := max(most/2, 1)
+	return &gate{most: most, alone: alone, few: min(max(most/8, runtime.NumCPU()), alone), each: map[millrace.EnvironmentID]int{}}
+}
+
+// note is for who holds the lock. The server itself is no company.
+func (g *gate) note(env millrace.EnvironmentID) {
+	if env == "" {
+		return
+	}
+	if env != g.last.env {
+		g.before = g.last
+	}
+	g.last = visit{env, time.Now()} //nolint:forbidigo // how long ago others came
+}
+
+// mostOf is for who holds the lock.
+func (g *gate) mostOf(env millrace.EnvironmentID) int {
+	other := g.last
+	if other.env == env {
+		other = g.before
+	}
+	if env == "" || other.env == "" || time.Since(other.at) > company {
+		return g.alone
+	}
+	return g.few
 }
 
 // enter waits for a place, which leave gives back.
 func (g *gate) enter(ctx context.Context, env millrace.EnvironmentID) error {
 	g.mu.Lock()
+	g.note(env)
 	if g.may(env) { // whoever waits cannot go, or would not wait
 		g.take(env)
 		g.mu.Unlock()
@@ -166,7 +202,7 @@ func (g *gate) leave(env millrace.EnvironmentID) {
 
 // may, take and release are for who holds the lock.
 func (g *gate) may(env millrace.EnvironmentID) bool {
-	return g.busy < g.most && g.each[env] < g.mostEach
+	return g.busy < g.most && g.each[env] < g.mostOf(env)
 }
 
 func (g *gate) take(env millrace.EnvironmentID) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/millrace/millrace"
 )
@@ -107,6 +108,55 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		if g.busy != 0 || len(g.each) != 0 || len(g.waiting.order) != 0 {
 			t.Errorf("the gate is not empty: %d busy, %v, %v wait", g.busy, g.each, g.waiting.order)
 		}
+	})
+}
+
+// An environment that has company gets few places, and half of them again when it has been alone for a while.
+func TestGateGivesFewPlacesWhereThereIsCompany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(400)
+		g.few = 3
+		done := make(chan struct{})
+		var group sync.WaitGroup
+		flood := func() int { // how many of many get a place
+			for range 500 {
+				group.Go(func() {
+					if err := g.enter(t.Context(), floods); err != nil {
+						t.Error(err)
+						return
+					}
+					<-done
+					g.leave(floods)
+				})
+			}
+			synctest.Wait()
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return g.each[floods]
+		}
+		end := func() {
+			close(done)
+			group.Wait()
+			done = make(chan struct{})
+		}
+		if got := flood(); got != 200 {
+			t.Errorf("got %d places while alone, want 200", got)
+		}
+		end()
+		if err := g.enter(t.Context(), quiet); err != nil {
+			t.Fatal(err)
+		}
+		g.leave(quiet)
+		if got := flood(); got != 3 {
+			t.Errorf("got %d places in company, want 3", got)
+		}
+		end()
+		time.Sleep(company + time.Second) // of the bubble's clock
+		if got := flood(); got != 200 {
+			t.Errorf("got %d places after the others were gone, want 200", got)
+		}
+		end()
 	})
 }
 
