@@ -1,6 +1,10 @@
 package jsonata
 
-import "math"
+import (
+	"math"
+	"runtime"
+	"slices"
+)
 
 // ToJSON encodes a value as JSON.stringify does: members in order, numbers as
 // JavaScript prints them, nothing escaped for HTML. Undefined and functions give
@@ -87,14 +91,31 @@ func (e *encoder) number(f float64) error {
 
 // budget checks the size now and then.
 func (e *encoder) budget() error {
-	if e.ev == nil || len(e.buf) < e.next {
+	if len(e.buf) < e.next {
 		return nil
 	}
 	e.next = len(e.buf) + 4096
+	e.grow()
+	if e.ev == nil {
+		return nil
+	}
 	if len(e.buf) > e.ev.limits.Output {
 		return newError(CodeOutput, e.ev.limits.Output)
 	}
 	return e.ev.step(16)
+}
+
+// grow makes room in a long text before append would copy it at once.
+func (e *encoder) grow() {
+	if len(e.buf) < part || cap(e.buf)-len(e.buf) >= part {
+		return
+	}
+	larger := make([]byte, 0, 2*len(e.buf))
+	for some := range slices.Chunk(e.buf, part) {
+		larger = append(larger, some...)
+		runtime.Gosched()
+	}
+	e.buf = larger
 }
 
 func (e *encoder) newline(depth int) {

@@ -13,13 +13,12 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// remotePage is the answer to a list of a third party.
+// remotePage is what follows the result in the answer to a list of a third party.
 type remotePage struct {
-	Result     json.RawMessage `json:"result"`
-	NextCursor *string         `json:"next_cursor"`
-	PrevCursor *string         `json:"prev_cursor"`
-	Count      *int            `json:"result_count,omitempty"`
-	Partial    *bool           `json:"is_partial_response,omitempty"`
+	NextCursor *string `json:"next_cursor"`
+	PrevCursor *string `json:"prev_cursor"`
+	Count      *int    `json:"result_count,omitempty"`
+	Partial    *bool   `json:"is_partial_response,omitempty"`
 }
 
 // remoteError is the body of a refusal that comes from a third party.
@@ -44,19 +43,19 @@ func (q *proxyQuery) write(answer *ThirdPartyAnswer) *written {
 		w.Header.Set("Content-Type", contentTypeOf(answer.Headers))
 		w.Body = answer.Raw
 	case answer.List:
-		page := remotePage{Result: encodeValue(q.without(answer.Data))}
+		page := remotePage{}
 		if !answer.Custom {
 			page.Count, page.Partial = &answer.Count, new(bool)
 		}
 		page.NextCursor, page.PrevCursor = nullable(answer.Next), nullable(answer.Prev)
-		w.json(page)
+		w.list(q.without(answer.Data), page)
 	case answer.Data == nil && len(answer.Raw) == 0:
 		w.Status = http.StatusNoContent
 	case answer.Exact && len(q.exclude) == 0:
 		w.Header.Set("Content-Type", "application/json")
 		w.Body = answer.Raw
 	default:
-		w.json(encodeValue(q.without(answer.Data)))
+		w.value(q.without(answer.Data))
 	}
 	return w
 }
@@ -84,12 +83,25 @@ func refusalOf(answer *ThirdPartyAnswer) *remoteError {
 	return e
 }
 
-func encodeValue(v expr.Value) json.RawMessage {
-	data, err := expr.EncodeJSON(v)
-	if err != nil || len(data) == 0 {
-		return json.RawMessage("null")
+// value answers with a value of a third party.
+func (w *written) value(v expr.Value) {
+	w.Header.Set("Content-Type", "application/json")
+	w.Body = append(appendValue(nil, v), '\n')
+}
+
+// list answers with a page of a list.
+func (w *written) list(result expr.Value, page remotePage) {
+	w.json(page)
+	w.Body = append(append(appendValue([]byte(`{"result":`), result), ','), w.Body[len("{"):]...)
+}
+
+// appendValue appends a value as JSON: null when it has none.
+func appendValue(buf []byte, v expr.Value) []byte {
+	out, err := jsonata.AppendJSON(buf, v, nil)
+	if err != nil {
+		return append(buf, "null"...)
 	}
-	return data
+	return out
 }
 
 // contentTypeOf passes on a content type that can be understood.

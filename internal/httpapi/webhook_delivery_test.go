@@ -259,7 +259,8 @@ func TestBacklogIsShown(t *testing.T) {
 				return err
 			}
 			claimed.NotBefore = millrace.Time(4_000_000_000_000_000)
-			return tx.SaveWebhookProgress(t.Context(), claimed)
+			_, err = tx.SaveWebhookProgress(t.Context(), claimed)
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
