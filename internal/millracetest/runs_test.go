@@ -15,6 +15,9 @@ import (
 
 func TestMain(m *testing.M) {
 	millracetest.ServeIfAsked()
+	if base := os.Getenv(probeOf); base != "" {
+		probeForever(base)
+	}
 	os.Exit(m.Run())
 }
 

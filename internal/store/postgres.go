@@ -34,8 +34,12 @@ var errDatabaseURL = errors.New("the database URL is not valid")
 // maxConnect is how long a new connection may take.
 const maxConnect = 10 * time.Second
 
-// forOthers is how many connections updates leave to reads and to the queue, and reads to updates.
-const forOthers = 4
+// The shares of the connections that updates and reads of environments may take. The rest is for the queue, for looking up tokens,
+// and for those who ask whether the server is ready.
+const (
+	updateShare = 2 // a half
+	readShare   = 3 // a third
+)
 
 type postgresBackend struct {
 	pool           *pgxpool.Pool
@@ -69,7 +73,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 		b.pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	b.updates, b.reads = newGate(int(cfg.MaxConns)-forOthers), newGate(int(cfg.MaxConns)-forOthers)
+	b.updates, b.reads = newGate(int(cfg.MaxConns)/updateShare), newGate(int(cfg.MaxConns)/readShare)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
 	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
