@@ -14,7 +14,7 @@ import (
 
 // The time that the statements of a chunk should take. When one takes longer, the next is smaller.
 const (
-	longChunk  = 10 * time.Millisecond
+	longChunk  = 3 * time.Millisecond
 	shortChunk = longChunk / 3
 )
 
