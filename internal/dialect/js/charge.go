@@ -1,6 +1,10 @@
 package js
 
-import "github.com/millrace/millrace/jsonata"
+import (
+	"strconv"
+
+	"github.com/millrace/millrace/jsonata"
+)
 
 // Bounded charges functions for all that is inside their arguments before they run. A few values that contain each other many times over
 // would otherwise become a text or a document without end.
@@ -70,35 +74,46 @@ func CallText(c *jsonata.Call, v jsonata.Value) (string, error) {
 }
 
 // CallEntries is Entries within the limits of the evaluation, of which every character of a text and every item of an array takes a
-// step.
+// step when it is listed and another when it gets its key.
 func CallEntries(c *jsonata.Call, v jsonata.Value) (*jsonata.Object, error) {
-	if err := chargeEntries(c, v); err != nil {
-		return nil, err
-	}
-	return Entries(v), nil
-}
-
-// CallCharacters is Characters within the limits of the evaluation.
-func CallCharacters(c *jsonata.Call, s string) ([]jsonata.Value, error) {
-	if err := chargeEntries(c, s); err != nil {
-		return nil, err
-	}
-	return Characters(s), nil
-}
-
-func chargeEntries(c *jsonata.Call, v jsonata.Value) error {
-	const entrySize = 16 // what jsonata counts for an item
-	n := 0
+	var items []jsonata.Value
 	switch v := v.(type) {
 	case string:
-		n = len(v)
+		var err error
+		if items, err = CallCharacters(c, v); err != nil {
+			return nil, err
+		}
 	case *jsonata.Array:
-		n = v.Len()
+		if err := c.Grow(v.Len() * entrySize); err != nil {
+			return nil, err
+		}
+		items = v.Items()
+	default:
+		return Entries(v), nil
 	}
-	if err := c.Grow(n * entrySize); err != nil {
-		return err
+	o := jsonata.NewObject(min(len(items), roomAtOnce))
+	for i, item := range items {
+		if err := c.Step(1); err != nil {
+			return nil, err
+		}
+		o.Set(strconv.Itoa(i), item)
 	}
-	return c.Step(n)
+	return o, nil
+}
+
+const (
+	// entrySize is what jsonata counts for an item.
+	entrySize = 16
+	// roomAtOnce is for how many items room is made before the first of them is there.
+	roomAtOnce = 4096
+)
+
+// CallCharacters is Characters within the limits of the evaluation, of which every character takes a step.
+func CallCharacters(c *jsonata.Call, s string) ([]jsonata.Value, error) {
+	if err := c.Grow(len(s) * entrySize); err != nil {
+		return nil, err
+	}
+	return characters(s, func() error { return c.Step(1) })
 }
 
 // Visit takes a step from the budget for every value inside v.

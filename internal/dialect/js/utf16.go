@@ -22,8 +22,17 @@ func halfText(unit rune) string {
 
 // Characters splits text into UTF-16 code units, which is what JavaScript means by characters.
 func Characters(s string) []jsonata.Value {
-	out := make([]jsonata.Value, 0, len(s))
+	out, _ := characters(s, func() error { return nil })
+	return out
+}
+
+// characters calls between before each character, and ends with its error.
+func characters(s string, between func() error) ([]jsonata.Value, error) {
+	out := make([]jsonata.Value, 0, min(len(s), roomAtOnce))
 	for len(s) > 0 {
+		if err := between(); err != nil {
+			return nil, err
+		}
 		r, size := utf8.DecodeRuneInString(s)
 		if IsHalf(s) {
 			size = 3
@@ -35,7 +44,7 @@ func Characters(s string) []jsonata.Value {
 		}
 		s = s[size:]
 	}
-	return out
+	return out, nil
 }
 
 // pairHalves joins halves of surrogate pairs that have come to stand side by side.
