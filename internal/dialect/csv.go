@@ -57,7 +57,7 @@ func jsonToCSV(c *jsonata.Call) (jsonata.Value, error) {
 func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) (jsonata.Value, error) {
 	var lines []string
 	if js.Field(options, "header") != false {
-		heading, err := t.heading()
+		heading, err := t.heading(c)
 		if err != nil {
 			return nil, err
 		}
@@ -66,15 +66,12 @@ func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.V
 		}
 	}
 	for _, row := range rows {
-		line, err := t.row(row)
+		line, err := t.row(c, row)
 		if err != nil {
 			return nil, err
 		}
 		if line != "" {
 			lines = append(lines, line)
-		}
-		if err := c.Step(len(t.columns)); err != nil {
-			return nil, err
 		}
 		if err := c.Grow(len(line)); err != nil {
 			return nil, err
@@ -90,9 +87,12 @@ func (t csvTable) write(c *jsonata.Call, rows []jsonata.Value, options jsonata.V
 	return mark + strings.Join(lines, eol), nil
 }
 
-func (t csvTable) heading() (string, error) {
+func (t csvTable) heading(c *jsonata.Call) (string, error) {
 	cells := make([]string, len(t.columns))
 	for i, column := range t.columns {
+		if err := c.Step(1); err != nil {
+			return "", err
+		}
 		label, ok := column.label.(string)
 		if !ok {
 			return "", js.ArgumentError("value.includes is not a function")
@@ -103,10 +103,13 @@ func (t csvTable) heading() (string, error) {
 }
 
 // row is empty for a row without any value, which is left out of the table.
-func (t csvTable) row(row jsonata.Value) (string, error) {
+func (t csvTable) row(c *jsonata.Call, row jsonata.Value) (string, error) {
 	empty := !t.emptyRows
 	cells := make([]string, len(t.columns))
 	for i, column := range t.columns {
+		if err := c.Step(1); err != nil {
+			return "", err
+		}
 		v, err := column.value(row)
 		if err != nil {
 			return "", err
@@ -132,6 +135,9 @@ func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([
 		}
 		columns := make([]csvColumn, 0, list.Len())
 		for _, item := range list.Items() {
+			if err := c.Step(1); err != nil {
+				return nil, err
+			}
 			column, err := csvColumnOf(item, missing)
 			if err != nil {
 				return nil, err
@@ -150,10 +156,10 @@ func csvColumns(c *jsonata.Call, rows []jsonata.Value, options jsonata.Value) ([
 		if err != nil {
 			return nil, err
 		}
-		if err := c.Step(members.Len()); err != nil {
-			return nil, err
-		}
 		for name := range members.All() {
+			if err := c.Step(1); err != nil {
+				return nil, err
+			}
 			if _, known := names.Get(name); !known {
 				names.Set(name, true)
 				columns = append(columns, newCSVColumn(name, name, missing))
