@@ -57,6 +57,7 @@ type sweep struct {
 	webhook  string
 
 	destinations []string
+	mails        *mailbox
 }
 
 // buffer keeps what is written at the same time.
@@ -78,9 +79,11 @@ func (b *buffer) bytes() []byte {
 }
 
 func newSweep(t *testing.T, dbURL string, random *rand.Rand) *sweep {
-	w := &sweep{t: t, canaries: map[string]string{}, random: random, log: &buffer{}, received: &buffer{}, url: dbURL}
+	w := &sweep{t: t, canaries: map[string]string{}, random: random, log: &buffer{}, received: &buffer{}, url: dbURL, mails: &mailbox{}}
+	mail := serveMail(t, w.mails)
 	w.Server = millracetest.Start(t, dbURL, func(o *server.Options) {
 		o.Logger = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.SMTP = &server.SMTP{Host: "127.0.0.1", Port: mail, From: "millrace@acme.example", TLS: "none"}
 		w.dir = o.DataDir
 	})
 	w.Patient()
@@ -223,9 +226,10 @@ func (w *sweep) notify(at string) {
 		"echo":    {"webhook_url": at + "/echo/" + w.secret("address of a Slack channel that echoes")},
 		"closed":  {"webhook_url": "http://127.0.0.1:1/" + w.secret("address of a Slack channel that is not there")},
 		"webhook": {"target_url": at + "/hook", "secret": w.secret("secret of a destination")},
+		"email":   {"to": []string{"ada@acme.example"}},
 	} {
 		kind := "slack"
-		if place == "webhook" {
+		if place == "webhook" || place == "email" {
 			kind = place
 		}
 		var made struct{ ID string }
@@ -386,6 +390,14 @@ func (w *sweep) look() {
 	w.check("what webhooks received", w.received.bytes())
 	if len(w.received.bytes()) < 1000 || !bytes.Contains(w.received.bytes(), []byte("sync_job_run")) {
 		w.t.Errorf("webhooks received too little: %s", w.received.bytes())
+	}
+	// Long lines of mails are broken anywhere.
+	mails := strings.ReplaceAll(strings.ReplaceAll(strings.Join(w.mails.all(), "\n"), "=\r\n", ""), "=\n", "")
+	w.check("mails", []byte(mails))
+	for _, event := range []string{"custom:ping", "sync_job_run"} {
+		if !strings.Contains(mails, event) {
+			w.t.Errorf("no mail is about %s: %s", event, mails)
+		}
 	}
 	spec, err := os.ReadFile("../../docs/openapi.json")
 	w.must(err)
