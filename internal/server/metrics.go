@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
@@ -30,6 +31,7 @@ type metrics struct {
 	fetched  prometheus.Counter
 	sent     prometheus.Counter
 	limited  *prometheus.CounterVec
+	decided  *prometheus.CounterVec
 }
 
 func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metrics {
@@ -52,8 +54,11 @@ func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metr
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "millrace_inbound_limited_total", Help: "Requests of third parties that met a limit of their account, by its unit: requests or bytes.",
 	}, []string{"unit"})
+	m.decided = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_decisions_total", Help: "Decisions whether an event wakes a workflow, by their outcome: limit is that of runs for an event, or of their depth.",
+	}, []string{"outcome"})
 	m.registry.MustRegister(
-		m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
+		m.decided, m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -97,6 +102,13 @@ func (m *metrics) inboundLimited(unit string) {
 		return
 	}
 	m.limited.WithLabelValues(unit).Inc()
+}
+
+func (m *metrics) decisions(outcome millrace.Outcome, n int) {
+	if m == nil {
+		return
+	}
+	m.decided.WithLabelValues(string(outcome)).Add(float64(n))
 }
 
 func (m *metrics) attempt(o deliver.Outcome) {

@@ -340,7 +340,7 @@ func (s *Server) handlers(
 	}
 	return map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{
-			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut,
+			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.decisions,
 		}).Match,
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,

@@ -38,6 +38,8 @@ type MatcherConfig struct {
 	Clock  func() time.Time // nil: time.Now
 	Budget *expr.Budget     // nil: conditions may take any share of the time
 	FanOut int64            // how many workflow runs an event may cause; 0: DefaultFanOut
+	// Observe is called with decisions of one outcome that were stored; nil: nobody counts them.
+	Observe func(outcome millrace.Outcome, n int)
 }
 
 // Matcher decides about events.
@@ -47,6 +49,9 @@ type Matcher struct{ cfg MatcherConfig }
 func NewMatcher(cfg MatcherConfig) *Matcher {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(millrace.Outcome, int) {}
 	}
 	if cfg.FanOut == 0 {
 		cfg.FanOut = DefaultFanOut

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
@@ -272,13 +274,19 @@ func TestFanOutIsBounded(t *testing.T) {
 			t.Errorf("got %v, want the 70 runs that were left, and a limit for the rest", got)
 		}
 		// Another event is another matter, also when it wakes more workflows than there may be runs.
-		tight := trigger.NewMatcher(trigger.MatcherConfig{DB: db, FanOut: 25})
+		observed := map[millrace.Outcome]int{}
+		tight := trigger.NewMatcher(trigger.MatcherConfig{
+			DB: db, FanOut: 25, Observe: func(o millrace.Outcome, n int) { observed[o] += n },
+		})
 		other := some(2)
 		if err := match(t.Context(), tight, batch(t, db, other...)); err != nil {
 			t.Fatal(err)
 		}
 		if got := outcomes(decisions(t, db, other)); got[millrace.OutcomeMatched] != 50 || got[millrace.OutcomeLimit] != 10 {
 			t.Errorf("got %v, want 25 runs of each event", got)
+		}
+		if diff := cmp.Diff(map[millrace.Outcome]int{millrace.OutcomeMatched: 50, millrace.OutcomeLimit: 10}, observed); diff != "" {
+			t.Errorf("observed (-want +got):\n%s", diff)
 		}
 		says(t, db, other[0], "fan_out_limit", string(other[0].ID)+" has caused 25 workflow runs")
 	})

@@ -49,6 +49,7 @@ func (w *matching) save(ctx context.Context, c *chunk) (bool, error) {
 	case s.took < shortChunk:
 		w.room = min(w.room*2, maxRoom)
 	}
+	w.observe(c.decisions[:s.kept])
 	if s.kept > 0 {
 		w.at, w.batch.Progress = c.decisions[s.kept-1].at, s.progress
 	}
@@ -56,6 +57,17 @@ func (w *matching) save(ctx context.Context, c *chunk) (bool, error) {
 		w.spent[s.spent] = true
 	}
 	return s.done, nil
+}
+
+// observe counts decisions that are stored.
+func (w *matching) observe(stored []decided) {
+	counts := map[millrace.Outcome]int{}
+	for i := range stored {
+		counts[stored[i].Outcome]++
+	}
+	for outcome, n := range counts {
+		w.cfg.Observe(outcome, n)
+	}
 }
 
 func (w *matching) saveTx(ctx context.Context, tx *store.Tx, c *chunk) (*saved, error) {
