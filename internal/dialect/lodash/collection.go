@@ -149,7 +149,7 @@ func sortKey(c *jsonata.Call, short jsonata.Value) iteratee {
 	if keys.Len() == 1 {
 		short = keys.At(0)
 	}
-	return readPath(newPath(short))
+	return readPath(callPath(c, short))
 }
 
 // values lists the members of an object, the items of an array or the characters of a text.

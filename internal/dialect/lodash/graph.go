@@ -16,7 +16,14 @@ func dependencyGraph(c *jsonata.Call) (jsonata.Value, error) {
 	if err := js.Visit(c, list); err != nil {
 		return nil, err
 	}
-	parentKey, key := newPath(c.Arg(1)), newPath(c.Arg(2))
+	parentKey, err := callPath(c, c.Arg(1))
+	if err != nil {
+		return nil, err
+	}
+	key, err := callPath(c, c.Arg(2))
+	if err != nil {
+		return nil, err
+	}
 	byKey := make(map[string]jsonata.Value, list.Len())
 	for _, item := range list.Items() {
 		if err := c.Step(1); err != nil {

@@ -12,7 +12,7 @@ type iteratee func(item jsonata.Value) (jsonata.Value, error)
 // wanted there, an object is a pattern, a function is called, and anything else is a path.
 func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
 	if err := js.Visit(c, short); err != nil {
-		return func(jsonata.Value) (jsonata.Value, error) { return nil, err }
+		return failing(err)
 	}
 	switch short := short.(type) {
 	case nil, jsonata.Null:
@@ -20,7 +20,11 @@ func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
 	case *jsonata.Function:
 		return func(item jsonata.Value) (jsonata.Value, error) { return c.Apply(short, item) }
 	case *jsonata.Array:
-		path, want := newPath(short.At(0)), short.At(1)
+		path, err := callPath(c, short.At(0))
+		if err != nil {
+			return failing(err)
+		}
+		want := short.At(1)
 		return func(item jsonata.Value) (jsonata.Value, error) {
 			m := matcher{call: c}
 			return m.hasAt(item, path, want), m.err
@@ -31,10 +35,17 @@ func newIteratee(c *jsonata.Call, short jsonata.Value) iteratee {
 			return m.matches(item, short), m.err
 		}
 	}
-	return readPath(newPath(short))
+	return readPath(callPath(c, short))
 }
 
-func readPath(p path) iteratee {
+func failing(err error) iteratee {
+	return func(jsonata.Value) (jsonata.Value, error) { return nil, err }
+}
+
+func readPath(p path, err error) iteratee {
+	if err != nil {
+		return failing(err)
+	}
 	return func(item jsonata.Value) (jsonata.Value, error) { return p.get(item), nil }
 }
 

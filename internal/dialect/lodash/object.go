@@ -34,7 +34,11 @@ func pick(c *jsonata.Call) (jsonata.Value, error) {
 		if err := c.Step(1); err != nil {
 			return nil, err
 		}
-		keys := newPath(p).in(source)
+		at, err := callPath(c, p)
+		if err != nil {
+			return nil, err
+		}
+		keys := at.in(source)
 		v, ok := followKeys(source, keys)
 		if !ok || slices.ContainsFunc(keys, isUnsafeKey) {
 			continue
@@ -125,7 +129,11 @@ func omit(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	var out jsonata.Value = copyOf(entries)
 	for _, p := range js.List(c.Arg(1)) {
-		keys := newPath(p).in(source)
+		at, err := callPath(c, p)
+		if err != nil {
+			return nil, err
+		}
+		keys := at.in(source)
 		if err := c.Step(len(keys)); err != nil {
 			return nil, err
 		}

@@ -8,16 +8,28 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// Which texts are a single key and which are a path. A text is a path if it has a dot or a bracket pair.
-var (
-	plainKeyPattern = regexp.MustCompile(`^[A-Za-z0-9_]*$`)
-	deepPathPattern = regexp.MustCompile(`\.|\[([^\[\]]*|"([^"\\]|\\.)*"|'([^'\\]|\\.)*')\]`)
-)
+// bracketPattern finds a bracket pair, with or without a quoted key.
+var bracketPattern = regexp.MustCompile(`\[([^\[\]]*|"([^"\\]|\\.)*"|'([^'\\]|\\.)*')\]`)
+
+// isDeep reports whether a text is a path and not a single key: it has a dot or a bracket pair.
+func isDeep(s string) bool {
+	return strings.Contains(s, ".") || strings.Contains(s, "[") && bracketPattern.MatchString(s)
+}
 
 // path is a lodash path: a list of keys, a text like a.b[0], or any other value as a single key.
 type path struct {
 	keys []string
 	text string // a path as one text, which is also the name of a member that wins over the path
+}
+
+// callPath is newPath within the limits of the evaluation, of which sixteen characters of a text take a step.
+func callPath(c *jsonata.Call, v jsonata.Value) (path, error) {
+	if s, ok := v.(string); ok {
+		if err := c.Step(len(s) / 16); err != nil {
+			return path{}, err
+		}
+	}
+	return newPath(v), nil
 }
 
 func newPath(v jsonata.Value) path {
@@ -29,7 +41,7 @@ func newPath(v jsonata.Value) path {
 		}
 		return path{keys: keys}
 	case string:
-		if plainKeyPattern.MatchString(v) || !deepPathPattern.MatchString(v) {
+		if !isDeep(v) {
 			return path{keys: []string{v}}
 		}
 		return path{keys: splitPath(v), text: v}

@@ -26,7 +26,15 @@ func sortNodes(c *jsonata.Call) (jsonata.Value, error) {
 	if !ok {
 		return nil, js.ArgumentError("$sortNodes: got %s, want an array", js.TypeName(c.Arg(0)))
 	}
-	nodes, err := linkNodes(c, list.Items(), newPath(argOr(c, 1, "id")), newPath(argOr(c, 2, "parent_id")))
+	id, err := callPath(c, argOr(c, 1, "id"))
+	if err != nil {
+		return nil, err
+	}
+	parent, err := callPath(c, argOr(c, 2, "parent_id"))
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := linkNodes(c, list.Items(), id, parent)
 	if err != nil {
 		return nil, err
 	}
