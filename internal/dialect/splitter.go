@@ -1,8 +1,6 @@
 package dialect
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +30,7 @@ func splitText(c *jsonata.Call) (jsonata.Value, error) {
 	if err := s.configure(c.Arg(1)); err != nil {
 		return nil, err
 	}
-	text, err := splitterText(c.Arg(0))
+	text, err := splitterText(c, c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
@@ -68,29 +66,84 @@ func (s *textSplitter) configure(options jsonata.Value) error {
 	return nil
 }
 
-func splitterText(v jsonata.Value) (string, error) {
+func splitterText(c *jsonata.Call, v jsonata.Value) (string, error) {
 	switch v := v.(type) {
 	case string:
 		return v, nil
 	case nil, jsonata.Null:
 		return "", nil
 	case *jsonata.Array, *jsonata.Object:
-		return indentedJSON(v)
+		return indentedJSON(c, v)
 	}
 	return js.LodashText(v), nil
 }
 
 // indentedJSON is JSON with two spaces for each level.
-func indentedJSON(v jsonata.Value) (string, error) {
+func indentedJSON(c *jsonata.Call, v jsonata.Value) (string, error) {
 	data, err := jsonata.ToJSON(v)
 	if err != nil {
 		return "", js.FailedError("encode json: %v", err)
 	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, data, "", "  "); err != nil {
-		return "", js.FailedError("indent json: %v", err)
+	w := indenter{call: c}
+	for rest := data; len(rest) > 0 && w.err == nil; {
+		n := 1
+		switch rest[0] {
+		case '"':
+			n = endOfText(rest)
+			w.out.Write(rest[:n])
+		case '{', '[':
+			if w.out.WriteByte(rest[0]); rest[1] == '}' || rest[1] == ']' {
+				w.out.WriteByte(rest[1])
+				n = 2
+				break
+			}
+			w.line(1)
+		case '}', ']':
+			w.line(-1)
+			w.out.WriteByte(rest[0])
+		case ',':
+			w.out.WriteByte(',')
+			w.line(0)
+		case ':':
+			w.out.WriteString(": ")
+		default:
+			w.out.WriteByte(rest[0])
+		}
+		rest = rest[n:]
 	}
-	return b.String(), nil
+	return w.out.String(), w.err
+}
+
+// endOfText returns the length of the JSON string at the start of data.
+func endOfText(data []byte) int {
+	for i := 1; i < len(data); i++ {
+		switch data[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(data)
+}
+
+// indenter writes lines of JSON. What nests deeply is mostly indentation.
+type indenter struct {
+	call  *jsonata.Call
+	out   strings.Builder
+	depth int
+	err   error
+}
+
+// line begins a line, so many levels deeper.
+func (w *indenter) line(deeper int) {
+	w.depth += deeper
+	if w.err = w.call.Step(1 + w.depth/64); w.err != nil {
+		return
+	}
+	if w.err = w.call.Grow(1 + 2*w.depth); w.err == nil {
+		w.out.WriteString("\n" + strings.Repeat("  ", w.depth))
+	}
 }
 
 // split cuts with the first separator that occurs, and what is still too long with those after it. After the last separator text is cut
@@ -117,7 +170,11 @@ func (s *textSplitter) split(text string, separators []string) error {
 		between = ""
 	}
 	var small []string
-	for _, piece := range s.pieces(text, separator) {
+	pieces, err := s.pieces(text, separator)
+	if err != nil {
+		return err
+	}
+	for _, piece := range pieces {
 		if utf16Length(piece) < s.size {
 			if len(separators) == 0 && !s.keep {
 				return js.ArgumentError("$recursiveCharacterTextSplitter: no separator is left to join the pieces with")
@@ -139,12 +196,15 @@ func (s *textSplitter) split(text string, separators []string) error {
 }
 
 // pieces cuts text at every separator; an empty separator cuts between characters. Empty pieces are left out.
-func (s *textSplitter) pieces(text, separator string) []string {
+func (s *textSplitter) pieces(text, separator string) ([]string, error) {
 	if separator != "" && !s.keep {
-		return slices.DeleteFunc(strings.Split(text, separator), func(piece string) bool { return piece == "" })
+		return slices.DeleteFunc(strings.Split(text, separator), func(piece string) bool { return piece == "" }), nil
 	}
 	var pieces []string
 	for text != "" {
+		if err := s.call.Step(1); err != nil {
+			return nil, err
+		}
 		_, end := utf8.DecodeRuneInString(text)
 		if separator != "" { // separators may overlap: each begins a piece, but not at the beginning of one
 			if i := strings.Index(text[end:], separator); i >= 0 {
@@ -155,7 +215,7 @@ func (s *textSplitter) pieces(text, separator string) []string {
 		}
 		pieces, text = append(pieces, text[:end]), text[end:]
 	}
-	return pieces
+	return pieces, nil
 }
 
 // merge joins small pieces into chunks. A chunk begins with the end of the one before it.
@@ -164,6 +224,9 @@ func (s *textSplitter) merge(pieces []string, between string) error {
 	var current []string
 	total := 0.0
 	for _, piece := range pieces {
+		if err := s.call.Step(1); err != nil {
+			return err
+		}
 		length := utf16Length(piece)
 		if total+length+float64(len(current))*gap > s.size && len(current) > 0 {
 			if err := s.add(current, between); err != nil {

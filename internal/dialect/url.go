@@ -16,6 +16,9 @@ func urlFunctions() []jsonata.Func {
 	}
 }
 
+// maxAddress bounds an address: nothing interrupts the library that parses it.
+const maxAddress = 512 << 10
+
 // parseURL parses an absolute address by the rules of browsers.
 func parseURL(c *jsonata.Call) (jsonata.Value, error) {
 	text, err := js.CallText(c, c.Arg(0))
@@ -24,6 +27,9 @@ func parseURL(c *jsonata.Call) (jsonata.Value, error) {
 	}
 	if err := c.Step(1 + len(text)/8); err != nil {
 		return nil, err
+	}
+	if len(text) > maxAddress {
+		return nil, js.FailedError("Invalid URL: it has more than %d bytes", maxAddress)
 	}
 	parsed, err := whatwg.Parse(text)
 	if err != nil {

@@ -24,12 +24,18 @@ type path struct {
 
 // callPath is newPath within the limits of the evaluation, of which sixteen characters of a text take a step.
 func callPath(c *jsonata.Call, v jsonata.Value) (path, error) {
-	if s, ok := v.(string); ok {
-		if err := c.Step(len(s) / 16); err != nil {
-			return path{}, err
-		}
+	s, ok := v.(string)
+	if !ok || len(s) < 16 {
+		return newPath(v), nil
 	}
-	return newPath(v), nil
+	if err := c.Step(len(s) / 16); err != nil {
+		return path{}, err
+	}
+	if !isDeep(s) {
+		return path{keys: []string{s}}, nil
+	}
+	keys, err := splitPath(s, func() error { return c.Step(1) })
+	return path{keys: keys, text: s}, err
 }
 
 func newPath(v jsonata.Value) path {
@@ -44,7 +50,8 @@ func newPath(v jsonata.Value) path {
 		if !isDeep(v) {
 			return path{keys: []string{v}}
 		}
-		return path{keys: splitPath(v), text: v}
+		keys, _ := splitPath(v, func() error { return nil })
+		return path{keys: keys, text: v}
 	}
 	return path{keys: []string{js.LodashText(v)}}
 }
@@ -80,13 +87,17 @@ func followKeys(v jsonata.Value, keys []string) (jsonata.Value, bool) {
 	return v, len(keys) > 0
 }
 
-// splitPath splits a text like a.b[0]["c.d"] into keys. Two dots in a row, or one at either end, enclose an empty key.
-func splitPath(s string) []string {
+// splitPath splits a text like a.b[0]["c.d"] into keys. Two dots in a row, or one at either end, enclose an empty key. It calls
+// between before each part, and ends with its error.
+func splitPath(s string, between func() error) ([]string, error) {
 	var keys []string
 	if strings.HasPrefix(s, ".") {
 		keys = append(keys, "")
 	}
 	for i := 0; i < len(s); {
+		if err := between(); err != nil {
+			return nil, err
+		}
 		switch s[i] {
 		case '[':
 			if key, end, ok := bracketKey(s[i:]); ok {
@@ -112,7 +123,7 @@ func splitPath(s string) []string {
 			keys, i = append(keys, s[i:i+end]), i+end
 		}
 	}
-	return keys
+	return keys, nil
 }
 
 // emptyFollows reports whether s starts with the separator and then has nothing before the next separator or the end.

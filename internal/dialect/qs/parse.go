@@ -131,10 +131,8 @@ type parameter struct {
 }
 
 var (
-	openBracket  = regexp.MustCompile(`(?i)%5B`)
-	closeBracket = regexp.MustCompile(`(?i)%5D`)
-	dotName      = regexp.MustCompile(`\.([^.\[]+)`)
-	entity       = regexp.MustCompile(`&#([0-9]+);`)
+	dotName = regexp.MustCompile(`\.([^.\[]+)`)
+	entity  = regexp.MustCompile(`&#([0-9]+);`)
 )
 
 // split reads the parameters in order; those of the same name are combined.
@@ -145,7 +143,7 @@ func (p *parser) split(s string) ([]parameter, error) {
 	if p.skipPrefix {
 		s = strings.TrimPrefix(s, "?")
 	}
-	s = closeBracket.ReplaceAllString(openBracket.ReplaceAllString(s, "["), "]")
+	s = strings.NewReplacer("%5B", "[", "%5b", "[", "%5D", "]", "%5d", "]").Replace(s)
 	parts, err := p.limited(strings.Split(s, p.delimiter))
 	if err != nil {
 		return nil, err
