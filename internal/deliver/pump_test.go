@@ -443,6 +443,7 @@ func TestPumpConfigIsChecked(t *testing.T) {
 // A client repairs a webhook while an attempt is under way that fails because of what was wrong. The failure must not hold off
 // what the client has woken.
 func TestAChangeDuringAnAttemptIsNotHeldOffByItsFailure(t *testing.T) {
+	t.Parallel()
 	orderings := map[string]millrace.Ordering{"strict": millrace.OrderingStrict, "first attempt": millrace.OrderingFirstAttempt}
 	for name, ordering := range orderings {
 		t.Run(name, func(t *testing.T) {
