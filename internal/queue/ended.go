@@ -34,29 +34,22 @@ func (e *ended) take(id int64) bool {
 }
 
 // setStates is JobSetStateIfRunningMany of River's executor, for the jobs that have not ended yet. What is to wait and was hastened
-// while it ran becomes available with it.
+// while it ran becomes available after it.
 func (q *Queue) setStates(ctx context.Context, on riverdriver.Executor, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	left, waiting := q.ended.without(p)
 	if len(left.ID) == 0 {
 		return nil, nil
 	}
-	if len(waiting) == 0 {
-		return on.JobSetStateIfRunningMany(ctx, left)
-	}
-	tx, err := on.Begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback(ctx) }()
-	rows, err := tx.JobSetStateIfRunningMany(ctx, left)
-	if err != nil {
-		return nil, err
+	rows, err := on.JobSetStateIfRunningMany(ctx, left)
+	if err != nil || len(waiting) == 0 {
+		return rows, err
 	}
 	hasten, args := q.cfg.DB.HastenMarked(waiting)
-	if err := tx.Exec(ctx, hasten, args...); err != nil {
-		return nil, err
+	if err := on.Exec(ctx, hasten, args...); err != nil {
+		// River would write the states again, perhaps over those of jobs that run again by now. The next reconcile pass hastens them.
+		q.complain(ctx, err)
 	}
-	return rows, tx.Commit(ctx)
+	return rows, nil
 }
 
 // without returns what is left of a change of states without the jobs that have ended, and which of those are to wait.

@@ -405,3 +405,26 @@ func TestTaskWokenWhileItRunsDoesNotWait(t *testing.T) {
 		}
 	})
 }
+
+// The process dies when River has written that a task waits, before the task is hastened as it was to be.
+func TestTaskThatWasToBeHastenedRunsAfterACrash(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ran := make(chan struct{}, 2)
+		db, q := open(t, url, map[millrace.TaskKind]queue.Handler{
+			millrace.TaskPump: func(context.Context, millrace.Task) error { ran <- struct{}{}; return nil },
+		})
+		enqueue(t, db, millrace.Task{Kind: millrace.TaskPump, Key: "w", At: time.Now().Add(time.Hour)})
+		mark := `jsonb_set(metadata, '$.hasten', jsonb('true'))`
+		if db.Postgres() != nil {
+			mark = `metadata || '{"hasten": true}'`
+		}
+		if n := len(storetest.Strings(t, db, "UPDATE river_job SET metadata = "+mark+" RETURNING state")); n != 1 {
+			t.Fatalf("%d tasks are marked, want 1", n)
+		}
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, ran, "the task")
+	})
+}

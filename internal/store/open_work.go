@@ -89,13 +89,26 @@ func (tx *Tx) HastenJob(ctx context.Context, id int64) error {
 	return nil
 }
 
-// HastenMarked is a statement that makes those of some River jobs available now that were to be hastened while they ran. It is for
-// the queue, which runs it where River writes that they wait.
+// HastenMarkedJobs runs [DB.HastenMarked] for all jobs. It is for the queue.
+func (tx *Tx) HastenMarkedJobs(ctx context.Context) error {
+	hasten, args := tx.db.HastenMarked(nil)
+	if _, err := tx.exec(ctx, hasten, args...); err != nil {
+		return fmt.Errorf("hasten tasks: %w", err)
+	}
+	return nil
+}
+
+// HastenMarked is a statement that makes those of some River jobs available now that were to be hastened while they ran; of all jobs
+// when none are named. It is for the queue, which runs it after River has written that they wait.
 func (db *DB) HastenMarked(jobs []int64) (string, []any) {
 	args := make([]any, len(jobs))
 	for i, id := range jobs {
 		args[i] = id
 	}
+	some := ""
+	if len(jobs) > 0 {
+		some = "id IN (" + placeholders(len(jobs)) + ") AND "
+	}
 	return "UPDATE river_job SET state = 'available', scheduled_at = created_at, metadata = " + db.dialect.unmarkJob() +
-		" WHERE id IN (" + placeholders(len(jobs)) + ") AND state IN ('scheduled', 'retryable', 'available') AND " + db.dialect.marked(), args
+		" WHERE " + some + "state IN ('scheduled', 'retryable', 'available') AND " + db.dialect.marked(), args
 }
