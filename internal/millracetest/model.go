@@ -56,7 +56,11 @@ const mostBatchedErrors = 50
 
 func newModel(t *Trial) *model {
 	return &model{trial: t, stats: map[string]*counts{}, pages: map[string]bool{}, lists: func(n *node, key string, _ int) []Page {
-		return t.Provider.Resources[resourceOf(n)].Lists[key]
+		pages, drawn := t.Provider.Resources[resourceOf(n)].Lists[key]
+		if !drawn { // it was counted in a list in circles, which had no circles when the lists were drawn
+			return []Page{nil}
+		}
+		return pages
 	}}
 }
 
