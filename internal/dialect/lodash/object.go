@@ -356,15 +356,21 @@ func zipSQLResponse(c *jsonata.Call) (jsonata.Value, error) {
 		if js.IsNullish(row) && len(names) > 0 {
 			return nil, js.ArgumentError("$zipSqlResponse: row %d is %s", i, js.TypeName(row))
 		}
-		out[i] = zipRow(names, row)
+		if out[i], err = zipRow(c, names, row); err != nil {
+			return nil, err
+		}
 	}
 	return jsonata.NewArray(out...), nil
 }
 
-func zipRow(names []string, row jsonata.Value) jsonata.Value {
+func zipRow(c *jsonata.Call, names []string, row jsonata.Value) (jsonata.Value, error) {
 	o := jsonata.NewObject(len(names))
 	cells, isArray := row.(*jsonata.Array)
+	text, _ := row.(string) // whose characters are counted for each of them
 	for i, name := range names {
+		if err := c.Step(min(i, len(text)) / 16); err != nil {
+			return nil, err
+		}
 		var cell jsonata.Value
 		if isArray {
 			cell = cells.At(i)
@@ -377,5 +383,5 @@ func zipRow(names []string, row jsonata.Value) jsonata.Value {
 		}
 		o.Set(name, cell)
 	}
-	return o
+	return o, nil
 }

@@ -293,7 +293,17 @@ func (p *parser) decode(s string) string {
 var escapeSequence = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func validEscapes(s string) bool {
-	return strings.Count(s, "%") == len(escapeSequence.FindAllString(s, -1))
+	const hex = "0123456789ABCDEFabcdef"
+	for {
+		_, rest, found := strings.Cut(s, "%")
+		if !found {
+			return true
+		}
+		if len(rest) < 2 || strings.IndexByte(hex, rest[0]) < 0 || strings.IndexByte(hex, rest[1]) < 0 {
+			return false
+		}
+		s = rest[2:]
+	}
 }
 
 func latin1Text(s string) string {

@@ -149,6 +149,9 @@ func (w *queryWriter) value(name string, v jsonata.Value, encode bool) error {
 }
 
 func (w *queryWriter) pair(name, value string, encode bool) error {
+	if err := w.call.Step((len(name) + len(value)) / 16); err != nil {
+		return err
+	}
 	if encode {
 		value = w.escape(value)
 	}
