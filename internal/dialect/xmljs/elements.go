@@ -34,6 +34,10 @@ func (w *writer) elements(list *jsonata.Array, depth int, first bool) {
 	defer w.leave()
 	start := w.out.Len()
 	for _, element := range list.Items() {
+		w.fail(w.call.Step(1))
+		if w.err != nil {
+			return
+		}
 		w.element(element, depth, first && w.out.Len() == start)
 		if w.err != nil {
 			return

@@ -124,6 +124,10 @@ func (w *writer) members(v jsonata.Value, depth int) {
 	first := depth == 0
 	for key, member := range w.entries(v).All() {
 		for _, node := range js.List(member) {
+			w.fail(w.call.Step(1))
+			if w.err != nil {
+				return
+			}
 			if w.member(key, node, depth, first) {
 				first = false
 			}
