@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// remotePage is what follows the result in the answer to a list of a third party.
+// remotePage is what follows the result in the answer to a list of a provider.
 type remotePage struct {
 	NextCursor *string `json:"next_cursor"`
 	PrevCursor *string `json:"prev_cursor"`
@@ -83,7 +83,7 @@ func refusalOf(answer *ThirdPartyAnswer) *remoteError {
 	return e
 }
 
-// value answers with a value of a third party.
+// value answers with a value of a provider.
 func (w *written) value(v expr.Value) {
 	w.Header.Set("Content-Type", "application/json")
 	w.Body = append(appendValue(nil, v), '\n')

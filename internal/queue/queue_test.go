@@ -382,7 +382,7 @@ func TestTaskWokenWhileItRunsDoesNotWait(t *testing.T) {
 				}
 				woken := task
 				woken.Wake = true
-				// In a context of its own: it is somebody else who wakes the task.
+				// In a context of its own: another transaction wakes the task.
 				if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.Enqueue(t.Context(), woken) }); err != nil {
 					return err
 				}

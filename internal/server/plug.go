@@ -76,7 +76,7 @@ func (s *webhookSender) Send(ctx context.Context, req syncjob.SendRequest) (sync
 		return syncjob.SendResult{}, err
 	}
 	if !w.IsActive {
-		return syncjob.SendResult{Outcome: syncjob.SendRetry, ChangedAt: w.UpdatedAt}, nil // parked until somebody activates it
+		return syncjob.SendResult{Outcome: syncjob.SendRetry, ChangedAt: w.UpdatedAt}, nil // parked until it is activated
 	}
 	o, attempts := s.sender.Deliver(ctx, deliver.Message{
 		ID: req.DeliveryID, Webhook: w, Body: req.Body, Event: req.Event, Attempt: req.Attempts + 1,

@@ -557,7 +557,7 @@ func TestScopeOfExpressions(t *testing.T) {
 	}
 }
 
-// A client repairs a webhook while a run sends to it. The failure of that attempt must not park the run: nobody would wake it.
+// A client repairs a webhook while a run sends to it. The failure of that attempt must not park the run: no one else would wake it.
 func TestAChangeOfTheWebhookDuringAnAttemptKeepsTheRunAwake(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

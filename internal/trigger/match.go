@@ -38,7 +38,7 @@ type MatcherConfig struct {
 	Clock  func() time.Time // nil: time.Now
 	Budget *expr.Budget     // nil: conditions may take any share of the time
 	FanOut int64            // how many workflow runs an event may cause; 0: DefaultFanOut
-	// Observe is called with decisions of one outcome that were stored; nil: nobody counts them.
+	// Observe is called with decisions of one outcome that were stored; nil: they are not counted.
 	Observe func(outcome millrace.Outcome, n int)
 }
 

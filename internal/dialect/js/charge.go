@@ -1,10 +1,6 @@
 package js
 
-import (
-	"strconv"
-
-	"github.com/millrace/millrace/jsonata"
-)
+import "github.com/millrace/millrace/jsonata"
 
 // Bounded charges functions for all that is inside their arguments before they run. A few values that contain each other many times over
 // would otherwise become a text or a document without end.
@@ -73,8 +69,8 @@ func CallText(c *jsonata.Call, v jsonata.Value) (string, error) {
 	return Text(v), nil
 }
 
-// CallEntries is Entries within the limits of the evaluation, of which every character of a text and every item of an array takes a
-// step when it is listed and another when it gets its key.
+// CallEntries is Entries within the limits of the evaluation, of which every item of an array takes a step, and every character of a
+// text two: one when it is listed, one when it gets its key.
 func CallEntries(c *jsonata.Call, v jsonata.Value) (*jsonata.Object, error) {
 	var items []jsonata.Value
 	switch v := v.(type) {
@@ -91,14 +87,7 @@ func CallEntries(c *jsonata.Call, v jsonata.Value) (*jsonata.Object, error) {
 	default:
 		return Entries(v), nil
 	}
-	o := jsonata.NewObject(min(len(items), roomAtOnce))
-	for i, item := range items {
-		if err := c.Step(1); err != nil {
-			return nil, err
-		}
-		o.Set(strconv.Itoa(i), item)
-	}
-	return o, nil
+	return indexed(items, func() error { return c.Step(1) })
 }
 
 const (

@@ -49,11 +49,20 @@ func ObjectOf(v jsonata.Value) (*jsonata.Object, bool) {
 
 // Indexed returns items as an object whose keys are their indexes.
 func Indexed(items []jsonata.Value) *jsonata.Object {
-	o := jsonata.NewObject(len(items))
+	o, _ := indexed(items, func() error { return nil })
+	return o
+}
+
+// indexed calls between before each item, and ends with its error.
+func indexed(items []jsonata.Value, between func() error) (*jsonata.Object, error) {
+	o := jsonata.NewObject(min(len(items), roomAtOnce))
 	for i, item := range items {
+		if err := between(); err != nil {
+			return nil, err
+		}
 		o.Set(strconv.Itoa(i), item)
 	}
-	return o
+	return o, nil
 }
 
 // MaxIndex bounds the arrays that a path such as list[1000000000] makes room for.

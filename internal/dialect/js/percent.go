@@ -5,7 +5,7 @@ func PercentDecode(s string) []byte {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
-			if high, low := hexDigit(s[i+1]), hexDigit(s[i+2]); high < 16 && low < 16 {
+			if high, low := HexDigit(s[i+1]), HexDigit(s[i+2]); high < 16 && low < 16 {
 				out = append(out, high<<4|low)
 				i += 2
 				continue
@@ -16,8 +16,8 @@ func PercentDecode(s string) []byte {
 	return out
 }
 
-// hexDigit returns the value of a hexadecimal digit, 16 for anything else.
-func hexDigit(c byte) byte {
+// HexDigit returns the value of a hexadecimal digit, 16 for anything else.
+func HexDigit(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
 		return c - '0'

@@ -293,13 +293,12 @@ func (p *parser) decode(s string) string {
 var escapeSequence = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func validEscapes(s string) bool {
-	const hex = "0123456789ABCDEFabcdef"
 	for {
 		_, rest, found := strings.Cut(s, "%")
 		if !found {
 			return true
 		}
-		if len(rest) < 2 || strings.IndexByte(hex, rest[0]) < 0 || strings.IndexByte(hex, rest[1]) < 0 {
+		if len(rest) < 2 || js.HexDigit(rest[0]) > 15 || js.HexDigit(rest[1]) > 15 {
 			return false
 		}
 		s = rest[2:]
