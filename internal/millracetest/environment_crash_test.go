@@ -33,9 +33,10 @@ func TestDeletionOfAnEnvironmentSurvivesKills(t *testing.T) {
 		id := environmentOf(t, gone)
 		before := eventsOf(t, db, environmentOf(t, kept))
 		kills, trace, dead := 0, []int{eventsOf(t, db, id)}, false
+		start := startTime(t, binary, server.Flags())
 		for killed := true; killed; {
-			// A busy machine takes a while to start a process: each gets a little more time than the last.
-			killed = deleteOrKill(t, binary, server.Flags(), string(id), time.Duration(20+random.IntN(50)+10*kills)*time.Millisecond)
+			// What the machine needs to start a process differs: each gets a little more time than the last.
+			killed = deleteOrKill(t, binary, server.Flags(), string(id), start*9/10+time.Duration(random.IntN(50)+10*kills)*time.Millisecond)
 			if killed {
 				kills++
 				trace = append(trace, eventsOf(t, db, id))
@@ -115,6 +116,16 @@ func eventsOf(t *testing.T, db *store.DB, env millrace.EnvironmentID) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// startTime is what a command takes here that only reads.
+func startTime(t *testing.T, binary string, flags []string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	if out, err := exec.CommandContext(t.Context(), binary, append([]string{"environment", "list"}, flags...)...).CombinedOutput(); err != nil {
+		t.Fatalf("list: %v\n%s", err, out)
+	}
+	return time.Since(began)
 }
 
 // deleteOrKill runs the command and kills it after a time. It reports whether it had to.

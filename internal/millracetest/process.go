@@ -3,8 +3,10 @@ package millracetest
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -20,19 +22,41 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// Binary builds the program and returns its path. Under the race detector it skips the test, saying so: the detector does not
-// look into that program, and only makes everything around it slow.
+// Binary returns the path of the program, which it builds once. Under the race detector it skips the test, saying so: the
+// detector does not look into that program, and only makes everything around it slow.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if storetest.RaceDetector {
 		t.Skip("SKIPPED under the race detector, which does not look into the process that this test is about")
 	}
-	path := filepath.Join(t.TempDir(), "millrace")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
+	path, err := program()
+	if err != nil {
+		t.Fatalf("build the program: %v", err)
 	}
 	return path
+}
+
+var built string //nolint:gochecknoglobals // directory of the program, made once for all tests of a process
+
+var program = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // as above
+	dir, err := os.MkdirTemp("", "millrace-program")
+	if err != nil {
+		return "", err
+	}
+	built = dir
+	path := filepath.Join(dir, "millrace")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// RemoveBinary removes what [Binary] has built. It belongs at the end of TestMain.
+func RemoveBinary() {
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
 }
 
 // Node is a server in a process of its own, which can be killed and started again.
@@ -52,12 +76,7 @@ type Node struct {
 // one of storetest.EachURL; nodes that share one need the same key.
 func NewNode(t testing.TB, binary, url, key string) *Node {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeAddress(t)
 	n := &Node{Base: "http://" + addr, binary: binary, options: options(url, t.TempDir()), log: &logged{}, errors: map[string]int{}}
 	n.options.EncryptionKey, n.options.Addr = key, addr
 	t.Cleanup(func() {
@@ -67,6 +86,21 @@ func NewNode(t testing.TB, binary, url, key string) *Node {
 		}
 	})
 	return n
+}
+
+// freeAddress returns an address that a node can serve on again after each kill. Its port is below those that the system
+// gives away for port 0 and for connections out, one of which would have it by then.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Start starts the process. It does not wait until it serves.

@@ -18,7 +18,9 @@ func TestMain(m *testing.M) {
 	if base := os.Getenv(probeOf); base != "" {
 		probeForever(base)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	millracetest.RemoveBinary()
+	os.Exit(code)
 }
 
 const (

@@ -118,6 +118,10 @@ type ErasedRows struct {
 // EraseEnvironmentRows removes at most so many rows of an environment that is being deleted, of one table. Once there are none
 // it removes the environment itself, unless what was under way may still write rows.
 func (tx *Tx) EraseEnvironmentRows(ctx context.Context, v *millrace.Environment, most int) (ErasedRows, error) {
+	// One at a time: of two that choose the same rows the second would remove none, which reads as if none were left.
+	if entry, err := tx.db.tables.environment.find(ctx, tx, "id = $1 AND deleting_at > 0"+tx.db.dialect.forUpdate(), string(v.ID)); err != nil || entry == nil {
+		return ErasedRows{}, err
+	}
 	for _, t := range ownedTables() {
 		n, err := tx.eraseOwned(ctx, t, v.ID, most)
 		if err != nil || n > 0 {
