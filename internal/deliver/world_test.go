@@ -306,6 +306,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, after := 200, ""
 	if s.answer != nil {
 		if status, after, err = s.answer(n, id); err != nil {
+			if errors.Is(err, context.Canceled) {
+				<-r.Context().Done() // which ends a moment after the context that a test cancels
+			}
 			return nil, err
 		}
 	}

@@ -67,6 +67,7 @@ func NewScrubber(secrets []string, shortest int) *Scrubber {
 // looks escaped is found on either side.
 func (s *Scrubber) add(text string, shortest int) {
 	forms := map[string]bool{text: true, strings.TrimSpace(text): true, string(plainest([]byte(text))): true}
+	forms[string(latin(stream{bytes: []byte(text), size: len(text)}).bytes)] = true
 	for form := range forms {
 		if len(form) >= shortest {
 			s.folded.add(fold([]byte(form)), 0, 0)
