@@ -1,7 +1,9 @@
 # make demo and make test need Go and make; make test also PostgreSQL, which it installs through apt when it is root,
 # or takes from MILLRACE_TEST_POSTGRES=postgres://... .
 
-GO    ?= go
+GO     ?= go
+# The packages whose tests take longest begin first, so that no processor waits for them at the end.
+LONGEST = ./internal/millracetest ./internal/httpapi
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
 .PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server fuzz bench neighbour ci clean
@@ -13,10 +15,10 @@ demo: build ## the whole path of the data, on this machine, checked
 	./bin/millrace demo
 
 test: vet ## all tests on SQLite and PostgreSQL; most of those that run in parallel wait, so there may be more than processors
-	.ci/with-postgres $(GO) test -parallel 8 -shuffle=on -timeout 20m ./...
+	.ci/with-postgres $(GO) test -vet=off -ldflags=-w -parallel 8 -shuffle=on -timeout 20m $(LONGEST) ./...
 
 race: ## the same under the race detector, which makes SQLite ten times as slow and needs a C compiler
-	.ci/with-postgres $(GO) test -race -parallel 4 -shuffle=on -timeout 30m ./...
+	.ci/with-postgres $(GO) test -race -vet=off -parallel 4 -shuffle=on -timeout 30m $(LONGEST) ./...
 
 vet:
 	$(GO) vet ./...

@@ -46,7 +46,7 @@ var imports = map[string][]string{
 	"internal/httpapi":                {"internal/store", "internal/expr", "internal/ingest", "internal/memory", "internal/secret", "jsonata"},
 	"internal/server":                 {"*"},
 	"internal/demo":                   {"internal/server", "examples"},
-	"internal/store/storetest":        {"internal/store"},
+	"internal/store/storetest":        {"internal/queue", "internal/store"},
 	"internal/millracetest":           {"*"},
 	"internal/realserver":             {},
 	"cmd/millrace":                    {"internal/server", "internal/demo", "internal/expr", "integrations", "jsonata"},

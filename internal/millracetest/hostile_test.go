@@ -68,7 +68,7 @@ func attackServer(t *testing.T, binary, url string, full bool) {
 	node.Start(t)
 	node.WaitReady(t, time.Minute)
 	h := &hostile{
-		t: t, node: node, token: node.Token(t), full: full, atOnce: 8,
+		t: t, node: node, token: node.Token(t), full: full, atOnce: 4,
 		http: &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 	if full {

@@ -116,7 +116,7 @@ func TestInterruptedFirstStartGoesOn(t *testing.T) {
 
 func TestLostPostgresIsNotTakenForANewOne(t *testing.T) {
 	t.Parallel()
-	dir, url := t.TempDir(), storetest.Postgres(t)
+	dir, url := t.TempDir(), storetest.EmptyPostgres(t)
 	for range 2 {
 		if err := openOnce(t, dir, url); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestLostPostgresIsNotTakenForANewOne(t *testing.T) {
 		}
 	}
 	lost(t, openOnce(t, dir, url), "empty")
-	if err := openOnce(t, dir, storetest.Postgres(t)); err != nil {
+	if err := openOnce(t, dir, storetest.EmptyPostgres(t)); err != nil {
 		t.Errorf("another database, which is new: %v", err)
 	}
 	if tables := storetest.Strings(t, db, "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'"); len(tables) > 0 {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -11,6 +13,20 @@ import (
 
 //go:embed migrations/*/*.sql
 var migrations embed.FS
+
+// Schema names the schema that this binary makes: equal names, equal tables.
+func Schema() string {
+	sum := sha256.New()
+	_ = fs.WalkDir(migrations, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := migrations.ReadFile(path)
+		_, _ = fmt.Fprintf(sum, "%s %d %s", path, len(text), text)
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
 
 // migrationLock is the advisory lock that keeps processes that start together from migrating at once.
 const migrationLock = 7_241_905_311

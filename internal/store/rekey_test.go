@@ -37,7 +37,7 @@ INSERT INTO delivery (id, environment_id, webhook_id, sync_job_run_id, run_seque
 
 func TestUpgradeGivesIDsToEnvironments(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
+	storetest.EachEmptyURL(t, func(t *testing.T, url string) {
 		ctx := t.Context()
 		if err := store.OpenAt(ctx, url, 16, oldRows); err != nil {
 			t.Fatalf("make an old database: %v", err)

@@ -4,24 +4,12 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 )
-
-// PostgresEnv names the environment variable with the address of a PostgreSQL server on which tests may create
-// databases.
-const PostgresEnv = "MILLRACE_TEST_POSTGRES"
 
 // Each runs fn as a subtest on SQLite and one on PostgreSQL, each with a new, empty store. Without a PostgreSQL
 // address the second is skipped, which is an error when CI=true.
@@ -50,48 +38,17 @@ func EachURL(t *testing.T, fn func(t *testing.T, url string)) {
 	})
 }
 
-// SQLite returns the path of a database file that does not exist yet.
-func SQLite(t testing.TB) string {
+// EachEmptyURL is EachURL without tables.
+func EachEmptyURL(t *testing.T, fn func(t *testing.T, url string)) {
 	t.Helper()
-	return filepath.Join(t.TempDir(), "millrace.db")
-}
-
-// Postgres creates an empty database and returns its address; the database is dropped after the test.
-func Postgres(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv(PostgresEnv)
-	if base == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not set: in CI the PostgreSQL half must run", PostgresEnv)
-		}
-		t.Skipf("SKIPPED: %s is not set, so nothing was tested on PostgreSQL; make test sets it", PostgresEnv)
-	}
-	name := fmt.Sprintf("millrace_test_%d_%x", os.Getpid(), rand.Uint64())
-	run := func(ctx context.Context, statement string) error {
-		conn, err := pgx.Connect(ctx, base)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close(ctx) }()
-		_, err = conn.Exec(ctx, statement)
-		return err
-	}
-	if err := run(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("create test database: %v", err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := run(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
-			t.Logf("drop test database %s: %v", name, err)
-		}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		fn(t, SQLite(t))
 	})
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatalf("%s is not a URL", PostgresEnv)
-	}
-	u.Path = "/" + name
-	return u.String()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		fn(t, EmptyPostgres(t))
+	})
 }
 
 // Open opens a store with a test cipher and a queue that records tasks in memory.
@@ -106,43 +63,6 @@ func Open(t testing.TB, url string) *store.DB {
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
-
-// Prepare puts a database with our tables, and nothing in them, where SQLite shall have a new one. Making the tables takes seconds
-// under the race detector. It does nothing for PostgreSQL, nor when the file is there.
-func Prepare(t testing.TB, path string) {
-	t.Helper()
-	if strings.Contains(path, "://") {
-		return
-	}
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	file, err := migrated()
-	if err == nil {
-		err = os.WriteFile(path, file, 0o600)
-	}
-	if err != nil {
-		t.Fatalf("prepare store: %v", err)
-	}
-}
-
-// migrated is the file of a database with our tables.
-var migrated = sync.OnceValues(func() ([]byte, error) { //nolint:gochecknoglobals // made once for all tests of a package
-	dir, err := os.MkdirTemp("", "millrace-storetest")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "millrace.db")
-	db, err := store.Open(context.Background(), store.Config{URL: path, Cipher: Cipher{}})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
 
 // Tasks returns the tasks that were enqueued by committed transactions, in order.
 func Tasks(db *store.DB) []millrace.Task {
