@@ -2,6 +2,7 @@ package millrace
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +13,7 @@ type Environment struct {
 	ID        EnvironmentID `json:"id"`
 	Name      string        `json:"name"`
 	TeamID    string        `json:"team_id"`
+	Weight    int64         `json:"weight" doc:"Its part of what environments share, beside others that want it as well: one of weight 200 gets twice as much as one of 100." minimum:"1" maximum:"1000"`
 	CreatedAt Time          `json:"created_at"`
 	UpdatedAt Time          `json:"updated_at"`
 
@@ -22,6 +24,21 @@ type Environment struct {
 // EnvironmentNameKey is what names of environments are compared by: without regard to case and spacing.
 func EnvironmentNameKey(name string) string {
 	return strings.ToLower(strings.Join(strings.Fields(name), " "))
+}
+
+// An environment has a weight between these; a new one has the default.
+const (
+	MinWeight     = 1
+	DefaultWeight = 100
+	MaxWeight     = 1000
+)
+
+// CheckEnvironmentWeight returns an error of KindInvalid for a weight that an environment may not have.
+func CheckEnvironmentWeight(weight int64) error {
+	if weight < MinWeight || weight > MaxWeight {
+		return Invalid("weight", fmt.Sprintf("must be %d to %d", MinWeight, MaxWeight))
+	}
+	return nil
 }
 
 // maxEnvironmentName is how long the name of an environment may be.

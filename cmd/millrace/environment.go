@@ -12,17 +12,19 @@ type environmentCmd struct {
 	Create environmentCreateCmd `cmd:"" help:"Create an environment and print its id, also while a server runs."`
 	List   environmentListCmd   `cmd:"" help:"List environments."`
 	Rename environmentRenameCmd `cmd:"" help:"Give an environment another name."`
+	Weight environmentWeightCmd `cmd:"" help:"Say how much of what environments share one has, beside others."`
 	Delete environmentDeleteCmd `cmd:"" help:"Delete an environment with its tokens and, with --force, all that it has."`
 }
 
 type environmentCreateCmd struct {
 	databaseFlags
-	Name string `arg:"" help:"Its name. No other environment has it, in whatever case."`
+	Name   string `arg:"" help:"Its name. No other environment has it, in whatever case."`
+	Weight int64  `help:"Its part of what environments share, beside others, from 1 to 1000: one of 200 gets twice as much as one of 100." default:"100"`
 }
 
 // Run prints the id of the new environment alone on the standard output.
 func (c *environmentCreateCmd) Run(ctx context.Context, s *streams) error {
-	env, err := server.CreateEnvironment(ctx, c.quiet(s), c.Name)
+	env, err := server.CreateEnvironment(ctx, c.quiet(s), c.Name, c.Weight)
 	if err != nil {
 		return err
 	}
@@ -39,9 +41,9 @@ func (c *environmentListCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "ID\tCREATED\tNAME") // what cannot be written shows with Flush
+	_, _ = fmt.Fprintln(w, "ID\tCREATED\tWEIGHT\tNAME") // what cannot be written shows with Flush
 	for _, env := range list {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", env.ID, env.CreatedAt, env.Name)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", env.ID, env.CreatedAt, env.Weight, env.Name)
 	}
 	return w.Flush()
 }
@@ -55,6 +57,22 @@ type environmentRenameCmd struct {
 // Run prints the id of the environment.
 func (c *environmentRenameCmd) Run(ctx context.Context, s *streams) error {
 	env, err := server.RenameEnvironment(ctx, c.quiet(s), c.Environment, c.Name)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, env.ID)
+	return err
+}
+
+type environmentWeightCmd struct {
+	databaseFlags
+	Environment string `arg:"" help:"Its name or id."`
+	Weight      int64  `arg:"" help:"From 1 to 1000; a new environment has 100. One of 200 gets twice as much as one of 100, where both want more than there is."`
+}
+
+// Run prints the id of the environment.
+func (c *environmentWeightCmd) Run(ctx context.Context, s *streams) error {
+	env, err := server.WeighEnvironment(ctx, c.quiet(s), c.Environment, c.Weight)
 	if err != nil {
 		return err
 	}

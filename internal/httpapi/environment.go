@@ -36,7 +36,8 @@ func (a *api) environments() *noun[millrace.EnvironmentID, millrace.Environment,
 
 // environmentBody is the body of a create.
 type environmentBody struct {
-	Name string `json:"name" minLength:"1" maxLength:"200" doc:"No other environment has it, in whatever case." example:"Production"`
+	Name   string `json:"name" minLength:"1" maxLength:"200" doc:"No other environment has it, in whatever case." example:"Production"`
+	Weight int64  `json:"weight,omitempty" minimum:"1" maximum:"1000" doc:"Its part of what environments share, beside others; 100 when absent." example:"100"`
 }
 
 func (b *environmentBody) validate(*api, json.RawMessage) []millrace.Failure {
@@ -54,24 +55,25 @@ func environmentName(name string) []millrace.Failure {
 
 func (a *api) createEnvironment(ctx context.Context, in *createIn[environmentBody]) (*reply[millrace.Environment], error) {
 	return a.environments().update(ctx, func(tx *store.Tx) (*millrace.Environment, error) {
-		v := &millrace.Environment{Name: in.Data.Name}
+		v := &millrace.Environment{Name: in.Data.Name, Weight: in.Data.Weight}
 		return v, tx.InsertEnvironment(ctx, v)
 	})
 }
 
 // environmentPatch is the body of a change to an environment.
 type environmentPatch struct {
-	Name opt[string] `json:"name,omitzero" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
+	Name   opt[string] `json:"name,omitzero" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
+	Weight opt[int64]  `json:"weight,omitzero" minimum:"1" maximum:"1000" nullable:"false" doc:"Its part of what environments share, beside others: one of 200 gets twice as much as one of 100." example:"100"`
 }
 
-func (a *api) renameEnvironment(ctx context.Context, in *patchIn[millrace.EnvironmentID, environmentPatch]) (*reply[millrace.Environment], error) {
+func (a *api) patchEnvironment(ctx context.Context, in *patchIn[millrace.EnvironmentID, environmentPatch]) (*reply[millrace.Environment], error) {
 	n := a.environments()
 	return n.update(ctx, func(tx *store.Tx) (*millrace.Environment, error) {
 		e, err := n.one(tx, ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		e.Name = in.Data.Name.or(e.Name)
+		e.Name, e.Weight = in.Data.Name.or(e.Name), in.Data.Weight.or(e.Weight)
 		if err := millrace.CheckEnvironmentName(e.Name); err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 func TestAdminManagesEnvironments(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		admin := w.as(adminToken)
-		made := admin.create("/environment", `{"name":"Acme"}`)
+		made := admin.create("/environment", `{"name":"Acme","weight":1000}`)
 		path := "/environment/" + made.id()
 		for _, name := range []string{"acme", " ACME ", "default"} {
 			admin.post("/environment", `{"name":"`+name+`"}`).refused(http.StatusConflict)
@@ -33,6 +33,22 @@ func TestAdminManagesEnvironments(t *testing.T) {
 			t.Errorf("renamed to %q", got)
 		}
 		admin.patch(path, `{"name":"DEFAULT"}`).refused(http.StatusConflict)
+		if got := made.at("weight"); got != 1000.0 {
+			t.Errorf("an environment of weight 1000 weighs %v", got)
+		}
+		if got := w.get("/environment/" + string(w.env)).ok().at("weight"); got != 100.0 {
+			t.Errorf("the default environment weighs %v", got)
+		}
+		if got := admin.patch(path, `{"weight":250}`).ok(); got.at("weight") != 250.0 || got.str("name") != "Globex" {
+			t.Errorf("after a change of the weight: %v", got.m)
+		}
+		if got := w.db.Weight(millrace.EnvironmentID(made.id())); got != 250 {
+			t.Errorf("the store still knows the weight %d", got)
+		}
+		for _, weight := range []string{"0", "-1", "1001", "1.5", `"100"`, "1e99"} {
+			admin.post("/environment", `{"name":"Other","weight":`+weight+`}`).refused(http.StatusBadRequest, "weight")
+			admin.patch(path, `{"weight":`+weight+`}`).refused(http.StatusBadRequest, "weight")
+		}
 
 		until := millrace.TimeOf(time.Now().Add(time.Hour)).String()
 		token := admin.create("/api-token", `{"environment_id":"`+made.id()+`","name":"CI","expires_at":"`+until+`"}`)

@@ -20,7 +20,7 @@ func (a *api) connectionRoutes() {
 	handle(a, either, "GET /environment", "List environments: the token's own", environments.list, note(eitherNote))
 	handle(a, admin, "POST /environment", "Create an environment", a.createEnvironment, note(adminNote))
 	handle(a, either, "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment, note(eitherNote))
-	handle(a, admin, "PATCH /environment/{id}", "Rename an environment", a.renameEnvironment, note(adminNote))
+	handle(a, admin, "PATCH /environment/{id}", "Change the name or the weight of an environment", a.patchEnvironment, note(adminNote))
 	handle(a, admin, "DELETE /environment/{id}", "Delete an environment", a.deleteEnvironment, note(deleteNote))
 
 	handle(a, bearer, "GET /api-token", "List API tokens", a.apiTokens().list)

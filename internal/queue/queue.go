@@ -100,7 +100,7 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	}
 	q.rooms = map[millrace.TaskKind]*room{}
 	for _, kind := range sharedKinds() {
-		q.rooms[kind] = newRoom(kind, q.workers(kind), q.percent)
+		q.rooms[kind] = newRoom(kind, q.workers(kind), q.percent, cfg.DB.Weight)
 	}
 	var err error
 	if cfg.DB.Postgres() != nil {

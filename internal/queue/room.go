@@ -15,7 +15,8 @@ import (
 type room struct {
 	kind     millrace.TaskKind
 	capacity int
-	percent  int           // of what the others leave free, for each environment
+	percent  int // of what the others leave free, for each environment of the default weight
+	weight   func(millrace.EnvironmentID) int64
 	signal   chan struct{} // there may be space for tasks in line
 
 	mu       sync.Mutex
@@ -52,16 +53,19 @@ const (
 	maxEarly    = 1024   // jobs that a room remembers
 )
 
-func newRoom(kind millrace.TaskKind, capacity, percent int) *room {
+func newRoom(kind millrace.TaskKind, capacity, percent int, weight func(millrace.EnvironmentID) int64) *room {
 	return &room{
-		kind: kind, capacity: capacity, percent: percent, signal: make(chan struct{}, 1),
+		kind: kind, capacity: capacity, percent: percent, weight: weight, signal: make(chan struct{}, 1),
 		jobs: map[int64]job{}, early: map[int64]bool{}, envs: map[millrace.EnvironmentID]*compartment{},
 	}
 }
 
-// limit returns how many an environment may have when others have this many.
-func (r *room) limit(others int) int {
-	return max(1, ((r.capacity-others)*r.percent+99)/100)
+// limit returns how many an environment may have when others have this many. Where all want more than there is, each gets what it
+// weighs: an environment of twice the weight may have twice as many for each worker that stays free.
+func (r *room) limit(env millrace.EnvironmentID, others int) int {
+	part := int(r.weight(env)) * r.percent
+	all := part + millrace.DefaultWeight*(100-r.percent)
+	return max(1, ((r.capacity-others)*part+all-1)/all)
 }
 
 // of is for who holds the lock.
@@ -86,7 +90,7 @@ func (r *room) enter(id int64, env millrace.EnvironmentID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.of(env)
-	if c.working >= r.limit(r.working-c.working) {
+	if c.working >= r.limit(env, r.working-c.working) {
 		return false
 	}
 	r.count(id, env)
@@ -212,7 +216,7 @@ func (r *room) vacancies() []vacancy {
 		if c.line == nil {
 			continue
 		}
-		limit := r.limit(r.admitted - c.admitted)
+		limit := r.limit(env, r.admitted-c.admitted)
 		if space := limit - c.admitted; space >= max(1, limit/4) {
 			out = append(out, vacancy{env, space, c.line.added})
 		}
@@ -279,7 +283,7 @@ func (a *admission) admit(t *millrace.Task) bool {
 	if l := a.leaving; l != nil && l.Kind == t.Kind && l.Environment == t.Environment {
 		has--
 	}
-	if a.waiting[s] != nil || has >= r.limit(others) {
+	if a.waiting[s] != nil || has >= r.limit(t.Environment, others) {
 		return false
 	}
 	a.admitted[s]++
@@ -368,8 +372,10 @@ func (q *Queue) Workers() map[millrace.TaskKind]int {
 	return out
 }
 
-// Percent returns the part of the workers that one environment may have, of those that the others leave free.
-func (q *Queue) Percent() int { return q.percent }
+// Percent returns the part of the workers that an environment may have, of those that the others leave free.
+func (q *Queue) Percent(env millrace.EnvironmentID) int {
+	return newRoom("", 100, q.percent, q.cfg.DB.Weight).limit(env, 0)
+}
 
 // sharedKinds returns the kinds of tasks whose workers environments share.
 func sharedKinds() []millrace.TaskKind {

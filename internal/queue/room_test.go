@@ -12,7 +12,7 @@ func TestLimitOfARoom(t *testing.T) {
 	for _, c := range []struct{ capacity, percent, others, want int }{
 		{8, 50, 0, 4}, {8, 50, 4, 2}, {8, 50, 7, 1}, {8, 50, 8, 1}, {8, 50, 20, 1}, {1, 50, 0, 1}, {256, 50, 128, 64}, {8, 100, 3, 5}, {8, 1, 0, 1},
 	} {
-		if got := newRoom(millrace.TaskSlice, c.capacity, c.percent).limit(c.others); got != c.want {
+		if got := newRoom(millrace.TaskSlice, c.capacity, c.percent, weightOf(100)).limit("env", c.others); got != c.want {
 			t.Errorf("%d workers, %d %%, others have %d: got %d, want %d", c.capacity, c.percent, c.others, got, c.want)
 		}
 	}
@@ -21,7 +21,7 @@ func TestLimitOfARoom(t *testing.T) {
 // A task may be worked before the transaction that inserted it is noted. It must not be counted after that.
 func TestTaskThatEndsBeforeItIsNoted(t *testing.T) {
 	t.Parallel()
-	r := newRoom(millrace.TaskSlice, 4, 50)
+	r := newRoom(millrace.TaskSlice, 4, 50, weightOf(100))
 	for id := range int64(3) {
 		if !r.enter(id, "env") {
 			t.Fatalf("task %d found no worker", id)
@@ -46,7 +46,7 @@ func TestTaskThatEndsBeforeItIsNoted(t *testing.T) {
 // The third task of an account goes behind the first of another, whenever they came.
 func TestAccountsTakeTurnsInALine(t *testing.T) {
 	t.Parallel()
-	q := &Queue{rooms: map[millrace.TaskKind]*room{millrace.TaskSlice: newRoom(millrace.TaskSlice, 1, 50)}}
+	q := &Queue{rooms: map[millrace.TaskKind]*room{millrace.TaskSlice: newRoom(millrace.TaskSlice, 1, 50, weightOf(100))}}
 	turns := func(account millrace.IntegratedAccountID, n int) []int64 {
 		a := &admission{rooms: q.rooms, admitted: map[share]int{}, waiting: map[share]*line{}, jobs: map[int64]share{}}
 		var out []int64
@@ -68,5 +68,38 @@ func TestAccountsTakeTurnsInALine(t *testing.T) {
 	}
 	if got := turns("busy", 1); got[0] != 4 {
 		t.Errorf("the first account got turn %v next", got)
+	}
+}
+
+func weightOf(weight int64) func(millrace.EnvironmentID) int64 {
+	return func(millrace.EnvironmentID) int64 { return weight }
+}
+
+// TestWeightsShareARoom fills a room with two environments that want all of it, one worker at a time.
+func TestWeightsShareARoom(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		heavy, light  int64
+		capacity      int
+		first, second int // of the heavy and of the light one
+	}{
+		{100, 100, 300, 100, 100}, {200, 100, 400, 200, 100}, {300, 100, 500, 300, 100}, {1000, 1, 1200, 1090, 2}, {50, 100, 250, 50, 100},
+	} {
+		r := newRoom(millrace.TaskSlice, c.capacity, 50, func(env millrace.EnvironmentID) int64 {
+			if env == "heavy" {
+				return c.heavy
+			}
+			return c.light
+		})
+		has := map[millrace.EnvironmentID]int{}
+		for range 10 * c.capacity { // tasks end and others begin
+			for _, env := range []millrace.EnvironmentID{"heavy", "light"} {
+				other := has["heavy"] + has["light"] - has[env]
+				has[env] = min(has[env]+1, max(has[env]-1, r.limit(env, other)))
+			}
+		}
+		if got := [2]int{has["heavy"], has["light"]}; got != [2]int{c.first, c.second} {
+			t.Errorf("weights %d and %d share %d workers as %v, want [%d %d]", c.heavy, c.light, c.capacity, got, c.first, c.second)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -92,7 +93,7 @@ func (q *Queue) look(ctx context.Context) {
 		now := time.Now() //nolint:forbidigo // how often to look
 		if q.others.Load() || now.Sub(last) >= lookAlone {
 			last = now
-			if err := q.lookOnce(ctx); err != nil {
+			if err := errors.Join(q.cfg.DB.LoadWeights(ctx), q.lookOnce(ctx)); err != nil {
 				q.complain(ctx, err)
 			}
 		}

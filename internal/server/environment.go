@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,12 +14,12 @@ import (
 )
 
 // CreateEnvironment adds an environment, also while a server runs on the same database.
-func CreateEnvironment(ctx context.Context, opts Options, name string) (*millrace.Environment, error) {
-	if err := millrace.CheckEnvironmentName(name); err != nil {
+func CreateEnvironment(ctx context.Context, opts Options, name string, weight int64) (*millrace.Environment, error) {
+	if err := cmp.Or(millrace.CheckEnvironmentName(name), millrace.CheckEnvironmentWeight(weight)); err != nil {
 		return nil, fmt.Errorf("create environment: %w", err)
 	}
 	env, err := compute(ctx, opts, func(tx *store.Tx) (*millrace.Environment, error) {
-		env := &millrace.Environment{Name: name}
+		env := &millrace.Environment{Name: name, Weight: weight}
 		return env, tx.InsertEnvironment(ctx, env)
 	})
 	if err != nil {
@@ -41,18 +42,34 @@ func RenameEnvironment(ctx context.Context, opts Options, which, name string) (*
 	if err := millrace.CheckEnvironmentName(name); err != nil {
 		return nil, fmt.Errorf("rename environment: %w", err)
 	}
-	env, err := compute(ctx, opts, func(tx *store.Tx) (*millrace.Environment, error) {
-		found, err := tx.EnvironmentNamed(ctx, which)
-		if err != nil {
-			return nil, err
-		}
-		found.Name = name
-		return found, tx.UpdateEnvironment(ctx, found)
-	})
+	env, err := changeEnvironment(ctx, opts, which, func(v *millrace.Environment) { v.Name = name })
 	if err != nil {
 		return nil, fmt.Errorf("rename environment: %w", err)
 	}
 	return env, nil
+}
+
+// WeighEnvironment gives the environment with a name or id another weight. Servers know it within 5 seconds.
+func WeighEnvironment(ctx context.Context, opts Options, which string, weight int64) (*millrace.Environment, error) {
+	if err := millrace.CheckEnvironmentWeight(weight); err != nil {
+		return nil, fmt.Errorf("weigh environment: %w", err)
+	}
+	env, err := changeEnvironment(ctx, opts, which, func(v *millrace.Environment) { v.Weight = weight })
+	if err != nil {
+		return nil, fmt.Errorf("weigh environment: %w", err)
+	}
+	return env, nil
+}
+
+func changeEnvironment(ctx context.Context, opts Options, which string, change func(*millrace.Environment)) (*millrace.Environment, error) {
+	return compute(ctx, opts, func(tx *store.Tx) (*millrace.Environment, error) {
+		found, err := tx.EnvironmentNamed(ctx, which)
+		if err != nil {
+			return nil, err
+		}
+		change(found)
+		return found, tx.UpdateEnvironment(ctx, found)
+	})
 }
 
 // DeletedEnvironment is an environment that is gone, and what it had.

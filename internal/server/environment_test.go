@@ -71,7 +71,7 @@ func fails(t *testing.T, what string, err error, words ...string) {
 
 func (h *home) create(name string) *millrace.Environment {
 	h.t.Helper()
-	env, err := CreateEnvironment(h.t.Context(), h.opts, name)
+	env, err := CreateEnvironment(h.t.Context(), h.opts, name, 100)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -83,16 +83,16 @@ func TestNamesOfEnvironmentsStandForOne(t *testing.T) {
 		ctx := t.Context()
 		env := h.create("Acme Corp")
 		for _, name := range []string{"Acme Corp", "acme corp", " ACME  corp "} {
-			_, err := CreateEnvironment(ctx, h.opts, name)
+			_, err := CreateEnvironment(ctx, h.opts, name, 100)
 			fails(t, name, err, `there is an environment "Acme Corp" (`+string(env.ID)+") already")
 		}
-		_, err := CreateEnvironment(ctx, h.opts, "default")
+		_, err := CreateEnvironment(ctx, h.opts, "default", 100)
 		fails(t, "default", err, `"Default"`, "already")
 		if err != nil && strings.Contains(strings.ToLower(err.Error()), "constraint") {
 			t.Errorf("the message is the database's: %v", err)
 		}
 		for _, name := range []string{"", "  ", string(env.ID), "a\x00b", "a\nb", "Acme\u200b Corp", "Acme\u202eCorp", "Acme\u00a0Corp", strings.Repeat("x", 201)} {
-			_, err := CreateEnvironment(ctx, h.opts, name)
+			_, err := CreateEnvironment(ctx, h.opts, name, 100)
 			fails(t, name, err, "name")
 			_, err = RenameEnvironment(ctx, h.opts, "Acme Corp", name)
 			fails(t, name, err, "name")
@@ -115,6 +115,15 @@ func TestNamesOfEnvironmentsStandForOne(t *testing.T) {
 		}
 		if _, err := RenameEnvironment(ctx, h.opts, "globex", " GLOBEX"); err != nil {
 			t.Errorf("another case of its own name: %v", err)
+		}
+		for _, weight := range []int64{0, -1, 1001} {
+			_, err := WeighEnvironment(ctx, h.opts, "globex", weight)
+			fails(t, "a weight", err, "weight", "1 to 1000")
+			_, err = CreateEnvironment(ctx, h.opts, "Other", weight)
+			fails(t, "a weight", err, "weight", "1 to 1000")
+		}
+		if v, err := WeighEnvironment(ctx, h.opts, "globex", 300); err != nil || v.Weight != 300 {
+			t.Errorf("got %+v, %v", v, err)
 		}
 		if _, err := DeleteEnvironment(ctx, h.opts, "Default", false); err != nil {
 			t.Fatal(err)
@@ -221,7 +230,7 @@ func TestDeletedEnvironmentLeavesNothing(t *testing.T) {
 		if after := fmt.Sprint(h.left(kept.ID)); after != before {
 			t.Errorf("the other environment has %s, before %s", after, before)
 		}
-		if _, err := CreateEnvironment(t.Context(), h.opts, "gone"); err != nil {
+		if _, err := CreateEnvironment(t.Context(), h.opts, "gone", 100); err != nil {
 			t.Errorf("the name is not free: %v", err)
 		}
 		h.sweep(gone.ID)

@@ -249,7 +249,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	pools := memory.Divide(s.opts.Memory)
 	fetcher, err := fetch.New(fetch.FetcherConfig{
 		Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent, MaxResponse: s.opts.Limits.Page,
-		Memory: pools.Pages, Spool: s.opts.DataDir, Cursors: s.keys,
+		Memory: pools.Pages, Turns: pools.Turns, Spool: s.opts.DataDir, Cursors: s.keys,
 	})
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ func (s *Server) environmentLimits(env millrace.EnvironmentID) httpapi.Environme
 	workers, taken := s.queue.Workers(), s.queue.Shares()
 	limits := s.opts.Limits
 	out := httpapi.EnvironmentLimits{
-		WorkersPercent:  s.queue.Percent(),
+		WorkersPercent:  s.queue.Percent(env),
 		ConditionMillis: cmp.Or(limits.ConditionTime, conditionTime).Milliseconds(),
 		RunsPerEvent:    cmp.Or(limits.FanOut, trigger.DefaultFanOut),
 	}

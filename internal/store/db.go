@@ -47,6 +47,7 @@ type DB struct {
 	clock   func() time.Time
 	queue   Queue
 	pulse   *pulse
+	weights *weights
 	full    atomic.Bool // the last update that failed did so for want of space
 	scratch sync.Pool   // of *[]byte: where bytes are compressed, which come out much shorter
 }
@@ -93,6 +94,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		_ = db.backend.close()
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
+	if err := db.LoadWeights(ctx); err != nil {
+		_ = db.backend.close()
+		return nil, err
+	}
 	if cfg.Faults != nil {
 		db.backend = &brittle{db.backend, cfg.Faults}
 	}
@@ -104,18 +109,18 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
 	}
-	db := &DB{cipher: cfg.Cipher, clock: cfg.Clock}
+	db := &DB{cipher: cfg.Cipher, clock: cfg.Clock, weights: &weights{}}
 	var err error
 	if IsPostgres(cfg.URL) {
 		db.dialect = postgresDialect{}
 		var b *postgresBackend
-		if b, err = openPostgres(ctx, cfg.URL); err == nil {
+		if b, err = openPostgres(ctx, cfg.URL, db.weights); err == nil {
 			db.backend, db.pulse = b, b.pulse
 		}
 	} else {
 		db.dialect = sqliteDialect{}
 		var b *sqliteBackend
-		if b, err = openSQLite(ctx, cfg.URL); err == nil {
+		if b, err = openSQLite(ctx, cfg.URL, db.weights); err == nil {
 			db.backend, db.pulse = b, b.pulse
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -16,13 +17,14 @@ func environmentTable(db *DB) *table[millrace.Environment] {
 			text("name", func(v *row) *string { return &v.Name }),
 			hidden(text("name_key", func(v *row) *string { return &v.NameKey })),
 			text("team_id", func(v *row) *string { return &v.TeamID }),
+			number("weight", func(v *row) *int64 { return &v.Weight }),
 			hidden(stamp("deleting_at", func(v *row) *millrace.Time { return &v.DeletingAt })),
 			stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 		},
 		fill: func(tx *Tx, v *row) {
 			newRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
-			v.NameKey = nameKey(v)
+			v.NameKey, v.Weight = nameKey(v), cmp.Or(v.Weight, millrace.DefaultWeight)
 		},
 		touch: func(tx *Tx, v *row) { v.UpdatedAt, v.NameKey = tx.Now(), nameKey(v) },
 	}
@@ -42,7 +44,11 @@ func (tx *Tx) InsertEnvironment(ctx context.Context, v *millrace.Environment) er
 	if err := tx.nameIsFree(ctx, v); err != nil {
 		return err
 	}
-	return namedOnce(tx.db.tables.environment.insert(ctx, tx, v), v.Name, "")
+	if err := namedOnce(tx.db.tables.environment.insert(ctx, tx, v), v.Name, ""); err != nil {
+		return err
+	}
+	tx.weighed(v)
+	return nil
 }
 
 // nameIsFree returns an error that names the environment which has a name already. The unique index decides between two that
@@ -97,7 +103,11 @@ func (tx *Tx) UpdateEnvironment(ctx context.Context, v *millrace.Environment) er
 	if err := tx.nameIsFree(ctx, v); err != nil {
 		return err
 	}
-	return namedOnce(mustUpdate(ctx, tx, tx.db.tables.environment, v, string(v.ID)), v.Name, "")
+	if err := namedOnce(mustUpdate(ctx, tx, tx.db.tables.environment, v, string(v.ID)), v.Name, ""); err != nil {
+		return err
+	}
+	tx.weighed(v)
+	return nil
 }
 
 // Environments returns all environments, also those that are being deleted, the oldest first.

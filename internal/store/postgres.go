@@ -50,7 +50,7 @@ type postgresBackend struct {
 	watcher sync.WaitGroup
 }
 
-func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
+func openPostgres(ctx context.Context, url string, w *weights) (*postgresBackend, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errDatabaseURL
@@ -73,7 +73,7 @@ func openPostgres(ctx context.Context, url string) (*postgresBackend, error) {
 		b.pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	b.updates, b.reads = newGate(int(cfg.MaxConns)/updateShare), newGate(int(cfg.MaxConns)/readShare)
+	b.updates, b.reads = newGate(int(cfg.MaxConns)/updateShare, w), newGate(int(cfg.MaxConns)/readShare, w)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
 	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })

@@ -34,6 +34,8 @@ type turns[T comparable] struct {
 	order []millrace.EnvironmentID // that have a line, who came first in front
 	spent map[millrace.EnvironmentID]time.Duration
 	now   time.Duration // what the last one that was served had spent
+
+	weights *weights // nil: all weigh the same
 }
 
 func (t *turns[T]) push(env millrace.EnvironmentID, v T) {
@@ -48,12 +50,12 @@ func (t *turns[T]) push(env millrace.EnvironmentID, v T) {
 	t.lines[env] = append(line, v)
 }
 
-// charge notes what an environment has cost.
+// charge notes what an environment has cost, which counts less the more it weighs.
 func (t *turns[T]) charge(env millrace.EnvironmentID, cost time.Duration) {
 	if t.spent == nil {
 		t.spent = map[millrace.EnvironmentID]time.Duration{}
 	}
-	t.spent[env] = max(t.spent[env], t.now) + cost
+	t.spent[env] = max(t.spent[env], t.now) + t.weights.cost(env, cost)
 }
 
 // pop takes the next one that may go, and reports false when there is none.
@@ -138,9 +140,9 @@ type gatePass struct {
 	open chan struct{} // closed when it may go
 }
 
-func newGate(most int) *gate {
+func newGate(most int, w *weights) *gate {
 	alone := max(most/2, 1)
-	return &gate{most: most, alone: alone, few: min(max(most/8, runtime.NumCPU()), alone), each: map[millrace.EnvironmentID]int{}}
+	return &gate{most: most, alone: alone, few: min(max(most/8, runtime.NumCPU()), alone), each: map[millrace.EnvironmentID]int{}, waiting: turns[*gatePass]{weights: w}}
 }
 
 // note is for who holds the lock. The server itself is no company.
@@ -163,7 +165,7 @@ func (g *gate) mostOf(env millrace.EnvironmentID) int {
 	if env == "" || other.env == "" || time.Since(other.at) > company {
 		return g.alone
 	}
-	return g.few
+	return min(max(g.few*int(g.waiting.weights.get(env))/millrace.DefaultWeight, 1), g.alone)
 }
 
 // enter waits for a place, which leave gives back.
@@ -208,7 +210,7 @@ func (g *gate) may(env millrace.EnvironmentID) bool {
 func (g *gate) take(env millrace.EnvironmentID) {
 	g.busy++
 	g.each[env]++
-	g.waiting.charge(env, 1) // one transaction each
+	g.waiting.charge(env, time.Millisecond) // all transactions count the same
 }
 
 func (g *gate) release(env millrace.EnvironmentID) {

@@ -22,7 +22,7 @@ const (
 // Of fifty updates of one environment that wait, one of another that comes last goes second.
 func TestUpdatesOfEnvironmentsTakeTurnsOnSQLite(t *testing.T) {
 	t.Parallel()
-	b, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "share.db"))
+	b, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "share.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func waitFor(b *sqliteBackend, n int) {
 func TestGateKeepsPlacesForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(4)
+		g := newGate(4, nil)
 		done := make(chan struct{})
 		var group sync.WaitGroup
 		most := 0
@@ -115,7 +115,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 func TestGateGivesFewPlacesWhereThereIsCompany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(400)
+		g := newGate(400, nil)
 		g.few = 3
 		done := make(chan struct{})
 		var group sync.WaitGroup
@@ -164,7 +164,7 @@ func TestGateGivesFewPlacesWhereThereIsCompany(t *testing.T) {
 func TestGateForgetsCallersThatGiveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2)
+		g := newGate(2, nil)
 		if err := g.enter(t.Context(), floods); err != nil {
 			t.Fatal(err)
 		}
@@ -202,5 +202,27 @@ func TestTurnsKeepTheOrderOfAnEnvironment(t *testing.T) {
 	}
 	if want := []int{0, 10, 1, 12, 2, 3}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestTurnsGoByWeight has both environments always want the next turn, each of which costs the same.
+func TestTurnsGoByWeight(t *testing.T) {
+	t.Parallel()
+	w := &weights{}
+	w.set(floods, 300)
+	line := turns[int]{weights: w}
+	served := map[int]int{}
+	for _, env := range []millrace.EnvironmentID{floods, quiet} {
+		for range 500 {
+			line.push(env, map[millrace.EnvironmentID]int{floods: 3, quiet: 1}[env])
+		}
+	}
+	for range 400 {
+		v, _ := line.pop(nil)
+		served[v]++
+		line.charge(map[int]millrace.EnvironmentID{3: floods, 1: quiet}[v], time.Millisecond)
+	}
+	if served[3] != 300 || served[1] != 100 {
+		t.Errorf("an environment of weight 300 was served %d times beside one of 100 that was served %d times", served[3], served[1])
 	}
 }

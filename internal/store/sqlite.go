@@ -51,7 +51,7 @@ type sqliteUpdate struct {
 	turn  chan bool // false: it is done; true: its caller is the next to commit
 }
 
-func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
+func openSQLite(ctx context.Context, path string, w *weights) (*sqliteBackend, error) {
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
 	write := url.Values{"_pragma": append(pragmas["_pragma"], "journal_mode(WAL)", "synchronous(FULL)"), "_txlock": {"immediate"}}
 	read := url.Values{"_pragma": append(pragmas["_pragma"], "query_only(1)")}
@@ -76,7 +76,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteBackend, error) {
 	reader.SetMaxIdleConns(8)
 	b := &sqliteBackend{
 		path: path, writer: writer, reader: reader,
-		writes: newStatements(writer), reads: newStatements(reader), pulse: newPulse(nil),
+		writes: newStatements(writer), reads: newStatements(reader), pulse: newPulse(nil), waiting: turns[*sqliteUpdate]{weights: w},
 	}
 	b.idle = sync.NewCond(&b.mu)
 	return b, nil
