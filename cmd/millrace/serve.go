@@ -201,7 +201,7 @@ func (c *serveCmd) Run(ctx context.Context, s *streams) error {
 		opts.AllowNetworks = append(opts.AllowNetworks, network)
 	}
 	opts.Limits, opts.Keep = c.limits(), c.keep()
-	opts.TokenFile = c.TokenFile
+	opts.TokenFile, opts.Warm = c.TokenFile, true
 	if c.TokenFile == "" && s.terminal { // what is no terminal is often a log
 		opts.OnToken = func(token string) {
 			_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)

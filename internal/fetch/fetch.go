@@ -27,7 +27,6 @@ type FetcherConfig struct {
 	MaxResponse int64            // bytes of an answer after unpacking; 0: DefaultMaxResponse
 	UserAgent   string           // empty: truto
 	Memory      *memory.Budget   // what the answers of all calls may take together; nil: any number of bytes
-	Turns       *memory.Budget   // at decoding large answers; nil: any number at once
 	Spool       string           // where long answers wait in files that have no name; empty: the system's own place
 	Cursors     Sealer           // of cursors that contain secrets; nil: a page with such a cursor is an error
 }
@@ -40,7 +39,6 @@ type Fetcher struct {
 	maxResponse int64
 	userAgent   string
 	memory      *memory.Budget
-	turns       *memory.Budget
 	spool       string
 	cursors     Sealer
 }
@@ -56,7 +54,7 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 		timeout:     cmp.Or(cfg.Timeout, DefaultTimeout),
 		maxResponse: cmp.Or(cfg.MaxResponse, DefaultMaxResponse),
 		userAgent:   cmp.Or(cfg.UserAgent, "truto"),
-		memory:      cfg.Memory, turns: cfg.Turns, spool: cfg.Spool, cursors: cfg.Cursors,
+		memory:      cfg.Memory, spool: cfg.Spool, cursors: cfg.Cursors,
 	}
 	if f.clock == nil {
 		f.clock = time.Now //nolint:forbidigo // the default of the injected clock
@@ -168,7 +166,7 @@ func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (O
 	if in.raw, lease, err = p.load(ctx, c.fetcher.memory, &c.req); err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := c.interpretInTurn(ctx, out, in, p)
+	outcome, err := c.interpret(ctx, out, in)
 	if unusable, ok := errors.AsType[*remoteError](err); ok {
 		outcome, err = c.unusable(in, unusable), nil
 	}
@@ -177,18 +175,6 @@ func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (O
 	}
 	outcome.Lease = lease
 	return outcome, err
-}
-
-// interpretInTurn lets few large answers be decoded at a time.
-func (c *call) interpretInTurn(ctx context.Context, out *outgoing, in *incoming, p *page) (Outcome, error) {
-	if p.size > unmeasured {
-		turn, err := c.fetcher.turns.Acquire(ctx, c.req.Owner, 1)
-		if err != nil {
-			return Outcome{}, err
-		}
-		defer turn.Release()
-	}
-	return c.interpret(ctx, out, in)
 }
 
 // remote returns an error that becomes a remote_error outcome.

@@ -112,11 +112,6 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	if _, err := r.lease(r.http.Context(), b.api.cfg.Memory.Parsing, cost, "a body of this size"); err != nil {
 		return nil, err
 	}
-	turn, err := r.turn(b.api.cfg.Memory.Turns, len(raw))
-	if err != nil {
-		return nil, err
-	}
-	defer turn.Release()
 	return parseBody(raw, contentType, b.yamlToo, int(b.api.cfg.MaxBody))
 }
 

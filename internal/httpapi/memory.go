@@ -65,14 +65,6 @@ func (r *request) lease(ctx context.Context, b *memory.Budget, n int64, what str
 	return l, nil
 }
 
-// turn waits for a turn at decoding a text of n bytes, which a small one does not need.
-func (r *request) turn(turns *memory.Budget, n int) (*memory.Lease, error) {
-	if n <= smallBody {
-		return nil, nil //nolint:nilnil // the lease of a budget without bounds
-	}
-	return r.lease(r.http.Context(), turns, 1, "a body of this size")
-}
-
 // release gives back all that a request holds.
 func (r *request) release() {
 	for _, l := range r.leases {

@@ -50,11 +50,6 @@ func (in *proxyIn) readBody(a *api, q *proxyQuery, call *ThirdPartyCall) ([]byte
 	if _, err := in.r.lease(in.r.http.Context(), a.cfg.Memory.Parsing, 2*costOf(text, false), "a body of this size"); err != nil {
 		return nil, err
 	}
-	turn, err := in.r.turn(a.cfg.Memory.Turns, len(text))
-	if err != nil {
-		return nil, err
-	}
-	defer turn.Release()
 	root, err := parseJSON(text)
 	if err != nil {
 		if mediaType != "" && !strings.HasSuffix(mediaType, "json") && !strings.HasPrefix(mediaType, "text/") {

@@ -8,5 +8,5 @@
 // that a document that would be too large in memory is known before it is decoded.
 //
 // Rules against deadlock: whoever holds a lease waits for more only with a bound on the time, and budgets are
-// taken in the order bodies, parsing, pages, responses, turns. Whoever has a turn waits for nothing.
+// taken in the order bodies, parsing, pages, responses.
 package memory

@@ -1,7 +1,5 @@
 package memory
 
-import "runtime"
-
 // Pools are the budgets of a server. The zero value has no bounds.
 type Pools struct {
 	Bodies    *Budget // request bodies while they come, of callers with a token
@@ -9,7 +7,6 @@ type Pools struct {
 	Parsing   *Budget // what bodies are while they are decoded and checked
 	Responses *Budget // what is read for a response, until the client has taken it
 	Pages     *Budget // what providers answer, decoded
-	Turns     *Budget // not bytes: turns at decoding what is large, so that what is small finds a processor soon
 }
 
 // Default is the memory for all pools together when nothing else is set, and Least the least that can be set.
@@ -24,12 +21,8 @@ func Divide(total int64) Pools {
 		total = Default
 	}
 	part := total / 16
-	return Pools{Bodies: New(2 * part), Hooks: New(part), Parsing: New(3 * part), Responses: New(3 * part), Pages: New(7 * part), Turns: New(turns())}
+	return Pools{Bodies: New(2 * part), Hooks: New(part), Parsing: New(3 * part), Responses: New(3 * part), Pages: New(7 * part)}
 }
-
-// turns is how many large texts are decoded at once. More would not be done sooner, and each that runs holds a processor for 10 ms
-// while others wait for one.
-func turns() int64 { return int64(runtime.GOMAXPROCS(0)) + 1 }
 
 // MaxDecoded returns how much a page of a provider may take once it is decoded, when its text may have most bytes.
 func MaxDecoded(most int64) int64 { return 3 * most }

@@ -65,6 +65,7 @@ type hostile struct {
 
 func attackServer(t *testing.T, binary, url string, full bool) {
 	node := millracetest.NewNode(t, binary, url, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+	node.Warm = full
 	node.Start(t)
 	node.WaitReady(t, time.Minute)
 	h := &hostile{

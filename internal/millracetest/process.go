@@ -62,6 +62,7 @@ func RemoveBinary() {
 // Node is a server in a process of its own, which can be killed and started again.
 type Node struct {
 	Base    string // where it serves
+	Warm    bool   // it opens its connections to PostgreSQL before it needs them, as servers do; each start takes longer
 	binary  string
 	options server.Options
 	log     *logged
@@ -108,7 +109,11 @@ func (n *Node) Start(t testing.TB) {
 	t.Helper()
 	args := []string{"serve", "--dev", "--addr", n.options.Addr, "--data-dir", n.options.DataDir}
 	if n.options.Database != "" {
-		args = append(args, "--database", n.options.Database)
+		url := n.options.Database
+		if !n.Warm {
+			url += "&pool_min_conns=0"
+		}
+		args = append(args, "--database", url)
 	}
 	if n.options.EncryptionKey != "" {
 		args = append(args, "--encryption-key", n.options.EncryptionKey)

@@ -54,6 +54,7 @@ type Options struct {
 	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
 	InboundBytes  int              // of their bodies in 10 s, for each account or installation; 0: any number
 	Percent       int              // of the workers that others leave free, for one environment; 0: 50
+	Warm          bool             // connections to PostgreSQL are opened before they are needed
 	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
@@ -194,7 +195,7 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 		return nil, nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
-		URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate, Faults: opts.Faults,
+		URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate, Faults: opts.Faults, Warm: opts.Warm,
 	})
 	switch {
 	case errors.Is(err, store.ErrNoTables) && known:
@@ -249,7 +250,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	pools := memory.Divide(s.opts.Memory)
 	fetcher, err := fetch.New(fetch.FetcherConfig{
 		Client: client, Clock: s.opts.Clock, UserAgent: s.opts.UserAgent, MaxResponse: s.opts.Limits.Page,
-		Memory: pools.Pages, Turns: pools.Turns, Spool: s.opts.DataDir, Cursors: s.keys,
+		Memory: pools.Pages, Spool: s.opts.DataDir, Cursors: s.keys,
 	})
 	if err != nil {
 		return err

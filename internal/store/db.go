@@ -29,6 +29,7 @@ type Config struct {
 	Cipher Cipher           // seals credentials and signing secrets; required
 	Clock  func() time.Time // nil: time.Now
 	Faults Faults           // for tests; nil: none
+	Warm   bool             // of PostgreSQL: connections are opened before they are needed
 
 	Existing bool // the database has our tables; Open returns ErrNoTables when it has none
 	AsIs     bool // Open makes and changes nothing; it returns an error when the schema is not that of this binary
@@ -114,7 +115,7 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 	if IsPostgres(cfg.URL) {
 		db.dialect = postgresDialect{}
 		var b *postgresBackend
-		if b, err = openPostgres(ctx, cfg.URL, db.weights); err == nil {
+		if b, err = openPostgres(ctx, cfg, db.weights); err == nil {
 			db.backend, db.pulse = b, b.pulse
 		}
 	} else {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,14 +51,20 @@ type postgresBackend struct {
 	watcher sync.WaitGroup
 }
 
-func openPostgres(ctx context.Context, url string, w *weights) (*postgresBackend, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+func openPostgres(ctx context.Context, of Config, w *weights) (*postgresBackend, error) {
+	cfg, err := pgxpool.ParseConfig(of.URL)
 	if err != nil {
 		return nil, errDatabaseURL
 	}
 	cfg.ConnConfig.ConnectTimeout = min(cmp.Or(cfg.ConnConfig.ConnectTimeout, maxConnect), maxConnect)
 	if cfg.MaxConns < 24 {
 		cfg.MaxConns = 24
+	}
+	updates, reads := cfg.MaxConns/updateShare, cfg.MaxConns/readShare
+	if of.Warm && !strings.Contains(of.URL, "pool_min_conns=") {
+		// A new connection costs PostgreSQL tens of milliseconds of a processor. Opened all at once, when a burst comes, they would
+		// delay everything.
+		cfg.MinConns = updates + reads
 	}
 	b := &postgresBackend{}
 	b.pulse = newPulse(func() { b.pool.Reset() }) // connections of before the silence may never be answered
@@ -73,7 +80,7 @@ func openPostgres(ctx context.Context, url string, w *weights) (*postgresBackend
 		b.pool.Close()
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
-	b.updates, b.reads = newGate(int(cfg.MaxConns)/updateShare, w), newGate(int(cfg.MaxConns)/readShare, w)
+	b.updates, b.reads = newGate(int(updates), w), newGate(int(reads), w)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
 	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
