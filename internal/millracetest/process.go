@@ -109,11 +109,7 @@ func (n *Node) Start(t testing.TB) {
 	t.Helper()
 	args := []string{"serve", "--dev", "--addr", n.options.Addr, "--data-dir", n.options.DataDir}
 	if n.options.Database != "" {
-		url := n.options.Database
-		if !n.Warm {
-			url += "&pool_min_conns=0"
-		}
-		args = append(args, "--database", url)
+		args = append(args, "--database", n.database())
 	}
 	if n.options.EncryptionKey != "" {
 		args = append(args, "--encryption-key", n.options.EncryptionKey)
@@ -135,6 +131,17 @@ func (n *Node) Start(t testing.TB) {
 		n.readLog(stderr)
 		done <- cmd.Wait()
 	}()
+}
+
+// database returns the address of PostgreSQL.
+func (n *Node) database() string {
+	switch {
+	case n.Warm:
+		return n.options.Database
+	case strings.Contains(n.options.Database, "?"):
+		return n.options.Database + "&pool_min_conns=0"
+	}
+	return n.options.Database + "?pool_min_conns=0"
 }
 
 func (n *Node) readLog(r io.Reader) {
