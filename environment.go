@@ -2,7 +2,6 @@ package millrace
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,7 +35,7 @@ const (
 // CheckEnvironmentWeight returns an error of KindInvalid for a weight that an environment may not have.
 func CheckEnvironmentWeight(weight int64) error {
 	if weight < MinWeight || weight > MaxWeight {
-		return Invalid("weight", fmt.Sprintf("must be %d to %d", MinWeight, MaxWeight))
+		return Invalid("weight", "must be %d to %d", MinWeight, MaxWeight)
 	}
 	return nil
 }
