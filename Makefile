@@ -9,7 +9,7 @@ TOOL   = $(GO) tool -modfile=tools/go.mod
 .PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server fuzz bench neighbour ci clean
 
 build: ## bin/millrace
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/millrace ./cmd/millrace
+	CGO_ENABLED=0 $(GO) build -o bin/millrace ./cmd/millrace
 
 demo: build ## the whole path of the data, on this machine, checked
 	./bin/millrace demo

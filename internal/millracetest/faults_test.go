@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	quickFaultRuns = 10 // of each of the fault tests, by default
+	quickFaultRuns = 8  // of each of the fault tests, by default
 	faultyAtOnce   = 25 // runs that are started together
 )
 
