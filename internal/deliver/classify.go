@@ -8,7 +8,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/millrace/millrace/internal/netfault"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // classify names what went wrong before there was an answer.
@@ -21,7 +21,7 @@ func classify(err error) string {
 		return ClassBlocked
 	case errors.As(err, &dns):
 		return ClassDNS
-	case netfault.IsTLS(err), errors.Is(err, http.ErrSchemeMismatch): // the latter: an HTTP port that is called with https
+	case egress.IsTLS(err), errors.Is(err, http.ErrSchemeMismatch): // the latter: an HTTP port that is called with https
 		return ClassTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused

@@ -12,7 +12,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 
-	"github.com/millrace/millrace/internal/netfault"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // ClassMail is the class of a mail that the SMTP server did not take; the status is the server's.
@@ -106,7 +106,7 @@ func mailFailure(ctx context.Context, err error) Outcome {
 	case class != ClassProtocol:
 		o.ErrorClass = class
 	default:
-		o.Response = text([]byte(netfault.Message(err)))
+		o.Response = text([]byte(egress.Message(err)))
 	}
 	return o
 }

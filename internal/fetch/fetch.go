@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/memory"
-	"github.com/millrace/millrace/internal/netfault"
 )
 
 // Defaults of [FetcherConfig].
@@ -134,7 +134,7 @@ func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outc
 	case errors.Is(err, errSpool):
 		return Outcome{}, err // ours, and not the provider's
 	}
-	message := netfault.Message(err)
+	message := egress.Message(err)
 	if cause := context.Cause(limited); cause != nil {
 		message, err = fmt.Sprintf("%v after %s", cause, c.fetcher.timeout), cause
 	}

@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"syscall"
 
-	"github.com/millrace/millrace/internal/netfault"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // maxRedirects is how many hops a request may take.
@@ -45,7 +45,7 @@ func classify(err error) string {
 		return "timeout"
 	case errors.As(err, &dns):
 		return "dns"
-	case netfault.IsTLS(err):
+	case egress.IsTLS(err):
 		return "tls"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch"
 )
 
@@ -99,7 +100,7 @@ func TestHostilePeers(t *testing.T) {
 			if c.fetched == "timeout" {
 				timeout = 500 * time.Millisecond
 			}
-			client := &http.Client{Transport: NewTransport(TransportConfig{AllowLoopback: true})}
+			client := &http.Client{Transport: egress.NewTransport(egress.TransportConfig{AllowLoopback: true})}
 			p := newPeer(t, c.speak)
 			sender, err := deliver.New(deliver.Config{Client: client, Clock: time.Now, Timeout: timeout})
 			if err != nil {

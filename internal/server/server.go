@@ -21,6 +21,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
@@ -229,7 +230,7 @@ func databaseOf(url string) string {
 func SQLitePath(dataDir string) string { return filepath.Join(dataDir, "millrace.db") }
 
 func (s *Server) assemble(ctx context.Context) error {
-	transport := NewTransport(TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks, Logger: s.opts.Logger})
+	transport := egress.NewTransport(egress.TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks, Logger: s.opts.Logger})
 	client := &http.Client{Transport: transport}
 	if s.opts.SMTP != nil {
 		mailer := *s.opts.SMTP

@@ -17,6 +17,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // authority issues certificates for tests.
@@ -75,7 +76,7 @@ func (a *authority) serve(version uint16, edit func(*x509.Certificate)) string {
 func TestTLSErrors(t *testing.T) {
 	t.Parallel()
 	known, unknown := newAuthority(t), newAuthority(t)
-	transport := NewTransport(TransportConfig{AllowLoopback: true})
+	transport := egress.NewTransport(egress.TransportConfig{AllowLoopback: true})
 	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
 	transport.TLSClientConfig.RootCAs.AddCert(known.cert)
 	client := &http.Client{Transport: transport}

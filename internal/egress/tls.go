@@ -1,5 +1,4 @@
-// Package netfault names what went wrong with an outbound request, for all who make some.
-package netfault
+package egress
 
 import (
 	"crypto/tls"
