@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"internal/syncjob":                {"internal/store", "internal/expr", "internal/memory", "jsonata"},
 	"internal/egress":                 {},
 	"internal/memory":                 {},
+	"internal/node":                   {"internal/store"},
 	"internal/fetch":                  {"internal/expr", "internal/memory", "internal/egress", "internal/secret", "jsonata"},
 	"internal/deliver":                {"internal/store", "internal/expr", "internal/egress", "internal/secret"},
 	"internal/httpapi":                {"internal/store", "internal/expr", "internal/ingest", "internal/memory", "internal/secret", "jsonata"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -18,7 +19,7 @@ func openOnce(t *testing.T, dir, database string) error {
 	if err != nil {
 		return err
 	}
-	defer opened.lock.release()
+	defer opened.lock.Release()
 	return opened.db.Close()
 }
 
@@ -55,10 +56,10 @@ func TestLostSQLiteIsNotTakenForANewOne(t *testing.T) {
 			if err := c.lose(SQLitePath(dir)); err != nil {
 				t.Fatal(err)
 			}
-			lost(t, openOnce(t, dir, ""), c.words, filepath.Join(dir, knownDatabases))
+			lost(t, openOnce(t, dir, ""), c.words, filepath.Join(dir, node.KnownDatabases))
 			err := withStore(t.Context(), Options{DataDir: dir, Logger: slog.New(slog.DiscardHandler)}, func(*store.Tx) error { return nil })
 			lost(t, err, c.words)
-			if err := os.Remove(filepath.Join(dir, knownDatabases)); err != nil {
+			if err := os.Remove(filepath.Join(dir, node.KnownDatabases)); err != nil {
 				t.Fatal(err)
 			}
 			if err := openOnce(t, dir, ""); err != nil {
@@ -122,7 +123,7 @@ func TestLostPostgresIsNotTakenForANewOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, _ := os.ReadFile(filepath.Join(dir, knownDatabases)); strings.Contains(string(list), "://postgres@") {
+	if list, _ := os.ReadFile(filepath.Join(dir, node.KnownDatabases)); strings.Contains(string(list), "://postgres@") {
 		t.Errorf("the list holds credentials: %s", list)
 	}
 	db := storetest.Open(t, url)

@@ -28,6 +28,7 @@ import (
 	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
@@ -99,9 +100,9 @@ const shutdownTimeout = 10 * time.Second
 // Server is a running Millrace.
 type Server struct {
 	opts     Options
-	lock     *dirLock // of SQLite
+	lock     *node.Lock // of SQLite
 	keys     *keyring
-	place    *place // of a node on PostgreSQL
+	place    *node.Place // of a node on PostgreSQL
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *ingest.Accepter
@@ -151,7 +152,7 @@ func (s *Server) open(ctx context.Context) error {
 type storage struct {
 	db   *store.DB
 	keys *keyring
-	lock *dirLock
+	lock *node.Lock
 }
 
 // openStore opens the database. One process owns a SQLite file: its tasks start again at once after a crash, so a
@@ -160,22 +161,22 @@ func openStore(ctx context.Context, opts Options) (*storage, error) {
 	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
-	var lock *dirLock
+	var lock *node.Lock
 	url := opts.Database
 	if url == "" {
 		var err error
-		if lock, err = lockDir(opts.DataDir); err != nil {
+		if lock, err = node.LockDir(opts.DataDir); err != nil {
 			return nil, err
 		}
-		if err := enoughSpace(opts.DataDir); err != nil {
-			lock.release()
+		if err := node.EnoughSpace(opts.DataDir); err != nil {
+			lock.Release()
 			return nil, err
 		}
 		url = SQLitePath(opts.DataDir)
 	}
 	db, keys, err := openDatabase(ctx, opts, url, lock, true)
 	if err != nil {
-		lock.release()
+		lock.Release()
 		return nil, err
 	}
 	return &storage{db, keys, lock}, nil
@@ -183,8 +184,8 @@ func openStore(ctx context.Context, opts Options) (*storage, error) {
 
 // openDatabase opens a database, with the key that it was sealed with. Unless mayCreate is set it must be there and up to date.
 // It is created only where the data directory has not been used with it before.
-func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, mayCreate bool) (*store.DB, *keyring, error) {
-	known, err := isKnown(opts.DataDir, url)
+func openDatabase(ctx context.Context, opts Options, url string, lock *node.Lock, mayCreate bool) (*store.DB, *keyring, error) {
+	known, err := node.IsKnown(opts.DataDir, url)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -192,7 +193,7 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := lock.database(url); err != nil {
+	if err := lock.Database(url); err != nil {
 		return nil, nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
@@ -200,7 +201,7 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 	})
 	switch {
 	case errors.Is(err, store.ErrNoTables) && known:
-		return nil, nil, errLost(opts.DataDir, databaseOf(url), "empty")
+		return nil, nil, node.Lost(opts.DataDir, databaseOf(url), "empty")
 	case errors.Is(err, store.ErrNoTables):
 		return nil, nil, fmt.Errorf("the database %s has no tables: start the server first", databaseOf(url))
 	case err != nil:
@@ -208,7 +209,7 @@ func openDatabase(ctx context.Context, opts Options, url string, lock *dirLock, 
 	}
 	err = keys.settle(ctx, opts, db, databaseOf(url), mayCreate)
 	if err == nil && !known && mayCreate {
-		err = remember(opts.DataDir, url)
+		err = node.Remember(opts.DataDir, url)
 	}
 	if err != nil {
 		_ = db.Close()
@@ -281,10 +282,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Percent: s.opts.Percent}
 	if s.db.Postgres() != nil {
-		if s.place, err = takePlace(s.opts.DataDir); err != nil {
+		if s.place, err = node.TakePlace(s.opts.DataDir); err != nil {
 			return err
 		}
-		cfg.Node, cfg.Previous = s.place.node, s.place.previous
+		cfg.Node, cfg.Previous = s.place.ID, s.place.Previous
 	}
 	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
@@ -370,7 +371,7 @@ func (s *Server) Start(ctx context.Context) error {
 		_ = s.listener.Close()
 		return fmt.Errorf("start queue: %w", err)
 	}
-	if err := s.place.settle(); err != nil {
+	if err := s.place.Settle(); err != nil {
 		s.opts.Logger.WarnContext(ctx, "node file", slog.String("err", err.Error()))
 	}
 	ticking, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -440,8 +441,8 @@ func (s *Server) closeStore(ctx context.Context) {
 			s.opts.Logger.WarnContext(ctx, "close database", slog.String("err", err.Error()))
 		}
 	}
-	s.lock.release()
-	s.place.release()
+	s.lock.Release()
+	s.place.Release()
 }
 
 // Run starts the server and stops it when ctx ends or when it can no longer listen.
@@ -456,4 +457,15 @@ func (s *Server) Run(ctx context.Context) error {
 	case failed = <-s.served:
 	}
 	return errors.Join(failed, s.Stop(ctx))
+}
+
+// ready says why the server cannot do its work.
+func (s *Server) ready(context.Context) error {
+	if s.db.Postgres() != nil {
+		return nil
+	}
+	if free, known := node.FreeSpace(s.opts.DataDir); known && free < node.SpaceToServe {
+		return millrace.Errorf(millrace.KindUnavailable, "the disk of the data directory is full: %d MiB are free, at least %d MiB are needed", free>>20, uint64(node.SpaceToServe>>20))
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 )
 
 // smallDisk returns a directory that is a disk of its own, and a function that changes its size.
@@ -66,8 +67,8 @@ func TestAStartOnAFullDiskSaysWhatItNeeds(t *testing.T) {
 		t.Errorf("with space it is not ready: %v", err)
 	}
 	fill := filepath.Join(dir, "fill")
-	free, _ := freeSpace(dir)
-	if err := os.WriteFile(fill, make([]byte, free-spaceToServe/2), 0o600); err != nil {
+	free, _ := node.FreeSpace(dir)
+	if err := os.WriteFile(fill, make([]byte, free-node.SpaceToServe/2), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ready(t.Context()); millrace.KindOf(err) != millrace.KindUnavailable || !strings.Contains(err.Error(), "at least 8 MiB") {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -182,7 +183,7 @@ func existingStore(ctx context.Context, opts Options) (*store.DB, error) {
 	url := opts.Database
 	if url == "" {
 		url = SQLitePath(opts.DataDir)
-		if _, err := isKnown(opts.DataDir, url); err != nil {
+		if _, err := node.IsKnown(opts.DataDir, url); err != nil {
 			return nil, err
 		}
 		info, err := os.Stat(url)

@@ -1,4 +1,4 @@
-package server
+package node
 
 import (
 	"errors"
@@ -15,21 +15,21 @@ import (
 // maxPlaces bounds how many nodes of a cluster may share a data directory.
 const maxPlaces = 64
 
-// place is a file in the data directory that one node of a cluster holds locked while it lives. It names the node, so
+// Place is a file in the data directory that one node of a cluster holds locked while it lives. It names the node, so
 // that whoever takes the place next knows that this node is dead, and need not wait until its heartbeat is missed. The
 // kernel frees the lock when the process ends, however it ends.
 //
 // The file has a line for the node and one for each node before it whose tasks may not have been given back. A node has
 // a new name each time, so that a copy of a data directory on another machine is not mistaken for the same node.
-type place struct {
+type Place struct {
 	file     *os.File
-	node     string
-	previous []string
+	ID       string
+	Previous []string
 }
 
-// takePlace takes the first free place of a data directory. Where files cannot be locked there are no places: the node
+// TakePlace takes the first free place of a data directory. Where files cannot be locked there are no places: the node
 // then has a name and no predecessors, which costs the time until a missing heartbeat is noticed.
-func takePlace(dir string) (*place, error) {
+func TakePlace(dir string) (*Place, error) {
 	for i := range maxPlaces {
 		file, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("node-%d", i)), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
@@ -44,19 +44,19 @@ func takePlace(dir string) (*place, error) {
 			break
 		}
 	}
-	return &place{node: millrace.NewID[string]()}, nil
+	return &Place{ID: millrace.NewID[string]()}, nil
 }
 
-func enterPlace(file *os.File) (*place, error) {
-	p := &place{file: file, node: millrace.NewID[string]()}
+func enterPlace(file *os.File) (*Place, error) {
+	p := &Place{file: file, ID: millrace.NewID[string]()}
 	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
 	if err == nil {
 		for line := range strings.FieldsSeq(string(text)) {
 			if millrace.IsID(line) {
-				p.previous = append(p.previous, line)
+				p.Previous = append(p.Previous, line)
 			}
 		}
-		_, err = file.WriteAt([]byte(p.node+"\n"), int64(len(text)))
+		_, err = file.WriteAt([]byte(p.ID+"\n"), int64(len(text)))
 	}
 	if err != nil {
 		_ = file.Close()
@@ -65,21 +65,21 @@ func enterPlace(file *os.File) (*place, error) {
 	return p, nil
 }
 
-// settle forgets the nodes before, whose tasks have been given back. All lines are equally long, so a crash in the
+// Settle forgets the nodes before, whose tasks have been given back. All lines are equally long, so a crash in the
 // middle leaves whole ones.
-func (p *place) settle() error {
+func (p *Place) Settle() error {
 	if p == nil || p.file == nil {
 		return nil
 	}
-	line := []byte(p.node + "\n")
+	line := []byte(p.ID + "\n")
 	if _, err := p.file.WriteAt(line, 0); err != nil {
 		return fmt.Errorf("write node file: %w", err)
 	}
 	return p.file.Truncate(int64(len(line)))
 }
 
-// release gives up the place. A nil place is none.
-func (p *place) release() {
+// Release gives up the place. A nil place is none.
+func (p *Place) Release() {
 	if p != nil && p.file != nil {
 		_ = p.file.Close()
 	}

@@ -1,4 +1,4 @@
-package server
+package node
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"syscall"
 )
 
-// dirLock keeps a second server from using the same SQLite file. It is held on the file itself, whatever name leads to it, and
+// Lock keeps a second server from using the same SQLite file. It is held on the file itself, whatever name leads to it, and
 // on a lock file beside it, which earlier versions look at. The kernel frees it when the process ends, however it ends.
 //
 // The lock on the database is flock's, which knows nothing of the locks that SQLite takes with fcntl. Those, though, end when the
 // process closes any descriptor of the file: ours stays open until the database is closed.
-type dirLock struct{ files []*os.File }
+type Lock struct{ files []*os.File }
 
-func lockDir(dir string) (*dirLock, error) {
-	l := &dirLock{}
+func LockDir(dir string) (*Lock, error) {
+	l := &Lock{}
 	path := filepath.Join(dir, "lock")
 	switch err := l.add(path); {
 	case errors.Is(err, syscall.EWOULDBLOCK):
@@ -27,8 +27,8 @@ func lockDir(dir string) (*dirLock, error) {
 	return l, nil
 }
 
-// database locks the database file. A nil lock locks nothing.
-func (l *dirLock) database(path string) error {
+// Database locks the database file. A nil lock locks nothing.
+func (l *Lock) Database(path string) error {
 	if l == nil {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (l *dirLock) database(path string) error {
 	return nil
 }
 
-func (l *dirLock) add(path string) error {
+func (l *Lock) add(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -54,8 +54,8 @@ func (l *dirLock) add(path string) error {
 	return nil
 }
 
-// release frees the lock. A nil lock is none.
-func (l *dirLock) release() {
+// Release frees the lock. A nil lock is none.
+func (l *Lock) Release() {
 	if l == nil {
 		return
 	}
