@@ -3,9 +3,9 @@
 //
 // The data flows one way through the packages below internal:
 //
-//	ingest -> trigger -> workflow -> syncjob -> fetch / deliver
+//	event -> trigger -> workflow -> syncjob -> fetch / deliver
 //
-// An event is accepted (ingest), the workflows that it wakes are decided (trigger), their steps run in order
+// An event is accepted (event), the workflows that it wakes are decided (trigger), their steps run in order
 // (workflow), a sync job run pages through a third-party API (syncjob, fetch), and every page of records is sent,
 // in order and signed, to a webhook (deliver). The stages never call each other. They meet through tasks (task.go)
 // that are inserted in the transaction of the rows they belong to, so a crash between two stages loses nothing.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
@@ -32,7 +32,7 @@ func account(name string) []byte {
 type hops struct {
 	db       *store.DB
 	queue    *queue.Queue
-	accepter *ingest.Accepter
+	accepter *event.Accepter
 	started  chan time.Time // when first steps start, if anybody listens
 	runs     atomic.Int64
 }
@@ -41,7 +41,7 @@ type emitter struct{}
 
 // EmitTx stores events in the caller's transaction.
 func (emitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
-	return ingest.EmitExceptTx(ctx, tx, except, events...)
+	return event.EmitExcept(ctx, tx, except, events...)
 }
 
 // plain seals nothing: credentials are not what is measured.
@@ -84,7 +84,7 @@ func newHops(ctx context.Context, o options, database, name string) (*hops, erro
 	if database == "postgres" {
 		committers = 4
 	}
-	h.accepter = ingest.NewAccepter(h.db, committers)
+	h.accepter = event.NewAccepter(h.db, committers)
 	return h, h.queue.Start(ctx)
 }
 

@@ -44,7 +44,7 @@ func schedules(ctx context.Context, o options, database string) error {
 	return idle(ctx, o, database, n)
 }
 
-// scheduleEmitter plugs ingest into schedules.
+// scheduleEmitter plugs event into schedules.
 type scheduleEmitter struct{}
 
 // EmitTx stores events in the caller's transaction.

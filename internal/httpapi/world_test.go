@@ -59,7 +59,7 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-// inlet stores events as ingest does, without matching them.
+// inlet stores events as event.Emit does, without matching them.
 type inlet struct{ db *store.DB }
 
 func (i inlet) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/inbound"
-	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -87,7 +87,7 @@ func (d *directory) set(id millrace.IntegratedAccountID, change func(*inbound.En
 type emitter struct{}
 
 func (emitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return ingest.EmitTx(ctx, tx, events...)
+	return event.Emit(ctx, tx, events...)
 }
 
 type world struct {

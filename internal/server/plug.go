@@ -8,27 +8,27 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch"
-	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
 )
 
-// emitter plugs ingest into the stages that emit events.
+// emitter plugs event into the stages that emit events.
 type emitter struct{}
 
 // EmitTx stores events in the caller's transaction.
 func (emitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return ingest.EmitTx(ctx, tx, events...)
+	return event.Emit(ctx, tx, events...)
 }
 
-// exceptEmitter plugs ingest into sync job runs.
+// exceptEmitter plugs event into sync job runs.
 type exceptEmitter struct{}
 
 // EmitTx stores events in the caller's transaction; the webhook except gets them in another way.
 func (exceptEmitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
-	return ingest.EmitExceptTx(ctx, tx, except, events...)
+	return event.EmitExcept(ctx, tx, except, events...)
 }
 
 // tester plugs deliver into POST /webhook/test.

@@ -22,11 +22,11 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/egress"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
-	"github.com/millrace/millrace/internal/ingest"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/queue"
@@ -105,7 +105,7 @@ type Server struct {
 	place    *node.Place // of a node on PostgreSQL
 	db       *store.DB
 	queue    *queue.Queue
-	accepter *ingest.Accepter
+	accepter *event.Accepter
 	receiver *inbound.Receiver
 	ticker   *trigger.Ticker
 	ticking  sync.WaitGroup
@@ -291,7 +291,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.metrics.shares(s.queue)
-	s.accepter = ingest.NewAccepter(s.db, committers)
+	s.accepter = event.NewAccepter(s.db, committers)
 	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
 	s.serveAPI(sender, accounts, starter, pools)
 	return nil

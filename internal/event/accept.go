@@ -1,4 +1,4 @@
-package ingest
+package event
 
 import (
 	"context"
@@ -60,7 +60,7 @@ func emitCopies(ctx context.Context, tx *store.Tx, events []millrace.Event) ([]*
 		copied := events[i]
 		stored[i] = &copied
 	}
-	return stored, EmitTx(ctx, tx, stored...)
+	return stored, Emit(ctx, tx, stored...)
 }
 
 // look stores events whose commit may have happened, unless it has. All of them were in it or none. The database may still be at

@@ -1,4 +1,4 @@
-// Package ingest accepts events: the first hop of the data.
+// Package event accepts events: the first hop of the data.
 //
 // An event is stored once, in the transaction of what it tells about. In the same transaction it is queued for every
 // webhook that subscribes to it, and one match task is left for all events of an environment that were stored together; the
@@ -7,7 +7,7 @@
 //
 // Events that callers send themselves share commits: those that arrive within 2 ms, or while a commit is under way,
 // are stored together, because a commit costs more than an event.
-package ingest
+package event
 
 import (
 	"context"
@@ -20,14 +20,14 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// EmitTx stores events in the caller's transaction, for webhooks and workflows. An event whose idempotency key was
+// Emit stores events in the caller's transaction, for webhooks and workflows. An event whose idempotency key was
 // used before is replaced by the earlier event and has no effect.
-func EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return EmitExceptTx(ctx, tx, "", events...)
+func Emit(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
+	return EmitExcept(ctx, tx, "", events...)
 }
 
-// EmitExceptTx is EmitTx for events that one webhook gets in another way.
-func EmitExceptTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
+// EmitExcept is Emit for events that one webhook gets in another way.
+func EmitExcept(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
 	of := map[millrace.EnvironmentID][]*millrace.Event{}
 	for _, e := range events {
 		of[e.EnvironmentID] = append(of[e.EnvironmentID], e)

@@ -1,4 +1,4 @@
-package ingest_test
+package event_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -20,7 +20,7 @@ func TestCommitWithoutAResponseStoresEventsOnce(t *testing.T) {
 		db := faults.Open(t, url)
 		w := describe(t, db)
 		for _, how := range []store.CommitFault{store.CommitVanishes, store.CommitIsNotHeardOf} {
-			a := ingest.NewAccepter(db, 1)
+			a := event.NewAccepter(db, 1)
 			faults.At(&storetest.Place{Commit: how, Nth: 1})
 			var group sync.WaitGroup
 			events := make([]*millrace.Event, 5)
@@ -68,7 +68,7 @@ func TestCommitThatFailsIsAnError(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		faults := &storetest.Faults{}
 		db := faults.Open(t, url)
-		a := ingest.NewAccepter(db, 1)
+		a := event.NewAccepter(db, 1)
 		defer a.Stop()
 		faults.At(&storetest.Place{Commit: store.CommitFails, Nth: 1})
 		err := a.Accept(t.Context(), &millrace.Event{EnvironmentID: env, Name: "custom:x"})

@@ -1,4 +1,4 @@
-package ingest_test
+package event_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/ingest"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -46,7 +46,7 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := describe(t, db)
-		a := ingest.NewAccepter(db, 2)
+		a := event.NewAccepter(db, 2)
 		const n = 150
 		ids := make([]millrace.EventID, n)
 		var group sync.WaitGroup
@@ -100,7 +100,7 @@ func TestTheSameKeyIsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := describe(t, db)
-		a := ingest.NewAccepter(db, 4)
+		a := event.NewAccepter(db, 4)
 		defer a.Stop()
 		var group sync.WaitGroup
 		ids := make([]millrace.EventID, 20)
@@ -141,7 +141,7 @@ func TestABadEventFailsAlone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		describe(t, db)
-		a := ingest.NewAccepter(db, 1)
+		a := event.NewAccepter(db, 1)
 		defer a.Stop()
 		taken := millrace.NewID[millrace.EventID]()
 		if err := a.Accept(t.Context(), &millrace.Event{ID: taken, EnvironmentID: env, Name: "custom:x"}); err != nil {
@@ -172,7 +172,7 @@ func TestEventsThatNobodyListensToCostNoTask(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := describe(t, db)
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
-			return ingest.EmitExceptTx(t.Context(), tx, w.ID,
+			return event.EmitExcept(t.Context(), tx, w.ID,
 				&millrace.Event{EnvironmentID: env, Name: "custom:other"}, &millrace.Event{EnvironmentID: "another", Name: "custom:x"})
 		})
 		if err != nil {
@@ -198,7 +198,7 @@ func TestABatchIsOfOneEnvironment(t *testing.T) {
 			if err := tx.InsertWorkflow(t.Context(), &millrace.Workflow{EnvironmentID: other, TriggerName: "custom:x", Event: "custom:x"}); err != nil {
 				return err
 			}
-			return ingest.EmitTx(t.Context(), tx, events...)
+			return event.Emit(t.Context(), tx, events...)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestLargeEventsShareNoBatch(t *testing.T) {
 			for range 4 {
 				events = append(events, &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: payload})
 			}
-			return ingest.EmitTx(t.Context(), tx, events...)
+			return event.Emit(t.Context(), tx, events...)
 		})
 		if err != nil {
 			t.Fatal(err)
