@@ -35,7 +35,7 @@ var imports = map[string][]string{
 	"internal/store":                  {},
 	"internal/queue":                  {"internal/store"},
 	"internal/event":                  {"internal/store"},
-	"internal/inbound":                {"internal/store", "internal/expr", "internal/memory", "internal/secret", "jsonata"},
+	"internal/inbound":                {"internal/event", "internal/store", "internal/expr", "internal/memory", "internal/secret", "jsonata"},
 	"internal/trigger":                {"internal/store", "internal/expr"},
 	"internal/workflow":               {"internal/store", "internal/expr", "jsonata"},
 	"internal/syncjob":                {"internal/store", "internal/expr", "internal/memory", "jsonata"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
@@ -226,7 +227,7 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 		}
 		for k, u := range e.outcome.updates {
 			if k == 0 {
-				if err := r.cfg.Emitter.EmitTx(ctx, tx, waiting...); err != nil {
+				if err := event.Emit(ctx, tx, waiting...); err != nil {
 					return err
 				}
 				waiting = nil
@@ -237,13 +238,13 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 			}
 			changed[i] = changed[i] || some
 		}
-		for _, event := range e.outcome.events {
-			copied := *event // the transaction may run more than once
+		for _, v := range e.outcome.events {
+			copied := *v // the transaction may run more than once
 			made[i] = append(made[i], &copied)
 		}
 		waiting = append(waiting, made[i]...)
 	}
-	if err := r.cfg.Emitter.EmitTx(ctx, tx, waiting...); err != nil {
+	if err := event.Emit(ctx, tx, waiting...); err != nil {
 		return err
 	}
 	for i, e := range done {

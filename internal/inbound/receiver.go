@@ -65,17 +65,11 @@ type Contexts interface {
 	MergeTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.IntegratedAccountID, patch json.RawMessage) (bool, error)
 }
 
-// Emitter stores events in a transaction.
-type Emitter interface {
-	EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error
-}
-
 // Config is what a receiver needs; all of it but Committers and Budget is required.
 type Config struct {
 	DB          *store.DB
 	Directory   Directory
 	Contexts    Contexts
-	Emitter     Emitter
 	DecodeBody  func(contentType string, raw []byte) expr.Value
 	DecodeQuery func(raw string) expr.Value
 	Client      *http.Client // for the keys of third parties
@@ -96,7 +90,7 @@ type Receiver struct {
 
 // New returns a receiver.
 func New(cfg Config) (*Receiver, error) {
-	if cfg.DB == nil || cfg.Directory == nil || cfg.Contexts == nil || cfg.Emitter == nil || cfg.DecodeBody == nil ||
+	if cfg.DB == nil || cfg.Directory == nil || cfg.Contexts == nil || cfg.DecodeBody == nil ||
 		cfg.DecodeQuery == nil || cfg.Client == nil || cfg.Clock == nil {
 		return nil, errors.New("inbound: the config is not complete")
 	}

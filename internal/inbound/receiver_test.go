@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/inbound"
@@ -84,12 +83,6 @@ func (d *directory) set(id millrace.IntegratedAccountID, change func(*inbound.En
 	d.accounts[id] = e
 }
 
-type emitter struct{}
-
-func (emitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return event.Emit(ctx, tx, events...)
-}
-
 type world struct {
 	t        *testing.T
 	db       *store.DB
@@ -113,7 +106,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 func (w *world) restart() {
 	w.t.Helper()
 	r, err := inbound.New(inbound.Config{
-		DB: w.db, Directory: w.dir, Contexts: w.dir, Emitter: emitter{}, DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf,
+		DB: w.db, Directory: w.dir, Contexts: w.dir, DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf,
 		Client: http.DefaultClient, Clock: func() time.Time { return w.now }, Committers: 2, Budget: w.budget,
 	})
 	if err != nil {

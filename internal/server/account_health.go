@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
@@ -38,11 +39,11 @@ func (f *accountFetcher) judge(ctx context.Context, account *loadedAccount, o *f
 		if err != nil || !moved {
 			return err
 		}
-		event, err := httpapi.AccountEvent(ctx, tx, name, &row)
+		changed, err := httpapi.AccountEvent(ctx, tx, name, &row)
 		if err != nil {
 			return err
 		}
-		return emitter{}.EmitTx(ctx, tx, event)
+		return event.Emit(ctx, tx, changed)
 	})
 	f.accounts.forget(accountKey{account.row.EnvironmentID, account.row.ID})
 	return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
@@ -208,11 +209,11 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 		if err := tx.UpdateIntegratedAccount(ctx, v); err != nil {
 			return err
 		}
-		event, err := httpapi.AccountEvent(ctx, tx, millrace.EventAccountUpdated, v)
+		updated, err := httpapi.AccountEvent(ctx, tx, millrace.EventAccountUpdated, v)
 		if err != nil {
 			return err
 		}
-		return emitter{}.EmitTx(ctx, tx, event)
+		return event.Emit(ctx, tx, updated)
 	})
 	if err != nil {
 		return err

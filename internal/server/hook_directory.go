@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
@@ -181,7 +182,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 	if !moved {
 		return false, millrace.Errorf(millrace.KindConflict, "the account %s was changed at the same time", id)
 	}
-	event, err := httpapi.AccountEvent(ctx, tx, millrace.EventAccountUpdated, row)
+	updated, err := httpapi.AccountEvent(ctx, tx, millrace.EventAccountUpdated, row)
 	if err != nil {
 		return false, err
 	}
@@ -189,7 +190,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 		d.endpoints.forget(accountEndpoint(env, id))
 		d.accounts.accounts.forget(accountKey{env, id})
 	})
-	return true, emitter{}.EmitTx(ctx, tx, event)
+	return true, event.Emit(ctx, tx, updated)
 }
 
 // sameDocument compares objects that encoding/json wrote, which sorts their members.
@@ -206,7 +207,7 @@ func sameDocument(a, b json.RawMessage) bool {
 // newReceiver completes a config with what receivers of every server have.
 func newReceiver(cfg inbound.Config, accounts *accountFetcher) (*inbound.Receiver, error) {
 	directory := newHookDirectory(accounts, cfg.Clock)
-	cfg.Directory, cfg.Contexts, cfg.Emitter = directory, directory, emitter{}
+	cfg.Directory, cfg.Contexts = directory, directory
 	cfg.DecodeBody, cfg.DecodeQuery = fetch.DecodeHook, fetch.QueryOf
 	return inbound.New(cfg)
 }
