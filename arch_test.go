@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"internal/syncjob":                {"internal/store", "internal/expr", "internal/memory", "jsonata"},
 	"internal/egress":                 {},
 	"internal/memory":                 {},
+	"internal/telemetry":              {"internal/deliver", "internal/expr", "internal/queue", "internal/store"},
 	"internal/node":                   {"internal/store"},
 	"internal/fetch":                  {"internal/expr", "internal/memory", "internal/egress", "internal/secret", "jsonata"},
 	"internal/deliver":                {"internal/store", "internal/expr", "internal/egress", "internal/secret"},
@@ -67,7 +68,7 @@ var third = map[string][]string{
 	"github.com/go-jose/go-jose/v4":    {"internal/inbound"},
 	"github.com/wneessen/go-mail":      {"internal/deliver"},
 	"github.com/alecthomas/kong":       {"cmd/millrace"},
-	"github.com/prometheus":            {"internal/server"},
+	"github.com/prometheus":            {"internal/telemetry"},
 }
 
 type pkg struct {

@@ -319,7 +319,7 @@ func (h *home) sweep(gone millrace.EnvironmentID) {
 		h.t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	e := &eraser{db: db, clock: opts.Clock, logger: opts.Logger}
+	e := newEraser(db, nil, opts.Clock, opts.Logger)
 	task := millrace.EraseEnvironmentTask(gone)
 	if err := e.erase(h.t.Context(), task); err != nil {
 		h.t.Errorf("the server's task: %v", err)

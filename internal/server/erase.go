@@ -19,6 +19,11 @@ type eraser struct {
 	logger  *slog.Logger
 }
 
+// newEraser returns an eraser, which stops the runs of a customer through the starter.
+func newEraser(db *store.DB, starter *syncjob.Starter, clock func() time.Time, logger *slog.Logger) *eraser {
+	return &eraser{db, starter, clock, logger}
+}
+
 // erase is the handler of the task.
 func (e *eraser) erase(ctx context.Context, task millrace.Task) error {
 	if env, whole := task.ErasedEnvironment(); whole {

@@ -36,7 +36,7 @@ func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		e := &eraser{db, syncjob.NewStarter(db, exceptEmitter{}), func() time.Time { return now }, slog.New(slog.DiscardHandler)}
+		e := newEraser(db, syncjob.NewStarter(db, nil), func() time.Time { return now }, slog.New(slog.DiscardHandler))
 		task := millrace.Task{Kind: millrace.TaskErase, Key: string(wish.ID)}
 
 		first, ok := errors.AsType[*millrace.RetryError](e.erase(ctx, task))

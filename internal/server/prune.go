@@ -38,8 +38,9 @@ type prunedTo struct {
 	done bool
 }
 
-func newPruner(db *store.DB, opts Options) *pruner {
-	return &pruner{db: db, keep: opts.Keep, clock: opts.Clock, logger: opts.Logger, marks: map[prunePlace]prunedTo{}}
+// newPruner returns a pruner; a kind of rows that is absent from keep is kept for ever.
+func newPruner(db *store.DB, keep map[millrace.Kept]time.Duration, clock func() time.Time, logger *slog.Logger) *pruner {
+	return &pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}}
 }
 
 // prune is the handler of the task. It returns a wish to go on when its time is over.

@@ -42,14 +42,12 @@ func TestPruneYieldsAndGoesOn(t *testing.T) {
 		}
 		var now time.Time
 		var log strings.Builder
-		p := newPruner(db, Options{
-			Keep:   map[millrace.Kept]time.Duration{millrace.KeptEvents: 24 * time.Hour, millrace.KeptFires: 0},
-			Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Clock: func() time.Time { // two looks take longer than a slice
-				now = now.Add(pruneSlice / 2)
-				return now
-			},
-		})
+		clock := func() time.Time { // two looks take longer than a slice
+			now = now.Add(pruneSlice / 2)
+			return now
+		}
+		keep := map[millrace.Kept]time.Duration{millrace.KeptEvents: 24 * time.Hour, millrace.KeptFires: 0}
+		p := newPruner(db, keep, clock, slog.New(slog.NewTextHandler(&log, nil)))
 		yields := 0
 		for {
 			err := p.prune(ctx, millrace.Task{})

@@ -32,6 +32,7 @@ import (
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/internal/telemetry"
 	"github.com/millrace/millrace/internal/trigger"
 	"github.com/millrace/millrace/internal/workflow"
 )
@@ -112,8 +113,8 @@ type Server struct {
 	stopTick context.CancelFunc
 	listener net.Listener
 	http     *http.Server
-	metrics  *metrics     // nil: they are not wanted
-	scrapes  *http.Server // of the metrics, like these
+	metrics  *telemetry.Metrics // nil: they are not wanted
+	scrapes  *http.Server       // of the metrics, like these
 	served   chan error
 }
 
@@ -239,10 +240,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		s.opts.SMTP = &mailer
 	}
 	if s.opts.MetricsAddr != "" {
-		s.metrics = newMetrics(s.db, s.opts.Clock, s.opts.Logger)
+		s.metrics = telemetry.New(s.db, s.opts.Clock, s.opts.Logger)
 	}
 	sender, err := deliver.New(deliver.Config{
-		Observe: s.metrics.attempt,
+		Observe: s.metrics.Attempt,
 		Client:  client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
 		Mailer: s.opts.SMTP,
 	})
@@ -265,7 +266,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		committers = 4
 	}
 	conditions := expr.NewBudget(cmp.Or(s.opts.Limits.ConditionTime, conditionTime), s.opts.Clock)
-	s.metrics.conditions(conditions)
+	s.metrics.Conditions(conditions)
 	s.receiver, err = newReceiver(inbound.Config{
 		DB: s.db, Client: client, Clock: s.opts.Clock, Committers: committers, Memory: pools.Parsing, Budget: conditions,
 	}, accounts)
@@ -290,7 +291,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
 	}
-	s.metrics.shares(s.queue)
+	s.metrics.Shares(s.queue)
 	s.accepter = event.NewAccepter(s.db, committers)
 	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
 	s.serveAPI(sender, accounts, starter, pools)
@@ -306,9 +307,9 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *accountFetcher, star
 			WarnResources:          syncjob.Warn,
 			CheckIntegrationConfig: checkConfig,
 			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
-			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.inboundLimited, Limits: s.environmentLimits,
+			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
 			Memory: pools, Ready: s.ready,
-			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.request,
+			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
@@ -331,7 +332,7 @@ func (s *Server) handlers(
 	}
 	limits := s.opts.Limits
 	runs, err := syncjob.New(syncjob.Config{
-		Observe: s.metrics.progress,
+		Observe: s.metrics.Progress,
 		DB:      s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
 		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, health, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
@@ -343,13 +344,13 @@ func (s *Server) handlers(
 	}
 	return map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{
-			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.decisions,
+			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Decisions,
 		}).Match,
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
-		millrace.TaskErase:    (&eraser{s.db, starter, s.opts.Clock, s.opts.Logger}).erase,
-		millrace.TaskPrune:    newPruner(s.db, s.opts).prune,
+		millrace.TaskErase:    newEraser(s.db, starter, s.opts.Clock, s.opts.Logger).erase,
+		millrace.TaskPrune:    newPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).prune,
 	}, nil
 }
 
@@ -392,7 +393,7 @@ func (s *Server) serveMetrics(ctx context.Context) error {
 		return fmt.Errorf("listen for metrics on %s: %w", s.opts.MetricsAddr, err)
 	}
 	s.scrapes = &http.Server{
-		Handler: s.metrics.handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute,
+		Handler: s.metrics.Handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	go func() { _ = s.scrapes.Serve(l) }()

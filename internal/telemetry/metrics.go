@@ -1,4 +1,4 @@
-package server
+package telemetry
 
 import (
 	"context"
@@ -21,9 +21,9 @@ import (
 // figuresEvery bounds how often the database is asked for figures, however many scrape.
 const figuresEvery = 15 * time.Second
 
-// metrics are what Prometheus sees: counters of what this process did, and figures that the database knows for all. No label has
+// Metrics are what Prometheus sees: counters of what this process did, and figures that the database knows for all. No label has
 // values without bound. A nil one counts nothing.
-type metrics struct {
+type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	attempts *prometheus.CounterVec
@@ -34,11 +34,12 @@ type metrics struct {
 	decided  *prometheus.CounterVec
 }
 
-func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metrics {
+// New returns metrics over a database, which is asked for figures every 15 s at most.
+func New(db *store.DB, clock func() time.Time, logger *slog.Logger) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_" + name, Help: help})
 	}
-	m := &metrics{
+	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "millrace_http_request_duration_seconds", Help: "Requests to the API, by route and status.",
@@ -64,8 +65,8 @@ func newMetrics(db *store.DB, clock func() time.Time, logger *slog.Logger) *metr
 	return m
 }
 
-// conditions counts what expressions of workflows and hooks use.
-func (m *metrics) conditions(b *expr.Budget) {
+// Conditions counts what expressions of workflows and hooks use.
+func (m *Metrics) Conditions(b *expr.Budget) {
 	if m == nil {
 		return
 	}
@@ -84,41 +85,47 @@ func (m *metrics) conditions(b *expr.Budget) {
 	)
 }
 
-func (m *metrics) handler() http.Handler {
+// Handler serves the metrics at /metrics.
+func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
-func (m *metrics) request(route string, status int, took time.Duration) {
+// Request counts a request to the API.
+func (m *Metrics) Request(route string, status int, took time.Duration) {
 	if m == nil {
 		return
 	}
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-func (m *metrics) inboundLimited(unit string) {
+// InboundLimited counts a request of a provider that met a limit, which is one of requests or of bytes.
+func (m *Metrics) InboundLimited(unit string) {
 	if m == nil {
 		return
 	}
 	m.limited.WithLabelValues(unit).Inc()
 }
 
-func (m *metrics) decisions(outcome millrace.Outcome, n int) {
+// Decisions counts n decisions of one outcome.
+func (m *Metrics) Decisions(outcome millrace.Outcome, n int) {
 	if m == nil {
 		return
 	}
 	m.decided.WithLabelValues(string(outcome)).Add(float64(n))
 }
 
-func (m *metrics) attempt(o deliver.Outcome) {
+// Attempt counts a request to a webhook.
+func (m *Metrics) Attempt(o deliver.Outcome) {
 	if m == nil {
 		return
 	}
 	m.attempts.WithLabelValues(string(o.Kind), o.ErrorClass).Inc()
 }
 
-func (m *metrics) progress(pages, fetched, delivered int64) {
+// Progress counts what a sync job run has got and what a webhook has taken of it.
+func (m *Metrics) Progress(pages, fetched, delivered int64) {
 	if m == nil {
 		return
 	}
