@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"internal/syncjob":                {"internal/store", "internal/expr", "internal/memory", "jsonata"},
 	"internal/egress":                 {},
 	"internal/memory":                 {},
+	"internal/retention":              {"internal/store", "internal/syncjob"},
 	"internal/telemetry":              {"internal/deliver", "internal/expr", "internal/queue", "internal/store"},
 	"internal/node":                   {"internal/store"},
 	"internal/fetch":                  {"internal/expr", "internal/memory", "internal/egress", "internal/secret", "jsonata"},

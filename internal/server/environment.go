@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -101,7 +102,7 @@ func DeleteEnvironment(ctx context.Context, opts Options, which string, force bo
 		return out, tx.StartEnvironmentErasure(ctx, &out.Environment)
 	})
 	if err == nil {
-		out.Left, err = eraseEnvironment(ctx, db, &out.Environment)
+		out.Left, err = retention.EraseEnvironment(ctx, db, &out.Environment)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("delete environment: %w", err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -151,7 +152,7 @@ func (h *home) furnish(env millrace.EnvironmentID) {
 			tx.InsertIntegratedAccount(ctx, &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "acme"})); err != nil {
 			return err
 		}
-		for i := range 3*prunedAtOnce + 7 {
+		for i := range 3*retention.PrunedAtOnce + 7 {
 			e := &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: fmt.Sprint(i)}
 			if _, err := tx.InsertEvent(ctx, e); err != nil {
 				return err
@@ -259,7 +260,7 @@ func TestDeletionOfAnEnvironmentEndsAnywhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			done, err := eraseSome(ctx, db, gone)
+			done, err := retention.EraseSome(ctx, db, gone)
 			if err := errors.Join(err, db.Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -319,9 +320,9 @@ func (h *home) sweep(gone millrace.EnvironmentID) {
 		h.t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	e := newEraser(db, nil, opts.Clock, opts.Logger)
+	e := retention.NewEraser(db, nil, opts.Clock, opts.Logger)
 	task := millrace.EraseEnvironmentTask(gone)
-	if err := e.erase(h.t.Context(), task); err != nil {
+	if err := e.Erase(h.t.Context(), task); err != nil {
 		h.t.Errorf("the server's task: %v", err)
 	}
 	if left := h.left(gone); len(left) > 0 {

@@ -30,6 +30,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/queue"
+	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/telemetry"
@@ -349,8 +350,8 @@ func (s *Server) handlers(
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
-		millrace.TaskErase:    newEraser(s.db, starter, s.opts.Clock, s.opts.Logger).erase,
-		millrace.TaskPrune:    newPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).prune,
+		millrace.TaskErase:    retention.NewEraser(s.db, starter, s.opts.Clock, s.opts.Logger).Erase,
+		millrace.TaskPrune:    retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package server
+package retention
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	prunedAtOnce = 500                   // rows that one transaction looks at
+	PrunedAtOnce = 500                   // rows that one transaction looks at
 	prunePause   = 10 * time.Millisecond // between transactions, so that others come first
 	pruneSlice   = 10 * time.Second      // then the task yields
 )
 
-// pruner removes rows that are kept for a time only. A pass looks at all environments and kinds; where a slice of it ended
+// Pruner removes rows that are kept for a time only. A pass looks at all environments and kinds; where a slice of it ended
 // is kept in memory, because to look again at rows that are still needed is all that forgetting it costs.
-type pruner struct {
+type Pruner struct {
 	db     *store.DB
 	keep   map[millrace.Kept]time.Duration
 	clock  func() time.Time
@@ -38,13 +38,13 @@ type prunedTo struct {
 	done bool
 }
 
-// newPruner returns a pruner; a kind of rows that is absent from keep is kept for ever.
-func newPruner(db *store.DB, keep map[millrace.Kept]time.Duration, clock func() time.Time, logger *slog.Logger) *pruner {
-	return &pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}}
+// NewPruner returns a pruner; a kind of rows that is absent from keep is kept for ever.
+func NewPruner(db *store.DB, keep map[millrace.Kept]time.Duration, clock func() time.Time, logger *slog.Logger) *Pruner {
+	return &Pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}}
 }
 
-// prune is the handler of the task. It returns a wish to go on when its time is over.
-func (p *pruner) prune(ctx context.Context, _ millrace.Task) error {
+// Prune is the handler of the task. It returns a wish to go on when its time is over.
+func (p *Pruner) Prune(ctx context.Context, _ millrace.Task) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until := p.clock().Add(pruneSlice)
@@ -62,7 +62,7 @@ func (p *pruner) prune(ctx context.Context, _ millrace.Task) error {
 }
 
 // slice works until the pass or its time is over, and reports whether it is the pass.
-func (p *pruner) slice(ctx context.Context, until time.Time, removed map[millrace.Kept]int64) (bool, error) {
+func (p *Pruner) slice(ctx context.Context, until time.Time, removed map[millrace.Kept]int64) (bool, error) {
 	if err := p.forgetKeys(ctx); err != nil {
 		return false, err
 	}
@@ -97,10 +97,10 @@ func (p *pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 }
 
 // look is one transaction.
-func (p *pruner) look(ctx context.Context, at prunePlace) (int64, error) {
+func (p *Pruner) look(ctx context.Context, at prunePlace) (int64, error) {
 	out, err := store.Compute(ctx, p.db, func(tx *store.Tx) (store.Pruned, error) {
 		return tx.PruneRows(ctx, store.Prune{
-			Kind: at.kind, Environment: at.environment, Before: tx.Now().Add(-p.keep[at.kind]), After: p.marks[at].mark, Most: prunedAtOnce,
+			Kind: at.kind, Environment: at.environment, Before: tx.Now().Add(-p.keep[at.kind]), After: p.marks[at].mark, Most: PrunedAtOnce,
 		})
 	})
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *pruner) look(ctx context.Context, at prunePlace) (int64, error) {
 	return out.Removed, pause(ctx, prunePause)
 }
 
-func (p *pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
+func (p *Pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
 	var attrs []slog.Attr
 	for _, kind := range millrace.KeptKinds() {
 		if removed[kind] > 0 {
@@ -126,14 +126,14 @@ func (p *pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
 }
 
 // forgetKeys removes keys against repetition whose time is over.
-func (p *pruner) forgetKeys(ctx context.Context) error {
+func (p *Pruner) forgetKeys(ctx context.Context) error {
 	for _, forget := range []func(*store.Tx, context.Context, int) (int64, error){(*store.Tx).ForgetIdempotentCalls, (*store.Tx).ForgetWorkflowKeys} {
 		for more := true; more; {
-			n, err := store.Compute(ctx, p.db, func(tx *store.Tx) (int64, error) { return forget(tx, ctx, prunedAtOnce) })
+			n, err := store.Compute(ctx, p.db, func(tx *store.Tx) (int64, error) { return forget(tx, ctx, PrunedAtOnce) })
 			if err != nil {
 				return err
 			}
-			more = n == prunedAtOnce
+			more = n == PrunedAtOnce
 		}
 	}
 	return nil

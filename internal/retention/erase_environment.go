@@ -1,4 +1,4 @@
-package server
+package retention
 
 import (
 	"context"
@@ -9,24 +9,24 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// eraseEnvironment removes the rows of an environment. It reports whether the entry itself must stay for a while.
-func eraseEnvironment(ctx context.Context, db *store.DB, env *millrace.Environment) (bool, error) {
+// EraseEnvironment removes the rows of an environment. It reports whether the entry itself must stay for a while.
+func EraseEnvironment(ctx context.Context, db *store.DB, env *millrace.Environment) (bool, error) {
 	for {
-		done, err := eraseSome(ctx, db, env)
+		done, err := EraseSome(ctx, db, env)
 		if err != nil || done.Removed == 0 {
 			return done.Again > 0, err
 		}
 	}
 }
 
-func eraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (store.ErasedRows, error) {
+func EraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (store.ErasedRows, error) {
 	return store.Compute(ctx, db, func(tx *store.Tx) (store.ErasedRows, error) {
-		return tx.EraseEnvironmentRows(ctx, env, prunedAtOnce)
+		return tx.EraseEnvironmentRows(ctx, env, PrunedAtOnce)
 	})
 }
 
-// eraseEnvironment is the handler of a task about an environment that is being deleted.
-func (e *eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID) error {
+// EraseEnvironment is the handler of a task about an environment that is being deleted.
+func (e *Eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID) error {
 	var env *millrace.Environment
 	err := e.db.View(ctx, func(tx *store.Tx) error {
 		var err error
@@ -37,7 +37,7 @@ func (e *eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID
 		return err
 	}
 	for until := e.clock().Add(pruneSlice); ; {
-		done, err := eraseSome(ctx, e.db, env)
+		done, err := EraseSome(ctx, e.db, env)
 		switch {
 		case err != nil:
 			return err

@@ -1,4 +1,4 @@
-package server
+package retention
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ func TestPruneYieldsAndGoesOn(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
-		const inEach = prunedAtOnce + 1 // more than one look
+		const inEach = PrunedAtOnce + 1 // more than one look
 		err := db.Update(ctx, func(tx *store.Tx) error {
 			for _, name := range []string{"first", "second"} {
 				e := &millrace.Environment{Name: name}
@@ -47,10 +47,10 @@ func TestPruneYieldsAndGoesOn(t *testing.T) {
 			return now
 		}
 		keep := map[millrace.Kept]time.Duration{millrace.KeptEvents: 24 * time.Hour, millrace.KeptFires: 0}
-		p := newPruner(db, keep, clock, slog.New(slog.NewTextHandler(&log, nil)))
+		p := NewPruner(db, keep, clock, slog.New(slog.NewTextHandler(&log, nil)))
 		yields := 0
 		for {
-			err := p.prune(ctx, millrace.Task{})
+			err := p.Prune(ctx, millrace.Task{})
 			if err == nil {
 				break
 			}

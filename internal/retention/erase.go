@@ -1,4 +1,4 @@
-package server
+package retention
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 	"github.com/millrace/millrace/internal/syncjob"
 )
 
-// eraser removes what is stored about a customer. Every transaction stores how far it has come, so a crash costs nothing.
-type eraser struct {
+// Eraser removes what is stored about a customer. Every transaction stores how far it has come, so a crash costs nothing.
+type Eraser struct {
 	db      *store.DB
 	starter *syncjob.Starter
 	clock   func() time.Time
 	logger  *slog.Logger
 }
 
-// newEraser returns an eraser, which stops the runs of a customer through the starter.
-func newEraser(db *store.DB, starter *syncjob.Starter, clock func() time.Time, logger *slog.Logger) *eraser {
-	return &eraser{db, starter, clock, logger}
+// NewEraser returns an eraser, which stops the runs of a customer through the starter.
+func NewEraser(db *store.DB, starter *syncjob.Starter, clock func() time.Time, logger *slog.Logger) *Eraser {
+	return &Eraser{db, starter, clock, logger}
 }
 
-// erase is the handler of the task.
-func (e *eraser) erase(ctx context.Context, task millrace.Task) error {
+// Erase is the handler of the task.
+func (e *Eraser) Erase(ctx context.Context, task millrace.Task) error {
 	if env, whole := task.ErasedEnvironment(); whole {
 		return e.eraseEnvironment(ctx, env)
 	}
@@ -61,16 +61,16 @@ func (e *eraser) erase(ctx context.Context, task millrace.Task) error {
 }
 
 // step stops the account's runs before anything is removed, and then looks at some rows.
-func (e *eraser) step(ctx context.Context, at *millrace.Erasure) (*millrace.Erasure, error) {
+func (e *Eraser) step(ctx context.Context, at *millrace.Erasure) (*millrace.Erasure, error) {
 	if at.Stage == 0 && at.IntegratedAccountID != "" {
 		if err := e.stopRuns(ctx, at); err != nil {
 			return nil, fmt.Errorf("stop runs of a deleted account: %w", err)
 		}
 	}
-	return store.Compute(ctx, e.db, func(tx *store.Tx) (*millrace.Erasure, error) { return tx.EraseRows(ctx, at.ID, prunedAtOnce) })
+	return store.Compute(ctx, e.db, func(tx *store.Tx) (*millrace.Erasure, error) { return tx.EraseRows(ctx, at.ID, PrunedAtOnce) })
 }
 
-func (e *eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {
+func (e *Eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {
 	for {
 		var runs []millrace.SyncJobRunID
 		err := e.db.View(ctx, func(tx *store.Tx) error {

@@ -1,4 +1,4 @@
-package server
+package retention
 
 import (
 	"encoding/json"
@@ -36,10 +36,10 @@ func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		e := newEraser(db, syncjob.NewStarter(db, nil), func() time.Time { return now }, slog.New(slog.DiscardHandler))
+		e := NewEraser(db, syncjob.NewStarter(db, nil), func() time.Time { return now }, slog.New(slog.DiscardHandler))
 		task := millrace.Task{Kind: millrace.TaskErase, Key: string(wish.ID)}
 
-		first, ok := errors.AsType[*millrace.RetryError](e.erase(ctx, task))
+		first, ok := errors.AsType[*millrace.RetryError](e.Erase(ctx, task))
 		if !ok || first.After < 30*time.Second || first.Err != nil {
 			t.Errorf("the first pass ends with %v, want a wish to go on in a minute", first)
 		}
@@ -47,7 +47,7 @@ func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
 			t.Errorf("after the first pass the run is %q", got)
 		}
 		now = now.Add(2 * time.Minute)
-		if err := e.erase(ctx, task); err != nil {
+		if err := e.Erase(ctx, task); err != nil {
 			t.Errorf("the second pass: %v", err)
 		}
 		for _, text := range []string{"data of the customer", string(wish.ID), string(run.IntegratedAccountID)} {
@@ -55,7 +55,7 @@ func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
 				t.Errorf("%q is left in %q", text, found)
 			}
 		}
-		if err := e.erase(ctx, task); err != nil {
+		if err := e.Erase(ctx, task); err != nil {
 			t.Errorf("once more: %v", err)
 		}
 	})
