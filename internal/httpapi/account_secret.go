@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -37,8 +38,8 @@ func hideOverride(v *millrace.IntegratedAccount, set *secret.Set) {
 }
 
 func isObject(raw json.RawMessage) bool {
-	v, err := parseJSON(raw)
-	return err == nil && v.kind == kindObject && len(v.members) > 0
+	v, err := document.ParseJSON(raw)
+	return err == nil && v.Kind == document.KindObject && len(v.Members) > 0
 }
 
 // hideSecrets makes a copy of an account fit to be shown. One that was stored by an older version may have secrets in its

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -83,25 +84,25 @@ func installOf(ctx context.Context, tx *store.Tx, seen map[millrace.EnvironmentI
 }
 
 func withVariables(accountContext, override json.RawMessage) json.RawMessage {
-	from, err := parseJSON(override)
-	if err != nil || from.get(environmentVariables) == nil {
+	from, err := document.ParseJSON(override)
+	if err != nil || from.Get(environmentVariables) == nil {
 		return accountContext
 	}
-	into, err := parseJSON(accountContext)
-	if err != nil || into.kind != kindObject {
+	into, err := document.ParseJSON(accountContext)
+	if err != nil || into.Kind != document.KindObject {
 		return accountContext
 	}
-	into.set(environmentVariables, from.get(environmentVariables))
-	return into.json()
+	into.Set(environmentVariables, from.Get(environmentVariables))
+	return into.JSON()
 }
 
 func withoutMember(doc json.RawMessage, key string) json.RawMessage {
-	root, err := parseJSON(doc)
-	if err != nil || root.get(key) == nil {
+	root, err := document.ParseJSON(doc)
+	if err != nil || root.Get(key) == nil {
 		return doc
 	}
-	root.remove(key)
-	return root.json()
+	root.Remove(key)
+	return root.JSON()
 }
 
 // MergeContext merges what a client sent into an account's context: members of the top level are replaced, those that

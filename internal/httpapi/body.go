@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 )
 
 // bodyReader reads the bodies of one route.
@@ -36,12 +37,12 @@ func (b *bodyReader) read(r *request, into any) error {
 	if err != nil {
 		return err
 	}
-	if root.kind != kindObject {
-		return millrace.Invalid("", "the body must be an object, not %s", root.kind)
+	if root.Kind != document.KindObject {
+		return millrace.Invalid("", "the body must be an object, not %s", root.Kind)
 	}
 	c := &checker{registry: b.api.registry}
 	c.check(b.schema, root, "")
-	sent := b.known(root).json()
+	sent := b.known(root).JSON()
 	if err := json.Unmarshal(sent, into); err != nil {
 		if len(c.failures) == 0 {
 			return fmt.Errorf("decode a body that fits its schema: %w", err)
@@ -61,7 +62,7 @@ func (b *bodyReader) read(r *request, into any) error {
 }
 
 // add adds findings about the meaning. One about a path that already has a finding about its shape follows from that.
-func (c *checker) add(root *value, findings []millrace.Failure) {
+func (c *checker) add(root *document.Value, findings []millrace.Failure) {
 	shape := slices.Clone(c.failures)
 	for _, f := range findings {
 		if slices.ContainsFunc(shape, func(s millrace.Failure) bool { return s.Path == f.Path }) {
@@ -69,7 +70,7 @@ func (c *checker) add(root *value, findings []millrace.Failure) {
 		}
 		if f.Line == 0 {
 			at := locate(root, f.Path)
-			f.Line, f.Column = int(at.line), int(at.column)
+			f.Line, f.Column = int(at.Line), int(at.Column)
 		}
 		if len(c.failures) < maxFailures {
 			c.failures = append(c.failures, f)
@@ -79,23 +80,23 @@ func (c *checker) add(root *value, findings []millrace.Failure) {
 
 // known drops the members that the schema does not know, because encoding/json would take LABEL for label, and null
 // where it is not a value of its own but says the same as leaving the member out.
-func (b *bodyReader) known(root *value) *value {
+func (b *bodyReader) known(root *document.Value) *document.Value {
 	s := b.schema
 	for s.Ref != "" {
 		s = b.api.registry.SchemaFromRef(s.Ref)
 	}
-	out := &value{kind: kindObject}
-	for _, m := range root.members {
-		p := s.Properties[m.key]
-		if p != nil && (m.value.kind != kindNull || p.Nullable) {
-			out.members = append(out.members, m)
+	out := &document.Value{Kind: document.KindObject}
+	for _, m := range root.Members {
+		p := s.Properties[m.Key]
+		if p != nil && (m.Value.Kind != document.KindNull || p.Nullable) {
+			out.Members = append(out.Members, m)
 		}
 	}
 	return out
 }
 
 // parse returns the body's tree.
-func (b *bodyReader) parse(r *request) (*value, error) {
+func (b *bodyReader) parse(r *request) (*document.Value, error) {
 	raw, err := b.bytes(r)
 	if err != nil {
 		return nil, err
@@ -103,12 +104,12 @@ func (b *bodyReader) parse(r *request) (*value, error) {
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // a byte order mark
 	if len(bytes.TrimSpace(raw)) == 0 {
 		if b.empty {
-			return &value{kind: kindObject}, nil
+			return &document.Value{Kind: document.KindObject}, nil
 		}
 		return nil, millrace.Invalid("", "the body is empty; send a JSON object")
 	}
 	contentType := r.http.Header.Get("Content-Type")
-	cost := costOf(raw, b.yamlToo || isYAML(mediaTypeOf(contentType)))
+	cost := costOf(raw, b.yamlToo || document.IsYAML(mediaTypeOf(contentType)))
 	if _, err := r.lease(r.http.Context(), b.api.cfg.Memory.Parsing, cost, "a body of this size"); err != nil {
 		return nil, err
 	}
@@ -123,16 +124,16 @@ func mediaTypeOf(contentType string) string {
 }
 
 // parseBody decodes a body as its content type says. With yamlToo, what is not JSON is taken for YAML.
-func parseBody(raw []byte, contentType string, yamlToo bool, maxText int) (*value, error) {
+func parseBody(raw []byte, contentType string, yamlToo bool, maxText int) (*document.Value, error) {
 	mediaType := mediaTypeOf(contentType)
 	switch {
 	case strings.HasPrefix(mediaType, "multipart/"):
 		return nil, millrace.Errorf(millrace.KindUnsupported, "the content type %s cannot be read; send application/json", mediaType)
-	case isYAML(mediaType):
-		return parseYAML(raw, maxText)
+	case document.IsYAML(mediaType):
+		return document.ParseYAML(raw, maxText)
 	}
-	root, err := parseJSON(raw)
-	if err == nil || !yamlToo || errors.Is(err, errBounds) {
+	root, err := document.ParseJSON(raw)
+	if err == nil || !yamlToo || errors.Is(err, document.ErrBounds) {
 		return root, err
 	}
 	first := bytes.TrimSpace(raw)[0]
@@ -142,11 +143,11 @@ func parseBody(raw []byte, contentType string, yamlToo bool, maxText int) (*valu
 		// library refuses it there.
 		raw = bytes.ReplaceAll(raw, []byte("\t"), []byte(" "))
 	}
-	asYAML, yamlErr := parseYAML(raw, maxText)
+	asYAML, yamlErr := document.ParseYAML(raw, maxText)
 	switch {
-	case yamlErr == nil && asYAML.kind == kindObject:
+	case yamlErr == nil && asYAML.Kind == document.KindObject:
 		return asYAML, nil
-	case yamlErr != nil && (!braces || errors.Is(yamlErr, errBounds) && len(raw) <= maxYAML):
+	case yamlErr != nil && (!braces || errors.Is(yamlErr, document.ErrBounds) && len(raw) <= document.MaxYAML):
 		return nil, yamlErr // it was not meant as JSON
 	}
 	return nil, err

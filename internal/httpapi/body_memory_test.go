@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/internal/document"
 )
 
 // allocated returns how many bytes fn allocates. Tests that call it must not run beside others.
@@ -56,8 +58,8 @@ func TestHostileBodiesAreCheap(t *testing.T) { //nolint:paralleltest // it count
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // see above
 			n := allocated(func() {
 				root, err := parseBody([]byte(body), "application/json", true, size)
-				if err == nil && root.kind == kindObject {
-					_ = root.json()
+				if err == nil && root.Kind == document.KindObject {
+					_ = root.JSON()
 				}
 				if isYAML := strings.HasSuffix(name, "YAML"); isYAML {
 					_, _ = parseBody([]byte(body), "application/yaml", true, size)

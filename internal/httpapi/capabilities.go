@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -216,28 +217,28 @@ func (a *api) merged(config json.RawMessage, overrides ...json.RawMessage) json.
 // capabilities reads what a merged config offers. What it does not understand it leaves out: configs are checked when
 // they are stored.
 func (q *capabilityQuery) capabilities(v *millrace.Integration, config json.RawMessage) capabilities {
-	root, err := parseJSON(withoutSecrets(config, secret.NewSet(config)))
+	root, err := document.ParseJSON(withoutSecrets(config, secret.NewSet(config)))
 	if err != nil {
-		root = &value{kind: kindObject}
+		root = &document.Value{Kind: document.KindObject}
 	}
 	out := capabilities{
 		Integration: capableIntegration{ID: v.ID, Name: v.Name, Category: v.Category, Label: textIn(root, "label")},
-		Proxy:       []capableResource{}, Unified: []json.RawMessage{}, Auth: authOf(root.get("credentials")),
+		Proxy:       []capableResource{}, Unified: []json.RawMessage{}, Auth: authOf(root.Get("credentials")),
 	}
-	for _, resource := range membersOf(root.get("resources")) {
+	for _, resource := range membersOf(root.Get("resources")) {
 		methods := []capableMethod{}
-		for _, m := range membersOf(resource.value) {
-			c := methodOf(resource.key, m)
+		for _, m := range membersOf(resource.Value) {
+			c := methodOf(resource.Key, m)
 			out.Readiness.Methods++
 			if c.HasDescription {
 				out.Readiness.Described++
 			}
-			if q.wants(resource.key, c) {
+			if q.wants(resource.Key, c) {
 				methods = append(methods, c)
 			}
 		}
 		if len(methods) > 0 {
-			out.Proxy = append(out.Proxy, capableResource{resource.key, methods})
+			out.Proxy = append(out.Proxy, capableResource{resource.Key, methods})
 		}
 	}
 	if n := out.Readiness.Methods; n > 0 {
@@ -246,13 +247,13 @@ func (q *capabilityQuery) capabilities(v *millrace.Integration, config json.RawM
 	return out
 }
 
-func methodOf(resource string, m member) capableMethod {
-	has := func(name string) bool { v := m.value.get(name); return v != nil && v.kind != kindNull }
-	about := textIn(m.value, "description")
+func methodOf(resource string, m document.Member) capableMethod {
+	has := func(name string) bool { v := m.Value.Get(name); return v != nil && v.Kind != document.KindNull }
+	about := textIn(m.Value, "description")
 	return capableMethod{
-		Method: m.key, Name: m.key + " " + resource, Description: about, HasDescription: about != "",
+		Method: m.Key, Name: m.Key + " " + resource, Description: about, HasDescription: about != "",
 		HasQuery: has("query_schema"), HasBody: has("body_schema"), HasResponse: has("response_schema"),
-		Documentation: textIn(m.value, "api_documentation_url"),
+		Documentation: textIn(m.Value, "api_documentation_url"),
 	}
 }
 
@@ -263,45 +264,45 @@ func (q *capabilityQuery) wants(resource string, m capableMethod) bool {
 }
 
 // authOf reads one credential, or a map from format to credential.
-func authOf(credentials *value) capableAuth {
+func authOf(credentials *document.Value) capableAuth {
 	out := capableAuth{Formats: []string{}, Fields: []object{}}
 	list := membersOf(credentials)
 	if format := textIn(credentials, "format"); format != "" {
-		list = []member{{key: format, value: credentials}}
+		list = []document.Member{{Key: format, Value: credentials}}
 	}
 	seen := map[string]bool{}
 	for _, c := range list {
-		out.Formats = append(out.Formats, c.key)
-		config := c.value.get("config")
+		out.Formats = append(out.Formats, c.Key)
+		config := c.Value.Get("config")
 		if link := textIn(config, "documentation_link"); out.Documentation == "" {
 			out.Documentation = link
 		}
-		if config == nil || config.get("fields") == nil {
+		if config == nil || config.Get("fields") == nil {
 			continue
 		}
-		for _, f := range config.get("fields").items {
+		for _, f := range config.Get("fields").Items {
 			if name := textIn(f, "name"); name != "" && !seen[name] {
 				seen[name] = true
-				out.Fields = append(out.Fields, object{f.json()})
+				out.Fields = append(out.Fields, object{f.JSON()})
 			}
 		}
 	}
 	return out
 }
 
-func membersOf(v *value) []member {
-	if v == nil || v.kind != kindObject {
+func membersOf(v *document.Value) []document.Member {
+	if v == nil || v.Kind != document.KindObject {
 		return nil
 	}
-	return v.members
+	return v.Members
 }
 
-func textIn(v *value, key string) string {
-	if v == nil || v.kind != kindObject {
+func textIn(v *document.Value, key string) string {
+	if v == nil || v.Kind != document.KindObject {
 		return ""
 	}
-	if m := v.get(key); m != nil && m.kind == kindString {
-		return m.text
+	if m := v.Get(key); m != nil && m.Kind == document.KindString {
+		return m.Text
 	}
 	return ""
 }

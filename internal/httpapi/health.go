@@ -13,8 +13,8 @@ type health struct {
 	Status string `json:"status" enum:"ok" doc:"ok; anything else is an error."`
 }
 
-// document is an answer in a format of its own.
-type document struct {
+// description is an answer in a format of its own.
+type description struct {
 	ContentType string `header:"Content-Type"`
 	Body        []byte
 }
@@ -47,12 +47,12 @@ func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
 	return &reply[health]{health{"ok"}}, err
 }
 
-func (a *api) openapiJSON(context.Context, *noIn) (*document, error) {
+func (a *api) openapiJSON(context.Context, *noIn) (*description, error) {
 	raw, err := a.openJSON()
-	return &document{"application/json", raw}, err
+	return &description{"application/json", raw}, err
 }
 
-func (a *api) openapiYAML(context.Context, *noIn) (*document, error) {
+func (a *api) openapiYAML(context.Context, *noIn) (*description, error) {
 	raw, err := a.openYAML()
-	return &document{"application/yaml", raw}, err
+	return &description{"application/yaml", raw}, err
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -146,16 +147,16 @@ func (n integrations) mergeConfig(v *millrace.Integration, patch opt[object]) er
 	if !patch.Sent || patch.Null {
 		return nil
 	}
-	old, err := parseJSON(v.Config)
+	old, err := document.ParseJSON(v.Config)
 	if err != nil {
 		return fmt.Errorf("read config of integration %s: %v", v.ID, err) //nolint:errorlint // it is our fault, not the client's
 	}
-	change, err := parseJSON(patch.Value.RawMessage)
+	change, err := document.ParseJSON(patch.Value.RawMessage)
 	if err != nil {
 		return fmt.Errorf("read patch of a config: %w", err)
 	}
-	old.merge(change)
-	v.Config = old.json()
+	old.Merge(change)
+	v.Config = old.JSON()
 	return millrace.InvalidAll(checkConfig(n.api, object{v.Config}))
 }
 

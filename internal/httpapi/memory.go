@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -139,9 +140,9 @@ func costOf(raw []byte, yaml bool) int64 {
 	n := int64(len(raw))
 	cost := n * costOfSmall
 	if n > smallBody {
-		cost = n*costOfText + min(memory.Measure(raw).Values()+1, maxValues)*costOfValue
+		cost = n*costOfText + min(memory.Measure(raw).Values()+1, document.MaxValues)*costOfValue
 	}
-	if yaml && n <= maxYAML {
+	if yaml && n <= document.MaxYAML {
 		cost = max(cost, min(n*costOfYAML, maxOfYAML))
 	}
 	return cost

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -50,7 +51,7 @@ func (in *proxyIn) readBody(a *api, q *proxyQuery, call *ThirdPartyCall) ([]byte
 	if _, err := in.r.lease(in.r.http.Context(), a.cfg.Memory.Parsing, 2*costOf(text, false), "a body of this size"); err != nil {
 		return nil, err
 	}
-	root, err := parseJSON(text)
+	root, err := document.ParseJSON(text)
 	if err != nil {
 		if mediaType != "" && !strings.HasSuffix(mediaType, "json") && !strings.HasPrefix(mediaType, "text/") {
 			err = millrace.Errorf(millrace.KindUnsupported, "the content type %s cannot be read; send JSON, a form, "+
@@ -62,17 +63,17 @@ func (in *proxyIn) readBody(a *api, q *proxyQuery, call *ThirdPartyCall) ([]byte
 }
 
 // takeBody takes methodConfig out of the body of a custom call; the rest is for the third party.
-func (call *ThirdPartyCall) takeBody(root *value) error {
-	if call.Custom != nil && root.kind == kindObject {
-		if config := root.get("methodConfig"); config != nil {
-			call.Custom.Config = config.json()
-			root.remove("methodConfig")
-			if len(root.members) == 0 {
+func (call *ThirdPartyCall) takeBody(root *document.Value) error {
+	if call.Custom != nil && root.Kind == document.KindObject {
+		if config := root.Get("methodConfig"); config != nil {
+			call.Custom.Config = config.JSON()
+			root.Remove("methodConfig")
+			if len(root.Members) == 0 {
 				return nil
 			}
 		}
 	}
-	call.Sent = root.json()
+	call.Sent = root.JSON()
 	var err error
 	call.Body, err = expr.ParseJSON(call.Sent)
 	return err

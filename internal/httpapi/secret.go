@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/secret"
 )
 
@@ -12,103 +13,103 @@ import (
 // credentials and webhook, and without credentials that are written out where a placeholder could stand: in authorizations,
 // headers, queries and bodies.
 func withoutSecrets(config json.RawMessage, set *secret.Set) json.RawMessage {
-	root, err := parseJSON(config)
-	if err != nil || root.kind != kindObject {
+	root, err := document.ParseJSON(config)
+	if err != nil || root.Kind != document.KindObject {
 		return json.RawMessage("{}") // never show what cannot be understood
 	}
-	root.remove("secret_environment_variables")
-	if variables := root.get(environmentVariables); variables != nil {
-		dropMembers(variables, func(m member) bool { return set.IsVariable(m.key) })
+	root.Remove("secret_environment_variables")
+	if variables := root.Get(environmentVariables); variables != nil {
+		dropMembers(variables, func(m document.Member) bool { return set.IsVariable(m.Key) })
 	}
 	for _, name := range []string{"credentials", "webhook"} {
-		if section := root.get(name); section != nil {
+		if section := root.Get(name); section != nil {
 			dropNamed(section, false)
 		}
 	}
 	dropWritten(root)
-	for _, resource := range membersOf(root.get("resources")) {
-		for _, method := range membersOf(resource.value) {
-			dropWritten(method.value)
+	for _, resource := range membersOf(root.Get("resources")) {
+		for _, method := range membersOf(resource.Value) {
+			dropWritten(method.Value)
 		}
 	}
-	for _, action := range membersOf(root.get("actions")) {
-		dropInActions(action.value)
+	for _, action := range membersOf(root.Get("actions")) {
+		dropInActions(action.Value)
 	}
-	return root.json()
+	return root.JSON()
 }
 
 // dropMembers drops members of an object.
-func dropMembers(v *value, drop func(member) bool) {
-	kept := v.members[:0]
-	for _, m := range v.members {
+func dropMembers(v *document.Value, drop func(document.Member) bool) {
+	kept := v.Members[:0]
+	for _, m := range v.Members {
 		if !drop(m) {
 			kept = append(kept, m)
 		}
 	}
-	v.members = kept
+	v.Members = kept
 }
 
 // dropNamed drops every member that by its name is a secret. The name of a field stands in a value; what a field for a password
 // begins with is a secret.
-func dropNamed(v *value, listed bool) {
-	isField := listed && v.kind == kindObject && v.get("name") != nil
-	dropMembers(v, func(m member) bool {
-		switch m.value.kind {
-		case kindObject, kindArray:
+func dropNamed(v *document.Value, listed bool) {
+	isField := listed && v.Kind == document.KindObject && v.Get("name") != nil
+	dropMembers(v, func(m document.Member) bool {
+		switch m.Value.Kind {
+		case document.KindObject, document.KindArray:
 			return false
-		case kindNull, kindBool, kindNumber, kindString:
+		case document.KindNull, document.KindBool, document.KindNumber, document.KindString:
 		}
-		return secret.IsName(m.key) && !isField || isField && (m.key == "default" || m.key == "value") && isSecretField(v)
+		return secret.IsName(m.Key) && !isField || isField && (m.Key == "default" || m.Key == "value") && isSecretField(v)
 	})
-	for _, m := range v.members {
-		dropNamed(m.value, false)
+	for _, m := range v.Members {
+		dropNamed(m.Value, false)
 	}
-	for _, item := range v.items {
+	for _, item := range v.Items {
 		dropNamed(item, true)
 	}
 }
 
-func isSecretField(v *value) bool {
-	hidden := v.get("secret")
-	return strings.EqualFold(textIn(v, "type"), "password") || hidden != nil && string(hidden.json()) == "true"
+func isSecretField(v *document.Value) bool {
+	hidden := v.Get("secret")
+	return strings.EqualFold(textIn(v, "type"), "password") || hidden != nil && string(hidden.JSON()) == "true"
 }
 
 // dropWritten drops credentials that are written out in a method, or at the top of a config.
-func dropWritten(v *value) {
-	if v.kind != kindObject {
+func dropWritten(v *document.Value) {
+	if v.Kind != document.KindObject {
 		return
 	}
-	if authorization := v.get("authorization"); authorization != nil && authorization.kind == kindObject {
-		if config := authorization.get("config"); config != nil {
-			dropMembers(config, func(m member) bool {
-				return m.key != "header_name" && m.key != "username" && m.key != "expression" && isWritten(m.value)
+	if authorization := v.Get("authorization"); authorization != nil && authorization.Kind == document.KindObject {
+		if config := authorization.Get("config"); config != nil {
+			dropMembers(config, func(m document.Member) bool {
+				return m.Key != "header_name" && m.Key != "username" && m.Key != "expression" && isWritten(m.Value)
 			})
-			if headers := config.get("headers"); headers != nil {
-				dropMembers(headers, func(m member) bool { return isWritten(m.value) })
+			if headers := config.Get("headers"); headers != nil {
+				dropMembers(headers, func(m document.Member) bool { return isWritten(m.Value) })
 			}
 		}
 	}
 	for _, name := range []string{"headers", "query", "body"} {
-		if section := v.get(name); section != nil {
-			dropMembers(section, func(m member) bool { return secret.IsRequestName(m.key) && isWritten(m.value) })
+		if section := v.Get(name); section != nil {
+			dropMembers(section, func(m document.Member) bool { return secret.IsRequestName(m.Key) && isWritten(m.Value) })
 		}
 	}
 }
 
 // isWritten reports whether a value is a text without a placeholder, or a number.
-func isWritten(v *value) bool {
-	return v.kind == kindNumber || v.kind == kindString && !strings.Contains(v.text, "{{")
+func isWritten(v *document.Value) bool {
+	return v.Kind == document.KindNumber || v.Kind == document.KindString && !strings.Contains(v.Text, "{{")
 }
 
-func dropInActions(action *value) {
-	steps := []*value{action}
-	if action.kind == kindObject && action.get("steps") != nil {
-		steps = action.get("steps").items
+func dropInActions(action *document.Value) {
+	steps := []*document.Value{action}
+	if action.Kind == document.KindObject && action.Get("steps") != nil {
+		steps = action.Get("steps").Items
 	}
 	for _, step := range steps {
-		if step.kind == kindObject && step.get("config") != nil {
-			dropWritten(step.get("config"))
-			if fields := step.get("config").get("fields"); fields != nil {
+		if step.Kind == document.KindObject && step.Get("config") != nil {
+			dropWritten(step.Get("config"))
+			if fields := step.Get("config").Get("fields"); fields != nil {
 				dropNamed(fields, false)
 			}
 		}

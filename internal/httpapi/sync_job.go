@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -114,19 +115,19 @@ func (b *SyncJobFields) check(a *api) []millrace.Failure {
 
 // checkResources checks a job's resources and arguments, below the paths resources and args_schema.
 func checkResources(a *api, resources json.RawMessage, version int64, argsSchema json.RawMessage) []millrace.Failure {
-	root, err := parseJSON(rawOr(resources, "[]"))
+	root, err := document.ParseJSON(rawOr(resources, "[]"))
 	if err != nil {
 		return nil // of the wrong shape, which is reported as such
 	}
 	var out []millrace.Failure
-	for i, item := range root.items {
-		if item.kind != kindObject {
+	for i, item := range root.Items {
+		if item.Kind != document.KindObject {
 			out = append(out, millrace.Failure{
-				Path: fmt.Sprintf("resources[%d]", i), Message: fmt.Sprintf("must be an object, not %s", item.kind),
+				Path: fmt.Sprintf("resources[%d]", i), Message: fmt.Sprintf("must be an object, not %s", item.Kind),
 			})
 		}
 	}
-	if len(out) == 0 && a.cfg.CheckResources != nil && (len(root.items) > 0 || len(argsSchema) > 0) {
+	if len(out) == 0 && a.cfg.CheckResources != nil && (len(root.Items) > 0 || len(argsSchema) > 0) {
 		out = a.cfg.CheckResources(rawOr(resources, "[]"), version, argsSchema)
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/expr"
 )
 
@@ -113,19 +114,19 @@ func checkAction(path, action string) []millrace.Failure {
 }
 
 func checkStepConfig(path string, config json.RawMessage, x *expressions) []millrace.Failure {
-	root, err := parseJSON(config)
+	root, err := document.ParseJSON(config)
 	if err != nil {
 		return nil // absent, which is reported as such
 	}
-	switch root.kind {
-	case kindString:
-		if strings.TrimSpace(root.text) == "" {
+	switch root.Kind {
+	case document.KindString:
+		if strings.TrimSpace(root.Text) == "" {
 			return []millrace.Failure{{Path: path, Message: "must not be empty"}}
 		}
-		return x.check(path, root.text)
-	case kindObject:
+		return x.check(path, root.Text)
+	case document.KindObject:
 		return checkInput(path, root)
-	case kindNull, kindBool, kindNumber, kindArray:
+	case document.KindNull, document.KindBool, document.KindNumber, document.KindArray:
 	}
 	return nil
 }
@@ -144,9 +145,9 @@ const mergeMember = "$truto_merge"
 
 // checkInput checks the object form of run_sync_job's input: its placeholders, its keys, and ids that are not
 // placeholders.
-func checkInput(path string, root *value) []millrace.Failure {
+func checkInput(path string, root *document.Value) []millrace.Failure {
 	var out []millrace.Failure
-	parsed, err := expr.ParseJSON(root.json())
+	parsed, err := expr.ParseJSON(root.JSON())
 	if err == nil {
 		_, err = expr.ParseTemplate(parsed)
 	}
@@ -154,29 +155,29 @@ func checkInput(path string, root *value) []millrace.Failure {
 		out = append(out, expr.FailureOf(path, err))
 	}
 	keys := inputKeys()
-	for _, m := range root.members {
-		if m.key == mergeMember {
+	for _, m := range root.Members {
+		if m.Key == mergeMember {
 			return out
 		}
-		if !slices.Contains(keys, m.key) {
-			f := millrace.Failure{Path: join(path, m.key), Message: fmt.Sprintf("run_sync_job has no input %q", shorten(m.key))}
-			if f.Suggestion = millrace.Nearest(m.key, keys); f.Suggestion != "" {
+		if !slices.Contains(keys, m.Key) {
+			f := millrace.Failure{Path: join(path, m.Key), Message: fmt.Sprintf("run_sync_job has no input %q", shorten(m.Key))}
+			if f.Suggestion = millrace.Nearest(m.Key, keys); f.Suggestion != "" {
 				f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
 			}
 			out = append(out, f)
 		}
 	}
-	if root.get("sync_job_id") == nil {
+	if root.Get("sync_job_id") == nil {
 		out = append(out, millrace.Failure{Path: path + ".sync_job_id", Message: "is required"})
 	}
 	for _, key := range []string{"sync_job_id", "integrated_account_id", "webhook_id"} {
-		id := root.get(key)
+		id := root.Get(key)
 		switch {
-		case id == nil || id.kind == kindNull && key != "sync_job_id":
-		case id.kind != kindString:
-			out = append(out, millrace.Failure{Path: join(path, key), Message: "must be a string, not " + string(id.kind)})
-		case !strings.Contains(id.text, "{{") && !millrace.IsID(id.text):
-			out = append(out, millrace.Failure{Path: join(path, key), Message: fmt.Sprintf("must be a UUID or a placeholder, not %q", shorten(id.text))})
+		case id == nil || id.Kind == document.KindNull && key != "sync_job_id":
+		case id.Kind != document.KindString:
+			out = append(out, millrace.Failure{Path: join(path, key), Message: "must be a string, not " + string(id.Kind)})
+		case !strings.Contains(id.Text, "{{") && !millrace.IsID(id.Text):
+			out = append(out, millrace.Failure{Path: join(path, key), Message: fmt.Sprintf("must be a UUID or a placeholder, not %q", shorten(id.Text))})
 		}
 	}
 	return out

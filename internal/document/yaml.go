@@ -1,4 +1,4 @@
-package httpapi
+package document
 
 import (
 	"bytes"
@@ -25,9 +25,9 @@ type yamlDecoder struct {
 	maxSize int
 }
 
-// parseYAML decodes a document. The error is of KindInvalid and carries line and column. Aliases may not blow up the
+// ParseYAML decodes a document. The error is of KindInvalid and carries line and column. Aliases may not blow up the
 // document beyond maxSize bytes of text.
-func parseYAML(src []byte, maxSize int) (*value, error) {
+func ParseYAML(src []byte, maxSize int) (*Value, error) {
 	if err := checkText(src); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func parseYAML(src []byte, maxSize int) (*value, error) {
 		body = doc.Body
 	}
 	if body == nil {
-		return nil, brokenBody("YAML", place{1, 1}, "no document")
+		return nil, brokenBody("YAML", Position{1, 1}, "no document")
 	}
 	d := &yamlDecoder{anchors: map[string]ast.Node{}, maxSize: maxSize}
 	return d.value(body, 0)
@@ -62,7 +62,7 @@ func parseYAML(src []byte, maxSize int) (*value, error) {
 func parseTokens(src []byte) (_ *ast.File, err error) {
 	defer func() {
 		if recover() != nil {
-			err = brokenBody("YAML", place{1, 1}, "the document cannot be read")
+			err = brokenBody("YAML", Position{1, 1}, "the document cannot be read")
 		}
 	}()
 	// The library folds a line that ends in CR LF wrongly.
@@ -80,27 +80,27 @@ func parseTokens(src []byte) (_ *ast.File, err error) {
 func yamlError(err error) error {
 	var located yaml.Error
 	if !errors.As(err, &located) {
-		return brokenBody("YAML", place{1, 1}, err.Error())
+		return brokenBody("YAML", Position{1, 1}, err.Error())
 	}
 	return brokenBody("YAML", placeOfToken(located.GetToken()), located.GetMessage())
 }
 
-func placeOf(n ast.Node) place { return placeOfToken(n.GetToken()) }
+func placeOf(n ast.Node) Position { return placeOfToken(n.GetToken()) }
 
-func placeOfToken(t *token.Token) place {
+func placeOfToken(t *token.Token) Position {
 	if t == nil || t.Position == nil {
-		return place{1, 1}
+		return Position{1, 1}
 	}
 	return placeAt(max(t.Position.Line, 1), max(t.Position.Column, 1))
 }
 
-func placeAt(line, column int) place { return place{int32(line), int32(column)} } //nolint:gosec // bodies are small
+func placeAt(line, column int) Position { return Position{int32(line), int32(column)} } //nolint:gosec // bodies are small
 
-func (d *yamlDecoder) value(n ast.Node, depth int) (*value, error) {
+func (d *yamlDecoder) value(n ast.Node, depth int) (*Value, error) {
 	d.values++
 	switch {
-	case d.values > maxValues:
-		return nil, tooMuch("YAML", placeOf(n), fmt.Sprintf("has more than %d values", maxValues))
+	case d.values > MaxValues:
+		return nil, tooMuch("YAML", placeOf(n), fmt.Sprintf("has more than %d values", MaxValues))
 	case depth > maxDepth:
 		return nil, tooMuch("YAML", placeOf(n), fmt.Sprintf("nests deeper than %d levels", maxDepth))
 	}
@@ -121,56 +121,56 @@ func (d *yamlDecoder) value(n ast.Node, depth int) (*value, error) {
 	case *ast.MappingValueNode:
 		return d.mapping(n, []*ast.MappingValueNode{n}, depth)
 	case *ast.SequenceNode:
-		v := &value{kind: kindArray, at: placeOf(n)}
+		v := &Value{Kind: KindArray, At: placeOf(n)}
 		for _, item := range n.Values {
 			child, err := d.value(item, depth+1)
 			if err != nil {
 				return nil, err
 			}
-			v.items = append(v.items, child)
+			v.Items = append(v.Items, child)
 		}
 		return v, nil
 	}
 	return d.scalar(n)
 }
 
-func (d *yamlDecoder) scalar(n ast.Node) (*value, error) {
+func (d *yamlDecoder) scalar(n ast.Node) (*Value, error) {
 	at := placeOf(n)
 	switch n := n.(type) {
 	case *ast.NullNode:
-		return &value{kind: kindNull, at: at}, nil
+		return &Value{Kind: KindNull, At: at}, nil
 	case *ast.BoolNode:
-		return &value{kind: kindBool, text: strconv.FormatBool(n.Value), at: at}, nil
+		return &Value{Kind: KindBool, Text: strconv.FormatBool(n.Value), At: at}, nil
 	case *ast.StringNode:
 		return d.text(n.Value, at)
 	case *ast.LiteralNode:
 		return d.text(n.Value.Value, at)
 	case *ast.IntegerNode:
-		return &value{kind: kindNumber, text: fmt.Sprint(n.Value), at: at}, nil
+		return &Value{Kind: KindNumber, Text: fmt.Sprint(n.Value), At: at}, nil
 	case *ast.FloatNode:
 		if math.IsInf(n.Value, 0) || math.IsNaN(n.Value) {
 			return nil, brokenBody("YAML", at, "the number is too large")
 		}
-		return &value{kind: kindNumber, text: strconv.FormatFloat(n.Value, 'g', -1, 64), at: at}, nil
+		return &Value{Kind: KindNumber, Text: strconv.FormatFloat(n.Value, 'g', -1, 64), At: at}, nil
 	case *ast.InfinityNode, *ast.NanNode:
 		return nil, brokenBody("YAML", at, "infinity and not-a-number have no JSON form")
 	}
 	return nil, brokenBody("YAML", at, "cannot be read as JSON")
 }
 
-func (d *yamlDecoder) text(s string, at place) (*value, error) {
+func (d *yamlDecoder) text(s string, at Position) (*Value, error) {
 	if d.size += len(s); d.size > d.maxSize {
 		return nil, brokenBody("YAML", at, "aliases make the document too large")
 	}
 	if strings.ContainsRune(s, 0) {
 		return nil, brokenBody("YAML", at, `\0 cannot be stored`)
 	}
-	return &value{kind: kindString, text: s, at: at}, nil
+	return &Value{Kind: KindString, Text: s, At: at}, nil
 }
 
 // tagged decodes a value with a tag of YAML's core: !!str keeps the text as it is written, the others say what the
-// value already is.
-func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*value, error) {
+// Value already is.
+func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*Value, error) {
 	tag := n.Start.Value
 	switch tag {
 	case "!!str":
@@ -186,13 +186,13 @@ func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*value, error) {
 	return nil, brokenBody("YAML", placeOf(n), fmt.Sprintf("the tag %q has no JSON form", tag))
 }
 
-func (d *yamlDecoder) mapping(n ast.Node, values []*ast.MappingValueNode, depth int) (*value, error) {
-	v := &value{kind: kindObject, at: placeOf(n)}
+func (d *yamlDecoder) mapping(n ast.Node, values []*ast.MappingValueNode, depth int) (*Value, error) {
+	v := &Value{Kind: KindObject, At: placeOf(n)}
 	if len(values) > 0 {
-		v.at = placeOf(values[0].Key)
+		v.At = placeOf(values[0].Key)
 	}
 	seen := map[string]bool{}
-	var merged []*value
+	var merged []*Value
 	for _, entry := range values {
 		child, err := d.value(entry.Value, depth+1)
 		if err != nil {
@@ -213,26 +213,26 @@ func (d *yamlDecoder) mapping(n ast.Node, values []*ast.MappingValueNode, depth 
 		if d.size += len(key); d.size > d.maxSize {
 			return nil, brokenBody("YAML", placeOf(entry.Key), "aliases make the document too large")
 		}
-		v.members = append(v.members, member{key: key, at: placeOf(entry.Key), value: child})
+		v.Members = append(v.Members, Member{Key: key, At: placeOf(entry.Key), Value: child})
 	}
 	return v, mergeKeys(v, seen, merged)
 }
 
 // mergeKeys adds the members that << brings in; a member that stands in the mapping itself wins.
-func mergeKeys(v *value, seen map[string]bool, merged []*value) error {
+func mergeKeys(v *Value, seen map[string]bool, merged []*Value) error {
 	for _, from := range merged {
-		sources := []*value{from}
-		if from.kind == kindArray {
-			sources = from.items
+		sources := []*Value{from}
+		if from.Kind == KindArray {
+			sources = from.Items
 		}
 		for _, source := range sources {
-			if source.kind != kindObject {
-				return brokenBody("YAML", source.at, "<< needs a mapping")
+			if source.Kind != KindObject {
+				return brokenBody("YAML", source.At, "<< needs a mapping")
 			}
-			for _, m := range source.members {
-				if !seen[m.key] {
-					seen[m.key] = true
-					v.members = append(v.members, m)
+			for _, m := range source.Members {
+				if !seen[m.Key] {
+					seen[m.Key] = true
+					v.Members = append(v.Members, m)
 				}
 			}
 		}
@@ -262,8 +262,8 @@ func keyOf(key ast.MapKeyNode) (string, error) {
 	}
 }
 
-// isYAML reports whether a content type names YAML.
-func isYAML(mediaType string) bool {
+// IsYAML reports whether a content type names YAML.
+func IsYAML(mediaType string) bool {
 	switch mediaType {
 	case "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml":
 		return true

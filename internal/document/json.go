@@ -1,4 +1,4 @@
-package httpapi
+package document
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 // Limits of one body. They bound the memory that a small body can claim: an empty array takes three bytes on the wire
 // and a hundred in memory.
 const (
-	maxValues = 250_000
+	MaxValues = 250_000
 	maxDepth  = 200
 )
 
@@ -24,18 +24,18 @@ type jsonParser struct {
 	src    string // the texts of values are parts of it
 	pos    int
 	mark   int // where at was computed last
-	at     place
+	at     Position
 	values int
-	room   []value // for the next values: one allocation for many
+	room   []Value // for the next values: one allocation for many
 }
 
-// errBounds is the cause of an error about a body that is too much rather than wrong, so that nothing tries to read it
+// ErrBounds is the cause of an error about a body that is too much rather than wrong, so that nothing tries to read it
 // in another way.
-var errBounds = errors.New("the body is out of bounds")
+var ErrBounds = errors.New("the body is out of bounds")
 
-// parseJSON decodes a document. The error is of KindInvalid and carries line and column.
-func parseJSON(src []byte) (*value, error) {
-	p := &jsonParser{src: string(src), at: place{1, 1}}
+// ParseJSON decodes a document. The error is of KindInvalid and carries line and column.
+func ParseJSON(src []byte) (*Value, error) {
+	p := &jsonParser{src: string(src), at: Position{1, 1}}
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
@@ -47,14 +47,14 @@ func parseJSON(src []byte) (*value, error) {
 }
 
 // here returns the place of the next byte. It only moves forward, so that the whole document is counted once.
-func (p *jsonParser) here() place {
+func (p *jsonParser) here() Position {
 	for chunk := p.src[p.mark:p.pos]; ; {
 		i := strings.IndexByte(chunk, '\n')
 		if i < 0 {
-			p.at.column += int32(utf8.RuneCountInString(chunk)) //nolint:gosec // bodies are small
+			p.at.Column += int32(utf8.RuneCountInString(chunk)) //nolint:gosec // bodies are small
 			break
 		}
-		p.at = place{p.at.line + 1, 1}
+		p.at = Position{p.at.Line + 1, 1}
 		chunk = chunk[i+1:]
 	}
 	p.mark = p.pos
@@ -70,20 +70,20 @@ func (p *jsonParser) tooMuch(format string, args ...any) error {
 	return tooMuch("JSON", p.here(), fmt.Sprintf(format, args...))
 }
 
-func tooMuch(language string, at place, message string) error {
+func tooMuch(language string, at Position, message string) error {
 	return &millrace.Error{
-		Kind: millrace.KindInvalid, Err: errBounds,
-		Message:  fmt.Sprintf("the body is too large as %s: %s (line %d, column %d)", language, message, at.line, at.column),
-		Failures: []millrace.Failure{{Message: message, Line: int(at.line), Column: int(at.column)}},
+		Kind: millrace.KindInvalid, Err: ErrBounds,
+		Message:  fmt.Sprintf("the body is too large as %s: %s (line %d, column %d)", language, message, at.Line, at.Column),
+		Failures: []millrace.Failure{{Message: message, Line: int(at.Line), Column: int(at.Column)}},
 	}
 }
 
 // brokenBody returns the error about a body that cannot be parsed.
-func brokenBody(language string, at place, message string) error {
+func brokenBody(language string, at Position, message string) error {
 	return &millrace.Error{
 		Kind:     millrace.KindInvalid,
-		Message:  fmt.Sprintf("the body is not valid %s: %s (line %d, column %d)", language, message, at.line, at.column),
-		Failures: []millrace.Failure{{Message: message, Line: int(at.line), Column: int(at.column)}},
+		Message:  fmt.Sprintf("the body is not valid %s: %s (line %d, column %d)", language, message, at.Line, at.Column),
+		Failures: []millrace.Failure{{Message: message, Line: int(at.Line), Column: int(at.Column)}},
 	}
 }
 
@@ -110,14 +110,14 @@ func (p *jsonParser) space() {
 	}
 }
 
-func (p *jsonParser) value(depth int) (*value, error) {
+func (p *jsonParser) value(depth int) (*Value, error) {
 	p.space()
 	p.values++
 	switch {
 	case depth > maxDepth:
 		return nil, p.tooMuch("nests deeper than %d levels", maxDepth)
-	case p.values > maxValues:
-		return nil, p.tooMuch("has more than %d values", maxValues)
+	case p.values > MaxValues:
+		return nil, p.tooMuch("has more than %d values", MaxValues)
 	case p.pos >= len(p.src):
 		return nil, p.fail("unexpected end of the body")
 	}
@@ -129,19 +129,19 @@ func (p *jsonParser) value(depth int) (*value, error) {
 		return p.array(depth, at)
 	case c == '"':
 		s, err := p.text()
-		return p.make(value{kind: kindString, text: s, at: at}), err
+		return p.make(Value{Kind: KindString, Text: s, At: at}), err
 	case c == '-' || (c >= '0' && c <= '9'):
 		s, err := p.number()
-		return p.make(value{kind: kindNumber, text: s, at: at}), err
+		return p.make(Value{Kind: KindNumber, Text: s, At: at}), err
 	}
 	return p.word(at)
 }
 
 // make returns a new value.
-func (p *jsonParser) make(v value) *value {
+func (p *jsonParser) make(v Value) *Value {
 	const atOnce = 64
 	if len(p.room) == 0 {
-		p.room = make([]value, atOnce)
+		p.room = make([]Value, atOnce)
 	}
 	made := &p.room[0]
 	*made, p.room = v, p.room[1:]
@@ -152,15 +152,15 @@ func (p *jsonParser) make(v value) *value {
 type keys struct{ index map[string]bool }
 
 // add adds a key beside those of the members, and reports whether it was not there.
-func (k *keys) add(members []member, key string) bool {
+func (k *keys) add(members []Member, key string) bool {
 	const few = 16
 	if len(members) <= few {
-		return !slices.ContainsFunc(members, func(m member) bool { return m.key == key })
+		return !slices.ContainsFunc(members, func(m Member) bool { return m.Key == key })
 	}
 	if k.index == nil {
 		k.index = make(map[string]bool, 2*len(members))
 		for i := range members {
-			k.index[members[i].key] = true
+			k.index[members[i].Key] = true
 		}
 	}
 	if k.index[key] {
@@ -171,21 +171,21 @@ func (k *keys) add(members []member, key string) bool {
 }
 
 // word parses true, false or null.
-func (p *jsonParser) word(at place) (*value, error) {
+func (p *jsonParser) word(at Position) (*Value, error) {
 	for _, word := range []string{"true", "false", "null"} {
 		if strings.HasPrefix(p.src[p.pos:], word) {
 			p.pos += len(word)
 			if word == "null" {
-				return p.make(value{kind: kindNull, at: at}), nil
+				return p.make(Value{Kind: KindNull, At: at}), nil
 			}
-			return p.make(value{kind: kindBool, text: word, at: at}), nil
+			return p.make(Value{Kind: KindBool, Text: word, At: at}), nil
 		}
 	}
 	return nil, p.fail("expected a value, found %s", p.next())
 }
 
-func (p *jsonParser) object(depth int, at place) (*value, error) {
-	v := p.make(value{kind: kindObject, at: at})
+func (p *jsonParser) object(depth int, at Position) (*Value, error) {
+	v := p.make(Value{Kind: KindObject, At: at})
 	var seen keys
 	p.pos++
 	if p.space(); p.take('}') {
@@ -196,37 +196,37 @@ func (p *jsonParser) object(depth int, at place) (*value, error) {
 		if p.pos >= len(p.src) || p.src[p.pos] != '"' {
 			return nil, p.fail("expected a key in double quotes, found %s", p.next())
 		}
-		m := member{at: p.here()}
+		m := Member{At: p.here()}
 		var err error
-		if m.key, err = p.text(); err != nil {
+		if m.Key, err = p.text(); err != nil {
 			return nil, err
 		}
-		if !seen.add(v.members, m.key) {
-			return nil, duplicateKey("JSON", m.key, m.at)
+		if !seen.add(v.Members, m.Key) {
+			return nil, duplicateKey("JSON", m.Key, m.At)
 		}
 		if p.space(); !p.take(':') {
-			return nil, p.fail("expected a colon after the key %q, found %s", m.key, p.next())
+			return nil, p.fail("expected a colon after the key %q, found %s", m.Key, p.next())
 		}
-		if m.value, err = p.value(depth + 1); err != nil {
+		if m.Value, err = p.value(depth + 1); err != nil {
 			return nil, err
 		}
-		v.members = append(v.members, m)
+		v.Members = append(v.Members, m)
 		p.space()
 		if p.take('}') {
 			return v, nil
 		}
 		if !p.take(',') {
-			return nil, p.fail("expected a comma or } after the value of %q, found %s", m.key, p.next())
+			return nil, p.fail("expected a comma or } after the value of %q, found %s", m.Key, p.next())
 		}
 	}
 }
 
-func duplicateKey(language, key string, at place) error {
+func duplicateKey(language, key string, at Position) error {
 	return brokenBody(language, at, fmt.Sprintf("duplicate key %q", key))
 }
 
-func (p *jsonParser) array(depth int, at place) (*value, error) {
-	v := p.make(value{kind: kindArray, at: at})
+func (p *jsonParser) array(depth int, at Position) (*Value, error) {
+	v := p.make(Value{Kind: KindArray, At: at})
 	p.pos++
 	if p.space(); p.take(']') {
 		return v, nil
@@ -236,7 +236,7 @@ func (p *jsonParser) array(depth int, at place) (*value, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.items = append(v.items, item)
+		v.Items = append(v.Items, item)
 		p.space()
 		if p.take(']') {
 			return v, nil

@@ -1,4 +1,4 @@
-package httpapi
+package document
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 // empty lines in a row and of the tabs in a line, and every node remembers its whole path; the longest key and the
 // depth bound that path.
 const (
-	maxYAML       = 1 << 20
+	MaxYAML       = 1 << 20
 	maxMarks      = 160_000
 	maxEmptyLines = 200
 	maxTabs       = 20 << 20 // tabs of a line, times its length
@@ -24,11 +24,11 @@ const (
 
 // checkText rejects texts that would cost the library too much time or memory before it looks at their tokens.
 func checkText(src []byte) error {
-	if len(src) > maxYAML {
-		return tooMuch("YAML", place{1, 1}, fmt.Sprintf("has more than %d bytes; send JSON", maxYAML))
+	if len(src) > MaxYAML {
+		return tooMuch("YAML", Position{1, 1}, fmt.Sprintf("has more than %d bytes; send JSON", MaxYAML))
 	}
 	marks, empty, tabs, tabCost := 0, 0, 0, 0
-	at, began, blank := place{1, 1}, 0, true
+	at, began, blank := Position{1, 1}, 0, true
 	for i, c := range src {
 		switch c {
 		case '\n', '\r':
@@ -42,7 +42,7 @@ func checkText(src []byte) error {
 				return tooMuch("YAML", at, fmt.Sprintf("has more than %d empty lines in a row", maxEmptyLines))
 			}
 			marks++
-			at = place{at.line + 1, 1}
+			at = Position{at.Line + 1, 1}
 			began, tabs, blank = i+1, 0, true
 			continue
 		case '\t':
@@ -54,7 +54,7 @@ func checkText(src []byte) error {
 			marks++
 		}
 		if blank = false; marks > maxMarks {
-			at.column = int32(i - began + 1)
+			at.Column = int32(i - began + 1)
 			return tooMuch("YAML", at, fmt.Sprintf("has more than %d brackets, commas, colons, dashes, quotes and lines; send JSON", maxMarks))
 		}
 	}
@@ -111,7 +111,7 @@ func checkTokens(tokens token.Tokens) error {
 		}
 	}
 	if len(tokens)*depth*(key+8) > maxPathBytes {
-		return tooMuch("YAML", place{1, 1}, "is too complex; send JSON")
+		return tooMuch("YAML", Position{1, 1}, "is too complex; send JSON")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package document
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// text parses the string that starts at the position.
+// Text parses the string that starts at the position.
 func (p *jsonParser) text() (string, error) {
 	start := p.pos
 	escaped := false
