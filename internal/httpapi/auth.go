@@ -2,13 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -57,13 +56,12 @@ type knownToken struct {
 
 // read returns the token in an Authorization header. Its errors are of KindUnauthorized.
 func (t *tokens) read(ctx context.Context, header string) (*millrace.APIToken, error) {
-	scheme, secret, _ := strings.Cut(strings.TrimSpace(header), " ")
-	secret = strings.TrimSpace(secret)
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+	scheme, sent, _ := strings.Cut(strings.TrimSpace(header), " ")
+	sent = strings.TrimSpace(sent)
+	if !strings.EqualFold(scheme, "Bearer") || sent == "" {
 		return nil, millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
 	}
-	sum := sha256.Sum256([]byte(secret))
-	token, err := t.find(ctx, hex.EncodeToString(sum[:]))
+	token, err := t.find(ctx, secret.HashToken(sent))
 	if err != nil {
 		return nil, err
 	}

@@ -2,14 +2,11 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"net/url"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -160,17 +157,14 @@ type shownToken struct {
 }
 
 func (a *api) createToken(ctx context.Context, in *createIn[tokenBody]) (*reply[shownToken], error) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	token := "mr_" + base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(token))
+	token := secret.NewToken()
 	return store.Compute(ctx, a.cfg.DB, func(tx *store.Tx) (*reply[shownToken], error) {
 		env, err := tx.Environment(ctx, millrace.EnvironmentID(in.Data.EnvironmentID))
 		if err != nil {
 			return nil, at("environment_id", err)
 		}
 		row := millrace.APIToken{
-			EnvironmentID: env.ID, Name: in.Data.Name, Hash: hex.EncodeToString(sum[:]), CreatedBy: "api", ExpiresAt: in.Data.ExpiresAt,
+			EnvironmentID: env.ID, Name: in.Data.Name, Hash: secret.HashToken(token), CreatedBy: "api", ExpiresAt: in.Data.ExpiresAt,
 			Scope: millrace.ScopeEnvironment,
 		}
 		if err := tx.InsertAPIToken(ctx, &row); err != nil {

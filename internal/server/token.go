@@ -2,10 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/node"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -34,7 +31,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	}
 	token := ""
 	if s.opts.TokenFile != "" || s.opts.OnToken != nil {
-		token = newToken()
+		token = secret.NewToken()
 	}
 	if s.opts.TokenFile != "" { // before it is stored: a token that was stored and never written down is lost
 		if err := writeToken(s.opts.TokenFile, token); err != nil {
@@ -65,7 +62,7 @@ func (s *Server) createFirst(ctx context.Context, token string) error {
 		if err := tx.InsertEnvironment(ctx, env); err != nil || token == "" {
 			return err
 		}
-		return tx.InsertAPIToken(ctx, &millrace.APIToken{EnvironmentID: env.ID, Name: "First token", Hash: hashToken(token), CreatedBy: "cli"})
+		return tx.InsertAPIToken(ctx, &millrace.APIToken{EnvironmentID: env.ID, Name: "First token", Hash: secret.HashToken(token), CreatedBy: "cli"})
 	})
 }
 
@@ -86,19 +83,6 @@ func writeToken(path, token string) error {
 	return nil
 }
 
-// newToken returns a random token.
-func newToken() string {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	return "mr_" + base64.RawURLEncoding.EncodeToString(random)
-}
-
-// hashToken returns what is stored of a token.
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
-
 // NewToken says which token to make.
 type NewToken struct {
 	Environment string // its name or id; empty: the first one. An admin token has none
@@ -109,9 +93,9 @@ type NewToken struct {
 
 // CreateToken adds an API token, also while a server runs on the same database.
 func CreateToken(ctx context.Context, opts Options, want NewToken) (string, error) {
-	token := newToken()
+	token := secret.NewToken()
 	err := withStore(ctx, opts, func(tx *store.Tx) error {
-		row := &millrace.APIToken{Name: want.Name, Hash: hashToken(token), CreatedBy: "cli", Scope: millrace.ScopeEnvironment}
+		row := &millrace.APIToken{Name: want.Name, Hash: secret.HashToken(token), CreatedBy: "cli", Scope: millrace.ScopeEnvironment}
 		if want.Expires > 0 {
 			row.ExpiresAt = tx.Now().Add(want.Expires)
 		}
