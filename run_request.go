@@ -164,9 +164,7 @@ func oneOf(path, value string, known []string) *Failure {
 		return nil
 	}
 	f := &Failure{Path: path, Message: fmt.Sprintf("%q is none of %s", value, strings.Join(known, ", "))}
-	if f.Suggestion = Nearest(value, known); f.Suggestion != "" {
-		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-	}
+	f.Suggest(value, known)
 	return f
 }
 

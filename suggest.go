@@ -1,19 +1,32 @@
 package millrace
 
-// Nearest returns the name that was probably meant by one that is not known, "" when none is near.
+import "fmt"
+
+// Suggest adds to a failure about an unknown name which of the known names was probably meant, if one is near.
+func (f *Failure) Suggest(got string, known []string) {
+	if f.Suggestion = Nearest(got, known); f.Suggestion != "" {
+		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
+	}
+}
+
+// Nearest returns the name that was probably meant by one that is not known, "" when none is near. It is never the one that was
+// given, which may be known in another place.
 func Nearest(got string, names []string) string {
 	best, distance := "", 1+len(got)/3
 	for _, name := range names {
-		if d := editDistance(got, name, distance); d <= distance && (best == "" || d < distance) {
+		if name == got {
+			continue
+		}
+		if d := EditDistance(got, name, distance); d <= distance && (best == "" || d < distance) {
 			best, distance = name, d
 		}
 	}
 	return best
 }
 
-// editDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b; it may stop at
+// EditDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b; it may stop at
 // anything above limit.
-func editDistance(a, b string, limit int) int {
+func EditDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 200 {
 		return limit + 1
 	}

@@ -56,9 +56,7 @@ func parseZone(name string) (*time.Location, *millrace.Failure) {
 		return zone, nil
 	}
 	f := &millrace.Failure{Path: "timezone", Message: strconv.Quote(name) + " is not an IANA time zone such as Europe/Berlin"}
-	if f.Suggestion = millrace.Nearest(name, luxon.ZoneNames()); f.Suggestion != "" {
-		f.Message += "; did you mean " + strconv.Quote(f.Suggestion) + "?"
-	}
+	f.Suggest(name, luxon.ZoneNames())
 	return nil, f
 }
 

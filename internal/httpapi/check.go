@@ -144,9 +144,7 @@ func (c *checker) unknown(s *huma.Schema, v *document.Value, m document.Member, 
 	}
 	slices.Sort(free)
 	f := c.fail(path, m.At, "unknown key %q", m.Key)
-	if f.Suggestion = millrace.Nearest(m.Key, free); f.Suggestion != "" {
-		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-	}
+	f.Suggest(m.Key, free)
 }
 
 func join(path, key string) string {

@@ -116,9 +116,7 @@ func checkEventTypes(names []string) []millrace.Failure {
 
 func unknownEvent(path, name string, catalogue []string) millrace.Failure {
 	f := millrace.Failure{Path: path, Message: fmt.Sprintf("unknown event %q", shorten(name))}
-	if f.Suggestion = millrace.Nearest(name, catalogue); f.Suggestion != "" {
-		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-	}
+	f.Suggest(name, catalogue)
 	return f
 }
 

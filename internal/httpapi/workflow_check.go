@@ -24,9 +24,7 @@ func checkTrigger(name string) []millrace.Failure {
 		f.Message += "; a custom event is custom: followed by up to 128 letters, digits, dots, dashes and underscores"
 		return []millrace.Failure{f}
 	}
-	if f.Suggestion = millrace.Nearest(name, append(millrace.EventNames(), millrace.EventAccountConnected)); f.Suggestion != "" {
-		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-	}
+	f.Suggest(name, append(millrace.EventNames(), millrace.EventAccountConnected))
 	return []millrace.Failure{f}
 }
 
@@ -161,9 +159,7 @@ func checkInput(path string, root *document.Value) []millrace.Failure {
 		}
 		if !slices.Contains(keys, m.Key) {
 			f := millrace.Failure{Path: join(path, m.Key), Message: fmt.Sprintf("run_sync_job has no input %q", shorten(m.Key))}
-			if f.Suggestion = millrace.Nearest(m.Key, keys); f.Suggestion != "" {
-				f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-			}
+			f.Suggest(m.Key, keys)
 			out = append(out, f)
 		}
 	}

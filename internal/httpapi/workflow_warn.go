@@ -117,9 +117,7 @@ func (w *workflowWarnings) unseen(path, name string) millrace.Failure {
 		return millrace.Failure{}
 	}
 	f := millrace.Failure{Path: path, Message: fmt.Sprintf("an event %s has nothing called %q", w.event, shorten(name))}
-	if f.Suggestion = millrace.Nearest(name, w.names); f.Suggestion != "" {
-		f.Message += fmt.Sprintf("; did you mean %q?", f.Suggestion)
-	}
+	f.Suggest(name, w.names)
 	return f
 }
 

@@ -37,10 +37,8 @@ func (f *findings) unknown(path, message, name string, known []string) {
 }
 
 func unknownName(path, message, name string, known []string) millrace.Failure {
-	out := millrace.Failure{Path: path, Message: message, Suggestion: millrace.Nearest(name, known)}
-	if out.Suggestion != "" {
-		out.Message += fmt.Sprintf("; did you mean %q?", out.Suggestion)
-	}
+	out := millrace.Failure{Path: path, Message: message}
+	out.Suggest(name, known)
 	return out
 }
 

@@ -5,22 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/millrace/millrace"
 )
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"run_if", "steps", "config", "integrated_account:active"}
-	for got, want := range map[string]string{
-		"run_fi": "run_if", "runif": "run_if", "step": "steps", "confg": "config", "integrated_acount:actve": "integrated_account:active",
-		"zebra": "", "": "", "x": "",
-	} {
-		if n := millrace.Nearest(got, names); n != want {
-			t.Errorf("Nearest(%q): got %q, want %q", got, n, want)
-		}
-	}
-}
 
 func TestWithoutSecrets(t *testing.T) {
 	t.Parallel()
