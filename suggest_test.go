@@ -10,7 +10,7 @@ func TestSuggest(t *testing.T) {
 	t.Parallel()
 	known := []string{"trigger_name", "run_if", "test", "steps", "config", "integrated_account:active"}
 	for got, want := range map[string]string{
-		"triger_name": "trigger_name", "trigger_nmae": "trigger_name", "runif": "run_if", "step": "steps", "webhook": "", "": "", "x": "", "run_fi": "run_if",
+		"triger_name": "trigger_name", "trigger_anme": "trigger_name", "runif": "run_if", "step": "steps", "webhook": "", "": "", "x": "", "run_fi": "run_if",
 		"confg": "config", "integrated_acount:actve": "integrated_account:active", "zebra": "",
 		"test": "", // known here, so it was not known there
 	} {

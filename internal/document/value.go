@@ -8,6 +8,7 @@ import (
 // Kind says what a value is.
 type Kind uint8
 
+// The kinds of values.
 const (
 	KindNull Kind = iota + 1
 	KindBool

@@ -15,6 +15,7 @@ import (
 // process closes any descriptor of the file: ours stays open until the database is closed.
 type Lock struct{ files []*os.File }
 
+// LockDir locks a data directory. The error says which process to stop when another has it.
 func LockDir(dir string) (*Lock, error) {
 	l := &Lock{}
 	path := filepath.Join(dir, "lock")

@@ -19,6 +19,7 @@ func EraseEnvironment(ctx context.Context, db *store.DB, env *millrace.Environme
 	}
 }
 
+// EraseSome removes some rows of an environment that is being deleted, in one transaction.
 func EraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (store.ErasedRows, error) {
 	return store.Compute(ctx, db, func(tx *store.Tx) (store.ErasedRows, error) {
 		return tx.EraseEnvironmentRows(ctx, env, PrunedAtOnce)

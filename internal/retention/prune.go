@@ -10,10 +10,12 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
+// PrunedAtOnce is how many rows one transaction looks at.
+const PrunedAtOnce = 500
+
 const (
-	PrunedAtOnce = 500                   // rows that one transaction looks at
-	prunePause   = 10 * time.Millisecond // between transactions, so that others come first
-	pruneSlice   = 10 * time.Second      // then the task yields
+	prunePause = 10 * time.Millisecond // between transactions, so that others come first
+	pruneSlice = 10 * time.Second      // then the task yields
 )
 
 // Pruner removes rows that are kept for a time only. A pass looks at all environments and kinds; where a slice of it ended
