@@ -66,6 +66,11 @@ type hostile struct {
 func attackServer(t *testing.T, binary, url string, full bool) {
 	node := millracetest.NewNode(t, binary, url, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 	node.Warm = full
+	if full { // who attacks may have any number of accounts, so their limits do not count
+		for _, limit := range []string{"MILLRACE_ACCOUNT_LIMIT", "MILLRACE_INBOUND_LIMIT", "MILLRACE_INBOUND_BYTES_LIMIT"} {
+			t.Setenv(limit, "0")
+		}
+	}
 	node.Start(t)
 	node.WaitReady(t, time.Minute)
 	h := &hostile{
