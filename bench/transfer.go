@@ -131,7 +131,7 @@ func newAPI(ctx context.Context, o options, database, name string) (*api, error)
 func startAPI(ctx context.Context, dir, url string) (*api, error) {
 	a := &api{}
 	opts := server.Options{
-		Addr: "127.0.0.1:0", DataDir: dir, Database: url, Dev: true, Logger: quiet(), OnToken: func(t string) { a.token = t },
+		Addr: "127.0.0.1:0", DataDir: dir, Database: url, Dev: true, Warm: true, Logger: quiet(), OnToken: func(t string) { a.token = t },
 	}
 	var err error
 	if a.server, err = server.New(ctx, opts); err != nil {
