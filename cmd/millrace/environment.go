@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/server"
 )
 
@@ -24,7 +25,11 @@ type environmentCreateCmd struct {
 
 // Run prints the id of the new environment alone on the standard output.
 func (c *environmentCreateCmd) Run(ctx context.Context, s *streams) error {
-	env, err := server.CreateEnvironment(ctx, c.quiet(s), c.Name, c.Weight)
+	return s.printID(server.CreateEnvironment(ctx, c.quiet(s), c.Name, c.Weight))
+}
+
+// printID prints the id of an environment, unless there is an error.
+func (s *streams) printID(env *millrace.Environment, err error) error {
 	if err != nil {
 		return err
 	}
@@ -56,12 +61,7 @@ type environmentRenameCmd struct {
 
 // Run prints the id of the environment.
 func (c *environmentRenameCmd) Run(ctx context.Context, s *streams) error {
-	env, err := server.RenameEnvironment(ctx, c.quiet(s), c.Environment, c.Name)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(s.out, env.ID)
-	return err
+	return s.printID(server.RenameEnvironment(ctx, c.quiet(s), c.Environment, c.Name))
 }
 
 type environmentWeightCmd struct {
@@ -72,12 +72,7 @@ type environmentWeightCmd struct {
 
 // Run prints the id of the environment.
 func (c *environmentWeightCmd) Run(ctx context.Context, s *streams) error {
-	env, err := server.WeighEnvironment(ctx, c.quiet(s), c.Environment, c.Weight)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(s.out, env.ID)
-	return err
+	return s.printID(server.WeighEnvironment(ctx, c.quiet(s), c.Environment, c.Weight))
 }
 
 type environmentDeleteCmd struct {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Text parses the string that starts at the position.
+// text parses the string that starts at the position.
 func (p *jsonParser) text() (string, error) {
 	start := p.pos
 	escaped := false

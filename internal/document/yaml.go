@@ -169,7 +169,7 @@ func (d *yamlDecoder) text(s string, at Position) (*Value, error) {
 }
 
 // tagged decodes a value with a tag of YAML's core: !!str keeps the text as it is written, the others say what the
-// Value already is.
+// value already is.
 func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*Value, error) {
 	tag := n.Start.Value
 	switch tag {

@@ -63,9 +63,14 @@ func newRoom(kind millrace.TaskKind, capacity, percent int, weight func(millrace
 // limit returns how many an environment may have when others have this many. Where all want more than there is, each gets what it
 // weighs: an environment of twice the weight may have twice as many for each worker that stays free.
 func (r *room) limit(env millrace.EnvironmentID, others int) int {
-	part := int(r.weight(env)) * r.percent
-	all := part + millrace.DefaultWeight*(100-r.percent)
-	return max(1, ((r.capacity-others)*part+all-1)/all)
+	return portion(r.capacity-others, r.percent, r.weight(env))
+}
+
+// portion returns how many of what is left an environment of a weight may have.
+func portion(left, percent int, weight int64) int {
+	part := int(weight) * percent
+	all := part + millrace.DefaultWeight*(100-percent)
+	return max(1, (left*part+all-1)/all)
 }
 
 // of is for who holds the lock.
@@ -374,7 +379,7 @@ func (q *Queue) Workers() map[millrace.TaskKind]int {
 
 // Percent returns the part of the workers that an environment may have, of those that the others leave free.
 func (q *Queue) Percent(env millrace.EnvironmentID) int {
-	return newRoom("", 100, q.percent, q.cfg.DB.Weight).limit(env, 0)
+	return portion(100, q.percent, q.cfg.DB.Weight(env))
 }
 
 // sharedKinds returns the kinds of tasks whose workers environments share.

@@ -26,7 +26,7 @@ func EraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (st
 	})
 }
 
-// EraseEnvironment is the handler of a task about an environment that is being deleted.
+// eraseEnvironment is the handler of a task about an environment that is being deleted.
 func (e *Eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID) error {
 	var env *millrace.Environment
 	err := e.db.View(ctx, func(tx *store.Tx) error {

@@ -79,7 +79,7 @@ func TestTwoErasersFinishTogether(t *testing.T) {
 	})
 }
 
-// waitForLock waits until somebody waits for a lock of the database. SQLite has none: its one writer is the lock.
+// waitForLock waits until a session waits for a lock of the database. SQLite has none: its one writer is the lock.
 func waitForLock(t *testing.T, db *store.DB) {
 	if db.Postgres() == nil {
 		return
@@ -87,7 +87,7 @@ func waitForLock(t *testing.T, db *store.DB) {
 	for deadline := time.Now().Add(10 * time.Second); len(storetest.Strings(t, db,
 		"SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")) == 0; {
 		if time.Now().After(deadline) {
-			t.Error("nobody waits for a lock")
+			t.Error("no session waits for a lock")
 			return
 		}
 		time.Sleep(time.Millisecond)

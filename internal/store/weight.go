@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -37,15 +36,14 @@ func (w *weights) cost(env millrace.EnvironmentID, cost time.Duration) time.Dura
 func (w *weights) set(env millrace.EnvironmentID, weight int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of := maps.Clone(w.of)
-	if of == nil {
-		of = map[millrace.EnvironmentID]int64{}
+	if weight == millrace.DefaultWeight {
+		delete(w.of, env)
+		return
 	}
-	delete(of, env)
-	if weight != millrace.DefaultWeight {
-		of[env] = weight
+	if w.of == nil {
+		w.of = map[millrace.EnvironmentID]int64{}
 	}
-	w.of = of
+	w.of[env] = weight
 }
 
 // Weight returns the weight of an environment.

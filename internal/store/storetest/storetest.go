@@ -15,31 +15,22 @@ import (
 // address the second is skipped, which is an error when CI=true.
 func Each(t *testing.T, fn func(t *testing.T, db *store.DB)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		fn(t, Open(t, SQLite(t)))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		fn(t, Open(t, Postgres(t)))
-	})
+	EachURL(t, func(t *testing.T, url string) { fn(t, Open(t, url)) })
 }
 
 // EachURL is Each for tests that open the store themselves.
 func EachURL(t *testing.T, fn func(t *testing.T, url string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		fn(t, SQLite(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		fn(t, Postgres(t))
-	})
+	each(t, Postgres, fn)
 }
 
 // EachEmptyURL is EachURL without tables.
 func EachEmptyURL(t *testing.T, fn func(t *testing.T, url string)) {
+	t.Helper()
+	each(t, EmptyPostgres, fn)
+}
+
+func each(t *testing.T, postgres func(testing.TB) string, fn func(t *testing.T, url string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -47,7 +38,7 @@ func EachEmptyURL(t *testing.T, fn func(t *testing.T, url string)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		fn(t, EmptyPostgres(t))
+		fn(t, postgres(t))
 	})
 }
 
