@@ -3,10 +3,14 @@
 
 GO     ?= go
 # The packages whose tests take longest begin first, so that no processor waits for them at the end.
-LONGEST = ./internal/millracetest ./internal/httpapi
+LONGEST = ./internal/millracetest ./internal/millracetest/scenario ./internal/httpapi
 TOOL   = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server fuzz bench neighbour ci clean
+# One line for each target with a text; plain make prints them.
+help: ## what each target does
+	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | expand -t 17
+
+.PHONY: openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -o bin/millrace ./cmd/millrace
@@ -14,23 +18,30 @@ build: ## bin/millrace
 demo: build ## the whole path of the data, on this machine, checked
 	./bin/millrace demo
 
-test: vet ## all tests on SQLite and PostgreSQL; most of those that run in parallel wait, so there may be more than processors
+test: ## all tests on SQLite and PostgreSQL; most of those that run in parallel wait, so there may be more than processors
 	.ci/with-postgres $(GO) test -vet=off -ldflags=-w -parallel 8 -shuffle=on -timeout 20m $(LONGEST) ./...
+	@.ci/vectors
 
-race: ## the same under the race detector, which makes SQLite ten times as slow and needs a C compiler
-	.ci/with-postgres $(GO) test -race -vet=off -parallel 4 -shuffle=on -timeout 30m $(LONGEST) ./...
+race: ## the same under the race detector, which makes SQLite ten times as slow and needs a C compiler; properties are checked less often, since races do not hide from twenty rounds
+	RAPID_CHECKS=20 .ci/with-postgres $(GO) test -race -vet=off -parallel 4 -shuffle=on -timeout 30m $(LONGEST) ./...
 
-vet:
+vet: ## go vet; make lint runs the same and more
 	$(GO) vet ./...
 
 fmt: ## format the code
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')
 
-fmt-check:
+fmt-check: ## fail where the code is not formatted
 	@bad=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofumpt-clean:"; echo "$$bad"; exit 1; fi
 
 lint: ## needs some minutes the first time: the linter is built from source
 	$(TOOL) golangci-lint run ./...
+
+openapi-lint: ## docs/openapi.json against the rules of Redocly and Stoplight, whose linters come from npm
+	.ci/openapi
+
+typescript: ## a TypeScript client that is generated from docs/openapi.json compiles and runs the main job; its packages come from npm
+	.ci/typescript
 
 generate: ## docs/openapi.json and other golden files
 	$(GO) test ./internal/httpapi -run TestOpenAPI -update
@@ -38,8 +49,9 @@ generate: ## docs/openapi.json and other golden files
 crash: ## kill -9 at random points, restart, check that nothing is lost
 	MILLRACE_CRASHES=50 .ci/with-postgres $(GO) test -run 'TestCrash|TestTwoNodes' -parallel 6 -v -count=1 -timeout 20m ./internal/millracetest
 
-runs: ## 500 random sync job runs on each database, with faults and kills, against a model
+runs: ## 500 random sync job runs on each database, with faults and kills, against a model; and 1,000 after which nothing may be missing
 	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestRuns -v -count=1 -timeout 20m ./internal/millracetest
+	MILLRACE_RUNS=$(or $(RUNS),500) .ci/with-postgres $(GO) test -run TestNoCursorPassesAFailure -v -count=1 -timeout 20m ./internal/syncjob
 
 faults: ## 2,000 runs (RUNS on each of five databases) while the database fails: full disk, terminated sessions, reset connections, commits without a response
 	MILLRACE_FAULTS=$(or $(RUNS),400) .ci/with-postgres $(GO) test -run TestFaults -parallel 2 -v -count=1 -timeout 40m ./internal/millracetest
@@ -60,6 +72,9 @@ hostile-calls: ## every function with large arguments, again and again, against 
 hostile-server: ## a whole server under attack, 64 at once, against memory and the time of /readyz; wants a quiet machine
 	MILLRACE_HOSTILE=1 .ci/with-postgres $(GO) test -count=1 -run TestHostileServer -v -timeout 30m ./internal/millracetest
 
+differential: ## COUNT random expressions (100,000) against npm jsonata, with every difference classified; SKIPPED, and says so, without node
+	.ci/differential $(or $(COUNT),100000)
+
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),20s)
 
@@ -69,8 +84,14 @@ bench: ## ratios against floors on this machine
 neighbour: ## what a quiet environment feels of a hostile one, for each attack on each database; half an hour
 	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench -only neighbour -check 1
 
+release: ## dist/: archives for Linux and macOS with checksums and bills of materials; VERSION=v1.2.3, else that of the tag
+	$(GO) run ./internal/release -version "$(VERSION)" -out dist
+
+release-check: ## build the release of HEAD twice, in two directories, and compare the bytes; TARGET=linux/amd64 for one system
+	.ci/release-check $(TARGET)
+
 ci: ## what CI runs
 	.ci/run
 
-clean:
-	rm -rf bin
+clean: ## remove what was built
+	rm -rf bin dist

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -20,7 +21,18 @@ const (
 	AccountNeedsReauth      AccountStatus = "needs_reauth"
 )
 
-// IntegratedAccount is one customer's connection to a third party.
+// AccountStatuses returns the states of an integrated account.
+func AccountStatuses() []AccountStatus {
+	return []AccountStatus{AccountConnecting, AccountActive, AccountPostInstallError, AccountValidationError, AccountNeedsReauth}
+}
+
+// Next reports whether an account in state s may go to state t: from each to each other, because clients set the status, too.
+func (s AccountStatus) Next(t AccountStatus) bool {
+	known := AccountStatuses()
+	return s != t && slices.Contains(known, s) && slices.Contains(known, t)
+}
+
+// IntegratedAccount is one customer's connection to a provider.
 type IntegratedAccount struct {
 	ID                       IntegratedAccountID      `json:"id"`
 	EnvironmentID            EnvironmentID            `json:"environment_id"`
@@ -29,6 +41,7 @@ type IntegratedAccount struct {
 	AuthenticationMethod     string                   `json:"authentication_method"`
 	Status                   AccountStatus            `json:"status"`
 	LastError                string                   `json:"last_error,omitempty"`
+	LastForbiddenError       json.RawMessage          `json:"last_forbidden_error"` // a ForbiddenError; nothing once a later request has succeeded
 	IsSandbox                bool                     `json:"is_sandbox"`
 	Region                   string                   `json:"region"`
 	Context                  json.RawMessage          `json:"context"` // without its secret members
@@ -41,6 +54,14 @@ type IntegratedAccount struct {
 	Addressable              bool                     `json:"-"`                    // hooks may name it by its id alone
 	CreatedAt                Time                     `json:"created_at"`
 	UpdatedAt                Time                     `json:"updated_at"`
+}
+
+// ForbiddenError is the latest 403 of a provider.
+type ForbiddenError struct {
+	Resource      string   `json:"resource"`
+	Method        string   `json:"method"`
+	MissingScopes []string `json:"missing_scopes"`
+	OccurredAt    Time     `json:"occurred_at"`
 }
 
 // SetContext stores a whole context, with its secret members apart: those at the paths, each the names that lead to one, and
@@ -61,7 +82,7 @@ func (a *IntegratedAccount) SetContext(full json.RawMessage, secret [][]string) 
 		}
 	}
 	secrets := map[string]any{}
-	moveSecrets(public, secrets, append(leaves(nil, nil, before), secret...))
+	moveSecrets(public, secrets, append(leaves(nil, nil, before), inStored(public, secret)...))
 	return a.encode(public, secrets)
 }
 
@@ -76,7 +97,7 @@ func (a *IntegratedAccount) Seal(secret [][]string) (bool, error) {
 			return false, fmt.Errorf("decode context: %w", err)
 		}
 	}
-	if !moveSecrets(public, secrets, secret) {
+	if !moveSecrets(public, secrets, inStored(public, secret)) {
 		a.Sealed = true
 		return false, nil
 	}
@@ -104,17 +125,122 @@ func (a *IntegratedAccount) Override() json.RawMessage {
 	return a.IntegrationOverride
 }
 
-// FullContext returns the context with its secret members. It is for requests to the third party and for nothing
+// FullContext returns the context with its secret members. It is for requests to the provider and for nothing
 // else: it must not reach a response, an event, a log line or an expression's scope.
 func (a *IntegratedAccount) FullContext() (map[string]any, error) {
+	full, err := a.whole(func(raw json.RawMessage, into *map[string]any) error { return json.Unmarshal(raw, into) })
+	unpack(full)
+	return full, err
+}
+
+// ReadContext returns the context as everything that reads it sees it: what a client marked for the object store is its data.
+func (a *IntegratedAccount) ReadContext() json.RawMessage {
+	if len(a.StoredFields()) == 0 {
+		return a.Context
+	}
+	public := map[string]any{}
+	if err := decodeNumbers(a.Context, &public); err != nil {
+		return a.Context
+	}
+	unpack(public)
+	raw, err := json.Marshal(public)
+	if err != nil {
+		return a.Context
+	}
+	return raw
+}
+
+// objectStore marks a value that clients want to be kept apart: { "truto_obj_store": true, "data": ... }. Here the row has room for it,
+// so that only the mark remains.
+const objectStore = "truto_obj_store"
+
+// StoredFields returns the members of the context that are marked for the object store, in the order of their names.
+func (a *IntegratedAccount) StoredFields() []string {
+	fields := []string{}
+	if !bytes.Contains(a.Context, []byte(objectStore)) {
+		return fields
+	}
+	public := map[string]any{}
+	if err := decodeNumbers(a.Context, &public); err != nil {
+		return fields
+	}
+	for key, v := range public {
+		if _, ok := storedData(v); ok {
+			fields = append(fields, key)
+		}
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+// unpack puts the data of values that are marked for the object store in their place.
+func unpack(context map[string]any) {
+	for key, v := range context {
+		if data, ok := storedData(v); ok {
+			context[key] = data
+		}
+	}
+}
+
+// inStored adds to the paths of secrets where they are in values that are marked for the object store.
+func inStored(context map[string]any, paths [][]string) [][]string {
+	out := paths
+	for _, path := range paths {
+		if _, ok := storedData(context[path[0]]); ok && len(path) > 1 {
+			out = append(slices.Clip(out), slices.Concat([]string{path[0], "data"}, path[1:]))
+		}
+	}
+	return out
+}
+
+func storedData(v any) (any, bool) {
+	m, ok := v.(map[string]any)
+	if !ok || m[objectStore] != true {
+		return nil, false
+	}
+	data, ok := m["data"]
+	return data, ok
+}
+
+// MergeContext merges what was sent into the whole context: members of the top level are replaced, those that were not sent stay,
+// and with them the secret ones, which no client can send back because none is shown. Of oauth, members of any depth are
+// replaced. Members that are named by except are not taken. See [IntegratedAccount.SetContext] for the paths of secrets.
+func (a *IntegratedAccount) MergeContext(sent json.RawMessage, secret [][]string, except ...string) error {
+	full, err := a.whole(decodeNumbers)
+	if err != nil {
+		return err
+	}
+	patch := map[string]any{}
+	if len(sent) > 0 {
+		if err := decodeNumbers(sent, &patch); err != nil {
+			return fmt.Errorf("decode context: %w", err)
+		}
+	}
+	for _, key := range except {
+		delete(patch, key)
+	}
+	if change, ok := patch["oauth"]; ok {
+		delete(patch, "oauth")
+		mergeInto(full, map[string]any{"oauth": change})
+	}
+	maps.Copy(full, patch)
+	raw, err := json.Marshal(full)
+	if err != nil {
+		return fmt.Errorf("encode context: %w", err)
+	}
+	return a.SetContext(raw, secret)
+}
+
+// whole decodes the context with its secret members.
+func (a *IntegratedAccount) whole(decode func(json.RawMessage, *map[string]any) error) (map[string]any, error) {
 	full, secrets := map[string]any{}, map[string]any{}
 	if len(a.Context) > 0 {
-		if err := json.Unmarshal(a.Context, &full); err != nil {
+		if err := decode(a.Context, &full); err != nil {
 			return nil, fmt.Errorf("decode context: %w", err)
 		}
 	}
 	if len(a.Secrets) > 0 {
-		if err := json.Unmarshal(a.Secrets, &secrets); err != nil {
+		if err := decode(a.Secrets, &secrets); err != nil {
 			return nil, fmt.Errorf("decode secrets: %w", err)
 		}
 	}
@@ -182,7 +308,7 @@ func putPath(m map[string]any, keys []string, v any) {
 	mergeInto(m, map[string]any{last: v})
 }
 
-// mergeInto merges src into dst, member by member.
+// mergeInto merges src into dst, member by member. The root has it for itself: it imports the standard library only.
 func mergeInto(dst, src map[string]any) {
 	for k, v := range src {
 		child, isMap := v.(map[string]any)
@@ -194,7 +320,7 @@ func mergeInto(dst, src map[string]any) {
 	}
 }
 
-// decodeNumbers decodes JSON and keeps numbers as they are written: ids of third parties may have more digits than a
+// decodeNumbers decodes JSON and keeps numbers as they are written: ids of providers may have more digits than a
 // float64.
 func decodeNumbers(raw json.RawMessage, into *map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -202,10 +328,10 @@ func decodeNumbers(raw json.RawMessage, into *map[string]any) error {
 	return d.Decode(into)
 }
 
-// AccountRate is what all runs of an account know of the rate limit of its third party.
+// AccountRate is what all runs of an account know of the rate limit of its provider.
 type AccountRate struct {
 	IntegratedAccountID IntegratedAccountID
 	EnvironmentID       EnvironmentID
-	BlockedSince        Time // when the third party said so
+	BlockedSince        Time // when the provider said so
 	BlockedUntil        Time // it wants no request before
 }

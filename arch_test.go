@@ -3,9 +3,13 @@ package millrace_test
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,43 +21,80 @@ const module = "github.com/millrace/millrace"
 // the root, which imports only the standard library. A package without a row fails the test: think before adding one.
 var imports = map[string][]string{
 	"":                                {},
-	"jsonata":                         {"jsonata/internal/picture", "jsonata/internal/jsregexp", "jsonata/internal/syntax"},
+	"jsonata":                         {"jsonata/internal/jsregexp", "jsonata/internal/picture", "jsonata/internal/syntax"},
 	"jsonata/internal/picture":        {},
 	"jsonata/internal/jsregexp":       {},
-	"jsonata/internal/syntax":         {"jsonata/internal/jsregexp"},
-	"internal/expr":                   {"jsonata", "internal/dialect", "internal/dialect/js", "internal/dialect/luxon"},
-	"internal/dialect":                {"jsonata", "internal/dialect/js", "internal/dialect/lodash", "internal/dialect/luxon", "internal/dialect/qs", "internal/dialect/xmljs"},
+	"jsonata/internal/syntax":         {},
+	"internal/expr":                   {"internal/dialect", "internal/dialect/js", "jsonata"},
+	"internal/dialect":                {"internal/dialect/js", "internal/dialect/lodash", "internal/dialect/luxon", "internal/dialect/qs", "internal/dialect/xmljs", "jsonata"},
 	"internal/dialect/dialecttest":    {"jsonata"},
 	"internal/dialect/js":             {"jsonata"},
-	"internal/dialect/lodash":         {"jsonata", "internal/dialect/js"},
-	"internal/dialect/luxon":          {"jsonata", "internal/dialect/js", "internal/dialect/luxon/calendar", "internal/dialect/luxon/locale"},
+	"internal/dialect/lodash":         {"internal/dialect/js", "jsonata"},
+	"internal/dialect/luxon":          {"internal/dialect/js", "internal/dialect/luxon/calendar", "internal/dialect/luxon/locale", "jsonata"},
 	"internal/dialect/luxon/calendar": {},
-	"internal/dialect/luxon/locale":   {"jsonata", "internal/dialect/js", "internal/dialect/luxon/calendar"},
-	"internal/dialect/qs":             {"jsonata", "internal/dialect/js"},
-	"internal/dialect/xmljs":          {"jsonata", "internal/dialect/js"},
+	"internal/dialect/luxon/locale":   {"internal/dialect/js", "internal/dialect/luxon/calendar", "jsonata"},
+	"internal/dialect/qs":             {"internal/dialect/js", "jsonata"},
+	"internal/dialect/xmljs":          {"internal/dialect/js", "jsonata"},
 	"internal/secret":                 {},
-	"internal/store":                  {},
-	"internal/queue":                  {"internal/store"},
-	"internal/event":                  {"internal/store"},
-	"internal/inbound":                {"internal/event", "internal/store", "internal/expr", "internal/memory", "internal/secret", "jsonata"},
-	"internal/trigger":                {"internal/store", "internal/expr"},
-	"internal/workflow":               {"internal/store", "internal/expr", "jsonata"},
-	"internal/syncjob":                {"internal/store", "internal/expr", "internal/memory", "jsonata"},
+	"internal/store":                  {"internal/store/accounts", "internal/store/deliveries", "internal/store/sqldb", "internal/store/syncjobs", "internal/store/table", "internal/store/upkeep", "internal/store/workflows"},
+	"internal/store/accounts":         {"internal/store/sqldb", "internal/store/table"},
+	"internal/store/deliveries":       {"internal/store/sqldb", "internal/store/table", "internal/store/workflows"},
+	"internal/store/sqldb":            {},
+	"internal/store/syncjobs":         {"internal/store/accounts", "internal/store/deliveries", "internal/store/sqldb", "internal/store/table", "internal/store/workflows"},
+	"internal/store/table":            {"internal/store/sqldb"},
+	"internal/store/upkeep":           {"internal/store/accounts", "internal/store/sqldb", "internal/store/table", "internal/store/workflows"},
+	"internal/store/workflows":        {"internal/store/sqldb", "internal/store/table"},
+	"internal/queue":                  {"internal/store", "internal/trace"},
+	"internal/cache":                  {},
+	"internal/event":                  {"internal/store", "internal/trace"},
+	"internal/event/catalogue":        {"internal/account"},
+	"internal/inbound":                {"internal/cache", "internal/event", "internal/expr", "internal/memory", "internal/observe", "internal/secret", "internal/store", "internal/trace", "jsonata"},
+	"internal/trigger":                {"internal/expr", "internal/observe", "internal/store", "internal/workflow/control"},
+	"internal/workflow":               {"internal/expr", "internal/schedule", "internal/store", "internal/syncjob/start", "internal/trace", "internal/workflow/control", "jsonata"},
+	"internal/workflow/control":       {"internal/store"},
+	"internal/syncjob":                {"internal/deliver", "internal/event", "internal/expr", "internal/fetch", "internal/memory", "internal/observe", "internal/store", "internal/syncjob/checkpoint", "internal/syncjob/evaluate", "internal/syncjob/plan", "internal/trace", "jsonata"},
+	"internal/schedule":               {"internal/dialect/luxon", "internal/event", "internal/store", "internal/syncjob/start"},
+	"internal/syncjob/plan":           {"internal/expr", "jsonata"},
+	"internal/syncjob/checkpoint":     {"internal/expr", "jsonata"},
+	"internal/syncjob/evaluate":       {"internal/expr", "internal/syncjob/checkpoint", "internal/syncjob/plan", "jsonata"},
+	"internal/syncjob/start":          {"internal/event", "internal/expr", "internal/store", "internal/syncjob/plan", "internal/trace", "jsonata"},
 	"internal/egress":                 {},
+	"internal/observe":                {},
+	"internal/trace":                  {},
+	"internal/account":                {"internal/cache", "internal/document", "internal/event", "internal/expr", "internal/fetch", "internal/fetch/config", "internal/fetch/wire", "internal/inbound", "internal/memory", "internal/observe", "internal/secret", "internal/store", "internal/syncjob", "jsonata"},
 	"internal/memory":                 {},
-	"internal/retention":              {"internal/store", "internal/syncjob"},
+	"internal/retention":              {"internal/store", "internal/syncjob/start"},
 	"internal/document":               {},
-	"internal/telemetry":              {"internal/deliver", "internal/expr", "internal/queue", "internal/store"},
-	"internal/node":                   {"internal/store"},
-	"internal/fetch":                  {"internal/expr", "internal/memory", "internal/egress", "internal/secret", "jsonata"},
-	"internal/deliver":                {"internal/store", "internal/expr", "internal/egress", "internal/secret"},
-	"internal/httpapi":                {"internal/document", "internal/store", "internal/expr", "internal/event", "internal/memory", "internal/secret", "jsonata"},
+	"internal/telemetry":              {"internal/expr", "internal/observe", "internal/queue", "internal/store"},
+	"internal/node":                   {"internal/secret", "internal/store"},
+	"internal/admin":                  {"internal/node", "internal/retention", "internal/store", "internal/token"},
+	"internal/token":                  {"internal/event", "internal/secret", "internal/store"},
+	"internal/fetch/field":            {"internal/expr", "jsonata"},
+	"internal/fetch/wire":             {"internal/expr", "jsonata"},
+	"internal/fetch/page":             {"internal/expr", "internal/fetch/field", "internal/fetch/wire", "jsonata"},
+	"internal/fetch/hook":             {"internal/expr", "internal/fetch/field"},
+	"internal/fetch/config":           {"internal/expr", "internal/fetch/field", "internal/fetch/hook", "internal/fetch/page", "internal/fetch/wire", "internal/secret", "jsonata"},
+	"internal/fetch":                  {"internal/egress", "internal/expr", "internal/fetch/config", "internal/fetch/field", "internal/fetch/page", "internal/fetch/wire", "internal/memory", "internal/secret", "jsonata"},
+	"internal/deliver/notify":         {},
+	"internal/deliver":                {"internal/cache", "internal/deliver/notify", "internal/egress", "internal/event", "internal/observe", "internal/secret", "internal/store", "internal/trace"},
+	"internal/definition":             {"internal/document", "internal/event/catalogue", "internal/expr", "internal/fetch/config", "internal/schedule", "internal/store", "internal/syncjob/plan"},
+	"internal/httpapi/rest":           {"internal/cache", "internal/definition", "internal/document", "internal/memory", "internal/secret", "internal/store"},
+	"internal/httpapi/delivery":       {"internal/deliver", "internal/event", "internal/event/catalogue", "internal/httpapi/rest", "internal/store"},
+	"internal/httpapi/proxy":          {"internal/account", "internal/document", "internal/expr", "internal/httpapi/rest", "internal/memory", "internal/store", "jsonata"},
+	"internal/httpapi/work":           {"internal/account", "internal/definition", "internal/event", "internal/event/catalogue", "internal/httpapi/rest", "internal/schedule", "internal/store", "internal/syncjob/start"},
+	"internal/httpapi/connection":     {"internal/account", "internal/definition", "internal/document", "internal/event", "internal/fetch/config", "internal/httpapi/rest", "internal/inbound", "internal/schedule", "internal/secret", "internal/store"},
+	"internal/httpapi":                {"internal/deliver", "internal/event", "internal/httpapi/connection", "internal/httpapi/delivery", "internal/httpapi/proxy", "internal/httpapi/rest", "internal/httpapi/work", "internal/inbound", "internal/memory", "internal/store", "internal/token"},
 	"internal/server":                 {"*"},
-	"internal/demo":                   {"internal/server", "examples"},
+	"client":                          {},
+	"internal/demo":                   {"client", "examples", "internal/server"},
 	"internal/store/storetest":        {"internal/queue", "internal/store"},
 	"internal/millracetest":           {"*"},
+	"internal/millracetest/provider":  {},
+	"internal/millracetest/scenario":  {"internal/document", "internal/millracetest", "internal/millracetest/provider", "internal/server", "internal/store"},
+	"internal/millracetest/trial":     {"internal/millracetest", "internal/millracetest/provider"},
 	"internal/realserver":             {},
-	"cmd/millrace":                    {"internal/server", "internal/demo", "internal/expr", "integrations", "jsonata"},
+	"cmd/millrace":                    {"client", "integrations", "internal/admin", "internal/demo", "internal/expr", "internal/node", "internal/secret", "internal/server", "internal/store", "jsonata"},
+	"internal/release":                {},
 	"bench":                           {"*"},
 	"examples":                        {},
 	"integrations":                    {},
@@ -62,26 +103,28 @@ var imports = map[string][]string{
 
 // third lists who may import packages that are the business of one place.
 var third = map[string][]string{
-	"database/sql":                     {"internal/store", "internal/queue"},
-	"github.com/jackc/pgx/v5":          {"internal/store", "internal/store/storetest", "internal/queue", "internal/millracetest"},
-	"github.com/riverqueue/river":      {"internal/queue"},
-	"github.com/danielgtaylor/huma/v2": {"internal/httpapi"},
-	"modernc.org/sqlite":               {"internal/store"},
-	"github.com/go-jose/go-jose/v4":    {"internal/inbound"},
-	"github.com/wneessen/go-mail":      {"internal/deliver"},
-	"github.com/alecthomas/kong":       {"cmd/millrace"},
-	"github.com/prometheus":            {"internal/telemetry"},
+	"database/sql":                       {"internal/store", "internal/store/sqldb", "internal/queue"},
+	"github.com/jackc/pgx/v5":            {"internal/store", "internal/store/sqldb", "internal/store/storetest", "internal/queue", "internal/millracetest"},
+	"github.com/riverqueue/river":        {"internal/queue"},
+	"github.com/danielgtaylor/huma/v2":   {"internal/httpapi/connection", "internal/httpapi/proxy", "internal/httpapi/rest", "internal/httpapi/work"},
+	"modernc.org/sqlite":                 {"internal/store/sqldb"},
+	"github.com/go-jose/go-jose/v4":      {"internal/inbound"},
+	"github.com/wneessen/go-mail":        {"internal/deliver/notify"},
+	"github.com/alecthomas/kong":         {"cmd/millrace"},
+	"github.com/hashicorp/golang-lru/v2": {"internal/cache"},
+	"github.com/prometheus":              {"internal/telemetry"},
 }
 
 type pkg struct {
 	ImportPath string
+	Dir        string
+	GoFiles    []string
 	Imports    []string
-	Standard   bool
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Standard", "./...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,Imports", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -107,6 +150,8 @@ func ours(importPath string) (string, bool) {
 	return strings.CutPrefix(importPath, module+"/")
 }
 
+// TestImports checks every import of ours against the table, and that no row allows what its package does not use. With -v it
+// prints the table as it is.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	for _, p := range packages(t) {
@@ -116,8 +161,10 @@ func TestImports(t *testing.T) {
 			t.Errorf("package %s has no row in the table of imports", name)
 			continue
 		}
+		var used []string
 		for _, imported := range p.Imports {
 			if target, is := ours(imported); is {
+				used = append(used, target)
 				if target != "" && !slices.Contains(allowed, target) && !slices.Contains(allowed, "*") {
 					t.Errorf("package %s imports %s, which its row does not allow", name, target)
 				}
@@ -128,7 +175,55 @@ func TestImports(t *testing.T) {
 				t.Errorf("the root imports %s; it may import only the standard library", imported)
 			}
 		}
+		for _, may := range allowed {
+			if may != "*" && !slices.Contains(used, may) {
+				t.Errorf("the row of package %s allows %s, which it does not import", name, may)
+			}
+		}
+		t.Logf("%-32s %s", name, strings.Join(used, " "))
 	}
+}
+
+// maxMethods bounds the exported methods of a type: one that offers more is several.
+const maxMethods = 30
+
+// TestNoTypeOffersTooMuch counts the exported methods of every type, without those of embedded ones.
+func TestNoTypeOffersTooMuch(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		methods := map[string]int{}
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, decl := range file.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.IsExported() {
+					methods[receiverOf(f.Recv.List[0].Type)]++
+				}
+			}
+		}
+		for typ, n := range methods {
+			if n > maxMethods {
+				t.Errorf("%s.%s has %d exported methods, more than %d", p.ImportPath, typ, n, maxMethods)
+			}
+		}
+	}
+}
+
+// receiverOf returns the name of the type of a receiver.
+func receiverOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return receiverOf(e.X)
+	case *ast.IndexExpr:
+		return receiverOf(e.X)
+	case *ast.IndexListExpr:
+		return receiverOf(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
 }
 
 // rowOf finds the row of a package; a folder below bench has that of bench.

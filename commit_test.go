@@ -166,12 +166,22 @@ func examine(t *testing.T, pkgs []*typed) []string {
 	return slices.Compact(found)
 }
 
-const txType = "*" + module + "/internal/store.Tx"
+// isTx reports whether a type is a transaction: that of the store, or that of the engine below it.
+func isTx(t types.Type) bool {
+	name := t.String()
+	return name == "*"+module+"/internal/store.Tx" || name == "*"+module+"/internal/store/sqldb.Tx"
+}
+
+// isStore reports whether a package is the store or keeps rows for it.
+func isStore(path string) bool {
+	below, is := strings.CutPrefix(path, module+"/internal/store")
+	return is && below != "/storetest"
+}
 
 // takesTx reports whether a function gets a transaction, as a parameter or in a field of its receiver.
 func takesTx(sig *types.Signature) bool {
 	for v := range sig.Params().Variables() {
-		if v.Type().String() == txType {
+		if isTx(v.Type()) {
 			return true
 		}
 	}
@@ -187,7 +197,7 @@ func takesTx(sig *types.Signature) bool {
 		return false
 	}
 	for field := range holder.Fields() {
-		if field.Type().String() == txType {
+		if isTx(field.Type()) {
 			return true
 		}
 	}
@@ -217,7 +227,7 @@ func (p *typed) units(f *ast.File) ([]*unit, map[string]*unit) {
 			}
 		case *ast.FuncDecl:
 			fn, ok := p.info.Defs[n.Name].(*types.Func)
-			if !ok || n.Body == nil || p.path == module+"/internal/store" || !takesTx(fn.Signature()) {
+			if !ok || n.Body == nil || isStore(p.path) || !takesTx(fn.Signature()) {
 				return true
 			}
 			outer := map[types.Object]bool{fn.Signature().Recv(): true}

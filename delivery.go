@@ -13,6 +13,25 @@ const (
 	DeliveryCancelled DeliveryStatus = "cancelled" // its event was removed, its webhook unsubscribed, or its run was stopped
 )
 
+// DeliveryStatuses returns the states of a delivery.
+func DeliveryStatuses() []DeliveryStatus {
+	return []DeliveryStatus{DeliveryPending, DeliveryDelivered, DeliveryFailed, DeliveryCancelled}
+}
+
+// Next reports whether a delivery in state s may go to state t. One that has ended is pending again when it is redelivered. One
+// that was cancelled may have been on its way: what became of it is stored.
+func (s DeliveryStatus) Next(t DeliveryStatus) bool {
+	switch s {
+	case DeliveryPending:
+		return t == DeliveryDelivered || t == DeliveryFailed || t == DeliveryCancelled
+	case DeliveryDelivered, DeliveryFailed:
+		return t == DeliveryPending
+	case DeliveryCancelled:
+		return t == DeliveryPending || t == DeliveryDelivered || t == DeliveryFailed
+	}
+	return false
+}
+
 // Delivery is one event on its way to one webhook. Deliveries with a sequence belong to the webhook's backlog; those
 // with a sync job run are sent by that run itself.
 type Delivery struct {
@@ -42,10 +61,10 @@ type Attempt struct {
 	EnvironmentID EnvironmentID       `json:"-"`
 	WebhookID     WebhookID           `json:"-"`
 	Number        int64               `json:"number"`           // from 1
-	StatusCode    int64               `json:"status_code"`      // 0: no answer
+	StatusCode    int64               `json:"status_code"`      // 0: no response
 	ErrorClass    string              `json:"error_class"`      // timeout, refused, tls, dns, blocked, ...; empty when the status says it all
-	Header        map[string][]string `json:"response_headers"` // of the answer, cut to a few KiB
-	Response      string              `json:"response_body"`    // the beginning of the answer's body
+	Header        map[string][]string `json:"response_headers"` // of the response, cut to a few KiB
+	Response      string              `json:"response_body"`    // the beginning of the response's body
 	DurationMS    int64               `json:"duration_ms"`
 	CreatedAt     Time                `json:"created_at"`
 }
@@ -61,7 +80,7 @@ type Backlog struct {
 	Pending         int64 `json:"pending"`           // deliveries, without those that runs send themselves
 	OldestPendingAt Time  `json:"oldest_pending_at"` // when the first in line was made
 	NextAttemptAt   Time  `json:"next_attempt_at"`   // null: at once, or not before the webhook is active again
-	ParkedRuns      int64 `json:"parked_runs"`       // sync job runs that wait for the webhook to answer
+	ParkedRuns      int64 `json:"parked_runs"`       // sync job runs that wait for the webhook to respond
 }
 
 // RunDeliveryID returns the id of a run's delivery. It follows from the sequence number in the run, so a repeated delivery

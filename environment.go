@@ -64,8 +64,9 @@ type TokenScope string
 
 // The scopes of tokens.
 const (
-	ScopeEnvironment TokenScope = "environment" // to act in one environment
-	ScopeAdmin       TokenScope = "admin"       // to manage environments
+	ScopeRead  TokenScope = "read"  // to read in one environment
+	ScopeWrite TokenScope = "write" // to do everything in one environment
+	ScopeAdmin TokenScope = "admin" // to manage environments and tokens
 )
 
 // FirstEnvironmentID returns the id of the environment that a server creates when there is none. It is the same everywhere,
@@ -75,17 +76,17 @@ func FirstEnvironmentID() EnvironmentID { return DeriveID[EnvironmentID]("enviro
 // APIToken lets a client act in one environment. Only the SHA-256 of the token is stored.
 type APIToken struct {
 	ID            APITokenID    `json:"id"`
-	EnvironmentID EnvironmentID `json:"environment_id"`
+	EnvironmentID EnvironmentID `json:"environment_id" doc:"Empty: an admin token, which belongs to none."`
 	Name          string        `json:"name"`
-	Scope         TokenScope    `json:"scope"`
+	Scope         TokenScope    `json:"scope" enum:"read,write,admin"`
 	Hash          string        `json:"-"` // SHA-256 of the token, hex
-	CreatedBy     string        `json:"created_by"`
+	CreatedBy     string        `json:"created_by" doc:"cli, or the id of the admin token that made it."`
 	ExpiresAt     Time          `json:"expires_at"`
 	CreatedAt     Time          `json:"created_at"`
 	UpdatedAt     Time          `json:"updated_at"`
 }
 
-// Integration is the definition of a third-party API.
+// Integration is the definition of a provider's API.
 type Integration struct {
 	ID            IntegrationID   `json:"id"`
 	EnvironmentID EnvironmentID   `json:"environment_id"`

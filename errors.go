@@ -21,7 +21,7 @@ const (
 	KindUnsupported  Kind = "unsupported"  // media type or method that we do not speak
 	KindReadOnly     Kind = "read_only"    // the object takes no changes
 	KindRateLimited  Kind = "rate_limited" // try later
-	KindUnavailable  Kind = "unavailable"  // a dependency does not answer
+	KindUnavailable  Kind = "unavailable"  // a dependency does not respond
 )
 
 // Failure is one finding about an input, with its place.
@@ -37,8 +37,8 @@ type Failure struct {
 
 // Codes of findings that are not those of an expression.
 const (
-	CodeMissing = "not_found"       // an id names nothing in the environment
-	CodeRefused = "args_validation" // a job's args_validation refused the arguments of a run
+	CodeMissing        = "not_found"       // an id names nothing in the environment
+	CodeArgsValidation = "args_validation" // a job's args_validation rejected the arguments of a run
 )
 
 // Error is an error with a kind, a message for people, and findings with their places.

@@ -20,6 +20,7 @@ type Event struct {
 	Depth          int64           `json:"depth,omitempty"`           // how many workflow runs led here; bounds loops
 	SyncJobRunID   SyncJobRunID    `json:"sync_job_run_id,omitempty"` // the run that caused it
 	RootEventID    EventID         `json:"root_event_id,omitempty"`   // the event from outside that all of it began with; empty: this one
+	Traceparent    string          `json:"-"`                         // of the request that it follows from; empty: none
 	CreatedAt      Time            `json:"created_at"`
 }
 
@@ -32,6 +33,7 @@ const (
 	OutcomeNotMatched   Outcome = "not_matched"  // run_if did not hold
 	OutcomeError        Outcome = "error"        // run_if or a key failed
 	OutcomeLimit        Outcome = "limit"        // run_if or a key ran into a limit of expressions
+	OutcomePaused       Outcome = "paused"       // the workflow is not active
 	OutcomeDeduplicated Outcome = "deduplicated" // an earlier event had the same idempotency_key and led to the run
 	OutcomeDelayed      Outcome = "delayed"      // the run begins at run_at
 	OutcomeThrottled    Outcome = "throttled"    // the rate limit lets the run begin at run_at
@@ -40,7 +42,7 @@ const (
 	OutcomeCancelled    Outcome = "cancelled"    // cancelled_by took the place of the run
 )
 
-// Decision answers "why did it (not) run?" for one event and one workflow.
+// Decision says why one event did, or did not, run one workflow.
 type Decision struct {
 	EventID         EventID         `json:"event_id"`
 	EnvironmentID   EnvironmentID   `json:"environment_id"`
@@ -82,8 +84,12 @@ const (
 	EventRunRecordError = "sync_job_run:record_error"
 	EventRunRateLimited = "sync_job_run:rate_limited"
 	EventRunCompleted   = "sync_job_run:completed"
+	EventRunPartial     = "sync_job_run:partial" // beside completed, when something in the run failed
 	EventRunFailed      = "sync_job_run:failed"
 	EventRunDeleted     = "sync_job_run:deleted"
+
+	EventTokenCreated = "api_token:created"
+	EventTokenDeleted = "api_token:deleted"
 
 	EventCronFailed = "sync_job_cron_trigger:failed"
 	EventTest       = "test"
@@ -98,8 +104,8 @@ func EventNames() []string {
 		"integrated_account:forbidden_error", EventAccountReactivated, "link_token:connection_error",
 		"environment_integration:created", "environment_integration:updated", "environment_integration:deleted",
 		"environment_unified_model:created", "environment_unified_model:updated", "environment_unified_model:deleted",
-		"api_token:created", "api_token:deleted",
-		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunFailed, EventRunDeleted,
+		EventTokenCreated, EventTokenDeleted,
+		EventRunCreated, EventRunUpdated, EventRunStarted, EventRunCompleted, EventRunPartial, EventRunFailed, EventRunDeleted,
 		EventRunRecord, EventRunRecordError, EventRunRateLimited,
 		EventRecordCreated, EventRecordUpdated, EventRecordDeleted, EventRecordMeta,
 		EventCronFailed, EventWebhookFailing, EventWebhookDisabled, EventWebhookReactivated,

@@ -109,7 +109,7 @@ const (
 )
 
 // FlowKeys are the keys under which a workflow's controls count an event, as hashes: what they are made from may be
-// long, and may be somebody's name. Empty: that control does not apply.
+// long, and may be a person's name. Empty: that control does not apply.
 type FlowKeys struct{ Idempotency, Debounce, RateLimit, Concurrency string }
 
 // List returns the keys that are there.
@@ -137,3 +137,8 @@ const (
 
 // KeepWorkflowKey is how long a workflow remembers an idempotency_key.
 const KeepWorkflowKey = 24 * time.Hour
+
+// WorkflowDeleted says why a run that waited was cancelled with its workflow.
+func WorkflowDeleted() Failure {
+	return Failure{Code: "workflow_deleted", Message: "the workflow was deleted while the run waited"}
+}

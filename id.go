@@ -15,7 +15,7 @@ type (
 	EnvironmentID string
 	// APITokenID names an API token.
 	APITokenID string
-	// IntegrationID names the definition of a third-party API.
+	// IntegrationID names the definition of a provider's API.
 	IntegrationID string
 	// EnvironmentIntegrationID names an installed integration.
 	EnvironmentIntegrationID string
@@ -29,7 +29,7 @@ type (
 	EventID string
 	// BatchID names the events, or the inbound hooks, that one group commit stored together.
 	BatchID string
-	// InboundHookID names a request that a third party made to us.
+	// InboundHookID names a request that a provider made to us.
 	InboundHookID string
 	// WorkflowID names a workflow.
 	WorkflowID string
@@ -57,7 +57,7 @@ func NewID[T ~string]() T {
 	return T(formatUUID(b, 4))
 }
 
-// NewSecret returns a random UUID (version 4) that nobody can guess any part of.
+// NewSecret returns a random UUID (version 4), every bit of which is random.
 func NewSecret() string { return formatUUID(random(), 4) }
 
 func random() [16]byte {

@@ -18,7 +18,17 @@ const (
 	InboundRejected  InboundStatus = "rejected"  // it does not prove where it comes from
 )
 
-// InboundHook is a request that a third party made to us.
+// InboundStatuses returns the states of an inbound hook.
+func InboundStatuses() []InboundStatus {
+	return []InboundStatus{InboundAccepted, InboundProcessed, InboundFailed, InboundAnswered, InboundDuplicate, InboundRejected}
+}
+
+// Next reports whether a hook in state s may go to state t.
+func (s InboundStatus) Next(t InboundStatus) bool {
+	return s == InboundAccepted && (t == InboundProcessed || t == InboundFailed)
+}
+
+// InboundHook is a request that a provider made to us.
 type InboundHook struct {
 	ID                       InboundHookID            `json:"id"`
 	EnvironmentID            EnvironmentID            `json:"environment_id"`
@@ -26,12 +36,13 @@ type InboundHook struct {
 	IntegratedAccountID      IntegratedAccountID      `json:"integrated_account_id"` // the first of AccountIDs
 	AccountIDs               json.RawMessage          `json:"integrated_account_ids"`
 	BatchID                  BatchID                  `json:"-"` // of the hooks that were stored together
+	Traceparent              string                   `json:"-"` // of the request
 	Status                   InboundStatus            `json:"status"`
 	Method                   string                   `json:"method"`
 	ContentType              string                   `json:"content_type"`
 	Size                     int64                    `json:"size"`
 	Header                   json.RawMessage          `json:"-"` // text by name in lower case; encrypted at rest
-	Query                    string                   `json:"-"` // as sent; encrypted at rest, because some third parties put a secret there
+	Query                    string                   `json:"-"` // as sent; encrypted at rest, because some providers put a secret there
 	Body                     json.RawMessage          `json:"-"` // any bytes; encrypted at rest
 	ReplayKey                string                   `json:"-"` // while it is set, no other hook can have it
 	DuplicateOf              InboundHookID            `json:"duplicate_of,omitempty"`
@@ -43,7 +54,7 @@ type InboundHook struct {
 	EvaluatedAt              Time                     `json:"evaluated_at"`
 }
 
-// InboundEvaluation answers "why did nothing happen?" for an inbound hook.
+// InboundEvaluation says what an inbound hook did, and why it did nothing.
 type InboundEvaluation struct {
 	Type           string    `json:"type"`                      // what handle_verification called it: verify, meta or payload
 	Elements       int       `json:"elements"`                  // how many elements the payload has
@@ -51,7 +62,7 @@ type InboundEvaluation struct {
 	ContextUpdated bool      `json:"context_updated,omitempty"` // update_context changed the context of an account
 }
 
-// InboundRequest is a request of a third party, as it came. One of AccountID and InstallID is set.
+// InboundRequest is a request of a provider, as it came. One of AccountID and InstallID is set.
 type InboundRequest struct {
 	EnvironmentID EnvironmentID // empty: the address names none
 	AccountID     IntegratedAccountID
@@ -63,8 +74,8 @@ type InboundRequest struct {
 	Body          []byte
 }
 
-// InboundAnswer is what a third party gets.
-type InboundAnswer struct {
+// InboundResponse is what a provider gets.
+type InboundResponse struct {
 	Status int
 	Header map[string]string
 	Body   []byte
@@ -92,13 +103,16 @@ type HookSignature struct {
 	Audience    string
 }
 
-// The events about records of third parties.
+// The events about records of providers.
 const (
 	EventRecordCreated = "record:created"
 	EventRecordUpdated = "record:updated"
 	EventRecordDeleted = "record:deleted"
 	EventRecordMeta    = "record:meta"
 )
+
+// AllRecordEvents stands for all of them in the subscription of a webhook.
+const AllRecordEvents = "record:*"
 
 // RecordEvents returns the events that inbound hooks make.
 func RecordEvents() []string {

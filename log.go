@@ -21,7 +21,7 @@ type RunLog struct {
 	EnvironmentID EnvironmentID
 	SyncJobRunID  SyncJobRunID
 	DeliveryID    DeliveryID // that tells a webhook the same; empty: none does
-	Event         string     // sync_job_run:..., also when nobody was told; empty for debug
+	Event         string     // sync_job_run:..., also when no webhook gets it; empty for debug
 	Level         LogLevel
 	Node          string
 	Resource      string

@@ -22,7 +22,7 @@ const (
 // NotificationConfig says where a destination is. Which members it has follows from the type; those of a webhook are
 // the webhook's own.
 type NotificationConfig struct {
-	WebhookURL         string   `json:"webhook_url,omitempty"` // a secret: whoever knows it can write to the channel
+	WebhookURL         string   `json:"webhook_url,omitempty"` // a secret: it lets everyone who knows it write to the channel
 	IgnoredStatusCodes []int64  `json:"ignored_status_codes,omitempty"`
 	To                 []string `json:"to,omitempty"`
 	Cc                 []string `json:"cc,omitempty"`
@@ -34,10 +34,10 @@ type NotificationConfig struct {
 // together.
 const NotificationLimit = 5
 
-// DefaultNotificationEvents returns the events that a destination gets when it names none: those that need somebody to act.
+// DefaultNotificationEvents returns the events that a destination gets when it names none: those that need a person to act.
 func DefaultNotificationEvents() []string {
 	return []string{
-		EventWebhookFailing, EventWebhookDisabled, EventCronFailed, EventRunFailed, EventAccountAuthError,
+		EventWebhookFailing, EventWebhookDisabled, EventCronFailed, EventRunFailed, EventRunPartial, EventAccountAuthError,
 	}
 }
 

@@ -43,8 +43,8 @@ type RecordErrorPayload struct {
 type RecordError struct {
 	RunError
 	Method string          `json:"method,omitempty"`
-	Status int             `json:"status,omitempty"` // of the third party's answer
-	Body   json.RawMessage `json:"body,omitempty"`   // the beginning of that answer
+	Status int             `json:"status,omitempty"` // of the provider's response
+	Body   json.RawMessage `json:"body,omitempty"`   // the beginning of that response
 }
 
 // CronFailedPayload is the payload of sync_job_cron_trigger:failed: the schedule, and why its instant made no run.
@@ -52,4 +52,9 @@ type CronFailedPayload struct {
 	*SyncJobCronTrigger
 	DueAt Time   `json:"due_at"` // the instant
 	Error string `json:"error"`
+}
+
+// DeletedPayload is the payload of the events about something that is gone.
+type DeletedPayload struct {
+	ID string `json:"id" format:"uuid" doc:"The id of the object that is gone."`
 }

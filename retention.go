@@ -12,9 +12,10 @@ const (
 	KeptRunLogs      Kept = "run_logs"      // the log lines that belong to no delivery
 	KeptFires        Kept = "fires"         // what became of the due instants of schedules
 	KeptInboundHooks Kept = "inbound_hooks" // with the ids that tell a repeated request
+	KeptCallLogs     Kept = "call_logs"     // what became of calls of the proxy API
 )
 
 // KeptKinds returns all kinds in the order in which they are looked at: a delivery that waits holds its event.
 func KeptKinds() []Kept {
-	return []Kept{KeptDeliveries, KeptEvents, KeptWorkflowRuns, KeptSyncJobRuns, KeptRunLogs, KeptFires, KeptInboundHooks}
+	return []Kept{KeptDeliveries, KeptEvents, KeptWorkflowRuns, KeptSyncJobRuns, KeptRunLogs, KeptFires, KeptInboundHooks, KeptCallLogs}
 }

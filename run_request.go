@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// RunRequest asks for a sync job run, or for a schedule of runs: the body of POST /sync-job-run, the input of a
+// RunRequest is a request for a sync job run, or for a schedule of runs: the body of POST /sync-job-run, the input of a
 // workflow's run_sync_job, and what a schedule keeps.
 type RunRequest struct {
 	ID                  SyncJobRunID        `json:"id,omitempty"`
@@ -33,6 +33,30 @@ type RunRequest struct {
 	DatastoreID         string              `json:"datastore_id,omitempty"`
 	Status              RunStatus           `json:"status,omitempty"`
 	Version             json.RawMessage     `json:"version,omitempty"`
+}
+
+// RunRequestMembers returns what the input of run_sync_job may hold: the members of a [RunRequest] and, for a step that
+// makes a schedule, those of its [SchedulePolicy].
+func RunRequestMembers() []string {
+	var names []string
+	for _, t := range []reflect.Type{reflect.TypeFor[RunRequest](), reflect.TypeFor[SchedulePolicy]()} {
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// CheckRunInput returns the member of run_sync_job's input at path, if it is none.
+func CheckRunInput(path, name string) *Failure {
+	known := RunRequestMembers()
+	if slices.Contains(known, name) {
+		return nil
+	}
+	f := &Failure{Path: below(path, name), Message: fmt.Sprintf("run_sync_job has no input %q", Shorten(name))}
+	f.Suggest(name, known)
+	return f
 }
 
 // ParseRunRequest reads a request and checks its shape. Findings name the place below prefix. Members that stand both
@@ -84,8 +108,15 @@ func (r *RunRequest) check(at func(string) string, members map[string]json.RawMe
 	default:
 		failures = append(failures, Failure{Path: at("error_handling"), Message: fmt.Sprintf("%q is none of ignore, fail_fast, batch", r.ErrorHandling)})
 	}
-	if r.WebhookID != "" && r.DaemonGroupKey != "" {
-		failures = append(failures, Failure{Path: at("daemon_group_key"), Message: "excludes webhook_id"})
+	for _, unserved := range []struct{ name, value, message string }{
+		{"daemon_group_key", r.DaemonGroupKey, "daemons are not available in this server; use webhook_id"},
+		{"daemon_id", r.DaemonID, "daemons are not available in this server; use webhook_id"},
+		{"datastore_id", r.DatastoreID, "datastores are not available in this server; use webhook_id"},
+		{"super_query", r.SuperQuery, "Super Query is not available in this server"},
+	} {
+		if unserved.value != "" {
+			failures = append(failures, Failure{Path: at(unserved.name), Message: unserved.message})
+		}
 	}
 	if raw := members["events_to_send"]; len(raw) > 0 && string(raw) != "null" {
 		var names []string

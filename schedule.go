@@ -25,6 +25,8 @@ type SyncJobCronTrigger struct {
 	EventsToSend   json.RawMessage `json:"events_to_send"`
 	Meta           json.RawMessage `json:"meta"`
 	WorkflowID     WorkflowID      `json:"workflow_id,omitempty"`
+	IsDetached     bool            `json:"is_detached,omitempty"` // it was edited by hand and does not follow its workflow any more
+	RestReason     string          `json:"rest_reason,omitempty"` // why its workflow lets it rest; it has no next_run_at then
 	StepIndex      int64           `json:"-"`
 	NextRunAt      Time            `json:"next_run_at"` // the next due instant plus the offset of Spread; 0: none
 	CreatedAt      Time            `json:"created_at"`
@@ -48,7 +50,7 @@ func (t *SyncJobCronTrigger) RunRequest() *RunRequest {
 	}
 }
 
-// SchedulePolicy says what a schedule does about instants that nobody looked at, about runs that are still going, and
+// SchedulePolicy says what a schedule does about instants that no server fired in time, about runs that are still going, and
 // about all the others that are due at the same time. The zero value is that of the defaults.
 type SchedulePolicy struct {
 	CatchUp CatchUp `json:"catch_up"`
@@ -146,6 +148,7 @@ const (
 	FireSkipped   FireOutcome = "skipped"   // an earlier run had not ended
 	FireMissed    FireOutcome = "missed"    // no server was running, and nothing makes up for it
 	FireFailed    FireOutcome = "failed"    // no run could be made
+	FireStopped   FireOutcome = "stopped"   // the schedule rests from then on
 )
 
 // CronFire is the row of one due instant of a schedule, or of many that were missed in a row.

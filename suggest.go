@@ -1,6 +1,9 @@
 package millrace
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Suggest adds to a failure about an unknown name which of the known names was probably meant, if one is near.
 func (f *Failure) Suggest(got string, known []string) {
@@ -9,24 +12,45 @@ func (f *Failure) Suggest(got string, known []string) {
 	}
 }
 
-// Nearest returns the name that was probably meant by one that is not known, "" when none is near. It is never the one that was
-// given, which may be known in another place.
+// Unknown returns an error of KindNotFound about a name that a request has at path, and suggests the known name that is near.
+func Unknown(path, what, name string, known []string) *Error {
+	err := NotFound(what, Shorten(name))
+	f := Failure{Path: path, Message: err.Message}
+	if f.Suggest(name, known); f.Suggestion != "" {
+		err.Message, err.Failures = f.Message, []Failure{f}
+	}
+	return err
+}
+
+// Nearest returns the name that was probably meant by one that is not known, "" when none is near: one that differs in case and
+// separators only, or in about one letter of four and at most three. It is never the one that was given, which may be known in another
+// place.
 func Nearest(got string, names []string) string {
-	best, distance := "", 1+len(got)/3
+	const most = 3
+	best, distance := "", most+1
 	for _, name := range names {
 		if name == got {
 			continue
 		}
-		if d := EditDistance(got, name, distance); d <= distance && (best == "" || d < distance) {
+		if plainName(name) == plainName(got) {
+			return name
+		}
+		limit := min((len(name)+1)/4, distance-1)
+		if d := editDistance(got, name, limit); d <= limit {
 			best, distance = name, d
 		}
 	}
 	return best
 }
 
-// EditDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b; it may stop at
+// plainName returns a name without what tells spellings of the same words apart.
+func plainName(s string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
+}
+
+// editDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b; it may stop at
 // anything above limit.
-func EditDistance(a, b string, limit int) int {
+func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 200 {
 		return limit + 1
 	}

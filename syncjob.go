@@ -33,7 +33,7 @@ const (
 // RunStatus says how far a sync job run has come.
 type RunStatus string
 
-// The states of a sync job run. A run that is parked, because its webhook does not answer, stays running.
+// The states of a sync job run. A run that is parked, because its webhook does not respond, stays running.
 const (
 	RunCreated     RunStatus = "created"
 	RunRunning     RunStatus = "running"
@@ -42,6 +42,11 @@ const (
 	RunFailed      RunStatus = "failed"
 	RunStopped     RunStatus = "stopped"
 )
+
+// RunStatuses returns the states of a sync job run.
+func RunStatuses() []RunStatus {
+	return []RunStatus{RunCreated, RunRunning, RunRateLimited, RunCompleted, RunFailed, RunStopped}
+}
 
 // Finished reports whether s is final.
 func (s RunStatus) Finished() bool {
@@ -55,16 +60,13 @@ func (s RunStatus) Finished() bool {
 
 // Next reports whether a run in state s may go to state t.
 func (s RunStatus) Next(t RunStatus) bool {
-	if s.Finished() {
-		return false
-	}
 	switch s {
 	case RunCreated:
-		return t != RunCreated && t != RunRateLimited
+		return t == RunRunning || t.Finished()
 	case RunRunning:
-		return t != RunCreated && t != RunRunning
+		return t == RunRateLimited || t.Finished()
 	case RunRateLimited:
-		return t != RunCreated && t != RunRateLimited
+		return t == RunRunning || t.Finished()
 	case RunCompleted, RunFailed, RunStopped:
 	}
 	return false
@@ -93,10 +95,16 @@ type SyncJobRun struct {
 	WaitingFor           SyncJobRunID         `json:"waiting_for,omitempty"` // the run with the same mutex_key in front of it
 	StateKey             string               `json:"state_key,omitempty"`   // resolved
 	Error                json.RawMessage      `json:"error"`                 // RunError, or null
+	ErrorCount           int64                `json:"error_count"`           // requests, expressions and destinations that failed
+	FirstError           json.RawMessage      `json:"first_error"`           // FirstError, or null
+	IsPartial            bool                 `json:"is_partial"`            // it is completed and something in it failed
+	WaitReason           string               `json:"wait_reason,omitempty"` // why it does not go on until retry_at, or the run in waiting_for
 	RetryAt              Time                 `json:"retry_at"`
-	ParkedSince          Time                 `json:"parked_since"` // its webhook has not answered since
+	ParkedSince          Time                 `json:"parked_since"` // its webhook has not responded since
+	WaitsForAccount      IntegratedAccountID  `json:"-"`            // that must be connected again before it goes on
 	Depth                int64                `json:"-"`            // of the events that it causes
 	RootEventID          EventID              `json:"-"`            // of the events that it causes
+	Traceparent          string               `json:"-"`            // of the request that it follows from; empty: none
 	Epoch                int64                `json:"-"`            // raised by every slice; progress is fenced by it
 	Sequence             int64                `json:"-"`            // of the last delivery that was frozen
 	Checkpoint           json.RawMessage      `json:"-"`            // of the executor
@@ -114,6 +122,14 @@ type RunError struct {
 	Resource string   `json:"resource,omitempty"`
 	Request  string   `json:"request,omitempty"` // method and URL, without credentials
 	Position *Failure `json:"position,omitempty"`
+}
+
+// FirstError is the first failure of a run.
+type FirstError struct {
+	RunError
+	Status int    `json:"status,omitempty"` // of the provider's response
+	Path   string `json:"path,omitempty"`   // of the expression in the job
+	At     Time   `json:"at"`
 }
 
 // FrozenDelivery is a delivery of a run that was made durable before it is sent.

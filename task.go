@@ -10,7 +10,7 @@ type TaskKind string
 
 // The kinds of tasks. A task only says which row to look at; the row holds the truth.
 const (
-	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what third parties sent
+	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what providers sent
 	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
@@ -50,6 +50,8 @@ type Task struct {
 	Environment EnvironmentID
 	Account     IntegratedAccountID
 
+	Traceparent string // of the request that it follows from; empty: none, or of several
+
 	// Set on tasks that the queue hands to a handler.
 	ID      int64
 	Attempt int // from 1
@@ -71,5 +73,5 @@ func (t *Task) ErasedEnvironment() (EnvironmentID, bool) {
 
 // SliceTask returns the task that works on a sync job run now.
 func SliceTask(run *SyncJobRun) Task {
-	return Task{Kind: TaskSlice, Key: TaskKey(run.EnvironmentID, run.ID), Environment: run.EnvironmentID, Account: run.IntegratedAccountID}
+	return Task{Kind: TaskSlice, Key: TaskKey(run.EnvironmentID, run.ID), Environment: run.EnvironmentID, Account: run.IntegratedAccountID, Traceparent: run.Traceparent}
 }

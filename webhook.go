@@ -24,7 +24,7 @@ type Webhook struct {
 	RateUsedUntil     Time             `json:"-"`           // when the attempts so far are no longer held against the limit
 	NextSequence      int64            `json:"-"`           // of the last delivery that was queued
 	SentSequence      int64            `json:"-"`           // up to which the backlog is finished or stands aside
-	PutAside          int64            `json:"-"`           // deliveries in a row that failed and stand aside since one got through
+	DeferredInRow     int64            `json:"-"`           // deliveries in a row that failed and stand aside since one got through
 	Epoch             int64            `json:"-"`           // raised by every pump; progress is fenced by it
 	Attempt           int64            `json:"-"`           // failed attempts in a row that hold the backlog
 	NotBefore         Time             `json:"-"`           // the pump waits until then
@@ -32,7 +32,7 @@ type Webhook struct {
 	Notification      NotificationType `json:"notification_type,omitempty"` // set: it is a notification destination
 	Label             string           `json:"-"`                           // of a destination
 	Config            json.RawMessage  `json:"-"`                           // of a destination; encrypted at rest
-	FailingTold       int64            `json:"-"`                           // the percentage of the time that it may fail at which others were told last
+	NotifiedPercent   int64            `json:"-"`                           // at which percentage of the time that it may fail the last notification was sent
 	CreatedAt         Time             `json:"created_at"`
 	UpdatedAt         Time             `json:"updated_at"`
 }
@@ -55,7 +55,8 @@ func (w *Webhook) Wants(event string) bool {
 	if len(w.EventTypes) > 0 {
 		_ = json.Unmarshal(w.EventTypes, &types) // checked when saved
 	}
-	return len(types) == 0 || slices.Contains(types, event) || slices.Contains(types, "all") || slices.Contains(types, "*")
+	return len(types) == 0 || slices.Contains(types, event) || slices.Contains(types, "all") || slices.Contains(types, "*") ||
+		IsRecordEvent(event) && slices.Contains(types, AllRecordEvents)
 }
 
 // Rotate makes secret the webhook's key. The key until now signs as well until the given time, so that receivers can

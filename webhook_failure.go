@@ -15,7 +15,7 @@ type DisableReason string
 // The reasons.
 const (
 	DisabledProlonged DisableReason = "prolonged_failure" // it has failed for too long without a success in between
-	DisabledGone      DisableReason = "gone"              // it answered 410
+	DisabledGone      DisableReason = "gone"              // it responded with 410
 )
 
 // FailureOver is the percentage of the time that a webhook may fail at which it is set inactive.
@@ -34,7 +34,7 @@ type WebhookPayload struct {
 // WebhookError is how a webhook failed last.
 type WebhookError struct {
 	Event      string `json:"event"`                 // what was sent
-	StatusCode int64  `json:"status_code,omitempty"` // of the answer; absent: there was none
+	StatusCode int64  `json:"status_code,omitempty"` // of the response; absent: there was none
 	ErrorClass string `json:"error_class,omitempty"` // why there was none
 	At         Time   `json:"at"`
 }

@@ -16,6 +16,7 @@ type Workflow struct {
 	TriggerName   string         `json:"trigger_name"`
 	Event         string         `json:"-"` // the event that TriggerName stands for
 	Config        WorkflowConfig `json:"config"`
+	IsPaused      bool           `json:"-"` // events do not run it, and its schedules rest
 	Version       int64          `json:"version"`
 	CreatedAt     Time           `json:"created_at"`
 	UpdatedAt     Time           `json:"updated_at"`
@@ -52,6 +53,34 @@ type Step struct {
 	Config         json.RawMessage `json:"config"`           // a JSON string: JSONata; an object: values with {{placeholders}}
 	CronExpression string          `json:"cron_expression,omitempty"`
 	Timezone       string          `json:"timezone,omitempty"` // IANA name; empty: UTC
+	CatchUp        CatchUp         `json:"catch_up,omitempty"` // this and the next two: of the schedule; empty: what config says, or else the default
+	Overlap        Overlap         `json:"overlap,omitempty"`
+	Spread         *int64          `json:"spread,omitempty"`
+}
+
+// MaxSteps bounds the steps of a workflow.
+const MaxSteps = 100
+
+// SchedulePolicy is the policy that stands beside the cron expression of the step, with zero values for what does not.
+func (s *Step) SchedulePolicy() SchedulePolicy {
+	p := SchedulePolicy{CatchUp: s.CatchUp, Overlap: s.Overlap, Spread: -1}
+	if s.Spread != nil {
+		p.Spread = *s.Spread
+	}
+	return p
+}
+
+// Override puts what stands beside the cron expression of the step into a policy.
+func (s *Step) Override(p *SchedulePolicy) {
+	if s.CatchUp != "" {
+		p.CatchUp = s.CatchUp
+	}
+	if s.Overlap != "" {
+		p.Overlap = s.Overlap
+	}
+	if s.Spread != nil {
+		p.Spread = *s.Spread
+	}
 }
 
 // WorkflowRunStatus says how far a workflow run has come.
@@ -66,11 +95,17 @@ const (
 	WorkflowRunCancelled WorkflowRunStatus = "cancelled" // flow control ended it; its error says why
 )
 
-// Next reports whether a run in state s may go to state t.
+// WorkflowRunStatuses returns the states of a workflow run.
+func WorkflowRunStatuses() []WorkflowRunStatus {
+	return []WorkflowRunStatus{WorkflowRunCreated, WorkflowRunRunning, WorkflowRunCompleted, WorkflowRunFailed, WorkflowRunCancelled}
+}
+
+// Next reports whether a run in state s may go to state t. One whose steps all take effect in one transaction is never seen
+// running.
 func (s WorkflowRunStatus) Next(t WorkflowRunStatus) bool {
 	switch s {
 	case WorkflowRunCreated:
-		return t == WorkflowRunRunning || t == WorkflowRunFailed || t == WorkflowRunCancelled
+		return t != WorkflowRunCreated && slices.Contains(WorkflowRunStatuses(), t)
 	case WorkflowRunRunning:
 		return t == WorkflowRunCompleted || t == WorkflowRunFailed || t == WorkflowRunCancelled
 	case WorkflowRunCompleted, WorkflowRunFailed, WorkflowRunCancelled:
@@ -142,6 +177,3 @@ type WorkflowResult struct {
 
 // StepActions returns the actions that a step may name.
 func StepActions() []string { return []string{ActionRunSyncJob} }
-
-// IsStepAction reports whether a step may name the action.
-func IsStepAction(name string) bool { return slices.Contains(StepActions(), name) }

@@ -106,7 +106,7 @@ func postFloor(ctx context.Context, to string, n int) (time.Duration, error) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("the sink answered %d: %w", resp.StatusCode, err)
+			return 0, fmt.Errorf("the sink responded %d: %w", resp.StatusCode, err)
 		}
 	}
 	return time.Since(began), nil

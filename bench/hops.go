@@ -12,7 +12,6 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/trigger"
 	"github.com/millrace/millrace/internal/workflow"
 )
@@ -37,13 +36,6 @@ type hops struct {
 	runs     atomic.Int64
 }
 
-type emitter struct{}
-
-// EmitTx stores events in the caller's transaction.
-func (emitter) EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
-	return event.EmitExcept(ctx, tx, except, events...)
-}
-
 // plain seals nothing: credentials are not what is measured.
 type plain struct{}
 
@@ -62,7 +54,7 @@ func newHops(ctx context.Context, o options, database, name string) (*hops, erro
 	if h.db, err = store.Open(ctx, store.Config{URL: url, Cipher: plain{}}); err != nil {
 		return nil, err
 	}
-	runner := workflow.NewRunner(h.db, syncjob.NewStarter(h.db, emitter{}), nil)
+	runner := workflow.NewRunner(h.db, nil)
 	h.queue, err = queue.New(ctx, queue.Config{DB: h.db, Logger: quiet(), Handlers: map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{DB: h.db}).Match,
 		millrace.TaskWorkflow: func(ctx context.Context, t millrace.Task) error {
@@ -102,21 +94,21 @@ func (h *hops) describe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{ID: "51b79ace-a7b4-4077-93ba-8048a06ece2b", EnvironmentID: env, Resources: json.RawMessage("[]")}); err != nil {
+		if err := tx.SyncJobs().Create(ctx, &millrace.SyncJob{ID: "51b79ace-a7b4-4077-93ba-8048a06ece2b", EnvironmentID: env, Resources: json.RawMessage("[]")}); err != nil {
 			return err
 		}
-		if err := tx.InsertWebhook(ctx, &millrace.Webhook{
+		if err := tx.Webhooks().Create(ctx, &millrace.Webhook{
 			ID: "9fda519d-148f-4cc5-bbac-4e373b16e5d4", EnvironmentID: env, TargetURL: "http://127.0.0.1:9", IsActive: true,
 			EventTypes: json.RawMessage(`["sync_job_run:record"]`),
 		}); err != nil {
 			return err
 		}
-		if err := tx.InsertIntegratedAccount(ctx, &millrace.IntegratedAccount{
+		if err := tx.Accounts().Create(ctx, &millrace.IntegratedAccount{
 			ID: "3f0c8a55-96c1-4f9f-9d0a-1c1f7f9b8e10", EnvironmentID: env, Status: millrace.AccountActive, Context: json.RawMessage("{}"),
 		}); err != nil {
 			return err
 		}
-		return tx.InsertWorkflow(ctx, &millrace.Workflow{
+		return tx.Workflows().Create(ctx, &millrace.Workflow{
 			EnvironmentID: env, TriggerName: millrace.EventAccountActive, Event: millrace.EventAccountActive,
 			Config: millrace.WorkflowConfig{
 				RunIf: "integration.name = 'calcom'",
@@ -135,7 +127,7 @@ func (h *hops) matched(ctx context.Context) error {
 	return until(ctx, func() (bool, error) {
 		open := false
 		err := h.db.View(ctx, func(tx *store.Tx) error {
-			work, err := tx.OpenWork(ctx)
+			work, err := tx.Tasks().Open(ctx)
 			for _, t := range work {
 				open = open || t.Kind == millrace.TaskMatch
 			}

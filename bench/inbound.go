@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -28,7 +29,7 @@ const hookConfig = `{"name":"issues","config":{"base_url":"https://api.example.c
 "payload_transform":"{ \"event_type\": \"updated\", \"resource_type\": \"issues\", \"resource_id\": body.issue.id, \"raw\": body.issue }",
 "signature_verification":{"format":"github","config":{"secret":"{{hook_secret}}"}}}}}`
 
-// inboundHooks measures signed requests of third parties through the HTTP API of a whole server: how many are durable and
+// inboundHooks measures signed requests of providers through the HTTP API of a whole server: how many are durable and
 // answered, and how many have become events.
 func inboundHooks(ctx context.Context, o options, database string) error {
 	h, err := newHookWorld(ctx, o, database)
@@ -71,7 +72,7 @@ func newHookWorld(ctx context.Context, o options, database string) (*hookWorld, 
 	h := &hookWorld{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}}
 	dir := filepath.Join(o.dir, "inbound-"+database)
 	opts := server.Options{Addr: "127.0.0.1:0", DataDir: dir, Logger: quiet(), OnToken: func(token string) { h.token = token }}
-	url := server.SQLitePath(dir)
+	url := node.SQLitePath(dir)
 	var err error
 	if database == "postgres" {
 		if url, err = o.newDatabase(ctx, database, "inbound"); err != nil {
@@ -133,7 +134,7 @@ func (h *hookWorld) post(ctx context.Context, path string, body []byte, header h
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answered %d: %s", path, resp.StatusCode, raw)
+		err = fmt.Errorf("%s responded %d: %s", path, resp.StatusCode, raw)
 	}
 	return raw, err
 }
@@ -174,7 +175,7 @@ func (h *hookWorld) settled(ctx context.Context) error {
 	return until(ctx, func() (bool, error) {
 		open := false
 		err := h.db.View(ctx, func(tx *store.Tx) error {
-			work, err := tx.OpenWork(ctx)
+			work, err := tx.Tasks().Open(ctx)
 			for _, t := range work {
 				open = open || t.Kind == millrace.TaskInbound
 			}

@@ -43,7 +43,7 @@ func serve(ctx context.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	p.Base, p.Token = a.base, a.token
+	p.Base, p.Token = a.Base, a.Token
 	if os.Getenv("MILLRACE_BENCH_PROFILE") != "" {
 		if p.Debug, err = serveProfiles(ctx); err != nil {
 			return err
@@ -91,7 +91,7 @@ func startChild(ctx context.Context, p place) (*child, error) {
 	if err := json.NewDecoder(out).Decode(&p); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the server: %w", err), c.end())
 	}
-	c.base, c.token, c.place = p.Base, p.Token, p
+	c.Base, c.Token, c.HTTP, c.place = p.Base, p.Token, &http.Client{}, p
 	return c, nil
 }
 
@@ -116,7 +116,7 @@ func (c *child) resident(line string) (float64, error) {
 	return 0, fmt.Errorf("%s is not known", line)
 }
 
-// memory measures what a server needs for one run of a million records. Third party and receiver are in this process, the
+// memory measures what a server needs for one run of a million records. Provider and receiver are in this process, the
 // server is in another.
 func memory(ctx context.Context, o options, database string) error {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
@@ -189,7 +189,7 @@ func (c *child) measure(ctx context.Context, database string, n int, from, to st
 	return nil
 }
 
-// maker is a third party that makes its pages up when they are asked for.
+// maker is a provider that makes its pages up when they are asked for.
 type maker struct{ records int }
 
 // ServeHTTP implements http.Handler.

@@ -69,7 +69,7 @@ func (a *attacker) step() []millrace.Step {
 // addWorkflows stores n workflows on an event.
 func (a *attacker) addWorkflows(ctx context.Context, n int, event, runIf string) error {
 	return a.bulk(ctx, n, func(tx *store.Tx, i int) error {
-		return tx.InsertWorkflow(ctx, &millrace.Workflow{
+		return tx.Workflows().Create(ctx, &millrace.Workflow{
 			EnvironmentID: a.env, Label: strconv.Itoa(i), TriggerName: event, Event: event,
 			Config: millrace.WorkflowConfig{RunIf: runIf, Steps: a.step()},
 		})
@@ -171,7 +171,7 @@ func manySchedules(window time.Duration) attack {
 			l := a.o.lengths()
 			began := time.Now().Add(l.idle + 3*time.Second + time.Duration(n)*100*time.Microsecond) // for storing them and the idle phase
 			return a.bulk(ctx, n, func(tx *store.Tx, i int) error {
-				return tx.InsertSyncJobCronTrigger(ctx, &millrace.SyncJobCronTrigger{
+				return tx.Schedules().Create(ctx, &millrace.SyncJobCronTrigger{
 					EnvironmentID: a.env, SyncJobID: millrace.SyncJobID(a.job), CronExpression: "0 0 1 1 *", Args: json.RawMessage("{}"),
 					NextRunAt: millrace.TimeOf(began.Add(time.Duration(i) * window / time.Duration(n))),
 				})

@@ -49,7 +49,7 @@ type quietOne struct {
 
 func newQuiet(ctx context.Context, a api) (*quietOne, error) {
 	q := &quietOne{api: a, seen: map[int]map[string]time.Time{}}
-	q.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	q.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	q.from = httptest.NewServer(http.HandlerFunc(q.provide))
 	q.to = httptest.NewServer(http.HandlerFunc(q.receive))
 	return q, q.describe(ctx)

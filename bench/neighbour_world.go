@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -110,7 +111,7 @@ func load() string {
 func (o options) prepare(ctx context.Context, c *child, s scenario) ([]*attacker, error) {
 	url := c.place.Database
 	if url == "" {
-		url = server.SQLitePath(c.place.Dir)
+		url = node.SQLitePath(c.place.Dir)
 	}
 	db, err := store.Open(ctx, store.Config{URL: url, Cipher: plain{}})
 	if err != nil {
@@ -119,8 +120,8 @@ func (o options) prepare(ctx context.Context, c *child, s scenario) ([]*attacker
 	defer func() { _ = db.Close() }()
 	var all []*attacker
 	for i, plan := range s.attacks {
-		a := &attacker{o: o, db: db, plan: plan, api: api{base: c.base}}
-		a.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+		a := &attacker{o: o, db: db, plan: plan, api: api{Client: client.Client{Base: c.Base}}}
+		a.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 		all = append(all, a)
 		if err := a.open(ctx, fmt.Sprintf("hostile %d", i)); err != nil {
 			return all, err
@@ -151,13 +152,13 @@ type attacker struct {
 // open creates the environment with a token.
 func (a *attacker) open(ctx context.Context, name string) error {
 	e := &millrace.Environment{Name: name}
-	a.token = "mr_" + millrace.NewID[string]()
-	sum := sha256.Sum256([]byte(a.token))
+	a.Token = "mr_" + millrace.NewID[string]()
+	sum := sha256.Sum256([]byte(a.Token))
 	err := a.db.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertEnvironment(ctx, e); err != nil {
+		if err := tx.Environments().Create(ctx, e); err != nil {
 			return err
 		}
-		return tx.InsertAPIToken(ctx, &millrace.APIToken{EnvironmentID: e.ID, Name: name, Hash: hex.EncodeToString(sum[:]), CreatedBy: "bench"})
+		return tx.APITokens().Create(ctx, &millrace.APIToken{EnvironmentID: e.ID, Name: name, Hash: hex.EncodeToString(sum[:]), CreatedBy: "bench"})
 	})
 	a.env = e.ID
 	return err

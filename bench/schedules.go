@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/queue"
+	"github.com/millrace/millrace/internal/schedule"
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/internal/syncjob"
-	"github.com/millrace/millrace/internal/trigger"
 )
 
 // schedules measures how late runs of schedules are made, how fast those that are due in one instant are, and what
@@ -44,36 +44,49 @@ func schedules(ctx context.Context, o options, database string) error {
 	return idle(ctx, o, database, n)
 }
 
-// scheduleEmitter plugs event into schedules.
-type scheduleEmitter struct{}
-
-// EmitTx stores events in the caller's transaction.
-func (scheduleEmitter) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	return emitter{}.EmitTx(ctx, tx, "", events...)
-}
-
-// stopwatch notes when the run of a schedule is committed.
+// stopwatch is a queue that notes when the tasks of runs are committed.
 type stopwatch struct {
-	*syncjob.Starter
-	mu   sync.Mutex
-	due  map[millrace.SyncJobCronTriggerID]millrace.Time
-	took []time.Duration
+	store.Queue
+	mu        sync.Mutex
+	committed map[string]time.Time // by key of the task
 }
 
-// StartTx implements trigger.Starter.
-func (s *stopwatch) StartTx(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
+// Enqueue implements store.Queue.
+func (s *stopwatch) Enqueue(ctx context.Context, tx *store.Tx, tasks []millrace.Task) error {
 	tx.AfterCommit(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.took = append(s.took, time.Since(s.due[run.SyncJobCronTriggerID].Std()))
+		for _, t := range tasks {
+			if t.Kind == millrace.TaskSlice {
+				s.committed[t.Key] = time.Now()
+			}
+		}
 	})
-	return s.Starter.StartTx(ctx, tx, run)
+	return s.Queue.Enqueue(ctx, tx, tasks)
 }
 
 func (s *stopwatch) done() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.took)
+	return len(s.committed)
+}
+
+// lateness returns how long after they were due the runs of schedules were committed.
+func (s *stopwatch) lateness(ctx context.Context, db *store.DB, due map[millrace.SyncJobCronTriggerID]millrace.Time) ([]time.Duration, error) {
+	var took []time.Duration
+	err := db.View(ctx, func(tx *store.Tx) error {
+		took = nil
+		for key, at := range s.committed {
+			env, id := millrace.ParseTaskKey[millrace.SyncJobRunID](key)
+			run, err := tx.SyncJobRuns().Get(ctx, env, id)
+			if err != nil {
+				return err
+			}
+			took = append(took, at.Sub(due[run.SyncJobCronTriggerID].Std()))
+		}
+		return nil
+	})
+	return took, err
 }
 
 // fireAll makes schedules that are due once within a window, and returns how late their runs were committed.
@@ -87,18 +100,20 @@ func fireAll(ctx context.Context, o options, database, name string, n int, windo
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	if _, err := queue.New(ctx, queue.Config{DB: db, Logger: quiet()}); err != nil {
+	q, err := queue.New(ctx, queue.Config{DB: db, Logger: quiet()})
+	if err != nil {
 		return nil, err
 	}
+	watch := &stopwatch{Queue: q, committed: map[string]time.Time{}}
+	db.SetQueue(watch)
 	const ahead = 10 * time.Second // for storing them
 	due, err := storeSchedules(ctx, db, n, func(i int) time.Duration { return ahead + time.Duration(i)*window/time.Duration(n) })
 	if err != nil {
 		return nil, err
 	}
-	watch := &stopwatch{Starter: syncjob.NewStarter(db, emitter{}), due: due}
 	ticking, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { trigger.NewTicker(db, scheduleEmitter{}, watch, quiet()).Run(ticking) })
+	done.Go(func() { schedule.NewTicker(db, quiet()).Run(ticking) })
 	end, err := profile("schedules-" + name + "-" + database)
 	if err == nil {
 		err = until(ctx, func() (bool, error) { return watch.done() >= n, nil })
@@ -106,7 +121,10 @@ func fireAll(ctx context.Context, o options, database, name string, n int, windo
 	}
 	stop()
 	done.Wait()
-	return watch.took, err
+	if err != nil {
+		return nil, err
+	}
+	return watch.lateness(ctx, db, due)
 }
 
 // storeSchedules stores schedules, each due after a time of its own and then not for long.
@@ -115,7 +133,7 @@ func storeSchedules(ctx context.Context, db *store.DB, n int, after func(int) ti
 	job := &millrace.SyncJob{EnvironmentID: env, Resources: json.RawMessage("[]")}
 	return store.Compute(ctx, db, func(tx *store.Tx) (map[millrace.SyncJobCronTriggerID]millrace.Time, error) {
 		due := map[millrace.SyncJobCronTriggerID]millrace.Time{}
-		if err := tx.InsertSyncJob(ctx, job); err != nil {
+		if err := tx.SyncJobs().Create(ctx, job); err != nil {
 			return nil, err
 		}
 		for i := range n {
@@ -123,7 +141,7 @@ func storeSchedules(ctx context.Context, db *store.DB, n int, after func(int) ti
 				EnvironmentID: env, SyncJobID: job.ID, CronExpression: "0 0 1 1 *", Args: json.RawMessage("{}"),
 				NextRunAt: millrace.TimeOf(began.Add(after(i))),
 			}
-			if err := tx.InsertSyncJobCronTrigger(ctx, c); err != nil {
+			if err := tx.Schedules().Create(ctx, c); err != nil {
 				return nil, err
 			}
 			due[c.ID] = c.NextRunAt
@@ -152,7 +170,7 @@ func idle(ctx context.Context, o options, database string, n int) error {
 	defer func() { _ = s.Stop(context.WithoutCancel(ctx)) }()
 	url := opts.Database
 	if url == "" {
-		url = server.SQLitePath(dir)
+		url = node.SQLitePath(dir)
 	}
 	db, err := store.Open(ctx, store.Config{URL: url, Cipher: plain{}})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/millrace/millrace/client"
 	"github.com/millrace/millrace/examples"
 	"github.com/millrace/millrace/internal/server"
 )
@@ -104,16 +105,15 @@ func roundTrip(ctx context.Context, c *http.Client, method, url string, body []b
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s answered %d: %s", method, url, resp.StatusCode, answer)
+		err = fmt.Errorf("%s %s responded %d: %s", method, url, resp.StatusCode, answer)
 	}
 	return answer, err
 }
 
 // api is a whole server with a client of it.
 type api struct {
-	base, token string
-	server      *server.Server // nil: it is in another process
-	client      *http.Client   // nil: a new one for each request
+	client.Client
+	server *server.Server // nil: it is in another process
 }
 
 func newAPI(ctx context.Context, o options, database, name string) (*api, error) {
@@ -129,9 +129,9 @@ func newAPI(ctx context.Context, o options, database, name string) (*api, error)
 
 // startAPI starts a server on a database; empty: SQLite in dir.
 func startAPI(ctx context.Context, dir, url string) (*api, error) {
-	a := &api{}
+	a := &api{Client: client.Client{HTTP: &http.Client{}}}
 	opts := server.Options{
-		Addr: "127.0.0.1:0", DataDir: dir, Database: url, Dev: true, Warm: true, Logger: quiet(), OnToken: func(t string) { a.token = t },
+		Addr: "127.0.0.1:0", DataDir: dir, Database: url, Dev: true, Warm: true, Logger: quiet(), OnToken: func(t string) { a.Token = t },
 	}
 	var err error
 	if a.server, err = server.New(ctx, opts); err != nil {
@@ -140,7 +140,7 @@ func startAPI(ctx context.Context, dir, url string) (*api, error) {
 	if err := a.server.Start(ctx); err != nil {
 		return nil, err
 	}
-	a.base = "http://" + a.server.Addr()
+	a.Base = "http://" + a.server.Addr()
 	return a, nil
 }
 
@@ -152,35 +152,11 @@ func (a *api) call(ctx context.Context, method, path string, in, out any) error 
 			return err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+a.token)
-	req.Header.Set("Content-Type", "application/json")
+	contentType := "application/json"
 	if ok {
-		req.Header.Set("Content-Type", "application/yaml")
+		contentType = "application/yaml"
 	}
-	client := a.client
-	if client == nil {
-		client = &http.Client{}
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s answered %d: %s", method, path, resp.StatusCode, answer)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, out)
+	return a.Send(ctx, &client.Request{Method: method, Path: path, Body: body, Header: http.Header{"Content-Type": {contentType}}}, out)
 }
 
 type made struct {
@@ -258,7 +234,7 @@ func records(ctx context.Context, o options, database string) error {
 	deliveries := int64((n+pageSize-1)/pageSize) + 2 // with those that say that the run begins and ends
 	if err := until(ctx, func() (bool, error) {
 		if counter.requests.Load()-before < deliveries {
-			return false, nil // asking the server would measure the answers, too
+			return false, nil // polling the server would measure its responses, too
 		}
 		err := a.call(ctx, http.MethodGet, "/sync-job-run/"+run.ID, nil, &run)
 		return run.Status == "completed" || run.Status == "failed", err

@@ -10,7 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// contract is contract.yaml of an integration: what the third party answers, and what must come of it. README.md
+// contract is contract.yaml of an integration: what the provider answers, and what must come of it. README.md
 // describes the file.
 type contract struct {
 	Host        string            `json:"host"`        // to which requests must go

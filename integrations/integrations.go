@@ -1,10 +1,10 @@
-// Package integrations is the catalogue of ready integrations: a folder for each third-party API, with the bodies of the
+// Package integrations is the catalogue of ready integrations: a folder for each provider's API, with the bodies of the
 // requests that create it.
 //
 //	<name>/integration.yaml   the body of POST /integration
-//	<name>/sync-job.yaml      the body of POST /sync-job: a job that works as it is
+//	<name>/sync-job.yaml      the body of POST /sync-job: a job that works unchanged
 //	<name>/README.md          credentials, permissions, resources, limits
-//	<name>/contract.yaml      what the API answers, for the test
+//	<name>/contract.yaml      the responses of the API, for the test
 //
 // All of it is data. To add an API, add a folder: the tests find it.
 package integrations
@@ -77,10 +77,11 @@ func Get(name string) (*Integration, error) {
 	if slices.Contains(names, name) {
 		return read(name)
 	}
-	if meant := millrace.Nearest(name, names); meant != "" {
-		return nil, millrace.Errorf(millrace.KindNotFound, "there is no integration %q, did you mean %s?", name, meant)
+	unknown := millrace.Unknown("", "integration", name, names)
+	if len(unknown.Failures) == 0 {
+		unknown.Message += "; there are " + strings.Join(names, ", ")
 	}
-	return nil, millrace.Errorf(millrace.KindNotFound, "there is no integration %q; there are %s", name, strings.Join(names, ", "))
+	return nil, unknown
 }
 
 func read(name string) (*Integration, error) {

@@ -14,7 +14,8 @@ import (
 	"github.com/millrace/millrace/integrations"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
-	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/syncjob/plan"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -49,7 +50,7 @@ func TestEveryIntegrationIsSound(t *testing.T) {
 		if err := json.Unmarshal(i.SyncJob, &job); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range syncjob.Check(job.Resources, job.Version, job.ArgsSchema) {
+		for _, f := range plan.Check(job.Resources, job.Version, job.ArgsSchema) {
 			t.Errorf("sync job: %s: %s", f.Path, f.Message)
 		}
 		if job.IntegrationName != i.Name || job.Label == "" || i.Label == "" || i.Category == "" || len(i.Auth) == 0 {
@@ -72,7 +73,7 @@ func TestEveryIntegrationIsSound(t *testing.T) {
 	})
 }
 
-func configOf(t *testing.T, i *integrations.Integration) *fetch.Config {
+func configOf(t *testing.T, i *integrations.Integration) *config.Config {
 	t.Helper()
 	var body struct {
 		Name   string          `json:"name"`
@@ -84,7 +85,7 @@ func configOf(t *testing.T, i *integrations.Integration) *fetch.Config {
 	if body.Name != i.Name {
 		t.Errorf("the integration in %s is called %s", i.Name, body.Name)
 	}
-	cfg, err := fetch.ParseConfig(body.Config)
+	cfg, err := config.Parse(body.Config)
 	if err != nil {
 		t.Fatalf("config: %v", err)
 	}
@@ -92,7 +93,7 @@ func configOf(t *testing.T, i *integrations.Integration) *fetch.Config {
 }
 
 // checkRequests looks for the method of every request of a sync job.
-func checkRequests(t *testing.T, cfg *fetch.Config, resources json.RawMessage) {
+func checkRequests(t *testing.T, cfg *config.Config, resources json.RawMessage) {
 	t.Helper()
 	var nodes []struct{ Type, Resource, Method string }
 	if err := json.Unmarshal(resources, &nodes); err != nil {
@@ -131,7 +132,7 @@ func TestEveryContractHolds(t *testing.T) {
 }
 
 // pages calls a method until its list ends.
-func pages(t *testing.T, c *contract, cfg *fetch.Config, via http.RoundTripper, call *call) []fetch.Outcome {
+func pages(t *testing.T, c *contract, cfg *config.Config, via http.RoundTripper, call *call) []fetch.Outcome {
 	t.Helper()
 	f, err := fetch.New(fetch.FetcherConfig{Client: &http.Client{Transport: via}, Clock: now})
 	if err != nil {
@@ -241,7 +242,7 @@ func checkNoSecrets(t *testing.T, c *contract, out fetch.Outcome) {
 	}
 }
 
-// echo is a third party that answers with the credentials it was sent.
+// echo is a provider that answers with the credentials it was sent.
 type echo struct{}
 
 // RoundTrip implements http.RoundTripper.

@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// provider is a third party that says what a contract says, and nothing to anything else.
+// provider says what a contract says, and nothing to anything else.
 type provider struct {
 	t        *testing.T
 	headers  map[string]string

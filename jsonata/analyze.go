@@ -92,14 +92,14 @@ const (
 	// AnalysisTimeout is how long an analysis may take.
 	AnalysisTimeout = 50 * time.Millisecond
 
-	maxAnalysis  = 60_000  // steps: nodes, and parts of values that are looked at
-	maxTreeDepth = 3_000   // of the nodes that are being looked at
+	maxAnalysis  = 60_000  // steps: nodes, and parts of values that are visited
+	maxTreeDepth = 3_000   // of the nodes that are being visited
 	maxFound     = 2_000   // reads, gaps, uses, and the parts of the result, each
 	maxPathText  = 1 << 20 // bytes of all paths
 )
 
 // Analyze inspects a program. It ends early, and says so, when the context ends, after [AnalysisTimeout], or when the
-// program has too much to look at.
+// program is too large to be analysed.
 func Analyze(ctx context.Context, p *Program) *Analysis { return NewAnalyzer(ctx).Analyze(p) }
 
 // Analyzer inspects programs that belong together, such as all those of a document that is being saved. What [Analyze] may
@@ -140,7 +140,7 @@ func (l *Analyzer) Spend(n int) bool { return l.spend(n) == "" }
 
 // spend takes n steps and tells whether there is something left, or why not.
 func (l *Analyzer) spend(n int) string {
-	const look = 256 // steps between two looks at the clock and the context
+	const look = 256 // steps between two checks of the clock and the context
 	before := l.work
 	l.work += n
 	switch {
@@ -153,7 +153,7 @@ func (l *Analyzer) spend(n int) string {
 }
 
 // analyzer evaluates the tree on what is known about values. A value is known by its address, so that what is shared in
-// the program is looked at once.
+// the program is analysed once.
 type analyzer struct {
 	limits *Analyzer
 	prog   *Program
@@ -194,7 +194,7 @@ func (a *analyzer) spend(n int) bool {
 	return a.out.Incomplete == ""
 }
 
-// stop ends the analysis: what has not been looked at yet is not looked at any more.
+// stop ends the analysis: nodes that have not been visited yet are skipped.
 func (a *analyzer) stop(reason string) {
 	if a.out.Incomplete == "" {
 		a.out.Incomplete = reason

@@ -71,7 +71,7 @@ type callKey struct {
 }
 
 // invoke evaluates the body of a lambda. Without arguments nothing is known about
-// the parameters. The same call is looked at once.
+// the parameters. The same call is analysed once.
 func (a *analyzer) invoke(fn *known, args []*known) *known {
 	key := callKey{lambda: fn.lambda, env: fn.env, version: fn.env.total(), in: fn.in, count: len(args)}
 	if args == nil {
@@ -90,7 +90,7 @@ func (a *analyzer) invoke(fn *known, args []*known) *known {
 	}
 	same := len(args) <= len(key.args)
 	if same {
-		a.called[key.with(args)] = nil // it is being looked at
+		a.called[key.with(args)] = nil // it is being analysed
 	}
 	a.calls++
 	out := a.expr(fn.lambda.Right, fn.in, a.parameters(fn, args))
@@ -160,7 +160,7 @@ func (a *analyzer) callFunction(fn *Function, args []*known, n *syntax.Node, in 
 	return a.returned(fn)
 }
 
-// placeholders stands for arguments of which only the number is known.
+// placeholders returns arguments of which only the number is known.
 func placeholders(args []*known) []Value {
 	out := make([]Value, len(args))
 	for i, v := range args {
@@ -182,7 +182,7 @@ func (a *analyzer) returned(fn *Function) *known {
 	case "exists", "count", "random", "millis", "now":
 		return a.of(types(t))
 	}
-	if t == syntax.TypeArray { // one item alone stands for itself
+	if t == syntax.TypeArray { // a sequence of one item is that item
 		return a.any()
 	}
 	return a.of(types(t | syntax.TypeMissing))

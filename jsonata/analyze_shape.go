@@ -39,7 +39,7 @@ func (a *analyzer) shape(v *known, depth int) *Shape {
 }
 
 // describe counts n parts of the result and tells whether they are described. What is shared in the program has a
-// description at each place where it stands, since readers walk a description as a tree.
+// description at each place where it occurs, since readers walk a description as a tree.
 func (a *analyzer) describe(n int) bool {
 	if a.described += n; a.described > maxFound {
 		a.stop("its result has too many parts")
@@ -62,7 +62,7 @@ func (t types) names() []string {
 	return out
 }
 
-// places finds lines and columns. It remembers some, so that a place costs no look at the whole source.
+// places finds lines and columns. It remembers some, so that finding a place does not read the whole source.
 type places struct {
 	src   string
 	marks []Place // one for every markEvery bytes

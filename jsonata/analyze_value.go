@@ -174,7 +174,7 @@ func (a *analyzer) part(v *known, name string, pos int) *known {
 	for _, r := range v.refs {
 		at := pos
 		if r.path.depth > 0 {
-			at = r.pos // a path stands where it begins
+			at = r.pos // the place of a path is where it begins
 		}
 		below.refs = append(below.refs, ref{a.member(r.path, name), at})
 		below.types = typeAny

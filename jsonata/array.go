@@ -3,8 +3,7 @@ package jsonata
 type arrayFlags uint8
 
 const (
-	// flagSequence marks the result of a path or of a function that selects: it
-	// flattens into its surroundings, and one item alone stands for itself.
+	// flagSequence marks the result of a path or of a function that selects.
 	flagSequence arrayFlags = 1 << iota
 	// flagKeepSingleton keeps a sequence of one item an array: a[].
 	flagKeepSingleton
@@ -17,9 +16,24 @@ const (
 )
 
 // Array is an ordered list of values. The zero value is an empty array.
+//
+// JSONata has two kinds of lists, which are told apart by flagSequence. An array
+// is a value: it comes from the input, from an array constructor, or from a
+// function that is documented to return one, and it stays an array whatever its
+// length. A sequence is what an expression selected: none, one or many items.
+// Three rules follow, and all code of this package keeps them:
+//
+//   - Where an expression ends, an empty sequence becomes undefined and a sequence
+//     of one item becomes that item (normalize). A step written with [] sets
+//     flagKeepSingleton, and then one item remains a list.
+//   - Where a sequence becomes part of another list, its items are appended, not
+//     the sequence itself. Arrays are flattened by the steps of a path, too, unless
+//     flagCons says that an array constructor in the path made them.
+//   - An input document that is an array is wrapped in a sequence with flagWrapper,
+//     so that $ means the whole array and a step is still applied to each item.
 type Array struct {
 	items []Value
-	// first and count describe a range of integers that nobody has needed as a
+	// first and count describe a range of integers that has not been needed as a
 	// slice yet; items is nil then.
 	first float64
 	count int
@@ -28,6 +42,11 @@ type Array struct {
 
 // NewArray returns an array of the given items. It keeps the slice.
 func NewArray(items ...Value) *Array {
+	for i, v := range items {
+		if !isValue(v) {
+			items[i] = stored(v)
+		}
+	}
 	return &Array{items: items}
 }
 
@@ -70,7 +89,9 @@ func (a *Array) Append(items ...Value) {
 	if a.count > 0 {
 		a.items, a.count = a.Items(), 0
 	}
-	a.items = append(a.items, items...)
+	for _, v := range items {
+		a.items = append(a.items, stored(v))
+	}
 }
 
 func (a *Array) has(f arrayFlags) bool { return a.flags&f != 0 }

@@ -23,7 +23,18 @@ func unwrap(v Value) Value {
 // rootItem is $$.
 type rootItem struct{}
 
-func (rootItem) eval(ev *evaluator, _ *frame, _ Value) (Value, error) { return ev.root, nil }
+func (rootItem) eval(ev *evaluator, _ *frame, _ Value) (Value, error) {
+	d, ok := ev.root.(*rawDoc)
+	if !ok {
+		return ev.root, nil
+	}
+	// Only the source of an $eval asks for it when the document is not decoded.
+	v, err := d.decode()
+	if err == nil {
+		ev.root = v
+	}
+	return v, err
+}
 
 // block is a list of expressions in parentheses. Its value is that of the last.
 type block struct {
@@ -38,6 +49,7 @@ func (x *block) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 	if x.scope.framed() {
 		f = newFrame(x.scope, f)
 	}
+	begin := ev.mark()
 	var v Value
 	for _, e := range x.list {
 		var err error
@@ -46,7 +58,8 @@ func (x *block) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 		}
 	}
 	ev.depth--
-	return normalize(v, false), nil
+	v = normalize(v, false)
+	return v, ev.release(begin, v)
 }
 
 // condition is a ? b : c.

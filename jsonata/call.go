@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
@@ -18,7 +19,8 @@ type lambda struct {
 }
 
 func (x *lambda) eval(ev *evaluator, f *frame, in Value) (Value, error) {
-	return &Function{lambda: x, frame: f, input: in, sig: x.sig, params: x.params}, ev.grow(functionSize)
+	ev.births++
+	return &Function{lambda: x, frame: f, input: in, sig: x.sig, params: x.params, born: ev.births}, ev.grow(functionSize)
 }
 
 // functionSize is what a function costs in memory, with what it refers to.
@@ -32,6 +34,7 @@ type call struct {
 	args  []expr
 	holes []bool
 	tail  bool
+	binds bool // an argument binds a variable that lives on
 	pos   int
 }
 
@@ -41,10 +44,15 @@ func (c *compiler) call(n *syntax.Node, proc expr) (expr, error) {
 		x.name = n.Left.List[0].Text
 		x.hint = c.variable(x.name, n.Pos)
 	}
+	if v, ok := proc.(*variable); ok {
+		v.called = true
+	}
 	var err error
+	binds := c.scope.binds
 	if x.args, err = c.exprs(n.List); err != nil {
 		return nil, err
 	}
+	x.binds = c.scope.binds != binds
 	if n.Kind == syntax.Partial {
 		x.holes = make([]bool, len(n.List))
 		for i, arg := range n.List {
@@ -63,6 +71,7 @@ func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Va
 	if err := ev.enter(); err != nil {
 		return nil, at(err, x.pos, x.name)
 	}
+	begin := ev.mark()
 	proc, err := x.proc.eval(ev, f, in)
 	if err != nil {
 		return nil, err
@@ -95,7 +104,10 @@ func (x *call) evalWith(ev *evaluator, f *frame, in, first Value, extra int) (Va
 		return nil, at(err, x.pos, x.name)
 	}
 	ev.depth--
-	return v, nil
+	if x.binds {
+		return v, nil
+	}
+	return v, ev.release(begin, v)
 }
 
 func (x *call) notFunction(ev *evaluator, f *frame, in, proc Value) error {
@@ -116,8 +128,9 @@ func (x *call) notFunction(ev *evaluator, f *frame, in, proc Value) error {
 	return at(newError(code, proc), x.pos, x.name)
 }
 
-// tailCall is a call in tail position. It is the value of the lambda's body, and
-// whoever called the lambda makes the call.
+// tailCall is a call in tail position. The body of a lambda returns it as its
+// value, and the caller of the lambda makes the call, so that the stack does not
+// grow.
 type tailCall struct {
 	fn    *Function
 	args  []Value
@@ -129,6 +142,7 @@ type tailCall struct {
 // call calls a function on a context item. f is the frame of the caller, which
 // $eval needs.
 func (ev *evaluator) call(fn *Function, args []Value, in Value, f *frame) (Value, error) {
+	begin := ev.mark()
 	v, err := ev.callOnce(fn, args, in, f)
 	for err == nil {
 		next, ok := v.(*tailCall)
@@ -139,6 +153,15 @@ func (ev *evaluator) call(fn *Function, args []Value, in Value, f *frame) (Value
 		*next = tailCall{}
 		if err = ev.step(1); err != nil {
 			return nil, at(err, t.call.pos, t.call.name)
+		}
+		if t.fn.lambda != nil { // which does not look at the frame of the caller
+			t.frame = nil
+			if ev.grown > ev.limits.Output {
+				err = ev.release(begin, append(slices.Clip(t.args), t.fn)...)
+			}
+			if err != nil {
+				return nil, at(err, t.call.pos, t.call.name)
+			}
 		}
 		if v, err = ev.callOnce(t.fn, t.args, t.input, t.frame); err != nil {
 			return nil, at(err, t.call.pos, t.call.name)
@@ -194,6 +217,11 @@ func (ev *evaluator) invoke(fn *Function, args []Value, in Value, f *frame) (Val
 		return nil, hostError(err)
 	}
 	ev.releaseCall(c)
+	if !isValue(v) {
+		if v, err = converted(v); err != nil {
+			return nil, err
+		}
+	}
 	return v, ev.read(v)
 }
 
@@ -249,9 +277,13 @@ func (ev *evaluator) applyValue(fn Value, args []Value, frame *frame) (Value, er
 	if err := ev.enter(); err != nil {
 		return nil, err
 	}
+	begin := ev.mark()
 	v, err := ev.call(f, args, Null{}, frame)
 	ev.depth--
-	return v, err
+	if err != nil {
+		return nil, err
+	}
+	return v, ev.release(begin, v)
 }
 
 // arity is the number of parameters that are still open.

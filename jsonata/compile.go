@@ -50,6 +50,9 @@ func (l *Library) compile(src string, dynamic bool) (*Program, error) {
 		if err := c.resolve(v); err != nil {
 			return nil, syntaxError(src, err)
 		}
+		if v.called && len(v.refs) == 0 && !dynamic {
+			p.calls = append(p.calls, v)
+		}
 	}
 	const perNode, perPattern = 400, 200
 	p.size = len(src) + perNode*c.nodes + perPattern*c.pattern
@@ -91,6 +94,14 @@ func (c *compiler) expr(n *syntax.Node) (expr, error) {
 	if n.Kind == syntax.Path {
 		return c.path(n)
 	}
+	if n.Tuple && len(n.Predicates) > 0 {
+		return c.tupleFilter(n)
+	}
+	return c.finished(n)
+}
+
+// finished compiles a node that is not a path.
+func (c *compiler) finished(n *syntax.Node) (expr, error) {
 	e, err := c.bare(n)
 	if err != nil {
 		return nil, err
@@ -195,6 +206,9 @@ func (c *compiler) operation(n *syntax.Node) (expr, error) {
 		return &coalesce{left, right}, nil
 	case syntax.Apply:
 		call, _ := unwrapCall(n.Right, right)
+		if v, ok := right.(*variable); ok {
+			v.called = true
+		}
 		return &apply{left, right, call, n.Pos}, nil
 	case syntax.Binary:
 		return binaryExpr(n, left, right), nil
@@ -253,6 +267,9 @@ func (c *compiler) block(n *syntax.Node) (expr, error) {
 		b.list, err = c.exprs(n.List)
 		return err
 	})
+	if n.Tuple && err == nil {
+		exportTuples(b.list[len(b.list)-1])
+	}
 	return b, err
 }
 
@@ -261,6 +278,7 @@ func (c *compiler) bind(n *syntax.Node) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.scope.binds++
 	if c.scope == c.dynamic {
 		return &bindExpr{name: n.Text, value: value, dynamic: true}, nil
 	}

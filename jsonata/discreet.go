@@ -1,13 +1,10 @@
 package jsonata
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
-// WithoutValues returns the error with a message that quotes no value, for expressions that see what others must not. The
-// message of $error and $assert stays when it stands in the source as it is; whatever else was computed is left out, and so
-// is the cause.
+// WithoutValues returns a copy of the error whose message quotes no value, for expressions that can see secrets. The
+// message of $error and $assert is kept if the source contains it word for word; computed messages and the cause are
+// left out.
 func (e *Error) WithoutValues() *Error {
 	plain := *e
 	plain.Value, plain.cause = nil, nil
@@ -30,15 +27,5 @@ func (e *Error) discreet(token string) string {
 		}
 		return "the expression failed; its message is withheld, because the expression can see secrets"
 	}
-	text := syntaxMessage(e.Code)
-	if text == "" {
-		text = typeMessage(e.Code)
-	}
-	if text == "" {
-		text = valueMessage(e.Code)
-	}
-	if text == "" {
-		return "the expression failed"
-	}
-	return strings.NewReplacer("%t", showToken(token), "%v", "a value", "%i", strconv.Itoa(e.Index)).Replace(text)
+	return e.filled(token, "a value")
 }

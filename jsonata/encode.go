@@ -9,7 +9,8 @@ import (
 // ToJSON encodes a value as JSON.stringify does: members in order, numbers as
 // JavaScript prints them, nothing escaped for HTML. Undefined and functions give
 // nil, are left out of objects, and are null in arrays; so are NaN and infinite
-// numbers. It fails for values that nest deeper than 10,000 levels.
+// numbers. Go values that are not of this package are converted as [FromGo] does. It
+// fails for values that nest deeper than 10,000 levels, and for what cannot be JSON.
 func ToJSON(v Value) ([]byte, error) {
 	switch v.(type) {
 	case nil, *Function:
@@ -18,8 +19,8 @@ func ToJSON(v Value) ([]byte, error) {
 	return AppendJSON(make([]byte, 0, 256), v, nil)
 }
 
-// AppendJSON is [ToJSON] that appends to buf, with hosts written as show says, which returns what
-// stands for one in its place; nil: as they are.
+// AppendJSON appends what [ToJSON] returns to buf. If show is not nil, it is called for each host and
+// returns the value to write in its place.
 func AppendJSON(buf []byte, v Value, show func(Host) Value) ([]byte, error) {
 	e := encoder{buf: buf, show: show}
 	if err := e.value(v, 0); err != nil {
@@ -34,7 +35,7 @@ type encoder struct {
 	ev     *evaluator // nil outside of an evaluation
 	text   bool       // for $string: fractions rounded, functions empty strings
 	pretty bool
-	next   int // the length at which to look at the budget again
+	next   int // the length at which to check the budget again
 	show   func(Host) Value
 }
 
@@ -67,9 +68,15 @@ func (e *encoder) value(v Value, depth int) error {
 		if e.show != nil {
 			return e.value(e.show(v), depth+1)
 		}
-		return e.value(v.JSON(), depth+1)
-	default:
+		return e.value(serialised(v), depth+1)
+	case nil, Null:
 		e.buf = append(e.buf, "null"...)
+	default:
+		v, err := converted(v)
+		if err != nil {
+			return err
+		}
+		return e.value(v, depth+1)
 	}
 	return nil
 }

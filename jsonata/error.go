@@ -42,9 +42,10 @@ type Error struct {
 	Line    int    // from 1; 0 if the place is not known
 	Column  int    // from 1, in characters
 
-	placed bool // Offset is known
-	source string
-	cause  error
+	placed   bool // Offset is known
+	source   string
+	expected string // what the argument must be, by the signature
+	cause    error
 }
 
 // Error returns the error on one line.

@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"time"
+
+	"github.com/millrace/millrace/jsonata/internal/picture"
 )
 
-// chunk is how many steps pass between two looks at the clock and the context.
+// chunk is the number of steps between two checks of the clock and the context.
 const chunk = 1024
 
 // evaluator is the state of one evaluation.
@@ -21,15 +23,28 @@ type evaluator struct {
 	steps   int // left until the next check
 	reserve int // left after that
 	depth   int
-	grown   int           // bytes built so far
+	grown   int           // bytes built so far, without what is known to be garbage
+	kept    int           // bytes that live to the end, whatever comes of grown
+	births  int           // closures made so far
+	binds   int           // variables bound by $eval so far
 	spent   time.Duration // at work so far
 	since   time.Time     // when it last began to work
 	now     time.Time
 	root    Value // what $$ stands for
 	raw     rawDoc
 
-	tail    tailCall // the call a lambda's body ended with
-	dynamic bool     // $eval has bound variables that no scope knows of
+	latest  latest
+	members members
+	picture struct { // the last picture of a number
+		text   string
+		number *picture.Number
+	}
+
+	tail tailCall // the call a lambda's body ended with
+	// bindings are the variables that had to be converted.
+	bindings map[string]Value
+
+	dynamic bool // $eval has bound variables that no scope knows of
 	evals   map[string]*Program
 	calls   []*Call
 	inUse   int      // how many of calls are
@@ -45,15 +60,15 @@ func (ev *evaluator) start(ctx context.Context, p *Program, in Input) {
 
 // reset forgets the evaluation so that the evaluator can be used again.
 func (ev *evaluator) reset() {
-	calls, frames := ev.calls, ev.frames
+	calls, frames, picture := ev.calls, ev.frames, ev.picture
 	for _, c := range calls {
 		*c = Call{}
 	}
-	*ev = evaluator{calls: calls, frames: frames}
+	*ev = evaluator{calls: calls, frames: frames, picture: picture}
 }
 
-// enter begins the evaluation of a nested expression and takes a step. Whoever
-// calls it decrements depth at the end, except when the evaluation fails.
+// enter begins the evaluation of a nested expression and takes a step. The caller
+// decrements depth at the end, except when the evaluation fails.
 func (ev *evaluator) enter() error {
 	ev.depth++
 	ev.steps--
@@ -103,7 +118,7 @@ func (ev *evaluator) compared(v Value) error {
 	return nil
 }
 
-// watch looks at the clock and the context n steps sooner, without taking steps: the function that is called may look at
+// watch checks the clock and the context n steps sooner, without taking steps: the function that is called may visit
 // few of the items, and takes steps for those itself.
 func (ev *evaluator) watch(n int) error {
 	if n == 0 {
@@ -167,9 +182,27 @@ func (ev *evaluator) late() bool {
 // grow accounts for a value of so many bytes.
 func (ev *evaluator) grow(bytes int) error {
 	ev.grown += bytes
-	if bytes > ev.limits.Output || ev.grown > 3*ev.limits.Output || bytes < 0 {
+	if bytes > ev.limits.Output || bytes < 0 {
 		return newError(CodeOutput, ev.limits.Output)
 	}
+	return ev.together()
+}
+
+// together checks what all values take.
+func (ev *evaluator) together() error {
+	if most := 3 * ev.limits.Output; ev.grown+ev.kept > most {
+		return newError(CodeOutput, most)
+	}
+	return nil
+}
+
+// keep accounts for something that lives to the end of the evaluation.
+func (ev *evaluator) keep(bytes int) error {
+	if err := ev.grow(bytes); err != nil {
+		return err
+	}
+	ev.grown -= bytes
+	ev.kept += bytes
 	return nil
 }
 
@@ -179,10 +212,10 @@ const itemSize = 16
 // growItems accounts for an array of n items.
 func (ev *evaluator) growItems(n int) error {
 	ev.grown += n * itemSize
-	if n*itemSize > ev.limits.Output || ev.grown > 3*ev.limits.Output {
+	if n*itemSize > ev.limits.Output {
 		return newError(CodeSequence, ev.limits.Output/itemSize)
 	}
-	return nil
+	return ev.together()
 }
 
 // growing accounts for n items that were appended to an array, which as a whole
@@ -224,8 +257,10 @@ func (ev *evaluator) random() float64 {
 	return rand.Float64() //nolint:gosec // $random is no secret
 }
 
-// normalize ends the evaluation of an expression: an empty sequence is undefined,
-// and one item stands for itself unless the array is to be kept.
+// normalize returns the value of a sequence where an expression ends: undefined
+// for an empty one, the item for one of one item, unless keep is set or the
+// sequence itself is marked to be kept. Arrays and other values are returned
+// unchanged, and so are streams of tuples, whose path goes on.
 func normalize(v Value, keep bool) Value {
 	a, ok := v.(*Array)
 	if !ok || a.flags&flagSequence == 0 || a.flags&flagTuples != 0 {

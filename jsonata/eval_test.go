@@ -104,6 +104,38 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{
+		// The official suite has these.
+		`$error()`:                        `$error() function evaluated`,
+		`$error(missing)`:                 `$error() function evaluated`,
+		`$assert(false)`:                  `$assert() statement failed`,
+		`$decodeUrl("%E0%A4%A")`:          `Malformed URL passed to $decodeUrl(): "%E0%A4%A"`,
+		`$decodeUrlComponent("%E0%A4%A")`: `Malformed URL passed to $decodeUrlComponent(): "%E0%A4%A"`,
+		`$uppercase(5)`:                   `argument 1 of $uppercase must be a string, not 5`,
+		`$substring("a", "b")`:            `argument 2 of $substring must be a number, not "b"`,
+		`$number([1])`:                    `argument 1 of $number must be a string or a number or a boolean, not [1]`,
+		`$map([1], 5)`:                    `argument 2 of $map must be a function, not 5`,
+		`$map([1])`:                       `argument 2 of $map must be a function, not undefined`,
+		`$sum(["x"])`:                     `argument 1 of $sum must be an array of numbers, not ["x"]`,
+		`$join([1])`:                      `argument 1 of $join must be an array of strings, not [1]`,
+		`$merge("x")`:                     `argument 1 of $merge must be an array of objects, not "x"`,
+		`$uppercase("a", "b")`:            `$uppercase takes no argument 2: "b"`,
+		`5.$uppercase()`:                  `5 cannot be a step of a path`,
+		`[5].$uppercase()`:                `the context item cannot be argument 1 of $uppercase, which must be a string, not 5`,
+		`(function($x)<a<o>>{$x})([1])`:   `argument 1 of $( must be an array of objects, not [1]`,
+		`$join(?, ",")([{}])`:             `argument 1 of $( must be an array of strings, not [{}]`,
+		`$sort(?)("b")`:                   `argument 1 of $( must be an array, not "b"`,
+	} {
+		_, err := eval(t, src, jsonata.Input{})
+		var e *jsonata.Error
+		if !errors.As(err, &e) || e.Message != want {
+			t.Errorf("%s: got error %v, want %s", src, err, want)
+		}
+	}
+}
+
 // clockHost is a host object with a field and a method.
 type clockHost struct{ hours float64 }
 
@@ -122,19 +154,34 @@ func (h *clockHost) Member(name string) (jsonata.Value, bool) {
 
 func (h *clockHost) JSON() jsonata.Value { return fmt.Sprintf("%v:00", h.hours) }
 
+// listedHost is a host object whose members can be listed.
+type listedHost struct{ clockHost }
+
+func (h *listedHost) Names() []string { return []string{"hours", "plus"} }
+
 func TestHostObjects(t *testing.T) {
 	t.Parallel()
-	in := jsonata.Input{Bindings: map[string]jsonata.Value{"c": &clockHost{7}}}
+	in := jsonata.Input{Bindings: map[string]jsonata.Value{"c": &clockHost{7}, "l": &listedHost{clockHost{8}}}}
 	for src, want := range map[string]string{
-		`$c.hours`:                 `7`,
-		`$c.plus(2).plus(1).hours`: `10`,
-		`$c.missing`:               `undefined`,
-		`{"at": $c.plus(1)}`:       `{"at":"8:00"}`,
-		`$string({"at": $c})`:      `"{\"at\":\"7:00\"}"`,
-		`$type($c)`:                `"object"`,
-		`$boolean($c)`:             `true`,
-		`$c = $c`:                  `true`,
-		`[$c, $c].hours`:           `[7,7]`,
+		`$c.hours`:                        `7`,
+		`$c.plus(2).plus(1).hours`:        `10`,
+		`$c.missing`:                      `undefined`,
+		`{"at": $c.plus(1)}`:              `{"at":"8:00"}`,
+		`$string({"at": $c})`:             `"{\"at\":\"7:00\"}"`,
+		`$type($c)`:                       `"object"`,
+		`$boolean($c)`:                    `true`,
+		`$c = $c`:                         `true`,
+		`[$c, $c].hours`:                  `[7,7]`,
+		`$keys($c)`:                       `undefined`,
+		`$keys($l)`:                       `["hours","plus"]`,
+		`$keys([$l, {"a": 1}])`:           `["hours","plus","a"]`,
+		`$l.*[0]`:                         `8`,
+		`$l.**[1]`:                        `8`,
+		`$spread($l)[0]`:                  `{"hours":8}`,
+		`$merge([$l, {"a": 1}])`:          `{"hours":8,"a":1}`,
+		`$each($l, function($v, $k){$k})`: `["hours","plus"]`,
+		`$sift($l, function($v, $k){$k="hours"})`: `{"hours":8}`,
+		`{"at": $l}`: `{"at":"8:00"}`,
 	} {
 		v, err := eval(t, src, in)
 		if err != nil {

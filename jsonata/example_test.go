@@ -40,22 +40,26 @@ func ExampleNewLibrary() {
 	lib, err := jsonata.NewLibrary(jsonata.Standard(), jsonata.Func{
 		Name: "shout", Signature: "<s-n?:s>", Params: 2,
 		Call: func(c *jsonata.Call) (jsonata.Value, error) {
+			text, ok := c.Arg(0).(string)
+			if !ok {
+				return nil, nil // of undefined: no signature keeps it out
+			}
 			times, ok := c.Arg(1).(float64)
 			if !ok {
 				times = 1
 			}
-			text := strings.ToUpper(c.Arg(0).(string))
-			if err := c.Grow(len(text) + int(times)); err != nil {
+			marks := int(max(0, min(times, 1e9)))
+			if err := c.Grow(len(text) + marks); err != nil {
 				return nil, err
 			}
-			return text + strings.Repeat("!", int(times)), nil
+			return strings.ToUpper(text) + strings.Repeat("!", marks), nil
 		},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	program, err := lib.Compile(`names.$shout(3)`)
+	program, err := lib.Compile(`[names.$shout(3), $shout(missing), $shout("hm", -1)]`)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -67,7 +71,7 @@ func ExampleNewLibrary() {
 	}
 	out, err := jsonata.ToJSON(v)
 	fmt.Println(string(out), err)
-	// Output: ["ADA!!!","GRACE!!!"] <nil>
+	// Output: ["ADA!!!","GRACE!!!","HM"] <nil>
 }
 
 func ExampleError() {
@@ -78,7 +82,7 @@ func ExampleError() {
 	}
 	// Output:
 	// S0211 2 20
-	// S0211: , needs something on its left (line 2, column 20)
+	// S0211: , needs an operand on its left (line 2, column 20)
 	//   "total": price * ,
 	//                    ^
 }

@@ -12,6 +12,7 @@ type stage struct {
 	expr  expr
 	index int  // of a constant position
 	fixed bool // the predicate is a constant position
+	same  bool // the predicate is the same for all items
 	bind  int  // the slot for the position, or -1
 }
 
@@ -29,18 +30,35 @@ func (c *compiler) stages(nodes []syntax.Stage) ([]stage, error) {
 			if n.Filter.Kind == syntax.Number {
 				s.fixed, s.index = true, clampInt(math.Floor(n.Filter.Num))
 			}
+			s.same = isSame(s.expr)
 		}
 		out = append(out, s)
 	}
 	return out, nil
 }
 
-// filter applies the predicate to a value. One value that is not an array stands
-// for the sequence of itself.
+// isSame tells whether an expression computes a number from variables only, which is the same number for each item.
+func isSame(e expr) bool {
+	switch e := e.(type) {
+	case *literal, *variable:
+		return true
+	case *negate:
+		return isSame(e.value)
+	case *arithmetic:
+		return isSame(e.left) && isSame(e.right)
+	}
+	return false
+}
+
+// filter applies the predicate to a value. A value that is not an array is
+// treated as a sequence of one item.
 func (s *stage) filter(ev *evaluator, f *frame, v Value) (Value, error) {
 	a, ok := v.(*Array)
 	if !ok {
 		return s.filterOne(ev, f, v)
+	}
+	if a.has(flagTuples) {
+		return s.filterTuples(ev, a, func(t *tuple) *frame { return t.frame(f.scope, f.parent) })
 	}
 	if s.fixed {
 		return a.At(position(s.index, a.Len())), nil
@@ -49,6 +67,20 @@ func (s *stage) filter(ev *evaluator, f *frame, v Value) (Value, error) {
 		return nil, err
 	}
 	out := newSequence(0)
+	if s.same && a.Len() > 1 {
+		res, err := s.expr.eval(ev, f, nil)
+		if err != nil {
+			return nil, err
+		}
+		if x, ok := res.(float64); ok && x == x {
+			x, _, err := number(x)
+			if v := a.At(position(clampInt(math.Floor(x)), a.Len())); v != nil {
+				out.items = append(out.items, v)
+			}
+			ev.depth--
+			return out, err
+		}
+	}
 	for i := range a.Len() {
 		if err := ev.step(1); err != nil {
 			return nil, err

@@ -19,6 +19,9 @@ func fnAppend(c *Call) (Value, error) {
 	case r == nil:
 		return l, nil
 	}
+	if a, ok := l.(*Array); ok && a.Len() >= fromHere {
+		return c.ev.appended(a, r)
+	}
 	return c.ev.concat(l, r)
 }
 

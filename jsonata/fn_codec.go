@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/millrace/millrace/jsonata/internal/jsregexp"
 )
 
 func codecFuncs() []builtin {
@@ -34,13 +36,25 @@ func codecFuncs() []builtin {
 
 // encodeBase64 encodes the low byte of each UTF-16 code unit.
 func encodeBase64(s string) (string, bool) {
-	u := newUnits(s)
-	if u.wide == nil {
+	if jsregexp.IsASCII(s) {
 		return base64.StdEncoding.EncodeToString([]byte(s)), true
 	}
-	buf := make([]byte, len(u.wide))
-	for i, unit := range u.wide {
-		buf[i] = byte(unit & 0xFF)
+	buf := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case c < utf8.RuneSelf:
+			buf = append(buf, c)
+			i++
+		case c < 0xE0 && i+1 < len(s): // two bytes, of which the second and the lowest bits of the first are the low byte
+			buf = append(buf, c<<6|s[i+1]&0x3F)
+			i += 2
+		default:
+			n := runeSize(s[i:])
+			for _, unit := range encodeUnits(s[i : i+n]) {
+				buf = append(buf, byte(unit&0xFF))
+			}
+			i += n
+		}
 	}
 	return base64.StdEncoding.EncodeToString(buf), true
 }

@@ -131,10 +131,14 @@ func fnReduce(c *Call) (Value, error) {
 	if result == nil && a.Len() > 0 {
 		result, i = a.At(0), 1
 	}
+	begin := c.ev.mark()
 	for ; i < a.Len(); i++ {
 		args := []Value{result, a.At(i), float64(i), a}
 		var err error
 		if result, err = c.Apply(fn, args[:min(arity, len(args))]...); err != nil {
+			return nil, err
+		}
+		if err = c.ev.release(begin, result); err != nil {
 			return nil, err
 		}
 	}

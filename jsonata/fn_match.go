@@ -7,6 +7,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/jsonata/internal/jsregexp"
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
 
@@ -16,6 +17,10 @@ func fnContains(c *Call) (Value, error) {
 	case nil:
 		return nil, nil
 	case string:
+		s, token, _, err := c.searched(s, token)
+		if err != nil {
+			return nil, err
+		}
 		return strings.Contains(s, token), c.Step(len(s) / 256)
 	default:
 		all, err := findAll(c, token, s)
@@ -54,11 +59,14 @@ func fnMatch(c *Call) (Value, error) {
 	}
 	// The match after the last one wanted is looked for, too, and may be an error.
 	m, err := all.next()
+	var made []matchObject
 	for n := 0.0; m != nil && n < limit; n++ {
-		o := NewObject(3)
-		o.add("match", m.text)
-		o.add("index", float64(m.start))
-		o.add("groups", m.groups)
+		if len(made) == cap(made) { // a few at a time, because they are small
+			const most = 16
+			made = make([]matchObject, 0, min(most, 2*cap(made)+1))
+		}
+		made = append(made, matchObject{})
+		o := made[len(made)-1].fill(m)
 		out.items = append(out.items, o)
 		if err := c.Grow(objectSize(o)); err != nil {
 			return nil, err
@@ -68,6 +76,18 @@ func fnMatch(c *Call) (Value, error) {
 	return out, err
 }
 
+// matchObject is the object that $match returns for a match, with its members.
+type matchObject struct {
+	object  Object
+	members [3]member
+}
+
+func (x *matchObject) fill(m *match) *Object {
+	x.members = [3]member{{"match", m.text}, {"index", float64(m.start)}, {"groups", m.groups}}
+	x.object.members = x.members[:]
+	return &x.object
+}
+
 // units gives access to a text by UTF-16 offsets.
 type units struct {
 	text string
@@ -75,12 +95,10 @@ type units struct {
 }
 
 func newUnits(s string) units {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return units{s, encodeUnits(s)}
-		}
+	if jsregexp.IsASCII(s) {
+		return units{text: s}
 	}
-	return units{text: s}
+	return units{s, encodeUnits(s)}
 }
 
 // encodeUnits returns the UTF-16 code units of a text, in which halves of
@@ -179,6 +197,10 @@ func splitText(c *Call, s, sep string, limit float64) (Value, error) {
 		return nil, err
 	}
 	out := &Array{}
+	s, sep, halves, err := c.searched(s, sep)
+	if err != nil {
+		return nil, err
+	}
 	if sep == "" {
 		u := newUnits(s)
 		for i := 0; i < u.len() && float64(i) < limit; i++ {
@@ -188,6 +210,9 @@ func splitText(c *Call, s, sep string, limit float64) (Value, error) {
 	}
 	for float64(len(out.items)) < limit {
 		before, after, found := strings.Cut(s, sep)
+		if halves {
+			before = joinHalves(before)
+		}
 		out.items = append(out.items, before)
 		if !found {
 			break
@@ -251,6 +276,10 @@ func fnReplace(c *Call) (Value, error) {
 
 func replaceText(c *Call, s, pattern string, limit float64) (Value, error) {
 	with, ok := c.Arg(2).(string)
+	s, pattern, halves, err := c.searched(s, pattern)
+	if err != nil {
+		return nil, err
+	}
 	if !ok && strings.Contains(s, pattern) {
 		return nil, newError("D3012", c.Arg(2))
 	}
@@ -268,7 +297,10 @@ func replaceText(c *Call, s, pattern string, limit float64) (Value, error) {
 			return nil, err
 		}
 	}
-	return strings.Replace(s, pattern, with, n), nil
+	if found == 0 && !halves {
+		return s, nil
+	}
+	return joinHalves(strings.Replace(s, pattern, with, n)), nil
 }
 
 // replacement makes the text that replaces a match.

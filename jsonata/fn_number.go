@@ -43,10 +43,39 @@ func numbers(c *Call, fn func(float64)) error {
 		return err
 	}
 	for i := range a.Len() {
-		n, _ := a.At(i).(float64)
+		n, err := c.toNumber(a.At(i))
+		if err != nil {
+			return err
+		}
 		fn(n)
 	}
 	return nil
+}
+
+// toNumber converts as JavaScript does. Only partial applications have other items than numbers here.
+func (c *Call) toNumber(v Value) (float64, error) {
+	switch v := v.(type) {
+	case float64:
+		return v, nil
+	case bool:
+		if v {
+			return 1, nil
+		}
+		return 0, nil
+	case Null:
+		return 0, nil
+	}
+	text, err := c.toText(v, 0)
+	if err != nil {
+		return 0, err
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return 0, nil
+	}
+	if n, ok := parseNumber(text); ok {
+		return n, nil
+	}
+	return math.NaN(), nil
 }
 
 func fnSum(c *Call) (Value, error) {
@@ -68,8 +97,14 @@ func fold(c *Call, fn func(a, b float64) float64) (Value, error) {
 	if a.Len() == 0 {
 		return nil, nil
 	}
-	total := a.At(0).(float64)
-	err := numbers(c, func(n float64) { total = fn(total, n) })
+	total := math.NaN()
+	first := true
+	err := numbers(c, func(n float64) {
+		if !first {
+			n = fn(total, n)
+		}
+		total, first = n, false
+	})
 	return total, err
 }
 
@@ -204,7 +239,7 @@ func fnSqrt(c *Call) (Value, error) {
 func fnPower(c *Call) (Value, error) {
 	base := c.Arg(0).(float64)
 	exponent, ok := c.Arg(1).(float64)
-	r := math.Pow(base, exponent)
+	r := power(base, exponent)
 	if math.Abs(base) == 1 && (math.IsInf(exponent, 0) || exponent != exponent) || !ok {
 		r = math.NaN() // where JavaScript and IEEE 754 differ
 	}
@@ -227,7 +262,18 @@ func fnFormatNumber(c *Call) (Value, error) {
 			options[key] = text
 		}
 	}
-	return fromPicture(c, len(pattern))(picture.FormatNumber(c.Arg(0).(float64), pattern, options))
+	if options != nil {
+		return fromPicture(c, len(pattern))(picture.FormatNumber(c.Arg(0).(float64), pattern, options))
+	}
+	last := &c.ev.picture // the same picture is often used for many numbers
+	if last.number == nil || last.text != pattern {
+		p, err := picture.ParseNumber(pattern, nil)
+		if err != nil {
+			return nil, pictureError(err)
+		}
+		last.text, last.number = pattern, p
+	}
+	return fromPicture(c, len(pattern))(last.number.Format(c.Arg(0).(float64)))
 }
 
 func fnFormatBase(c *Call) (Value, error) {

@@ -1,6 +1,9 @@
 package jsonata
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 func objectFuncs() []builtin {
 	return []builtin{
@@ -146,12 +149,20 @@ func (c *Call) spread(v Value, depth int) (Value, error) {
 
 func fnMerge(c *Call) (Value, error) {
 	a := c.Arg(0).(*Array)
-	b := newBuilder(8)
+	parts := make([]*Object, 0, len(a.items))
 	for i := range a.items {
-		o := objectFrom(a.items[i])
-		if o == nil {
-			continue
+		if o := objectFrom(a.items[i]); o != nil {
+			parts = append(parts, o)
 		}
+	}
+	if len(parts) > 1 && parts[0].Len() >= fromHere {
+		out, err := c.ev.merged(parts[0], parts[1:])
+		if out != nil || err != nil {
+			return out, err
+		}
+	}
+	b := newBuilder(8)
+	for _, o := range parts {
 		if err := c.growParts(2*o.Len(), o.Len()+1); err != nil {
 			return nil, err
 		}
@@ -160,6 +171,11 @@ func fnMerge(c *Call) (Value, error) {
 		}
 	}
 	out := b.object()
+	if out.Len() >= fromHere {
+		out.shared = true
+		c.ev.latest.object, c.ev.latest.members = out, out.members
+		out.members = slices.Clip(out.members)
+	}
 	return out, c.Grow(objectSize(out))
 }
 
@@ -192,7 +208,7 @@ func fnEval(c *Call) (Value, error) {
 		if err := c.Step(len(src)/8 + 1); err != nil {
 			return nil, err
 		}
-		if err := c.Grow(32 * len(src)); err != nil {
+		if err := ev.keep(32 * len(src)); err != nil {
 			return nil, err
 		}
 		var err error

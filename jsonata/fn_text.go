@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -101,21 +102,31 @@ func sliceBounds(start, end, n float64) (from, to int) { //nolint:nonamedreturns
 }
 
 func fnSubstringBefore(c *Call) (Value, error) {
-	s := c.Arg(0).(string)
-	sep, _ := c.Arg(1).(string)
-	if i := strings.Index(s, sep); i >= 0 && c.Arg(1) != nil {
-		return s[:i], nil
-	}
-	return s, nil
+	before, _, err := c.cut()
+	return before, err
 }
 
 func fnSubstringAfter(c *Call) (Value, error) {
-	s := c.Arg(0).(string)
-	sep, _ := c.Arg(1).(string)
-	if i := strings.Index(s, sep); i >= 0 && c.Arg(1) != nil {
-		return s[i+len(sep):], nil
+	_, after, err := c.cut()
+	return after, err
+}
+
+// cut returns what is before and after the second argument in the first, which is both if the second does not occur.
+func (c *Call) cut() (before, after string, err error) { //nolint:nonamedreturns // two values of one type
+	whole := c.Arg(0).(string)
+	sep, ok := c.Arg(1).(string)
+	s, sep, halves, err := c.searched(whole, sep)
+	if err != nil {
+		return "", "", err
 	}
-	return s, nil
+	before, after, found := strings.Cut(s, sep)
+	switch {
+	case !found || !ok:
+		return whole, whole, nil
+	case halves:
+		return joinHalves(before), joinHalves(after), nil
+	}
+	return before, after, nil
 }
 
 func cased(c *Call, fn func(string) string) (Value, error) {
@@ -165,9 +176,9 @@ func fnPad(c *Call) (Value, error) {
 	}
 	padding := strings.Repeat(char, size/len(char)) + char[:size%len(char)]
 	if width > 0 {
-		return s + padding, nil
+		return joinHalves(s + padding), nil
 	}
-	return padding + s, nil
+	return joinHalves(padding + s), nil
 }
 
 func fnJoin(c *Call) (Value, error) {
@@ -176,7 +187,10 @@ func fnJoin(c *Call) (Value, error) {
 	size := max(0, a.Len()-1) * len(sep)
 	parts := make([]string, a.Len())
 	for i := range parts {
-		parts[i], _ = a.At(i).(string)
+		var err error
+		if parts[i], err = c.toText(a.At(i), 0); err != nil {
+			return nil, err
+		}
 		if size += len(parts[i]); size > c.ev.limits.Output {
 			break
 		}
@@ -190,5 +204,38 @@ func fnJoin(c *Call) (Value, error) {
 	if sep == "" {
 		return joinText(parts, size), nil
 	}
-	return strings.Join(parts, sep), nil
+	return joinHalves(strings.Join(parts, sep)), nil
+}
+
+// toText converts an item as JavaScript's join does. Only partial applications have other items than texts here.
+func (c *Call) toText(v Value, depth int) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case nil, Null:
+		return "", nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case float64:
+		return FormatNumber(v), nil
+	case *Array:
+		if err := c.ev.nest(depth, v.Len()); err != nil {
+			return "", err
+		}
+		parts := make([]string, v.Len())
+		size := 0
+		for i := range parts {
+			var err error
+			if parts[i], err = c.toText(v.At(i), depth+1); err != nil {
+				return "", err
+			}
+			if size += len(parts[i]) + 1; size > c.ev.limits.Output {
+				return "", newError(CodeOutput, c.ev.limits.Output)
+			}
+		}
+		return strings.Join(parts, ","), c.Grow(size)
+	}
+	e := argError("T0412", 0, c.Arg(0))
+	e.expected = "an array of " + subtypes('s')
+	return "", e
 }

@@ -6,6 +6,7 @@ type scope struct {
 	parent *scope
 	names  []string
 	index  map[string]int // of names, if there are many
+	binds  int            // how many expressions bind its variables
 	forced bool           // has a frame although it has no variables: $eval may bind some
 }
 
@@ -44,8 +45,8 @@ func (s *scope) declare(name string) int {
 	return len(s.names) - 1
 }
 
-// bound stands in a frame for a variable that is bound to undefined; nil stands
-// for one that is not bound yet.
+// bound is the value in a frame of a variable that is bound to undefined; nil
+// means that it is not bound yet.
 type bound struct{}
 
 // frame holds the values of the variables of a scope.
@@ -123,6 +124,7 @@ type variable struct {
 	scope   *scope
 	refs    []slotRef
 	dynamic bool // belongs to the source of an $eval
+	called  bool // as a function
 	fn      *Function
 }
 
@@ -147,17 +149,38 @@ func (x *variable) eval(ev *evaluator, f *frame, _ Value) (Value, error) {
 			return v, nil
 		}
 	}
-	return normalize(x.global(ev), false), nil
+	v, err := x.global(ev)
+	return normalize(v, false), err
 }
 
-func (x *variable) global(ev *evaluator) Value {
+func (x *variable) global(ev *evaluator) (Value, error) {
 	if v, ok := ev.in.Bindings[x.name]; ok {
-		return v
+		if isValue(v) {
+			return v, nil
+		}
+		v, err := ev.binding(x.name, v)
+		return v, at(err, x.pos, x.name)
 	}
 	if x.fn != nil {
-		return x.fn
+		return x.fn, nil
 	}
-	return nil
+	return nil, nil
+}
+
+// binding converts a variable that is not a value of this package, once.
+func (ev *evaluator) binding(name string, v Value) (Value, error) {
+	if out, ok := ev.bindings[name]; ok {
+		return out, nil
+	}
+	out, err := converted(v)
+	if err != nil {
+		return nil, err
+	}
+	if ev.bindings == nil {
+		ev.bindings = make(map[string]Value)
+	}
+	ev.bindings[name] = out
+	return out, nil
 }
 
 // resolve finds out where the variable can be.
@@ -195,6 +218,7 @@ func (x *bindExpr) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 		return nil, err
 	}
 	if x.dynamic {
+		ev.binds++
 		if !f.bind(x.name, v) {
 			ev.dynamic = true
 		}

@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -10,8 +11,9 @@ type Func struct {
 	// Name is how expressions call it, without the dollar sign.
 	Name string
 	// Signature is a JSONata signature like "<s-n?:s>", which checks the arguments
-	// and takes missing ones from the context item. Empty: arguments arrive as they
-	// are, missing ones are undefined, and nothing is taken from the context.
+	// and takes missing ones from the context item. Any argument may still be
+	// undefined. Empty: arguments arrive as they are, missing ones are undefined, and
+	// nothing is taken from the context.
 	Signature string
 	// Params is the number of parameters it has, which tells higher-order functions
 	// how many arguments to pass.
@@ -56,6 +58,16 @@ func (c *Call) Grow(bytes int) error { return c.ev.grow(bytes) }
 
 // Apply calls a function value, such as a lambda that was passed as an argument.
 func (c *Call) Apply(fn Value, args ...Value) (Value, error) {
+	for i, v := range args {
+		if !isValue(v) {
+			v, err := converted(v)
+			if err != nil {
+				return nil, err
+			}
+			args = slices.Clone(args)
+			args[i] = v
+		}
+	}
 	return c.ev.applyValue(fn, args, c.frame)
 }
 

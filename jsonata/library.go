@@ -18,6 +18,8 @@ type Function struct {
 
 	returns  byte // the letter of the result's type in the signature, or 0
 	volatile bool
+	static   bool // of a library or of the source: it holds nothing of an evaluation
+	born     int  // of a closure: its number in the evaluation
 
 	lambda *lambda // of an expression, with where it was defined
 	frame  *frame
@@ -79,6 +81,7 @@ func NewLibrary(base *Library, fns ...Func) (*Library, error) {
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
+		fn.static = true
 		lib.funcs[f.Name] = fn
 	}
 	return lib, nil

@@ -27,8 +27,8 @@ type Limits struct {
 	// count. Default 500, at most 100,000.
 	Depth int
 	// Output is how large one value may grow, and how large the result may be when
-	// serialised, in bytes. All values built in one evaluation together may take
-	// three times as much. Default 8 MiB.
+	// serialised, in bytes. All values that live at a time may together take three
+	// times as much. Default 8 MiB.
 	Output int
 	// Timeout is how long an evaluation may work. What other evaluations take
 	// that it lets run meanwhile does not count, and an evaluation of few steps

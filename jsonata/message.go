@@ -5,10 +5,18 @@ import (
 	"strings"
 )
 
-// message returns the text of an error. In the templates %t is the token, %v the
-// value and %i the argument's number.
+// message returns the text of an error. In the templates %t is the token, %f the function that the token names, %v the
+// value, %i the argument's number and %e what it must be.
 func message(e *Error) string {
+	return e.filled(e.Token, show(e.Value))
+}
+
+// filled fills in the template of the error's code.
+func (e *Error) filled(token, value string) string {
 	text := syntaxMessage(e.Code)
+	if text == "" && e.expected == "" {
+		text = unexpectedMessage(e.Code)
+	}
 	if text == "" {
 		text = typeMessage(e.Code)
 	}
@@ -16,9 +24,31 @@ func message(e *Error) string {
 		text = valueMessage(e.Code)
 	}
 	if text == "" {
-		text = "the expression failed"
+		return "the expression failed"
 	}
-	return strings.NewReplacer("%t", showToken(e.Token), "%v", show(e.Value), "%i", strconv.Itoa(e.Index)).Replace(text)
+	return strings.NewReplacer("%t", showToken(token), "%f", functionName(token), "%v", value, "%i", strconv.Itoa(e.Index), "%e", e.expected).Replace(text)
+}
+
+// unexpectedMessage is about arguments of which no signature says what they must be.
+func unexpectedMessage(code string) string {
+	switch code {
+	case "T0410":
+		return "%f takes no argument %i: %v"
+	case "T0412":
+		return "argument %i of %f is an array with items of the wrong type"
+	}
+	return ""
+}
+
+// functionName returns a function as it is written. It has no name on the right of ~>.
+func functionName(token string) string {
+	switch token {
+	case "~>":
+		return "the function on the right of ~>"
+	case "":
+		return "the function"
+	}
+	return "$" + showToken(token)
 }
 
 // showToken prints a piece of the source on one line, cut short.
@@ -68,7 +98,7 @@ func show(v Value) string {
 func syntaxMessage(code string) string {
 	switch code {
 	case "S0101":
-		return "this text has no closing quote"
+		return "this string has no closing quote"
 	case "S0102":
 		return "the number %t is too large"
 	case "S0103":
@@ -80,7 +110,7 @@ func syntaxMessage(code string) string {
 	case "S0106":
 		return "this comment is not closed with */"
 	case "S0201":
-		return "%t cannot stand here"
+		return "%t is not allowed here"
 	case "S0202":
 		return "expected %v but found %t"
 	case "S0203":
@@ -98,9 +128,9 @@ func syntaxMessage(code string) string {
 	case "S0210":
 		return "a step can have one group-by clause only"
 	case "S0211":
-		return "%t needs something on its left"
+		return "%t needs an operand on its left"
 	case "S0212":
-		return "only a variable such as $x can stand left of :="
+		return "only a variable such as $x can be on the left of :="
 	case "S0213":
 		return "%t cannot be a step of a path"
 	case "S0214":
@@ -110,7 +140,7 @@ func syntaxMessage(code string) string {
 	case "S0216":
 		return "@ must come before the order-by clause of its step"
 	case "S0217":
-		return "there is no parent that % could mean"
+		return "the parent that % refers to cannot be determined"
 	case "S0301":
 		return "a regular expression cannot be empty"
 	case "S0302":
@@ -128,11 +158,11 @@ func syntaxMessage(code string) string {
 func typeMessage(code string) string {
 	switch code {
 	case "T0410":
-		return "argument %i of $%t does not match its signature: %v"
+		return "argument %i of %f must be %e, not %v"
 	case "T0411":
-		return "the context item cannot be argument %i of $%t: %v"
+		return "the context item cannot be argument %i of %f, which must be %e, not %v"
 	case "T0412":
-		return "argument %i of $%t is an array with items of the wrong type"
+		return "argument %i of %f must be %e, not %v"
 	case "T1003":
 		return "the key of an object must be a string, not %v"
 	case "T1005":
@@ -156,17 +186,17 @@ func typeMessage(code string) string {
 	case "T2006":
 		return "the right side of ~> must be a function, not %v"
 	case "T2007":
-		return "numbers and texts cannot be put in order together"
+		return "numbers and strings cannot be sorted together"
 	case "T2008":
-		return "only numbers and texts can be put in order, not %v"
+		return "only numbers and strings can be sorted, not %v"
 	case "T2009":
-		return "%t cannot compare a number with a text"
+		return "%t cannot compare a number with a string"
 	case "T2010":
-		return "%t compares numbers and texts only, not %v"
+		return "%t compares numbers and strings only, not %v"
 	case "T2011":
 		return "the second part of a transform must be an object, not %v"
 	case "T2012":
-		return "the third part of a transform must be a text or an array of texts, not %v"
+		return "the third part of a transform must be a string or an array of strings, not %v"
 	case "T2013":
 		return "a transform needs $clone, which is not a function here"
 	}
@@ -180,7 +210,7 @@ func valueMessage(code string) string {
 	case "D1002":
 		return "%v cannot be negated because it is not a number"
 	case "D1004":
-		return "the regular expression matches an empty text"
+		return "the regular expression matches an empty string"
 	case "D1009":
 		return "two key expressions give the key %v"
 	case CodeDepth:
@@ -202,17 +232,17 @@ func valueMessage(code string) string {
 	case CodeSize:
 		return "the expression is too large: it has more than %t"
 	case "D3001":
-		return "an infinite number cannot become a text"
+		return "an infinite number cannot be converted to a string"
 	case "D3010":
-		return "$replace cannot look for an empty text"
+		return "$replace cannot search for an empty string"
 	case "D3011":
 		return "the limit of $replace must not be negative: %v"
 	case "D3012":
-		return "the replacement must be a text, not %v"
+		return "the replacement must be a string, not %v"
 	case "D3020":
 		return "the limit of $split must not be negative: %v"
 	case "D3030":
-		return "%v cannot become a number"
+		return "%v cannot be converted to a number"
 	case "D3040":
 		return "the limit of $match must not be negative: %v"
 	case "D3050":
@@ -222,7 +252,7 @@ func valueMessage(code string) string {
 	case "D3061":
 		return "the power of %v is too large"
 	case "D3070":
-		return "$sort without a function needs an array of numbers or one of texts"
+		return "$sort without a function needs an array of numbers or of strings"
 	case "D3110":
 		return "%v is not a time in ISO 8601"
 	case "D3120":
@@ -230,15 +260,15 @@ func valueMessage(code string) string {
 	case "D3121":
 		return "error in $eval: %v"
 	case "D3137":
-		return "$error was called"
+		return "$error() function evaluated"
 	case "D3138":
 		return "$single found more than one match"
 	case "D3139":
 		return "$single found no match"
 	case "D3140":
-		return "the argument of $%t is not well-formed: %v"
+		return "Malformed URL passed to $%t(): %v"
 	case "D3141":
-		return "an assertion failed"
+		return "$assert() statement failed"
 	}
 	return pictureMessage(code)
 }
@@ -252,7 +282,7 @@ func pictureMessage(code string) string {
 	case code == "D3130" || code == "D3131":
 		return "this picture of an integer is not supported: %v"
 	case code >= "D3132" && code <= "D3136":
-		return "this picture of a time does not work: %v"
+		return "this picture of a time cannot be used: %v"
 	}
 	return ""
 }

@@ -1,6 +1,9 @@
 package jsonata
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // indexFrom is the number of members from which an object keeps an index;
 // comparing a few keys one by one is faster than hashing.
@@ -18,6 +21,7 @@ type Object struct {
 	members []member
 	ints    int // how many members have integer-like keys; they come first
 	index   map[string]int
+	shared  bool // others have the same members: they are copied before a change
 }
 
 // NewObject returns an empty object with room for capacity members.
@@ -39,6 +43,8 @@ func (o *Object) Get(key string) (Value, bool) {
 // Set adds a member or replaces its value. A key keeps its place when its value
 // is replaced.
 func (o *Object) Set(key string, v Value) {
+	v = stored(v)
+	o.own()
 	if i := o.find(key); i >= 0 {
 		o.members[i].val = v
 		return
@@ -52,6 +58,7 @@ func (o *Object) Delete(key string) {
 	if i < 0 {
 		return
 	}
+	o.own()
 	copy(o.members[i:], o.members[i+1:])
 	o.members[len(o.members)-1] = member{}
 	o.members = o.members[:len(o.members)-1]
@@ -59,6 +66,14 @@ func (o *Object) Delete(key string) {
 		o.ints--
 	}
 	o.reindex()
+}
+
+// own copies the members if others have them, too.
+func (o *Object) own() {
+	if o.shared {
+		o.members, o.shared = slices.Clone(o.members), false
+		o.reindex()
+	}
 }
 
 // Keys returns the keys in order.
@@ -145,6 +160,7 @@ func (o *Object) reindex() {
 // merge sets all members of another object.
 func (o *Object) merge(from *Object) {
 	const few = 64
+	o.own()
 	if o.Len() <= few && from.Len() <= few {
 		for i := range from.members {
 			o.Set(from.members[i].key, from.members[i].val)
@@ -162,6 +178,7 @@ func (o *Object) merge(from *Object) {
 
 // remove deletes several members.
 func (o *Object) remove(keys map[string]bool) {
+	o.own()
 	kept := o.members[:0]
 	o.ints = 0
 	for _, m := range o.members {

@@ -24,11 +24,14 @@ func (x *names) eval(ev *evaluator, f *frame, in Value) (Value, error) {
 		case *Array:
 			return x.rest[i].eval(ev, f, o)
 		case Host:
-			v, _ = o.Member(key)
+			v = memberOf(o, key)
 		case *rawDoc:
 			return o.lookup(ev, f, x)
 		default:
-			return nil, nil
+			var err error
+			if v, err = ev.lookup(v, key, 0); err != nil {
+				return nil, err
+			}
 		}
 		if v == nil {
 			return nil, nil
@@ -159,8 +162,11 @@ func (s *step) sorted(ev *evaluator, f *frame, items *Array) (*Array, error) {
 			return nil, err
 		}
 	}
-	if a, ok := v.(*Array); ok {
-		return a, nil
+	switch v := v.(type) {
+	case nil:
+		return newSequence(0), nil
+	case *Array:
+		return v, nil
 	}
 	return sequenceOf(v), nil
 }
@@ -312,6 +318,7 @@ func (c *compiler) step(s *step, n *syntax.Node) error {
 	} else if s.expr, err = c.expr(n); err != nil {
 		return err
 	}
+	exportTuples(s.expr)
 	if s.stages, err = c.stages(n.Stages); err != nil {
 		return err
 	}

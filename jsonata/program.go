@@ -14,6 +14,7 @@ type Program struct {
 	lib   *Library
 	body  expr
 	scope *scope
+	calls []*variable // of functions that it does not define itself
 	pool  sync.Pool
 
 	size      int  // roughly, in bytes of memory
@@ -48,6 +49,20 @@ func (l *Library) Compile(src string) (*Program, error) { return l.compile(src, 
 
 // String returns the source of the program.
 func (p *Program) String() string { return p.src }
+
+// Calls returns the calls by name of functions that the program does not define itself, each name once, at its first place.
+// Those that are not in its library fail, unless the caller of Eval binds them.
+func (p *Program) Calls() []Use {
+	var out []Use
+	seen, places := map[string]bool{}, places{src: p.src}
+	for _, v := range p.calls {
+		if !seen[v.name] {
+			seen[v.name] = true
+			out = append(out, Use{v.name, places.at(v.pos)})
+		}
+	}
+	return out
+}
 
 // Size returns roughly how many bytes of memory the program takes.
 func (p *Program) Size() int { return p.size }
@@ -107,7 +122,7 @@ func (ev *evaluator) run(ctx context.Context, p *Program, in Input) (Value, erro
 // document returns the input document, decoded if need be.
 func (ev *evaluator) document(p *Program) (Value, error) {
 	if ev.in.Data != nil || len(ev.in.JSON) == 0 {
-		return ev.in.Data, nil
+		return converted(ev.in.Data)
 	}
 	ev.raw = rawDoc{data: ev.in.JSON}
 	i := skipSpace(ev.in.JSON, 0)
@@ -127,7 +142,8 @@ func (ev *evaluator) checkResult(v Value) error {
 	case *tuple:
 		return newError("S0217", nil)
 	}
-	return nil
+	_, err := converted(v)
+	return err
 }
 
 // measure adds up roughly how long the JSON of a value is.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
@@ -214,6 +215,11 @@ func readsPathsOnly(n *syntax.Node) bool {
 		return true
 	case syntax.Wildcard, syntax.Descendant, syntax.Parent, syntax.Transform, syntax.Name, syntax.Sort:
 		return false
+	case syntax.Binary:
+		// The operator in looks for the same object, and each path decodes an object of its own.
+		if n.Text == "in" && !isConstant(n.Left) && !isConstant(n.Right) {
+			return false
+		}
 	}
 	for _, c := range []*syntax.Node{n.Left, n.Right, n.Else} {
 		if !readsPathsOnly(c) {
@@ -231,6 +237,17 @@ func readsPathsOnly(n *syntax.Node) bool {
 		}
 	}
 	return true
+}
+
+// isConstant tells whether an expression is a literal, or an array of literals.
+func isConstant(n *syntax.Node) bool {
+	switch n.Kind { //nolint:exhaustive // the other kinds depend on something
+	case syntax.String, syntax.Number, syntax.Literal:
+		return true
+	case syntax.Array:
+		return !slices.ContainsFunc(n.List, func(item *syntax.Node) bool { return !isConstant(item) })
+	}
+	return false
 }
 
 // plainPath tells whether a path is made of field names only.

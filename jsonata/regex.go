@@ -24,7 +24,7 @@ func (c *compiler) regex(n *syntax.Node) (expr, error) {
 		return nil, &syntax.Error{Code: "S0303", Pos: n.Pos, Token: n.Text, Value: err.Error()}
 	}
 	x := &regex{re: re, source: n.Text}
-	x.value = &Function{params: 2, regex: x, call: x.match}
+	x.value = &Function{params: 2, regex: x, call: x.match, static: true}
 	return x, nil
 }
 
@@ -53,7 +53,8 @@ type match struct {
 	value      Value // what a matcher function returned
 }
 
-// matches finds one match after the other. next returns nil at the end.
+// matches finds one match after the other. next returns nil at the end, and what it
+// returned before must not be used any more.
 type matches interface {
 	next() (*match, error)
 }
@@ -100,6 +101,8 @@ type regexMatches struct {
 	m     *jsregexp.Matcher
 	at    int
 	first bool
+	found match // the last one, which next overwrites
+	work  func(int) error
 }
 
 func (s *regexMatches) next() (*match, error) {
@@ -107,7 +110,10 @@ func (s *regexMatches) next() (*match, error) {
 		return nil, nil
 	}
 	const unitsPerStep = 4
-	found, err := s.m.Match(s.at, func(n int) error { return s.ev.step(n/unitsPerStep + 1) })
+	if s.work == nil {
+		s.work = func(n int) error { return s.ev.step(n/unitsPerStep + 1) }
+	}
+	found, err := s.m.Match(s.at, s.work)
 	if errors.Is(err, jsregexp.ErrLimit) {
 		e := newError(CodeOutput, s.ev.limits.Output)
 		e.cause = err
@@ -120,8 +126,12 @@ func (s *regexMatches) next() (*match, error) {
 		return nil, newError("D1004", s.x.source)
 	}
 	s.at, s.first = found[1], false
-	out := &match{text: s.m.Slice(found[0], found[1]), start: found[0], end: found[1]}
-	groups := make([]Value, len(found)/2-1)
+	out := &s.found
+	*out = match{text: s.m.Slice(found[0], found[1]), start: found[0], end: found[1]}
+	var groups []Value
+	if n := len(found)/2 - 1; n > 0 {
+		groups = make([]Value, n)
+	}
 	size := len(out.text)
 	for i := range groups {
 		if from, to := found[2*i+2], found[2*i+3]; from >= 0 {
@@ -129,7 +139,7 @@ func (s *regexMatches) next() (*match, error) {
 			groups[i], size = text, size+len(text)
 		}
 	}
-	out.groups = NewArray(groups...)
+	out.groups = &Array{items: groups}
 	return out, s.ev.grow(size + 16*len(groups))
 }
 

@@ -1,6 +1,10 @@
 package jsonata
 
-import "github.com/millrace/millrace/jsonata/internal/syntax"
+import (
+	"strings"
+
+	"github.com/millrace/millrace/jsonata/internal/syntax"
+)
 
 // signature checks the arguments of a function.
 type signature struct{ params []syntax.Param }
@@ -49,8 +53,8 @@ func (s *signature) validate(ev *evaluator, args []Value, context Value) ([]Valu
 	for i := range s.params {
 		p := &s.params[i]
 		if counts[i] == 0 && p.Context {
-			if typeOf(context)&p.Types == 0 {
-				return nil, argError("T0411", next, context)
+			if typeOf(context)&p.Contexts == 0 {
+				return nil, mistyped(p, "T0411", next, context)
 			}
 			out = append(out, context)
 			continue
@@ -79,7 +83,7 @@ func argument(args []Value, i int) Value {
 	return nil
 }
 
-func argError(code string, i int, v Value) error {
+func argError(code string, i int, v Value) *Error {
 	e := newError(code, v)
 	e.Index = i + 1
 	return e
@@ -145,16 +149,20 @@ func (m *matching) from(i, next int) bool {
 }
 
 // fits checks the arguments of a partial application of a built-in function,
-// which takes no missing ones from the context and wraps no single values.
+// which takes no missing ones from the context and wraps no single values. What is
+// in arrays the function takes as JavaScript does.
 func (s *signature) fits(args []Value) error {
 	for i, arg := range args {
 		if i >= len(s.params) || s.params[i].Repeated {
 			break
 		}
 		p := &s.params[i]
+		if arg == nil && p.Optional {
+			continue
+		}
 		_, isArray := arg.(*Array)
 		if typeOf(arg)&p.Types == 0 || p.Letter == 'a' && arg != nil && !isArray {
-			return argError("T0410", i, arg)
+			return mistyped(p, "T0410", i, arg)
 		}
 	}
 	return nil
@@ -163,6 +171,7 @@ func (s *signature) fits(args []Value) error {
 // mismatch returns the error for the first argument that does not fit.
 func (s *signature) mismatch(ev *evaluator, args []Value) error {
 	good := 0
+	var failed *syntax.Param // none, if there are arguments left over
 	counts := make([]int, len(s.params))
 	for i := range s.params {
 		m := &matching{ev: ev, params: s.params[:i+1], args: args, prefix: true, counts: counts}
@@ -170,6 +179,7 @@ func (s *signature) mismatch(ev *evaluator, args []Value) error {
 			if m.err != nil {
 				return m.err
 			}
+			failed = &s.params[i]
 			break
 		}
 		if err := ev.step(1); err != nil {
@@ -177,7 +187,64 @@ func (s *signature) mismatch(ev *evaluator, args []Value) error {
 		}
 		good = m.end
 	}
-	return argError("T0410", good, argument(args, good))
+	for i, taken := 0, 0; failed == nil && i < len(s.params); i++ {
+		if taken == good { // an optional parameter, which the argument does not fit
+			failed = &s.params[i]
+		}
+		taken += counts[i]
+	}
+	return mistyped(failed, "T0410", good, argument(args, good))
+}
+
+// mistyped returns an error that says what a parameter takes.
+func mistyped(p *syntax.Param, code string, i int, v Value) error {
+	e := argError(code, i, v)
+	if p != nil {
+		e.expected = expectation(p)
+	}
+	return e
+}
+
+// expectation describes what a parameter takes.
+func expectation(p *syntax.Param) string {
+	switch p.Letter {
+	case 'a':
+		if p.Subtype == "" {
+			return "an array"
+		}
+		return "an array of " + subtypes(p.Subtype[0])
+	case 'x':
+		return "any value"
+	case 'j':
+		return "anything but a function"
+	}
+	names := [...]string{"an array", "a string", "a number", "a boolean", "null", "a function", "an object"}
+	var all []string
+	for i, name := range names {
+		if p.Types&(1<<i) != 0 {
+			all = append(all, name)
+		}
+	}
+	return strings.Join(all, " or ")
+}
+
+// subtypes names what is in an array, by the letter of its type.
+func subtypes(letter byte) string {
+	switch letter {
+	case 's':
+		return "strings"
+	case 'n':
+		return "numbers"
+	case 'b':
+		return "booleans"
+	case 'o':
+		return "objects"
+	case 'a':
+		return "arrays"
+	case 'f':
+		return "functions"
+	}
+	return "values of type " + string(rune(letter))
 }
 
 // convert checks an argument for an array parameter and wraps a single value.
@@ -186,17 +253,20 @@ func convert(p *syntax.Param, arg Value, count, index int) (Value, error) {
 		return arg, nil
 	}
 	a, ok := arg.(*Array)
-	if p.Subtype != "" {
-		want, _ := syntax.TypeOfLetter(p.Subtype[0])
+	if p.Typed {
+		var want uint16 // none, if the type is empty
+		if p.Subtype != "" {
+			want, _ = syntax.TypeOfLetter(p.Subtype[0])
+		}
 		if !ok && (count != 1 || typeOf(arg) != want || len(p.Subtype) != 1) {
-			return nil, argError("T0412", index, arg)
+			return nil, mistyped(p, "T0412", index, arg)
 		}
 		if ok && a.count > 0 && want != syntax.TypeNumber {
-			return nil, argError("T0412", index, arg)
+			return nil, mistyped(p, "T0412", index, arg)
 		}
 		for i := 0; ok && i < len(a.items); i++ {
 			if typeOf(a.items[i]) != want {
-				return nil, argError("T0412", index, arg)
+				return nil, mistyped(p, "T0412", index, arg)
 			}
 		}
 	}

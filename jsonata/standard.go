@@ -12,7 +12,9 @@ var standard = sync.OnceValue(func() *Library { //nolint:gochecknoglobals // a c
 			case "now", "millis", "random", "shuffle":
 				f.Volatile = true
 			}
-			lib.funcs[b.name] = NewFunction(f)
+			fn := NewFunction(f)
+			fn.static = true
+			lib.funcs[b.name] = fn
 		}
 	}
 	return lib

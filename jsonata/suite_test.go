@@ -7,12 +7,12 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/dialect/dialecttest"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -32,30 +32,9 @@ type suiteCase struct {
 	TimeLimit int             `json:"timelimit"`
 }
 
-// vectors returns the path of a file of test vectors, which are not part of the
-// repository: in $MILLRACE_VECTORS, or in shared/vectors beside it.
-func vectors(t *testing.T, name string) string {
-	t.Helper()
-	if dir := os.Getenv("MILLRACE_VECTORS"); dir != "" {
-		return filepath.Join(dir, name)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, "shared", "vectors", name)
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	t.Skipf("SKIPPED, NOT PASSED: %s not found; set MILLRACE_VECTORS to the directory with the test vectors", name)
-	return ""
-}
-
 func TestSuite(t *testing.T) { //nolint:tparallel // the cases are counted as they end
 	t.Parallel()
-	file, err := os.Open(vectors(t, "jsonata-suite.jsonl"))
+	file, err := os.Open(dialecttest.Suite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,10 @@ package jsonata
 
 import (
 	"math"
+	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace/jsonata/internal/syntax"
 )
@@ -47,30 +50,76 @@ func halfPair(s string) (uint16, bool) {
 	return 0xD000 | uint16(s[1]&0x3F)<<6 | uint16(s[2]&0x3F), true
 }
 
+func beginsWithHalf(s string) bool {
+	_, half := halfPair(s)
+	return half
+}
+
 // joinText concatenates texts of the given total size. Halves of a surrogate pair
 // that meet become one character.
 func joinText(texts []string, size int) string {
 	var b strings.Builder
 	b.Grow(size)
+	halves := false
 	for i, t := range texts {
-		if _, half := halfPair(t); half && i > 0 {
-			return joinUnits(texts)
-		}
+		halves = halves || i > 0 && beginsWithHalf(t)
 		b.WriteString(t)
+	}
+	if halves {
+		return joinHalves(b.String())
 	}
 	return b.String()
 }
 
-func joinUnits(texts []string) string {
-	var buf []byte
-	for _, t := range texts {
-		for unit, half := halfPair(t); half; unit, half = halfPair(t) {
-			buf = syntax.AppendUnit(buf, unit)
-			t = t[3:]
+// joinHalves makes one character of each two halves of a surrogate pair that meet.
+func joinHalves(s string) string {
+	first := strings.IndexByte(s, surrogateByte)
+	if first < 0 || utf8.ValidString(s) {
+		return s
+	}
+	buf := append(make([]byte, 0, len(s)), s[:first]...)
+	for s = s[first:]; s != ""; {
+		if unit, half := halfPair(s); half {
+			buf, s = syntax.AppendUnit(buf, unit), s[3:]
+		} else {
+			buf, s = append(buf, s[0]), s[1:]
 		}
-		buf = append(buf, t...)
 	}
 	return string(buf)
+}
+
+// splitHalves writes each character beyond U+FFFF as the two halves of its surrogate pair, so that a half is found in it.
+func splitHalves(s string) string {
+	buf := make([]byte, 0, len(s)+len(s)/2)
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0xF0 {
+			buf = append(buf, s[i])
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		high, low := utf16.EncodeRune(r)
+		buf = syntax.AppendUnit(buf, uint16(high)) //nolint:gosec // a surrogate has 16 bits
+		buf = append(buf, surrogateByte, 0x80|byte(low>>6&0x3F), 0x80|byte(low&0x3F))
+		i += n - 1
+	}
+	return string(buf)
+}
+
+// surrogateByte is the first of the three bytes of half of a surrogate pair.
+const surrogateByte = 0xED
+
+// searched returns a text and what to look for in it, so that comparing bytes finds what comparing UTF-16 code units does,
+// and whether halves of surrogate pairs in what is found have to be joined.
+func (c *Call) searched(s, sep string) (text, part string, split bool, err error) { //nolint:nonamedreturns // two values of one type
+	_, low := halfPair(sep)
+	_, high := halfPair(sep[max(0, len(sep)-3):])
+	if !low && !high {
+		return s, sep, false, nil
+	}
+	if err := c.Grow(2 * len(s)); err != nil {
+		return "", "", false, err
+	}
+	return splitHalves(s), splitHalves(sep), true, nil
 }
 
 // compareTexts is compareStrings within the budget.
@@ -92,10 +141,10 @@ func compareStrings(s, t string) int {
 		if a == b {
 			continue
 		}
-		// Characters from U+E000 on have code units above those of the surrogate
-		// pairs, which stand for the characters beyond U+FFFF.
-		if a >= 0xEE && b >= 0xEE && (a >= 0xF0) != (b >= 0xF0) {
-			a, b = b, a
+		// The code units of characters beyond U+FFFF are halves of surrogate pairs, which are less than those of
+		// characters from U+E000 on.
+		if a >= surrogateByte && b >= surrogateByte && (a >= 0xF0) != (b >= 0xF0) {
+			return compareUnits(s[i:], t[i:])
 		}
 		if a < b {
 			return -1
@@ -103,4 +152,12 @@ func compareStrings(s, t string) int {
 		return 1
 	}
 	return len(s) - len(t)
+}
+
+// compareUnits compares texts that begin with different characters.
+func compareUnits(s, t string) int {
+	head := func(s string) []uint16 {
+		return encodeUnits(s[:skipRunes(s, 2)])
+	}
+	return slices.Compare(head(s), head(t))
 }

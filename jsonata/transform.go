@@ -6,6 +6,7 @@ import "github.com/millrace/millrace/jsonata/internal/syntax"
 // changed copy of its argument.
 type transform struct {
 	pattern, update, remove expr
+	updateAt, removeAt      int // where they are in the source
 	clone                   expr
 	standard                *Function
 	pos                     int
@@ -15,6 +16,10 @@ type transform struct {
 func (c *compiler) transform(n *syntax.Node, pattern expr) (expr, error) {
 	x := &transform{pattern: pattern, pos: n.Pos, clone: c.variable("clone", n.Pos), standard: c.lib.funcs["clone"]}
 	c.closures++
+	x.updateAt = n.Right.Pos
+	if n.Else != nil {
+		x.removeAt = n.Else.Pos
+	}
 	var err error
 	if x.update, err = c.expr(n.Right); err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (x *transform) change(ev *evaluator, f *frame, v Value, owned map[*Object]b
 			o.merge(update)
 		}
 	default:
-		return newError("T2011", update)
+		return at(newError("T2011", update), x.updateAt, "")
 	}
 	if x.remove == nil {
 		return nil
@@ -113,7 +118,7 @@ func (x *transform) change(ev *evaluator, f *frame, v Value, owned map[*Object]b
 	for i := range list.Len() {
 		key, ok := list.At(i).(string)
 		if !ok {
-			return newError("T2012", keys)
+			return at(newError("T2012", keys), x.removeAt, "")
 		}
 		gone[key] = true
 	}
@@ -177,7 +182,7 @@ func (ev *evaluator) cloneOwned(v Value, owned map[*Object]bool, depth int) (Val
 		_, _, err := number(v)
 		return round15(v), err
 	case Host:
-		return ev.cloneOwned(v.JSON(), owned, depth+1)
+		return ev.cloneOwned(serialised(v), owned, depth+1)
 	}
 	return v, nil
 }

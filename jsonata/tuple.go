@@ -87,6 +87,52 @@ func (c *compiler) declareInner(sc *scope, n *syntax.Node) error {
 	return nil
 }
 
+// tupleFilter is a block in parentheses with predicates, one of which asks for the parents of what is in the block: the
+// tuples that come out of the block are filtered, each with its variables.
+type tupleFilter struct {
+	scope  *scope
+	inner  expr
+	export bool // what is around it takes tuples, too
+}
+
+func (c *compiler) tupleFilter(n *syntax.Node) (expr, error) {
+	x := &tupleFilter{scope: &scope{}}
+	err := c.in(x.scope, func() error {
+		x.scope.forced = true
+		err := c.declareInner(x.scope, n)
+		if err == nil {
+			x.inner, err = c.finished(n)
+		}
+		return err
+	})
+	return x, err
+}
+
+// exportTuples tells an expression that what is around it takes tuples.
+func exportTuples(e expr) {
+	if x, ok := e.(*tupleFilter); ok {
+		x.export = true
+	}
+}
+
+func (x *tupleFilter) eval(ev *evaluator, f *frame, in Value) (Value, error) {
+	v, err := x.inner.eval(ev, newFrame(x.scope, f), in)
+	a, ok := v.(*Array)
+	if err != nil || x.export || !ok || !a.has(flagTuples) {
+		return v, err
+	}
+	return normalize(a.values(), false), ev.growItems(a.Len())
+}
+
+// values returns what the tuples of a stream are about.
+func (a *Array) values() *Array {
+	out := newSequence(a.Len())
+	for _, t := range a.items {
+		out.items = append(out.items, t.(*tuple).val)
+	}
+	return out
+}
+
 // frame returns a frame with the variables of the tuple.
 func (t *tuple) frame(sc *scope, parent *frame) *frame {
 	f := newFrame(sc, parent)
@@ -138,7 +184,7 @@ func (x *tuplePath) run(ev *evaluator, f *frame, path *pathExpr, in *Array) (Val
 			return nil, err
 		}
 		for k := range s.stages {
-			if stream, err = x.stage(ev, f, &s.stages[k], stream); err != nil {
+			if stream, err = s.stages[k].filterTuples(ev, stream, func(t *tuple) *frame { return t.frame(x.scope, f) }); err != nil {
 				return nil, err
 			}
 		}
@@ -153,10 +199,7 @@ func (x *tuplePath) end(ev *evaluator, f *frame, path *pathExpr, stream *Array) 
 	if x.export {
 		return stream, nil
 	}
-	out := newSequence(stream.Len())
-	for _, t := range stream.items {
-		out.items = append(out.items, t.(*tuple).val)
-	}
+	out := stream.values()
 	if path.keep {
 		out.flags |= flagKeepSingleton
 	}
@@ -235,8 +278,8 @@ func (t *tuple) next(s *step, sc *scope, v Value, i int) *tuple {
 	return n
 }
 
-// stage filters tuples or numbers them.
-func (x *tuplePath) stage(ev *evaluator, f *frame, s *stage, in *Array) (*Array, error) {
+// filterTuples filters tuples, each in a frame with its variables, or numbers them.
+func (s *stage) filterTuples(ev *evaluator, in *Array, frame func(*tuple) *frame) (*Array, error) {
 	if s.bind >= 0 {
 		for i, item := range in.items {
 			item.(*tuple).set(s.bind, float64(i))
@@ -255,7 +298,7 @@ func (x *tuplePath) stage(ev *evaluator, f *frame, s *stage, in *Array) (*Array,
 			return nil, err
 		}
 		t := item.(*tuple)
-		res, err := s.expr.eval(ev, t.frame(x.scope, f), t.val)
+		res, err := s.expr.eval(ev, frame(t), t.val)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,11 @@ package jsonata
 //	*Function
 //	Host      an object of the host program
 //
-// Values are shared freely between input, variables and results, so nobody may
-// change a value once an evaluation has seen it.
+// Other Go values are converted as [FromGo] does where they enter: as input, variable, result of a host function, member of a
+// host, and, unless they are structs or pointers, as members of objects and items of arrays. What cannot be converted is an error.
+//
+// Values are shared freely between input, variables and results, so a value must
+// not be changed once an evaluation has seen it.
 type Value = any
 
 // Null is JSON null, which is a value like any other and distinct from
@@ -29,6 +32,14 @@ type Host interface {
 	// JSON returns what the object looks like when it is serialised. The result
 	// must not contain the object itself.
 	JSON() Value
+}
+
+// Lister is a [Host] whose members can be listed: $keys, $each, $spread, the wildcards and others see them. Of other hosts
+// they see the members of what JSON returns.
+type Lister interface {
+	Host
+	// Names lists the members in order.
+	Names() []string
 }
 
 // Boolean casts a value to a boolean as the function $boolean does: undefined,
@@ -48,8 +59,11 @@ func Boolean(v Value) bool {
 		return v.Len() > 0
 	case Host:
 		return true
+	case nil, Null, *Function:
+		return false
 	}
-	return false
+	out, err := converted(v)
+	return err != nil || Boolean(out)
 }
 
 func anyTrue(a *Array, depth int) bool {

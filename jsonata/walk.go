@@ -15,8 +15,7 @@ func (ev *evaluator) lookup(v Value, key string, depth int) (Value, error) {
 		m, _ := v.Get(key)
 		return m, nil
 	case Host:
-		m, _ := v.Member(key)
-		return m, nil
+		return memberOf(v, key), nil
 	case *Array:
 		if err := ev.nest(depth, v.Len()); err != nil {
 			return nil, err
@@ -37,7 +36,14 @@ func (ev *evaluator) lookup(v Value, key string, depth int) (Value, error) {
 		}
 		return out, nil
 	}
-	return nil, nil
+	if isValue(v) {
+		return nil, nil
+	}
+	v, err := converted(v)
+	if err != nil {
+		return nil, err
+	}
+	return ev.lookup(v, key, depth+1)
 }
 
 // wildcard is *.
@@ -82,16 +88,23 @@ func (wildcard) eval(ev *evaluator, _ *frame, in Value) (Value, error) {
 	return out, ev.growItems(len(out.items))
 }
 
-// objectFrom returns an object as it is and a host object as it is serialised,
-// and nil for anything else.
+// objectFrom returns an object, or the members or the serialised form of a host, or
+// nil for anything else.
 func objectFrom(v Value) *Object {
 	switch v := v.(type) {
 	case *Object:
 		return v
 	case *Function:
 		return nil
+	case Lister:
+		names := v.Names()
+		o := NewObject(len(names))
+		for _, name := range names {
+			o.Set(name, memberOf(v, name))
+		}
+		return o
 	case Host:
-		o, _ := v.JSON().(*Object)
+		o, _ := serialised(v).(*Object)
 		return o
 	}
 	return nil

@@ -7,8 +7,8 @@
 //		return store(ctx, d.Event, d.Payload)
 //	}))
 //
-// Delivery is at least once: a delivery that was not answered with 200 in time comes again, with the same id and the
-// same bytes. A handler must therefore answer 200 only when what it received is safe, and remember that it did. [Memory]
+// Delivery is at least once: a delivery that did not get a 200 in time comes again, with the same id and the
+// same bytes. A handler must therefore respond with 200 only when what it received is safe, and remember that it did. [Memory]
 // remembers in this process; receivers with a database implement [Log] with a row in the transaction that stores the
 // records.
 package webhook

@@ -22,7 +22,7 @@ type Log interface {
 	Done(ctx context.Context, d *Delivery) error
 }
 
-// handler answers requests of Millrace.
+// handler handles requests of Millrace.
 type handler struct {
 	verifier *Verifier
 	log      Log
@@ -31,9 +31,9 @@ type handler struct {
 }
 
 // NewHandler returns a handler that verifies a request, leaves repetitions out and calls handle for the rest. It
-// answers 200 when handle returns nil or has done so before; 500 when handle fails, so that the delivery comes again;
+// responds with 200 when handle returns nil or has done so before; 500 when handle fails, so that the delivery comes again;
 // 401 when the signature is wrong; 503 while the same delivery is being handled. Deliveries of one run are never
-// handled at the same time, because Millrace waits for an answer before it sends the next.
+// handled at the same time, because Millrace waits for a response before it sends the next.
 func NewHandler(v *Verifier, log Log, handle func(context.Context, *Delivery) error) http.Handler {
 	return &handler{verifier: v, log: log, handle: handle}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The reasons to refuse a request.
+// The reasons to reject a request.
 var (
 	ErrNoSignature = errors.New("webhook: the request has no signature")
 	ErrSignature   = errors.New("webhook: no signature fits the body and the secret")

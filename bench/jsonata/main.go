@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -92,6 +93,34 @@ func workloads() []workload {
 	const record = `{"id":"rec_1","first_name":"Ada","last_name":"Lovelace","emails":[{"address":"a@example.com","primary":false},
 {"address":"b@example.com","primary":true}],"address":{"city":"London","zip":"N1"},"price":12.5,"quantity":3,"status":"active","tags":["x","y"],"created":1762072200000}`
 	records := json.RawMessage(`{"records":[` + strings.Repeat(record+",", 99) + record + `]}`)
+	const text = "the quick brown fox jumps over the lazy dog and an error or a warning came up at 12:30, user alice@example.com said. "
+	texts := json.RawMessage(`{"long":"` + strings.Repeat(text, 400) + `","texts":[` + strings.Repeat(`"`+text+`",`, 99) + `"` + text + `"]}`)
+	const numbers = `{"n":[1.5,-20.25,1234.567,0,98765.4321,1e6,-0.5,42,1000,3.14159]}`
+	var list strings.Builder
+	list.WriteString(`"0"`)
+	for i := 1; i < 16_000; i++ {
+		list.WriteString(`,"` + strconv.Itoa(i) + `"`)
+	}
+	return append(languageWorkloads(account, records), []workload{
+		{Name: "match, short", Expr: `texts.$match($, /quick|lazy|error|warning/).match`, Data: texts},
+		{Name: "match, long", Expr: `$count($match(long, /error|warning|fatal/))`, Data: texts},
+		{Name: "match, groups", Expr: `$count($match(long, /(\w+)@(\w+)\.(com|org|net)/))`, Data: texts},
+		{Name: "contains, long", Expr: `$contains(long, /zebra|yak/)`, Data: texts},
+		{Name: "replace", Expr: `texts.$replace($, /o(\w)/, "0$1")`, Data: texts},
+		{Name: "formatNumber", Expr: `n.$formatNumber($, "#,##0.00")`, Data: json.RawMessage(numbers)},
+		{Name: "base64encode", Expr: `texts.$base64encode($)`, Data: texts},
+		{Name: "base64, 47 kB", Expr: `$base64encode(long)`, Data: texts},
+		{Name: "power", Expr: `n.$power($, 3)`, Data: json.RawMessage(numbers)},
+		{Name: "fold, append", Expr: `$count($reduce([1..2000], function($a, $i){$append($a, $i)}, []))`, Data: account},
+		{Name: "fold, merge", Expr: `$count($keys($reduce([1..600], function($a, $i){$merge([$a, {"k" & $i: $i}])}, {})))`, Data: account},
+		{Name: "fold, text", Expr: `$length($reduce([1..5000], function($a, $i){$a & "item " & $i}, ""))`, Data: account},
+		{Name: "predecessors", Expr: `($a := [1..700]; $map($a, function($v, $i){$a[$i - 1]}))`, Data: account},
+		{Name: "in 16,000", Expr: `"15999" in l`, Data: json.RawMessage(`{"l":[` + list.String() + `]}`)},
+		{Name: "in 16,000, 200 x", Expr: `($l := l; $count($filter([1..200].$string(), function($x){$x in $l})))`, Data: json.RawMessage(`{"l":[` + list.String() + `]}`)},
+	}...)
+}
+
+func languageWorkloads(account, records json.RawMessage) []workload {
 	return []workload{
 		{Name: "run_if", Expr: `integration.name = 'calcom'`, Data: account},
 		{Name: "run_if of JSON", Expr: `integration.name = 'calcom'`, Data: account, Raw: true},

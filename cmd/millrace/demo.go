@@ -10,7 +10,7 @@ import (
 
 type demoCmd struct {
 	Keep  bool `help:"Leave the server running and print its address, its token and what to try next."`
-	Peers bool `help:"Only start the two other sides, the third-party API and a webhook receiver, for a server of your own."`
+	Peers bool `help:"Only start the two other sides, the API of a provider and a webhook receiver, for a server of your own."`
 }
 
 // Run shows the demo; its exit code is 1 when a check at its end fails.

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/internal/admin"
 )
 
 type environmentCmd struct {
@@ -25,7 +25,7 @@ type environmentCreateCmd struct {
 
 // Run prints the id of the new environment alone on the standard output.
 func (c *environmentCreateCmd) Run(ctx context.Context, s *streams) error {
-	return s.printID(server.CreateEnvironment(ctx, c.quiet(s), c.Name, c.Weight))
+	return s.printID(admin.CreateEnvironment(ctx, c.quiet(s), c.Name, c.Weight))
 }
 
 // printID prints the id of an environment, unless there is an error.
@@ -41,7 +41,7 @@ type environmentListCmd struct{ databaseFlags }
 
 // Run prints a line for each environment.
 func (c *environmentListCmd) Run(ctx context.Context, s *streams) error {
-	list, err := server.Environments(ctx, c.quiet(s))
+	list, err := admin.Environments(ctx, c.quiet(s))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ type environmentRenameCmd struct {
 
 // Run prints the id of the environment.
 func (c *environmentRenameCmd) Run(ctx context.Context, s *streams) error {
-	return s.printID(server.RenameEnvironment(ctx, c.quiet(s), c.Environment, c.Name))
+	return s.printID(admin.RenameEnvironment(ctx, c.quiet(s), c.Environment, c.Name))
 }
 
 type environmentWeightCmd struct {
@@ -72,7 +72,7 @@ type environmentWeightCmd struct {
 
 // Run prints the id of the environment.
 func (c *environmentWeightCmd) Run(ctx context.Context, s *streams) error {
-	return s.printID(server.WeighEnvironment(ctx, c.quiet(s), c.Environment, c.Weight))
+	return s.printID(admin.WeighEnvironment(ctx, c.quiet(s), c.Environment, c.Weight))
 }
 
 type environmentDeleteCmd struct {
@@ -83,7 +83,7 @@ type environmentDeleteCmd struct {
 
 // Run says what was deleted.
 func (c *environmentDeleteCmd) Run(ctx context.Context, s *streams) error {
-	gone, err := server.DeleteEnvironment(ctx, c.quiet(s), c.Environment, c.Force)
+	gone, err := admin.DeleteEnvironment(ctx, c.quiet(s), c.Environment, c.Force)
 	if err != nil {
 		return err
 	}

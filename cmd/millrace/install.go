@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"reflect"
 
+	"github.com/millrace/millrace/client"
 	"github.com/millrace/millrace/integrations"
 )
 
@@ -21,9 +21,12 @@ const (
 	didNothing = "up to date"
 )
 
+// installer creates rows on a server, or brings them up to date.
+type installer struct{ *client.Client }
+
 // installIntegration creates the integration, or merges the catalogue's config over the one that is there, found by its
 // name. What others added to it stays.
-func (c *client) installIntegration(ctx context.Context, i *integrations.Integration) (outcome, error) {
+func (c installer) installIntegration(ctx context.Context, i *integrations.Integration) (outcome, error) {
 	there, err := c.first(ctx, "/integration?name="+url.QueryEscape(i.Name))
 	if err != nil {
 		return outcome{}, err
@@ -32,7 +35,7 @@ func (c *client) installIntegration(ctx context.Context, i *integrations.Integra
 }
 
 // installSyncJob creates the sync job, or overwrites the one with its label.
-func (c *client) installSyncJob(ctx context.Context, i *integrations.Integration) (outcome, error) {
+func (c installer) installSyncJob(ctx context.Context, i *integrations.Integration) (outcome, error) {
 	var job struct {
 		Label string `json:"label"`
 	}
@@ -64,22 +67,22 @@ func (v *shown) UnmarshalJSON(b []byte) error {
 }
 
 // first returns the first row of a list, nil when it is empty.
-func (c *client) first(ctx context.Context, path string) (*shown, error) {
+func (c installer) first(ctx context.Context, path string) (*shown, error) {
 	var list struct {
 		Result []*shown `json:"result"`
 	}
-	if err := c.call(ctx, http.MethodGet, path, nil, &list); err != nil || len(list.Result) == 0 {
+	if err := c.Get(ctx, path, &list); err != nil || len(list.Result) == 0 {
 		return nil, err
 	}
 	return list.Result[0], nil
 }
 
 // createOrUpdate sends the body if there is nothing yet or if it says something new. The version, which only integrations
-// have, makes the server refuse the change when somebody else was faster.
-func (c *client) createOrUpdate(ctx context.Context, path string, there *shown, body json.RawMessage) (outcome, error) {
+// have, makes the server reject the change when another one came first.
+func (c installer) createOrUpdate(ctx context.Context, path string, there *shown, body json.RawMessage) (outcome, error) {
 	var made shown
 	if there == nil {
-		err := c.call(ctx, http.MethodPost, path, body, &made)
+		err := c.Post(ctx, path, body, &made)
 		return outcome{made.ID, didCreate}, err
 	}
 	var want map[string]any
@@ -92,7 +95,7 @@ func (c *client) createOrUpdate(ctx context.Context, path string, there *shown, 
 	if there.Version > 0 {
 		want["version"] = there.Version
 	}
-	err := c.call(ctx, http.MethodPatch, path+"/"+there.ID, want, &made)
+	err := c.Patch(ctx, path+"/"+there.ID, want, &made)
 	return outcome{there.ID, didUpdate}, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 
@@ -41,7 +40,7 @@ type integrationShowCmd struct {
 	Format string `help:"What to print: text, or the body of a request: integration, sync-job." enum:"text,integration,sync-job" default:"text"`
 }
 
-// Run prints the README of an integration, or one of its bodies as it is, to be changed and sent by hand.
+// Run prints the README of an integration, or one of its bodies, to be changed and sent by hand.
 func (c *integrationShowCmd) Run(s *streams) error {
 	i, err := integrations.Get(c.Name)
 	if err != nil {
@@ -70,10 +69,11 @@ func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	api, err := c.client()
+	server, err := c.client()
 	if err != nil {
 		return err
 	}
+	api := installer{server}
 	w := columns(s.out)
 	defer func() { _ = w.Flush() }() // what was done is printed also when the next request fails
 	integration, err := api.installIntegration(ctx, i)
@@ -83,7 +83,7 @@ func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
 	_, _ = fmt.Fprintf(w, "integration\t%s\t%s\n", integration.id, integration.did)
 	var install shown
 	body := map[string]string{"integration_id": integration.id}
-	if err := api.call(ctx, http.MethodPost, "/environment-integration", body, &install); err != nil {
+	if err := api.Post(ctx, "/environment-integration", body, &install); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "environment integration\t%s\t%s\n", install.ID, didInstall)

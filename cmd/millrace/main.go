@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"runtime"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/millrace/millrace"
 )
 
 // cli is the whole command line. Every flag can also be given as MILLRACE_<FLAG> in the environment or in the
@@ -19,10 +21,13 @@ import (
 type cli struct {
 	Config configFile `help:"Configuration file (YAML with the names of the flags). Without it ./millrace.yaml and /etc/millrace/millrace.yaml are read if they exist." type:"path" env:"MILLRACE_CONFIG" placeholder:"FILE"`
 
+	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print the version and exit."` // env: images often set MILLRACE_VERSION
+
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Demo        demoCmd        `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
 	Environment environmentCmd `cmd:"" help:"Manage environments."`
 	Token       tokenCmd       `cmd:"" help:"Manage API tokens."`
+	Keys        keysCmd        `cmd:"" help:"Rotate the encryption key."`
 	Integration integrationCmd `cmd:"" help:"List, show and install ready integrations."`
 	Jsonata     jsonataCmd     `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -51,27 +56,35 @@ func command() int {
 
 func run(ctx context.Context, args []string, s *streams) int {
 	code, exited := 0, false
+	unsetEmpty()
+	var files settingsFiles
 	parser, err := kong.New(&cli{},
 		kong.Name("millrace"),
-		kong.Description("Declarative integration workflows: an event, a condition, steps, a sync job run, signed records on your webhook."),
+		kong.Description("Declarative integration workflows: an event, a condition, steps, a sync job run, signed records on your webhook.\n\n"+
+			"millrace help COMMAND, or COMMAND --help, says more about a command."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
-		kong.DefaultEnvars("MILLRACE"), kong.Configuration(readConfig, defaultConfigFiles()...),
+		kong.DefaultEnvars("MILLRACE"), kong.Configuration(files.read, defaultConfigFiles()...), kong.ValueFormatter(flagHelp),
 		kong.Writers(s.out, s.err), kong.Exit(func(c int) { code, exited = c, true }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
+		kong.Vars{"version": versionLine()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
 	if err != nil {
 		_, _ = fmt.Fprintln(s.err, "millrace:", err)
 		return 1
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(tidyArguments(args))
 	if exited {
 		return code
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(s.err, "millrace: %v\nRun \"millrace --help\" for the commands.\n", err)
+		_, _ = fmt.Fprintf(s.err, "millrace: %v%s\nRun \"millrace help\" for the commands.\n", err, files.where(parser.Model, err.Error()))
+		return 2
+	}
+	if err := readSecrets(parsed, s.err); err != nil {
+		_, _ = fmt.Fprintln(s.err, "millrace:", err)
+		return 2
+	}
+	if err := checkDatabase(parsed); err != nil { // after the files, which may hold the address
+		_, _ = fmt.Fprintln(s.err, "millrace:", err)
 		return 2
 	}
 	if err := parsed.Run(); err != nil {
@@ -86,12 +99,13 @@ func run(ctx context.Context, args []string, s *streams) int {
 
 type versionCmd struct{}
 
-// Run prints the version that the Go tool recorded.
+// Run prints the version.
 func (versionCmd) Run(s *streams) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	_, err := fmt.Fprintln(s.out, "millrace", version)
+	_, err := fmt.Fprintln(s.out, versionLine())
 	return err
+}
+
+// versionLine is what --version and the version command print.
+func versionLine() string {
+	return fmt.Sprintf("millrace %s %s/%s %s", millrace.Version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

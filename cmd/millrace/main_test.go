@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT2", freePort(t))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"http": httpCmd, "mode": modeCmd, "word": wordCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"http": httpCmd, "mode": modeCmd, "until": untilCmd, "word": wordCmd},
 	})
 }
 
@@ -96,6 +97,26 @@ func ask(ctx context.Context, method, url, token, body string) (int, string, err
 	}
 }
 
+// untilCmd runs a command until its output matches: until PATTERN COMMAND...
+func untilCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	pattern := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		out := ""
+		if err := ts.Exec(args[1], args[2:]...); err == nil {
+			out = ts.ReadFile("stdout")
+		}
+		if pattern.MatchString(out) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no match for %s in: %s", args[0], out)
+		}
+	}
+}
+
 // modeCmd checks the permissions of a file: mode 0600 FILE.
 func modeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -108,7 +129,7 @@ func modeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// wordCmd sets a variable to a word of a file, counted from 0: word NAME FILE N.
+// wordCmd sets a variable to a word of a file, counted from 0, or from -1 at the end: word NAME FILE N.
 func wordCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: word NAME FILE N")
@@ -116,6 +137,9 @@ func wordCmd(ts *testscript.TestScript, neg bool, args []string) {
 	words := strings.Fields(ts.ReadFile(args[1]))
 	n, err := strconv.Atoi(args[2])
 	ts.Check(err)
+	if n < 0 {
+		n += len(words)
+	}
 	if n < 0 || n >= len(words) {
 		ts.Fatalf("%s has %d words", args[1], len(words))
 	}

@@ -12,24 +12,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/server"
 )
 
 // databaseFlags say where the state is. They are shared by the commands that open it.
 type databaseFlags struct {
-	DataDir       string `help:"Directory of the SQLite database and the key file." type:"path" default:"./data" placeholder:"DIR"`
-	Database      string `help:"PostgreSQL address (postgres://user:password@host/database). Without it, SQLite in the data directory." placeholder:"URL"`
-	EncryptionKey string `help:"32 bytes in base64 that seal credentials. Without it, a key file in the data directory." placeholder:"KEY"`
+	DataDir      string `help:"Directory of the SQLite database and the key file." type:"path" default:"./data" placeholder:"DIR"`
+	Database     string `help:"PostgreSQL address (postgres://user:password@host/database). Without it, SQLite in the data directory." placeholder:"URL"`
+	DatabaseFile string `help:"File with that address." secretof:"database" placeholder:"FILE"`
+
+	EncryptionKey     string `help:"32 bytes in base64 that seal credentials; behind a comma, older keys that still decrypt. Without it, a key file in the data directory." placeholder:"KEY"`
+	EncryptionKeyFile string `help:"File with the encryption key; on further lines, older ones." secretof:"encryption-key" placeholder:"FILE"`
 }
 
 func (f *databaseFlags) options(logger *slog.Logger) server.Options {
-	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, Logger: logger}
+	return server.Options{DataDir: f.DataDir, Database: f.Database, EncryptionKey: f.EncryptionKey, KeySource: f.EncryptionKeyFile, Logger: logger}
 }
 
 // quiet returns the options of a command that only says what goes wrong.
-func (f *databaseFlags) quiet(s *streams) server.Options {
-	return f.options(newLogger(s.err, "text", "warn"))
+func (f *databaseFlags) quiet(s *streams) node.Options {
+	opts := f.options(newLogger(s.err, "text", "warn"))
+	return opts.Storage()
 }
 
 // limitFlags bound what sync job runs and workflows may do.
@@ -37,12 +44,13 @@ type limitFlags struct {
 	MaxPages         int64         `help:"Pages of one request of a sync job run, or of one element of its loop." default:"100000" placeholder:"N"`
 	MaxRecursion     int64         `help:"How deep a request of a sync job run may recurse." default:"32" placeholder:"N"`
 	MaxRunTime       time.Duration `help:"How long a sync job run may be worked on, without the time in which it waits." default:"72h" placeholder:"DURATION"`
-	MaxPageSize      int           `help:"Size of an answer of a third party, in MiB." default:"32" placeholder:"MIB"`
+	MaxAuthWait      time.Duration `help:"How long a sync job run waits for an account that must be connected again; 0: not at all." default:"168h" placeholder:"DURATION"`
+	MaxPageSize      int           `help:"Size of a response of a provider, in MiB." default:"32" placeholder:"MIB"`
 	MaxDeliverySize  int           `help:"Size of a delivery of records, in MiB. What is more is divided among several." default:"16" placeholder:"MIB"`
 	MaxSpoolSize     int           `help:"What a spool of a sync job run may collect, in MiB." default:"32" placeholder:"MIB"`
 	MaxFanOut        int64         `help:"Workflow runs that one event may cause, directly or through events of these runs." default:"10000" placeholder:"N"`
 	ConditionBudget  time.Duration `help:"How much of each second conditions and other expressions of an environment's workflows and inbound hooks may take." default:"500ms" placeholder:"DURATION"`
-	MaxRateLimitWait time.Duration `help:"How long a third party may keep an account waiting before it is asked again." default:"1h" placeholder:"DURATION"`
+	MaxRateLimitWait time.Duration `help:"How long a provider may keep an account waiting before the next request is made anyway." default:"1h" placeholder:"DURATION"`
 }
 
 // maxSize bounds the sizes, in MiB: what is stored must be read again.
@@ -61,6 +69,8 @@ func (f *limitFlags) check() error {
 		return fmt.Errorf("--max-recursion %d: must be 1 to 1000", f.MaxRecursion)
 	case f.MaxRunTime < time.Second:
 		return fmt.Errorf("--max-run-time %s: must be at least 1s", f.MaxRunTime)
+	case f.MaxAuthWait < 0:
+		return fmt.Errorf("--max-auth-wait %s: must be at least 0s", f.MaxAuthWait)
 	case f.MaxFanOut < 1:
 		return fmt.Errorf("--max-fan-out %d: must be at least 1", f.MaxFanOut)
 	case f.ConditionBudget < time.Millisecond || f.ConditionBudget > time.Minute:
@@ -73,8 +83,13 @@ func (f *limitFlags) check() error {
 
 func (f *limitFlags) limits() server.Limits {
 	const mib = 1 << 20
+	authWait := f.MaxAuthWait
+	if authWait == 0 {
+		authWait = -1
+	}
 	return server.Limits{
-		Pages: f.MaxPages, Recursion: f.MaxRecursion, RunTime: f.MaxRunTime, RateLimitWait: f.MaxRateLimitWait,
+		AuthWait: authWait,
+		Pages:    f.MaxPages, Recursion: f.MaxRecursion, RunTime: f.MaxRunTime, RateLimitWait: f.MaxRateLimitWait,
 		FanOut: f.MaxFanOut, ConditionTime: f.ConditionBudget,
 		Page: int64(f.MaxPageSize) * mib, Delivery: f.MaxDeliverySize * mib, Spool: f.MaxSpoolSize * mib,
 	}
@@ -88,7 +103,8 @@ type keepFlags struct {
 	KeepSyncJobRuns  int `help:"Days that sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
 	KeepRunLogs      int `help:"Days that the log lines of sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
 	KeepFires        int `help:"Days that the log of schedules is kept; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepInboundHooks int `help:"Days that requests of third parties are kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepCallLogs     int `help:"Days that the log of calls of the proxy API is kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepInboundHooks int `help:"Days that requests of providers are kept; 0: for ever." default:"30" placeholder:"DAYS"`
 }
 
 // maxKeep bounds the days, so that they fit a duration.
@@ -98,7 +114,7 @@ func (f *keepFlags) days() map[millrace.Kept]int {
 	return map[millrace.Kept]int{
 		millrace.KeptDeliveries: f.KeepDeliveries, millrace.KeptEvents: f.KeepEvents, millrace.KeptWorkflowRuns: f.KeepWorkflowRuns,
 		millrace.KeptSyncJobRuns: f.KeepSyncJobRuns, millrace.KeptRunLogs: f.KeepRunLogs, millrace.KeptFires: f.KeepFires,
-		millrace.KeptInboundHooks: f.KeepInboundHooks,
+		millrace.KeptInboundHooks: f.KeepInboundHooks, millrace.KeptCallLogs: f.KeepCallLogs,
 	}
 }
 
@@ -126,8 +142,11 @@ type smtpFlags struct {
 	SMTPPort     int    `name:"smtp-port" help:"Its port." default:"587" placeholder:"N"`
 	SMTPUser     string `name:"smtp-user" help:"User name for it; without one, no authentication." placeholder:"NAME"`
 	SMTPPassword string `name:"smtp-password" help:"Password for it." placeholder:"PASSWORD"`
-	SMTPFrom     string `name:"smtp-from" help:"Sender of the mails." placeholder:"ADDRESS"`
-	SMTPTLS      string `name:"smtp-tls" help:"Protection of the connection: starttls, tls (from the first byte) or none." enum:"starttls,tls,none" default:"starttls"`
+
+	SMTPPasswordFile string `name:"smtp-password-file" help:"File with that password." secretof:"smtp-password" placeholder:"FILE"`
+
+	SMTPFrom string `name:"smtp-from" help:"Sender of the mails." placeholder:"ADDRESS"`
+	SMTPTLS  string `name:"smtp-tls" help:"Protection of the connection: starttls, tls (from the first byte) or none." enum:"starttls,tls,none" default:"starttls"`
 }
 
 // server returns the SMTP server, or nil when there is none.
@@ -148,55 +167,69 @@ type serveCmd struct {
 	Addr              string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	TokenFile         string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
 	MetricsAddr       string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
-	Dev               bool          `help:"Development: webhooks and third-party APIs may be on this machine."`
-	AllowNetwork      []string      `help:"Network that webhooks and third-party APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
+	Dev               bool          `help:"Development: webhooks and providers' APIs may be on this machine."`
+	AllowNetwork      []string      `help:"Network that webhooks and providers' APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
 	HeaderPrefix      string        `help:"Prefix of the signature header, X-<prefix>-Signature." default:"Truto"`
 	UserAgent         string        `help:"User-Agent of deliveries." default:"truto"`
 	TokenLimit        int           `help:"Requests in 10 seconds for each API token; 0: any number." default:"0" placeholder:"N"`
 	AccountLimit      int           `help:"Requests in 10 seconds for each account through the proxy and custom APIs; 0: any number." default:"50" placeholder:"N"`
-	InboundLimit      int           `help:"Requests in 10 seconds that third parties may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
-	InboundBytesLimit int           `help:"MiB of bodies in 10 seconds that third parties may send to one account or installation; 0: any number." default:"32" placeholder:"MIB"`
+	InboundLimit      int           `help:"Requests in 10 seconds that providers may make to one account or installation; 0: any number." default:"1000" placeholder:"N"`
+	InboundBytesLimit int           `help:"MiB of bodies in 10 seconds that providers may send to one account or installation; 0: any number." default:"32" placeholder:"MIB"`
 	EnvWorkers        int           `name:"environment-workers" help:"Part of the workers that one environment may use, of those that the others leave free, in percent." default:"50" placeholder:"PERCENT"`
 	LogFormat         string        `help:"Format of the log: text or json." enum:"text,json" default:"text"`
 	LogLevel          string        `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
-	MemoryBudget      int           `help:"Memory in MiB that request bodies, responses and pages of third parties may take at once; what finds none waits or gets 503." default:"256" placeholder:"MIB"`
+	MemoryBudget      int           `help:"Memory in MiB that request bodies, responses and pages of providers may take at once; requests beyond it wait or get 503." default:"256" placeholder:"MIB"`
 	MaxFailure        time.Duration `help:"How long a webhook may fail, without a success in between, before it is set inactive." default:"120h" placeholder:"DURATION"`
 }
 
 // Validate implements kong's check.
 func (c *serveCmd) Validate() error {
 	err := errors.Join(c.limitFlags.check(), c.keepFlags.check())
+	for name, n := range map[string]int{"token-limit": c.TokenLimit, "account-limit": c.AccountLimit, "inbound-limit": c.InboundLimit} {
+		if n < 0 {
+			err = errors.Join(err, fmt.Errorf("--%s %d: must be at least 0", name, n))
+		}
+	}
+	if c.SMTPPort < 1 || c.SMTPPort > 65535 {
+		err = errors.Join(err, fmt.Errorf("--smtp-port %d: must be 1 to 65535", c.SMTPPort))
+	}
+	if c.MaxFailure < time.Minute {
+		err = errors.Join(err, fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure))
+	}
+	if c.MemoryBudget < leastMemory || c.MemoryBudget > mostMemory {
+		err = errors.Join(err, fmt.Errorf("--memory-budget %d: must be %d to %d MiB", c.MemoryBudget, leastMemory, mostMemory))
+	}
+	if c.EnvWorkers < 1 || c.EnvWorkers > 100 {
+		err = errors.Join(err, fmt.Errorf("--environment-workers %d: must be 1 to 100 percent", c.EnvWorkers))
+	}
+	for _, text := range c.AllowNetwork {
+		if _, wrong := netip.ParsePrefix(text); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("--allow-network %s: not a network such as 10.1.0.0/16", text))
+		}
+	}
 	if n := c.InboundBytesLimit; n != 0 && (n < 4 || n > 1<<20) {
 		err = errors.Join(err, fmt.Errorf("--inbound-bytes-limit %d: must be 0 or 4 to %d MiB, because one body may have 4", n, 1<<20))
 	}
 	return err
 }
 
-// Run serves until the process is told to stop.
-func (c *serveCmd) Run(ctx context.Context, s *streams) error {
+// Run serves until the process is asked to stop by a signal.
+func (c *serveCmd) Run(ctx context.Context, app *kong.Kong, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
+	warnOfVariables(ctx, app.Model, logger)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
 	opts.MetricsAddr = c.MetricsAddr
-	if c.MaxFailure < time.Minute {
-		return fmt.Errorf("--max-failure %s: must be at least 1m", c.MaxFailure)
-	}
 	opts.MaxFailure, opts.SMTP = c.MaxFailure, c.server()
-	if c.MemoryBudget < leastMemory || c.MemoryBudget > mostMemory {
-		return fmt.Errorf("--memory-budget %d: must be %d to %d MiB", c.MemoryBudget, leastMemory, mostMemory)
-	}
 	opts.Memory = int64(c.MemoryBudget) << 20
 	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit
 	opts.InboundBytes = c.InboundBytesLimit << 20
-	if c.EnvWorkers < 1 || c.EnvWorkers > 100 {
-		return fmt.Errorf("--environment-workers %d: must be 1 to 100 percent", c.EnvWorkers)
-	}
 	opts.Percent = c.EnvWorkers
 	for _, text := range c.AllowNetwork {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return fmt.Errorf("--allow-network %s: not a network such as 10.1.0.0/16", text)
+			return fmt.Errorf("--allow-network %s: %w", text, err)
 		}
 		opts.AllowNetworks = append(opts.AllowNetworks, network)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/internal/admin"
 )
 
 type tokenCmd struct {
@@ -22,8 +22,8 @@ type tokenCreateCmd struct {
 	databaseFlags
 	Environment string        `help:"Name or id of the environment; without it, the one that the first start made."`
 	Name        string        `help:"Name of the token, for lists." default:"Created on the command line"`
-	Scope       string        `help:"What the token is for: to act in an environment, or (admin) to manage environments." enum:"environment,admin" default:"environment"`
-	Expires     time.Duration `help:"After what time the token ends; 0: never." default:"0" placeholder:"DURATION"`
+	Scope       string        `help:"What the token may do: read, or (write) everything in its environment, or (admin) manage environments and tokens, in none." enum:"read,write,admin" default:"write"`
+	Expires     time.Duration `help:"After what time the token ends, such as 720h; 0: never." default:"0" placeholder:"DURATION"`
 }
 
 // Validate implements kong's check.
@@ -39,8 +39,8 @@ func (c *tokenCreateCmd) Validate() error {
 
 // Run prints a new token alone on the standard output.
 func (c *tokenCreateCmd) Run(ctx context.Context, s *streams) error {
-	token, err := server.CreateToken(ctx, c.quiet(s), server.NewToken{
-		Environment: c.Environment, Name: c.Name, Admin: c.Scope == string(millrace.ScopeAdmin), Expires: c.Expires,
+	token, err := admin.CreateToken(ctx, c.quiet(s), admin.NewToken{
+		Environment: c.Environment, Name: c.Name, Scope: millrace.TokenScope(c.Scope), Expires: c.Expires,
 	})
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ type tokenListCmd struct{ databaseFlags }
 
 // Run prints a line for each token.
 func (c *tokenListCmd) Run(ctx context.Context, s *streams) error {
-	list, err := server.Tokens(ctx, c.quiet(s))
+	list, err := admin.Tokens(ctx, c.quiet(s))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ type tokenDeleteCmd struct {
 
 // Run deletes a token and prints its id.
 func (c *tokenDeleteCmd) Run(ctx context.Context, s *streams) error {
-	err := server.DeleteToken(ctx, c.quiet(s), millrace.APITokenID(c.ID))
+	err := admin.DeleteToken(ctx, c.quiet(s), millrace.APITokenID(c.ID))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,11 @@
 import { createServer } from "node:http";
 import { createHmac, timingSafeEqual } from "node:crypto";
 
+if (!process.env.WEBHOOK_SECRET) {
+  console.error("WEBHOOK_SECRET is not set: it is the secret that POST /webhook responded with.");
+  process.exit(2);
+}
+
 // While a secret is being changed: the new one and the old one, separated by a comma.
 const keys = process.env.WEBHOOK_SECRET.split(",").map((secret) =>
   secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret, "utf8"));

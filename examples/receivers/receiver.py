@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +17,10 @@ def key_of(secret):
         return base64.b64decode(secret[len("whsec_"):])
     return secret.encode()
 
+
+if not os.environ.get("WEBHOOK_SECRET"):
+    print("WEBHOOK_SECRET is not set: it is the secret that POST /webhook responded with.", file=sys.stderr)
+    sys.exit(2)
 
 # While a secret is being changed: the new one and the old one, separated by a comma.
 KEYS = [key_of(secret) for secret in os.environ["WEBHOOK_SECRET"].split(",")]

@@ -12,7 +12,7 @@ import (
 type ahead struct {
 	after  int64 // the sequence number in front of it
 	fresh  []millrace.Delivery
-	bodies map[millrace.DeliveryID][]byte // nil: the event is gone
+	bodies map[millrace.DeliveryID]content
 	err    error
 	done   chan struct{}
 	cancel context.CancelFunc
@@ -21,8 +21,8 @@ type ahead struct {
 // maxAhead bounds the bytes of deliveries while more are read.
 const maxAhead = 1 << 20
 
-// readAhead begins to read what follows these deliveries. Only what was not tried yet is read ahead: whether anything stands
-// aside, and how the webhook is to be called, is asked for when it is needed.
+// readAhead begins to read what follows these deliveries. Only what was not tried yet is read ahead: deferred
+// deliveries and the settings of the webhook are read when they are needed.
 func (s *slice) readAhead(ctx context.Context, items []item) {
 	s.dropAhead()
 	if s.webhook.Ordering == millrace.OrderingStrict || len(items) < commitSize {
@@ -43,7 +43,7 @@ func (s *slice) readAhead(ctx context.Context, items []item) {
 		defer close(a.done)
 		a.err = db.View(ctx, func(tx *store.Tx) error {
 			var err error
-			if a.fresh, err = tx.BacklogAfter(ctx, w, a.after, commitSize); err != nil {
+			if a.fresh, err = tx.Deliveries().BacklogAfter(ctx, w, a.after, commitSize); err != nil {
 				return err
 			}
 			a.bodies, err = bodiesOf(ctx, tx, w.EnvironmentID, a.fresh)
@@ -60,7 +60,7 @@ func (s *slice) readFresh(ctx context.Context, tx *store.Tx) ([]millrace.Deliver
 		}
 	}
 	s.dropAhead()
-	return tx.BacklogAfter(ctx, &s.webhook, s.webhook.SentSequence, commitSize)
+	return tx.Deliveries().BacklogAfter(ctx, &s.webhook, s.webhook.SentSequence, commitSize)
 }
 
 // dropAhead forgets what was read ahead.
@@ -74,7 +74,7 @@ func (s *slice) dropAhead() {
 }
 
 // bodies returns the bodies of deliveries.
-func (s *slice) bodies(ctx context.Context, tx *store.Tx, deliveries []millrace.Delivery) (map[millrace.DeliveryID][]byte, error) {
+func (s *slice) bodies(ctx context.Context, tx *store.Tx, deliveries []millrace.Delivery) (map[millrace.DeliveryID]content, error) {
 	if s.ahead == nil {
 		return bodiesOf(ctx, tx, s.webhook.EnvironmentID, deliveries)
 	}
@@ -90,17 +90,17 @@ func (s *slice) bodies(ctx context.Context, tx *store.Tx, deliveries []millrace.
 }
 
 // bodiesOf makes the bodies of deliveries from their events; nil where the event is gone.
-func bodiesOf(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, deliveries []millrace.Delivery) (map[millrace.DeliveryID][]byte, error) {
+func bodiesOf(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, deliveries []millrace.Delivery) (map[millrace.DeliveryID]content, error) {
 	ids := make([]millrace.EventID, len(deliveries))
 	for i, d := range deliveries {
 		ids[i] = d.EventID
 	}
-	bodies := make(map[millrace.DeliveryID][]byte, len(deliveries))
-	events, err := tx.Events(ctx, env, ids)
+	bodies := make(map[millrace.DeliveryID]content, len(deliveries))
+	events, err := tx.Events().ByIDs(ctx, env, ids)
 	for _, d := range deliveries {
-		bodies[d.ID] = nil
+		bodies[d.ID] = content{}
 		if e := events[d.EventID]; e != nil {
-			bodies[d.ID] = e.Body(d.WebhookID)
+			bodies[d.ID] = content{e.Body(d.WebhookID), e.Traceparent}
 		}
 	}
 	return bodies, err

@@ -32,7 +32,7 @@ func benchmarkPump(b *testing.B, db *store.DB) {
 	}
 	w.pump.sender = sender
 	w.webhook.TargetURL, w.webhook.Ordering = sink.URL, millrace.OrderingFirstAttempt
-	w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
+	w.update(func(tx *store.Tx) error { return tx.Webhooks().Update(context.Background(), w.webhook) })
 	w.queue(b.N)
 	b.ResetTimer()
 	for w.live() {

@@ -12,7 +12,7 @@ import (
 
 const commitTimeout = 5 * time.Second
 
-// tried returns a delivery as it is to be written, with the attempt that made it so; none when it was cancelled.
+// tried returns a delivery as it will be stored, with its last attempt; none when it was cancelled.
 func tried(d millrace.Delivery, attempt *millrace.Attempt) millrace.TriedDelivery {
 	if attempt == nil {
 		return millrace.TriedDelivery{Delivery: d}
@@ -59,10 +59,10 @@ func (s *slice) commit(ctx context.Context, end bool) (bool, error) {
 // raise returns what the others are to hear, holding the locks that it takes to tell them; nil when there is nothing.
 func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 	if s.alarm == nil {
-		return nil, nil //nolint:nilnil // absence is an answer here
+		return nil, nil //nolint:nilnil // none is a valid result
 	}
 	current, err := s.alarm.lock(ctx, tx, &s.webhook)
-	if err != nil || current == nil || current.FailingTold >= s.alarm.percent {
+	if err != nil || current == nil || current.NotifiedPercent >= s.alarm.percent {
 		return nil, err
 	}
 	return s.alarm, nil
@@ -70,20 +70,20 @@ func (s *slice) raise(ctx context.Context, tx *store.Tx) (*alarm, error) {
 
 // write stores how far the webhook's backlog has come. The webhook is first of all: it is the fence, and takes the lock on its row.
 func (p *Pump) write(ctx context.Context, tx *store.Tx, w *millrace.Webhook, done []millrace.TriedDelivery) error {
-	changed, err := tx.SaveWebhookProgress(ctx, w)
+	changed, err := tx.Webhooks().SaveProgress(ctx, w)
 	if err != nil {
 		return err
 	}
 	if changed && w.IsActive {
 		woken := *w
 		forgetFailures(&woken)
-		woken.FailingSince, woken.FailingTold = 0, 0
-		if _, err := tx.SaveWebhookProgress(ctx, &woken); err != nil {
+		woken.FailingSince, woken.NotifiedPercent = 0, 0
+		if _, err := tx.Webhooks().SaveProgress(ctx, &woken); err != nil {
 			return err
 		}
 		done = dueNow(done, millrace.TimeOf(p.sender.clock()))
 	}
-	return tx.SaveDeliveries(ctx, done...)
+	return tx.Deliveries().Save(ctx, done...)
 }
 
 // dueNow returns deliveries of which none waits for its next attempt. What has failed was sent to the webhook as it was before
@@ -143,9 +143,9 @@ func (s *slice) settle() error {
 }
 
 // complete finishes the task under the lock on the webhook's row, if the webhook is inactive or nothing is left to do now. A
-// new task waits for what stands aside: whoever queues a delivery holds the same lock, finds that task and wakes it.
+// new task waits for deferred deliveries. A transaction that queues a delivery holds the same lock, finds that task and wakes it.
 func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
-	current, err := tx.Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
+	current, err := tx.Webhooks().Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
 	if err != nil {
 		return false, err
 	}
@@ -159,8 +159,8 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	if err != nil || due != 0 && due <= millrace.TimeOf(s.pump.sender.clock()) {
 		return false, err
 	}
-	// Whoever queues the next delivery compares these two to see whether a pump is at work. They differ when
-	// deliveries at the end of the backlog were cancelled.
+	// The transaction that queues the next delivery compares these two to see whether a pump is at work. They differ
+	// when deliveries at the end of the backlog were cancelled.
 	progress.SentSequence = current.NextSequence
 	if due == 0 {
 		forgetFailures(&progress)
@@ -177,14 +177,14 @@ func (s *slice) complete(ctx context.Context, tx *store.Tx) (bool, error) {
 	})
 }
 
-// forgetSince ends the failure of a webhook for which nothing waits any more: nobody would notice that it answers again.
+// forgetSince ends the failure of a webhook for which nothing waits any more: no delivery would show that it responds again.
 func forgetSince(ctx context.Context, tx *store.Tx, w millrace.Webhook) (millrace.Webhook, error) {
 	if w.FailingSince == 0 {
 		return w, nil
 	}
-	backlog, err := tx.BacklogOf(ctx, &w)
+	backlog, err := tx.Deliveries().CountBacklog(ctx, &w)
 	if err == nil && backlog.ParkedRuns == 0 {
-		w.FailingSince, w.FailingTold = 0, 0
+		w.FailingSince, w.NotifiedPercent = 0, 0
 	}
 	return w, err
 }
@@ -195,23 +195,23 @@ func waitsUntil(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (millrac
 	if w.Ordering == millrace.OrderingStrict {
 		behind = 0
 	}
-	left, err := tx.BacklogAfter(ctx, w, behind, 1)
+	left, err := tx.Deliveries().BacklogAfter(ctx, w, behind, 1)
 	if err != nil || len(left) > 0 {
 		return 1, err
 	}
-	aside, err := tx.StandingAside(ctx, w, math.MaxInt64, 1)
-	if err != nil || len(aside) == 0 {
+	deferred, err := tx.Deliveries().Deferred(ctx, w, math.MaxInt64, 1)
+	if err != nil || len(deferred) == 0 {
 		return 0, err
 	}
-	return aside[0].NextAttemptAt, nil
+	return deferred[0].NextAttemptAt, nil
 }
 
 // finish completes the task together with the progress.
 func (s *slice) finish(ctx context.Context, tx *store.Tx, progress *millrace.Webhook) error {
 	w := &s.webhook
-	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.PutAside != w.PutAside ||
+	if progress.SentSequence != w.SentSequence || progress.Attempt != w.Attempt || progress.DeferredInRow != w.DeferredInRow ||
 		progress.FailingSince != w.FailingSince {
-		if _, err := tx.SaveWebhookProgress(ctx, progress); err != nil {
+		if _, err := tx.Webhooks().SaveProgress(ctx, progress); err != nil {
 			return err
 		}
 	}

@@ -19,8 +19,8 @@ func (s *slice) size() int {
 	return commitSize
 }
 
-// digests reports whether deliveries are sent as one message, which says how many there are of what: people who are told of
-// each of a thousand failures hear of none.
+// digests reports whether deliveries are sent as one message, which says how many there are of what: a thousand single
+// notifications would be ignored.
 func (s *slice) digests(items []item) bool {
 	return s.size() == digestSize && len(items) >= digestFrom
 }

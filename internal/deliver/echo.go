@@ -2,11 +2,10 @@ package deliver
 
 import (
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver/notify"
 	"github.com/millrace/millrace/internal/secret"
 )
 
@@ -20,19 +19,10 @@ func hideEcho(w *millrace.Webhook, o *Outcome) {
 	if w.Notification != millrace.NotifySlack {
 		return
 	}
-	s := secret.NewScrubber(addressSecrets(w.Notice().WebhookURL), secret.MinData)
+	s := secret.NewScrubber(notify.AddressSecrets(w.Notice().WebhookURL), secret.MinData)
 	o.Response = s.ScrubPrefix(o.Response, maxEcho)
 	o.Header = maps.Clone(o.Header)
 	maps.DeleteFunc(o.Header, func(name string, values []string) bool { // values are cut, and so may secrets be
 		return !slices.Contains([]string{"Content-Type", "Date", "Retry-After"}, name) || slices.ContainsFunc(values, s.Hides)
 	})
-}
-
-// addressSecrets lists what is secret of the address of a Slack channel.
-func addressSecrets(address string) []string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return []string{address}
-	}
-	return append(strings.Split(u.Path, "/"), u.Path, u.EscapedPath(), u.RawQuery)
 }

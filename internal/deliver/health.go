@@ -7,32 +7,25 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// Emitter tells workflows and the other webhooks what has become of a webhook, in the transaction in which it happens.
-// The webhook named by except gets none of the events.
-type Emitter interface {
-	EmitTx(ctx context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error
-}
-
 // HealthConfig is what a Health needs. DB and Clock are required.
 type HealthConfig struct {
-	DB      *store.DB
-	Clock   func() time.Time
-	Emitter Emitter      // nil: nobody is told
-	Logger  *slog.Logger // nil: none
+	DB     *store.DB
+	Clock  func() time.Time
+	Logger *slog.Logger // nil: none
 	// Prolonged is how long a webhook may fail before it is set inactive; 0: 5 days.
 	Prolonged time.Duration
 }
 
-// Health judges webhooks by how long they have been failing: without a success in between, whatever was sent by whom. At
-// shares of the time that a webhook may fail it tells the others, and at the end it sets the webhook inactive. What was
-// told is stored with the webhook in the transaction of the event, so it is told once, by whatever process.
+// Health judges webhooks by how long they have been failing: without a success in between, of a pump or of a run. At
+// shares of the time that a webhook may fail it notifies the other webhooks, and at the end it sets the webhook inactive.
+// The share is stored with the webhook in the transaction of the event, so each is notified once, by one process.
 type Health struct {
 	db        *store.DB
 	clock     func() time.Time
-	emitter   Emitter
 	logger    *slog.Logger
 	prolonged time.Duration
 }
@@ -45,7 +38,7 @@ func NewHealth(c HealthConfig) (*Health, error) {
 	if c.Prolonged < 0 {
 		return nil, errors.New("deliver: how long a webhook may fail cannot be negative")
 	}
-	h := &Health{db: c.DB, clock: c.Clock, emitter: c.Emitter, logger: c.Logger, prolonged: c.Prolonged}
+	h := &Health{db: c.DB, clock: c.Clock, logger: c.Logger, prolonged: c.Prolonged}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -55,14 +48,14 @@ func NewHealth(c HealthConfig) (*Health, error) {
 	return h, nil
 }
 
-// alarm is what the others are to hear about a webhook.
+// alarm is what the other webhooks are notified of.
 type alarm struct {
 	percent int64
 	reason  millrace.DisableReason // empty: it still is active
 	last    millrace.WebhookError
 }
 
-// failed takes note of a failure in the webhook, which may become inactive by it, and returns what is to be told, or nil.
+// failed takes note of a failure in the webhook, which may become inactive by it, and returns the alarm, or nil.
 func (h *Health) failed(w *millrace.Webhook, event string, o Outcome) *alarm {
 	now := millrace.TimeOf(h.clock())
 	if w.FailingSince == 0 {
@@ -76,18 +69,18 @@ func (h *Health) failed(w *millrace.Webhook, event string, o Outcome) *alarm {
 		a.percent, a.reason = millrace.FailureOver, millrace.DisabledGone
 	case a.percent >= millrace.FailureOver:
 		a.reason = millrace.DisabledProlonged
-	case a.percent <= w.FailingTold:
+	case a.percent <= w.NotifiedPercent:
 		return nil
 	}
-	w.FailingTold = a.percent
+	w.NotifiedPercent = a.percent
 	w.IsActive = w.IsActive && a.reason == ""
 	return a
 }
 
-// lock takes the locks that telling needs, in the order in which everybody takes them; the transaction must not have a
-// webhook's lock yet. It returns the webhook as it is, nil when it is not active any more: then there is nothing to tell.
+// lock takes the locks that emitting needs, in the one order in which all transactions take them; this one must not have a
+// webhook's lock yet. It returns the stored webhook, nil when it is not active any more: then there is no alarm.
 func (a *alarm) lock(ctx context.Context, tx *store.Tx, w *millrace.Webhook) (*millrace.Webhook, error) {
-	locked, err := tx.LockWebhooks(ctx, w.EnvironmentID)
+	locked, err := tx.Webhooks().LockAll(ctx, w.EnvironmentID)
 	for i := range locked {
 		if locked[i].ID == w.ID {
 			return &locked[i], nil
@@ -102,14 +95,11 @@ func (h *Health) tell(ctx context.Context, tx *store.Tx, w *millrace.Webhook, a 
 	if a.reason != "" {
 		name = millrace.EventWebhookDisabled
 	}
-	backlog, err := tx.BacklogOf(ctx, w)
+	backlog, err := tx.Deliveries().CountBacklog(ctx, w)
 	if err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { h.log(context.WithoutCancel(ctx), *w, *a, backlog) })
-	if h.emitter == nil {
-		return nil
-	}
 	e, err := millrace.NewEvent(w.EnvironmentID, name, millrace.WebhookPayload{
 		Webhook: w, FailingPercent: a.percent, InactiveAt: w.FailingSince.Add(h.prolonged),
 		Reason: a.reason, LastError: &a.last, Backlog: backlog,
@@ -117,7 +107,7 @@ func (h *Health) tell(ctx context.Context, tx *store.Tx, w *millrace.Webhook, a 
 	if err != nil {
 		return err
 	}
-	return h.emitter.EmitTx(ctx, tx, w.ID, e)
+	return event.EmitExcept(ctx, tx, w.ID, e)
 }
 
 func (h *Health) log(ctx context.Context, w millrace.Webhook, a alarm, backlog millrace.Backlog) {
@@ -148,7 +138,7 @@ func (h *Health) Judge(ctx context.Context, w *millrace.Webhook, event string, o
 			return false, nil
 		}
 		return true, h.update(ctx, func(ctx context.Context, tx *store.Tx) error {
-			return tx.ClearWebhookFailure(ctx, w.EnvironmentID, w.ID)
+			return tx.Webhooks().ClearFailure(ctx, w.EnvironmentID, w.ID)
 		})
 	case Retry, Gone:
 		return h.fail(ctx, w, event, o)
@@ -166,13 +156,13 @@ func (h *Health) fail(ctx context.Context, seen *millrace.Webhook, event string,
 	}
 	err := h.update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if a == nil {
-			return tx.SaveWebhookFailure(ctx, &next)
+			return tx.Webhooks().SaveFailure(ctx, &next)
 		}
 		current, err := a.lock(ctx, tx, &next)
-		if err != nil || current == nil || current.FailingTold >= a.percent || current.FailingSince != seen.FailingSince {
-			return err // told, or what was seen of its failure is not true any more
+		if err != nil || current == nil || current.NotifiedPercent >= a.percent || current.FailingSince != seen.FailingSince {
+			return err // notified already, or its failure has ended meanwhile
 		}
-		if err := tx.SaveWebhookFailure(ctx, &next); err != nil {
+		if err := tx.Webhooks().SaveFailure(ctx, &next); err != nil {
 			return err
 		}
 		return h.tell(ctx, tx, &next, a)

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver/notify"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // smtpServer speaks SMTP to one client after the other and keeps what it was sent.
@@ -136,29 +138,29 @@ func TestMails(t *testing.T) {
 	trusted.AddCert(certified.Certificate())
 	for name, c := range map[string]struct {
 		server *smtpServer
-		mode   TLSMode
-		change func(*Mailer)
+		mode   notify.TLSMode
+		change func(*notify.Mailer)
 		want   Outcome // Kind, Status, ErrorClass
 		secret bool    // the password may have been sent
 	}{
-		"STARTTLS":                    {&smtpServer{}, TLSStart, nil, Outcome{Kind: Delivered, Status: 250}, true},
-		"TLS from the first byte":     {&smtpServer{implicit: true}, TLSImplicit, nil, Outcome{Kind: Delivered, Status: 250}, true},
-		"no TLS, no password":         {&smtpServer{noTLS: true}, TLSNone, func(m *Mailer) { m.User = "" }, Outcome{Kind: Delivered, Status: 250}, false},
-		"STARTTLS is not offered":     {&smtpServer{noTLS: true}, TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
-		"STARTTLS is refused":         {&smtpServer{answers: map[string]string{"STARTTLS": "454 not now"}}, TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
-		"a certificate of a stranger": {&smtpServer{}, TLSStart, func(m *Mailer) { m.Roots = x509.NewCertPool() }, Outcome{Kind: Retry, ErrorClass: ClassTLS}, false},
-		"a wrong password":            {&smtpServer{}, TLSStart, func(m *Mailer) { m.Password = "wrong" }, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
-		"later":                       {&smtpServer{answers: map[string]string{"RCPT": "451 4.3.0 Try again later"}}, TLSStart, nil, Outcome{Kind: Retry, Status: 451, ErrorClass: ClassMail}, true},
-		"never":                       {&smtpServer{answers: map[string]string{"RCPT": "550 5.1.1 No such user"}}, TLSStart, nil, Outcome{Kind: Retry, Status: 550, ErrorClass: ClassMail}, true},
-		"a sender that is not wanted": {&smtpServer{answers: map[string]string{"MAIL": "553 5.1.8 Not from you"}}, TLSStart, nil, Outcome{Kind: Retry, Status: 553, ErrorClass: ClassMail}, true},
-		"it hangs up":                 {&smtpServer{hangUp: "MAIL"}, TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
-		"nobody listens":              {&smtpServer{}, TLSStart, func(m *Mailer) { m.Port = 1 }, Outcome{Kind: Retry, ErrorClass: ClassRefused}, false},
+		"STARTTLS":                    {&smtpServer{}, notify.TLSStart, nil, Outcome{Kind: Delivered, Status: 250}, true},
+		"TLS from the first byte":     {&smtpServer{implicit: true}, notify.TLSImplicit, nil, Outcome{Kind: Delivered, Status: 250}, true},
+		"no TLS, no password":         {&smtpServer{noTLS: true}, notify.TLSNone, func(m *notify.Mailer) { m.User = "" }, Outcome{Kind: Delivered, Status: 250}, false},
+		"STARTTLS is not offered":     {&smtpServer{noTLS: true}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
+		"STARTTLS is refused":         {&smtpServer{answers: map[string]string{"STARTTLS": "454 not now"}}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
+		"a certificate of a stranger": {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Roots = x509.NewCertPool() }, Outcome{Kind: Retry, ErrorClass: egress.ClassTLS}, false},
+		"a wrong password":            {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Password = "wrong" }, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
+		"later":                       {&smtpServer{answers: map[string]string{"RCPT": "451 4.3.0 Try again later"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 451, ErrorClass: ClassMail}, true},
+		"never":                       {&smtpServer{answers: map[string]string{"RCPT": "550 5.1.1 No such user"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 550, ErrorClass: ClassMail}, true},
+		"a sender that is not wanted": {&smtpServer{answers: map[string]string{"MAIL": "553 5.1.8 Not from you"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 553, ErrorClass: ClassMail}, true},
+		"it hangs up":                 {&smtpServer{hangUp: "MAIL"}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
+		"nobody listens":              {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Port = 1 }, Outcome{Kind: Retry, ErrorClass: egress.ClassRefused}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := c.server
 			server.tls = &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12}
-			mailer := &Mailer{User: "user", Password: "right", From: "millrace@example.com", TLS: c.mode, Roots: trusted, Dial: (&net.Dialer{}).DialContext}
+			mailer := &notify.Mailer{User: "user", Password: "right", From: "millrace@example.com", TLS: c.mode, Roots: trusted, Dial: (&net.Dialer{}).DialContext}
 			mailer.Host, mailer.Port = server.serve(t)
 			if c.change != nil {
 				c.change(mailer)
@@ -202,11 +204,11 @@ func checkMail(t *testing.T, said string) {
 
 func TestMailersThatCannotBe(t *testing.T) {
 	t.Parallel()
-	for name, m := range map[string]Mailer{
-		"no host":                {Port: 25, From: "a@example.com", TLS: TLSStart},
-		"no port":                {Host: "mail.test", From: "a@example.com", TLS: TLSStart},
-		"no sender":              {Host: "mail.test", Port: 25, TLS: TLSStart},
-		"a password in the open": {Host: "mail.test", Port: 25, From: "a@example.com", User: "u", Password: "p", TLS: TLSNone},
+	for name, m := range map[string]notify.Mailer{
+		"no host":                {Port: 25, From: "a@example.com", TLS: notify.TLSStart},
+		"no port":                {Host: "mail.test", From: "a@example.com", TLS: notify.TLSStart},
+		"no sender":              {Host: "mail.test", Port: 25, TLS: notify.TLSStart},
+		"a password in the open": {Host: "mail.test", Port: 25, From: "a@example.com", User: "u", Password: "p", TLS: notify.TLSNone},
 	} {
 		if _, err := New(Config{Client: &http.Client{Transport: http.DefaultTransport}, Clock: newSender(t, Config{}).clock, Mailer: &m}); err == nil {
 			t.Errorf("%s: no error", name)

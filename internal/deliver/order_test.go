@@ -88,7 +88,7 @@ func check(rt *rapid.T, w *world) {
 		slices.Sort(once)
 	}
 	equal(rt, "what was taken", want, once)
-	if row := w.row(); row.SentSequence != row.NextSequence || row.Attempt != 0 || row.PutAside != 0 || row.FailingSince != 0 {
+	if row := w.row(); row.SentSequence != row.NextSequence || row.Attempt != 0 || row.DeferredInRow != 0 || row.FailingSince != 0 {
 		rt.Errorf("webhook: %+v", row)
 	}
 	for i, status := range w.statuses() {

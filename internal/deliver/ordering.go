@@ -8,30 +8,31 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/store"
 )
 
 const (
 	// downAfter is how many deliveries in a row must fail, without one that gets through, to say that the endpoint is down.
 	downAfter = 3
-	// giveUpAfter is how many attempts a delivery that stands aside gets: those of about five days.
+	// giveUpAfter is how many attempts a deferred delivery gets: those of about five days.
 	giveUpAfter = 20
 )
 
-// next returns what to send next. With strict ordering it is the front of the backlog. Otherwise it is what stands aside and
-// is due, and what was not tried yet, which gets at least half of the places; while the endpoint seems to be down, it comes
-// first, so that every look at the endpoint is made with another delivery.
+// next returns what to send next. With strict ordering it is the front of the backlog. Otherwise it is the deferred
+// deliveries that are due, and those not tried yet, which get at least half of the places; while the endpoint seems to be down,
+// these come first, so that it is tried with another delivery each time.
 func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, error) {
 	w := &s.webhook
 	if w.Ordering == millrace.OrderingStrict {
-		return tx.Backlog(ctx, w, s.size()+s.behind.size())
+		return tx.Deliveries().Backlog(ctx, w, s.size()+s.behind.size())
 	}
 	fresh, err := s.readFresh(ctx, tx)
-	if err != nil || !s.aside {
+	if err != nil || !s.deferred {
 		return fresh, err
 	}
 	places := max(commitSize-len(fresh), commitSize/2)
-	due, err := tx.StandingAside(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places+s.behind.size())
+	due, err := tx.Deliveries().Deferred(ctx, w, millrace.TimeOf(s.pump.sender.clock()), places+s.behind.size())
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +42,13 @@ func (s *slice) next(ctx context.Context, tx *store.Tx) ([]millrace.Delivery, er
 		return fresh, nil
 	}
 	fresh = fresh[:min(len(fresh), commitSize-len(due))]
-	if w.PutAside >= downAfter {
+	if w.DeferredInRow >= downAfter {
 		return append(fresh, due...), nil
 	}
 	return append(due, fresh...), nil
 }
 
-// fail decides what follows from a failed attempt: whether the delivery holds the backlog or stands aside, and whether the
+// fail decides what follows from a failed attempt: whether the delivery blocks the backlog or is deferred, and whether the
 // whole webhook is left alone for a while. It reports true when it is.
 func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attempt *millrace.Attempt) (bool, error) {
 	now := millrace.TimeOf(s.pump.sender.clock())
@@ -63,13 +64,13 @@ func (s *slice) fail(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		return true, nil
 	}
 	w.Attempt = 0
-	if d.Sequence > w.SentSequence || w.PutAside >= downAfter {
-		w.PutAside++ // one that stands aside already says nothing new
+	if d.Sequence > w.SentSequence || w.DeferredInRow >= downAfter {
+		w.DeferredInRow++ // one that is deferred already says nothing new
 	}
-	s.putAside(ctx, &d, now.Add(s.pump.sender.pause(int(d.Failures), o)))
-	down := w.PutAside >= downAfter
+	s.postpone(ctx, &d, now.Add(s.pump.sender.pause(int(d.Failures), o)))
+	down := w.DeferredInRow >= downAfter
 	if down {
-		s.leaveAlone(s.pump.sender.pause(int(w.PutAside-downAfter+1), o))
+		s.leaveAlone(s.pump.sender.pause(int(w.DeferredInRow-downAfter+1), o))
 	}
 	return down || !w.IsActive, s.advance(ctx, tried(d, attempt))
 }
@@ -79,23 +80,23 @@ func (s *slice) holds(d *millrace.Delivery, o Outcome) bool {
 	switch {
 	case s.webhook.Ordering == millrace.OrderingStrict, o.unreachable():
 		return true
-	case s.webhook.PutAside > 0:
+	case s.webhook.DeferredInRow > 0:
 		return false
 	}
-	// One delivery cannot tell whether the endpoint has a moment's trouble or chokes on it, so it gets its quick retries.
+	// One delivery cannot tell whether the endpoint has a short outage or fails because of it, so it gets its quick retries.
 	return o.unclear() && d.Failures <= quickRetries
 }
 
 // unreachable reports whether the attempt cannot have failed because of what was sent.
 func (o Outcome) unreachable() bool {
 	switch o.ErrorClass {
-	case ClassRefused, ClassUnreachable, ClassDNS, ClassTLS, ClassBlocked, ClassInvalid:
+	case egress.ClassRefused, egress.ClassUnreachable, egress.ClassDNS, egress.ClassTLS, egress.ClassBlocked, ClassInvalid:
 		return true
 	}
 	return o.Status == http.StatusTooManyRequests || (o.Status == http.StatusServiceUnavailable && o.RetryAfter > 0)
 }
 
-// unclear reports whether the endpoint gave no answer of its own.
+// unclear reports whether the endpoint itself gave no response.
 func (o Outcome) unclear() bool {
 	switch o.Status {
 	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -109,9 +110,9 @@ func (s *slice) leaveAlone(d time.Duration) {
 	s.webhook.NotBefore = max(s.webhook.NotBefore, millrace.TimeOf(s.pump.sender.clock()).Add(d))
 }
 
-// putAside lets a delivery wait for its own next attempt, or gives it up.
-func (s *slice) putAside(ctx context.Context, d *millrace.Delivery, at millrace.Time) {
-	d.NextAttemptAt, s.aside = at, true
+// postpone lets a delivery wait for its own next attempt, or gives it up.
+func (s *slice) postpone(ctx context.Context, d *millrace.Delivery, at millrace.Time) {
+	d.NextAttemptAt, s.deferred = at, true
 	if d.Failures < giveUpAfter {
 		return
 	}

@@ -12,43 +12,35 @@ type Kind string
 
 // The kinds of outcomes.
 const (
-	Delivered   Kind = "delivered"   // answered 2xx
-	Retry       Kind = "retry"       // not answered, or answered with anything else
+	Delivered   Kind = "delivered"   // the response was 2xx
+	Retry       Kind = "retry"       // no response, or any other one
 	Cancel      Kind = "cancel"      // 400 to sync_job_run:started: the receiver does not want the run
 	Gone        Kind = "gone"        // 410: the receiver unsubscribes
 	Interrupted Kind = "interrupted" // the caller's context ended; says nothing about the receiver
 )
 
-// The classes of errors, for attempts that the status does not explain. They are stored and shown, so they are part
-// of the API.
+// The classes of errors, beside those of package egress, for attempts that the status does not explain. They are stored and shown,
+// so they are part of the API.
 const (
-	ClassTimeout     = "timeout"     // no answer in time
-	ClassRefused     = "refused"     // nothing listens there
-	ClassUnreachable = "unreachable" // no route
-	ClassDNS         = "dns"         // the host name has no address
-	ClassTLS         = "tls"         // no trustworthy connection
-	ClassBlocked     = "blocked"     // an address that Millrace must not call
-	ClassReset       = "reset"       // the connection broke off
-	ClassProtocol    = "protocol"    // not HTTP, or a header over its limit
-	ClassRedirect    = "redirect"    // answered 3xx; redirects are not followed
-	ClassTooLarge    = "too_large"   // answered 413
-	ClassInvalid     = "invalid"     // the URL cannot be called, or the webhook has no secret
+	ClassRedirect = "redirect"  // the response was 3xx; redirects are not followed
+	ClassTooLarge = "too_large" // the response was 413
+	ClassInvalid  = "invalid"   // the URL cannot be called, or the webhook has no secret
 )
 
-// Outcome is what came of one attempt. What a receiver answers is never an error of ours.
+// Outcome is the result of one attempt. A response of a receiver is never an error of ours.
 type Outcome struct {
 	Kind       Kind
-	Status     int           // 0 without an answer
+	Status     int           // 0 without a response
 	RetryAfter time.Duration // what the receiver asked for, at most a day; 0: nothing
 	QuickRetry time.Duration // from Deliver: how long until a quick retry that it had no time for; 0: none is left
 	ErrorClass string        // one of the classes, or empty
 	StartedAt  millrace.Time
 	Duration   time.Duration
-	Response   string      // the beginning of the answer's body, valid UTF-8 without NUL
-	Header     http.Header // of the answer, cut to a few KiB
+	Response   string      // the beginning of the response's body, valid UTF-8 without NUL
+	Header     http.Header // of the response, cut to a few KiB
 }
 
-// Unusual reports whether the delivery counts although the answer was neither the documented 200 nor that of a mail server.
+// Unusual reports whether the delivery counts although the response was neither the documented 200 nor that of a mail server.
 func (o Outcome) Unusual() bool {
 	return o.Kind == Delivered && o.Status != http.StatusOK && o.Status != mailTaken
 }

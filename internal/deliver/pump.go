@@ -22,9 +22,9 @@ type PumpConfig struct {
 	// Slice is how long a pump works before it lets others have its worker; 0: 8 s. With the timeout of an attempt it
 	// must stay below the time that the queue gives a task.
 	Slice time.Duration
-	// Health judges the webhooks; nil: one that tells nobody and allows 5 days of failure.
+	// Health judges the webhooks; nil: they may fail for 5 days and no one is notified.
 	Health *Health
-	// SlowAtOnce is how many slow webhooks are called at a time; 0: 384. An environment has half of those that the others leave.
+	// SlowAtOnce is how many slow webhooks are called at a time; 0: defaultSlow. An environment has half of those that the others leave.
 	// It must be smaller than the number of workers.
 	SlowAtOnce int
 }
@@ -32,12 +32,12 @@ type PumpConfig struct {
 // Pump sends the backlogs of webhooks, each in order. Between two tasks it keeps nothing in memory but which webhooks were
 // slow.
 type Pump struct {
-	db     *store.DB
-	sender *Sender
-	logger *slog.Logger
-	length time.Duration
-	health *Health
-	crowd  *crowd
+	db       *store.DB
+	sender   *Sender
+	logger   *slog.Logger
+	length   time.Duration
+	health   *Health
+	bulkhead *bulkhead
 }
 
 // NewPump returns a Pump.
@@ -62,24 +62,24 @@ func NewPump(c PumpConfig) (*Pump, error) {
 		}
 	}
 	if c.SlowAtOnce == 0 {
-		c.SlowAtOnce = defaultCrowd
+		c.SlowAtOnce = defaultSlow
 	}
-	p.crowd = newCrowd(c.SlowAtOnce)
+	p.bulkhead = newBulkhead(c.SlowAtOnce)
 	return p, nil
 }
 
 // Handle works on a task of kind pump, whose key is the webhook. It returns nil when the task was completed: because
-// the backlog is empty, or the webhook is inactive or gone. Otherwise it asks to be called again: at once when its
+// the backlog is empty, or the webhook is inactive or gone. Otherwise the returned error says when to call it again: at once when its
 // slice is over, later when the receiver does not take the head of the backlog. An error of KindConflict says that
 // another pump has taken over.
 func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	env, id := millrace.ParseTaskKey[millrace.WebhookID](task.Key)
-	leave, entered := p.crowd.enter(env, task.Key)
+	leave, entered := p.bulkhead.enter(env, task.Key)
 	if !entered {
-		return millrace.RetryAfter(crowdWait, nil)
+		return millrace.RetryAfter(bulkheadWait, nil)
 	}
 	defer leave()
-	w, aside, err := p.claim(ctx, env, id)
+	w, deferred, err := p.claim(ctx, env, id)
 	if err != nil {
 		return fmt.Errorf("claim webhook: %w", err)
 	}
@@ -90,10 +90,10 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 	if d := w.NotBefore.Std().Sub(now); d > 0 {
 		return millrace.RetryAfter(d, nil)
 	}
-	s := &slice{pump: p, webhook: *w, aside: aside, until: now.Add(p.length)}
+	s := &slice{pump: p, webhook: *w, deferred: deferred, until: now.Add(p.length)}
 	err = s.run(ctx)
 	if s.begun {
-		p.crowd.remember(task.Key, s.slow)
+		p.bulkhead.remember(task.Key, s.slow)
 	}
 	if err != nil {
 		if _, ok := errors.AsType[*millrace.RetryError](err); ok {
@@ -105,13 +105,13 @@ func (p *Pump) Handle(ctx context.Context, task millrace.Task) error {
 }
 
 // claim takes over the webhook, or completes the task and returns nil when there is nothing to take over. It also reports
-// whether deliveries stand aside: only the pump puts them there.
+// whether there are deferred deliveries: only the pump defers them.
 func (p *Pump) claim(ctx context.Context, env millrace.EnvironmentID, id millrace.WebhookID) (*millrace.Webhook, bool, error) {
 	got, err := store.Compute(ctx, p.db, func(tx *store.Tx) (claimed, error) {
 		if env == "" {
-			return claimed{}, tx.RescopeTask(ctx, millrace.TaskPump, string(id))
+			return claimed{}, tx.Tasks().Rescope(ctx, millrace.TaskPump, string(id))
 		}
-		w, err := tx.ClaimWebhook(ctx, env, id)
+		w, err := tx.Webhooks().Claim(ctx, env, id)
 		if err != nil {
 			return claimed{}, err
 		}
@@ -120,23 +120,23 @@ func (p *Pump) claim(ctx context.Context, env millrace.EnvironmentID, id millrac
 		}
 		if !w.IsActive {
 			forgetFailures(w)
-			if _, err := tx.SaveWebhookProgress(ctx, w); err != nil {
+			if _, err := tx.Webhooks().SaveProgress(ctx, w); err != nil {
 				return claimed{}, err
 			}
 			return claimed{}, tx.Finish(ctx)
 		}
-		standing, err := tx.StandingAside(ctx, w, math.MaxInt64, 1)
+		standing, err := tx.Deliveries().Deferred(ctx, w, math.MaxInt64, 1)
 		return claimed{w, len(standing) > 0}, err
 	})
-	return got.webhook, got.aside, err
+	return got.webhook, got.deferred, err
 }
 
 // claimed is a webhook that a pump has taken over.
 type claimed struct {
-	webhook *millrace.Webhook
-	aside   bool // deliveries stand aside
+	webhook  *millrace.Webhook
+	deferred bool // deliveries are deferred
 }
 
 // forgetFailures makes an inactive webhook start afresh once it is activated again. Since when it failed stays, for
 // people to see.
-func forgetFailures(w *millrace.Webhook) { w.Attempt, w.PutAside, w.NotBefore = 0, 0, 0 }
+func forgetFailures(w *millrace.Webhook) { w.Attempt, w.DeferredInRow, w.NotBefore = 0, 0, 0 }

@@ -48,7 +48,7 @@ func TestPumpSendsTheBacklogInOrderAndEnds(t *testing.T) {
 func TestPumpHasNothingToDo(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
-		w.update(func(tx *store.Tx) error { return tx.DeleteWebhook(t.Context(), testEnv, w.webhook.ID) })
+		w.update(func(tx *store.Tx) error { return tx.Webhooks().Delete(t.Context(), testEnv, w.webhook.ID) })
 		if d := w.pumpOnce(); d != 0 || w.live() || len(w.receiver.seen) > 0 {
 			t.Errorf("deleted webhook: wait %s, task live %v, %d requests", d, w.live(), len(w.receiver.seen))
 		}
@@ -285,7 +285,7 @@ func TestAWebhookMayBeDeletedWhileItsPumpWorks(t *testing.T) {
 		w.queue(3)
 		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 2 {
-				w.update(func(tx *store.Tx) error { return tx.DeleteWebhook(context.Background(), testEnv, w.webhook.ID) })
+				w.update(func(tx *store.Tx) error { return tx.Webhooks().Delete(context.Background(), testEnv, w.webhook.ID) })
 			}
 			return 200, "", nil
 		}
@@ -304,7 +304,7 @@ func TestPumpFollowsTheTargetURL(t *testing.T) {
 		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 5 {
 				w.webhook.TargetURL = "https://b.test/"
-				w.update(func(tx *store.Tx) error { return tx.UpdateWebhook(context.Background(), w.webhook) })
+				w.update(func(tx *store.Tx) error { return tx.Webhooks().Update(context.Background(), w.webhook) })
 			}
 			return 200, "", nil
 		}
@@ -321,7 +321,7 @@ func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 				w.update(func(tx *store.Tx) error {
 					changed := *w.webhook
 					changed.IsActive = false
-					return tx.UpdateWebhook(context.Background(), &changed)
+					return tx.Webhooks().Update(context.Background(), &changed)
 				})
 			}
 			return 200, "", nil
@@ -342,14 +342,14 @@ func TestPumpPassesDeliveriesWhoseEventIsGone(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
 		lost := &millrace.Event{ID: millrace.NewID[millrace.EventID](), EnvironmentID: testEnv, Name: "record:created"}
-		w.update(func(tx *store.Tx) error { return tx.QueueDeliveries(t.Context(), w.webhook, lost) })
+		w.update(func(tx *store.Tx) error { return tx.Deliveries().Queue(t.Context(), w.webhook, lost) })
 		if d := w.pumpOnce(); d != 0 || w.live() {
 			t.Errorf("wait %s, task live %v", d, w.live())
 		}
 		var d *millrace.Delivery
 		w.update(func(tx *store.Tx) error {
 			var err error
-			d, err = tx.Delivery(t.Context(), testEnv, millrace.EventDeliveryID(lost, w.webhook))
+			d, err = tx.Deliveries().Get(t.Context(), testEnv, millrace.EventDeliveryID(lost, w.webhook))
 			return err
 		})
 		if d.Status != millrace.DeliveryCancelled || w.row().SentSequence != 2 {
@@ -461,7 +461,7 @@ func TestAChangeDuringAnAttemptIsNotHeldOffByItsFailure(t *testing.T) {
 					return 503, "", nil
 				}
 				w.pumpOnce()
-				if row := w.row(); row.NotBefore != 0 || row.Attempt != 0 || row.PutAside != 0 || row.FailingSince != 0 {
+				if row := w.row(); row.NotBefore != 0 || row.Attempt != 0 || row.DeferredInRow != 0 || row.FailingSince != 0 {
 					t.Errorf("a failure from before the change holds off the webhook: %+v", row)
 				}
 				for w.live() {

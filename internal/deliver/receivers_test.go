@@ -61,14 +61,14 @@ func TestExampleReceivers(t *testing.T) {
 				}
 				for i, want := range []int{200, 200} {
 					if got := send(last, recordBody); got != want {
-						t.Errorf("delivery %d: answered %d, want %d", i, got, want)
+						t.Errorf("delivery %d: responded %d, want %d", i, got, want)
 					}
 				}
 				if got := send("another secret", recordBody); got != http.StatusUnauthorized {
-					t.Errorf("signed with another secret: answered %d, want 401", got)
+					t.Errorf("signed with another secret: responded %d, want 401", got)
 				}
 				if got := send(last, signedBody); got != http.StatusOK {
-					t.Errorf("next delivery: answered %d, want 200", got)
+					t.Errorf("next delivery: responded %d, want 200", got)
 				}
 				for _, want := range []string{"sync_job_run:record 1", "test"} { // the repetition is left out
 					if !lines.Scan() || !strings.HasPrefix(lines.Text(), want) {
@@ -126,10 +126,31 @@ func TestReceiverKitHandles(t *testing.T) {
 		m := messageTo(url)
 		m.Body = []byte(recordBody)
 		if o := s.Send(t.Context(), m); o.Status != http.StatusOK {
-			t.Errorf("answered %d", o.Status)
+			t.Errorf("responded %d", o.Status)
 		}
 	}
 	if len(got) != 1 || got[0] != millrace.EventRunRecord {
 		t.Errorf("handled %v", got)
+	}
+}
+
+// Started without a secret they say so, in a sentence.
+func TestExampleReceiversWantASecret(t *testing.T) {
+	t.Parallel()
+	for command, file := range map[string]string{"node": "receiver.mjs", "python3": "receiver.py"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(command); err != nil {
+				t.Skipf("SKIPPED: example receiver %s: %v", file, err)
+			}
+			for _, env := range []string{"WEBHOOK_SECRET=", "OTHER=x"} {
+				cmd := exec.CommandContext(t.Context(), command, filepath.Join("../../examples/receivers", file))
+				cmd.Env = []string{"PATH=" + os.Getenv("PATH"), env}
+				out, err := cmd.CombinedOutput()
+				if cmd.ProcessState.ExitCode() != 2 || strings.Count(string(out), "\n") != 1 || !strings.HasPrefix(string(out), "WEBHOOK_SECRET is not set: ") {
+					t.Errorf("with %s: got %v: %s", env, err, out)
+				}
+			}
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver/notify"
 )
 
 // request returns an error when the webhook cannot be called at all.
@@ -40,11 +41,11 @@ func (s *Sender) request(ctx context.Context, m Message, at time.Time) (*http.Re
 
 // slackRequest asks an incoming webhook of Slack to show a notice. It is not signed: the address is the secret.
 func (s *Sender) slackRequest(ctx context.Context, m Message) (*http.Request, error) {
-	n, err := noticeOf(m)
+	n, err := notify.Of(m.Body, m.More...)
 	if err != nil {
 		return nil, err
 	}
-	body, err := n.slack()
+	body, err := n.Slack()
 	if err != nil {
 		return nil, fmt.Errorf("encode notice: %w", err)
 	}

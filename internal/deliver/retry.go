@@ -16,10 +16,10 @@ const (
 const Prolonged = 5 * 24 * time.Hour
 
 // Deliver makes an attempt and up to three quick retries, waiting in place. It returns the last outcome and every
-// attempt, for the caller to store. It ends early when the receiver asks for more time than a quick retry would give,
+// attempt, for the caller to store. It ends early when the receiver requests more time than a quick retry would give,
 // or when another attempt would not fit before the deadline of ctx.
 //
-// Whoever gets Retry should let go of its worker and come back after the outcome's QuickRetry; without one after Backoff, or
+// On Retry the caller should give its worker back and try again after the outcome's QuickRetry; without one after Backoff, or
 // after the receiver's RetryAfter when that is longer.
 func (s *Sender) Deliver(ctx context.Context, m Message) (Outcome, []millrace.Attempt) {
 	var attempts []millrace.Attempt

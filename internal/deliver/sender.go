@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver/notify"
+	"github.com/millrace/millrace/internal/egress"
+	"github.com/millrace/millrace/internal/observe"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 const (
@@ -36,8 +40,8 @@ type Config struct {
 	Client *http.Client
 	// Clock tells the time that is signed, stored and compared.
 	Clock func() time.Time
-	// Observe is told the outcome of each attempt; nil: nobody is.
-	Observe func(Outcome)
+	// Observe receives each attempt; may be nil.
+	Observe observe.Observer
 	// Logger takes one line per attempt; nil: none.
 	Logger *slog.Logger
 	// Timeout of one attempt; 0: 15 s; at most 30 s.
@@ -47,7 +51,7 @@ type Config struct {
 	// UserAgent; empty: truto.
 	UserAgent string
 	// Mailer sends mails; nil: there is no SMTP server.
-	Mailer *Mailer
+	Mailer *notify.Mailer
 	// Jitter returns numbers in [0, 1) that spread the retries; nil: random.
 	Jitter func() float64
 }
@@ -57,11 +61,11 @@ type Sender struct {
 	client    *http.Client
 	clock     func() time.Time
 	logger    *slog.Logger
-	observe   func(Outcome)
+	observe   observe.Observer
 	timeout   time.Duration
 	prefix    string
 	userAgent string
-	mailer    *Mailer
+	mailer    *notify.Mailer
 	jitter    func() float64
 }
 
@@ -106,8 +110,8 @@ func New(c Config) (*Sender, error) {
 	return s, nil
 }
 
-// ownClient returns a client that treats answers as hostile: no redirect is followed, no cookie is kept, nothing is
-// decompressed, and the header of an answer is limited.
+// ownClient returns a client that treats responses as hostile: no redirect is followed, no cookie is kept, nothing is
+// decompressed, and the header of a response is limited.
 func ownClient(c *http.Client) *http.Client {
 	own := &http.Client{
 		Transport:     c.Transport,
@@ -132,10 +136,13 @@ type Message struct {
 	More    [][]byte // of further events, for a notification that speaks of several
 	Event   string   // for the log, and to tell a cancellation from a failure
 	Attempt int64    // number of the attempt, from 1
+
+	Traceparent string // of the event, for the log; empty: that of the caller
 }
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m Message) Outcome {
+	ctx = trace.With(ctx, m.Traceparent)
 	started := s.clock()
 	o := s.attempt(ctx, m, started)
 	hideEcho(m.Webhook, &o)
@@ -181,16 +188,14 @@ func (s *Sender) attempt(ctx context.Context, m Message, started time.Time) Outc
 	case ctx.Err() != nil:
 		return Outcome{Kind: Interrupted}
 	case errors.Is(context.Cause(attemptCtx), errAttemptTimeout):
-		return Outcome{Kind: Retry, ErrorClass: ClassTimeout}
+		return Outcome{Kind: Retry, ErrorClass: egress.ClassTimeout}
 	}
-	return Outcome{Kind: Retry, ErrorClass: classify(err)}
+	return Outcome{Kind: Retry, ErrorClass: egress.Class(err)}
 }
 
 // log writes the one line of an attempt: ids and figures, never the URL (it may hold credentials), bodies or secrets.
 func (s *Sender) log(ctx context.Context, m Message, o Outcome) {
-	if s.observe != nil {
-		s.observe(o)
-	}
+	s.observe.Tell(ctx, observe.Fact{Kind: observe.Attempt, Outcome: string(o.Kind), Class: o.ErrorClass, N: 1, Took: o.Duration})
 	level := slog.LevelInfo
 	if o.Kind != Delivered || o.Unusual() {
 		level = slog.LevelWarn

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/egress"
 )
 
 func newSender(t *testing.T, c Config) *Sender {
@@ -151,15 +152,15 @@ func TestConnectionErrorsAreClassified(t *testing.T) {
 		url, class string
 		dial       error
 	}{
-		"untrusted certificate": {secure.URL, ClassTLS, nil},
-		"plain port with https": {"https" + strings.TrimPrefix(hangUp, "http"), ClassTLS, nil},
-		"closed port":           {closed.URL, ClassRefused, nil},
-		"hangs up":              {hangUp, ClassReset, nil},
-		"another protocol":      {nonsense, ClassProtocol, nil},
-		"endless header":        {header, ClassProtocol, nil},
-		"unknown host":          {"https://a.invalid", ClassDNS, &net.DNSError{Err: "no such host", IsNotFound: true}},
-		"guarded address":       {"https://a.invalid", ClassBlocked, refusal{}},
-		"slow dial":             {"https://a.invalid", ClassTimeout, context.DeadlineExceeded},
+		"untrusted certificate": {secure.URL, egress.ClassTLS, nil},
+		"plain port with https": {"https" + strings.TrimPrefix(hangUp, "http"), egress.ClassTLS, nil},
+		"closed port":           {closed.URL, egress.ClassRefused, nil},
+		"hangs up":              {hangUp, egress.ClassReset, nil},
+		"another protocol":      {nonsense, egress.ClassProtocol, nil},
+		"endless header":        {header, egress.ClassProtocol, nil},
+		"unknown host":          {"https://a.invalid", egress.ClassDNS, &net.DNSError{Err: "no such host", IsNotFound: true}},
+		"guarded address":       {"https://a.invalid", egress.ClassBlocked, &egress.BlockedError{Host: "a.invalid", Reason: "it is private"}},
+		"slow dial":             {"https://a.invalid", egress.ClassTimeout, context.DeadlineExceeded},
 		"no host":               {"https://", ClassInvalid, nil},
 		"another scheme":        {"ftp://a.invalid", ClassInvalid, nil},
 		"not a URL":             {"https://a b/%zz", ClassInvalid, nil},
@@ -177,12 +178,6 @@ func TestConnectionErrorsAreClassified(t *testing.T) {
 		})
 	}
 }
-
-// refusal is an error as the guarded dialer returns it.
-type refusal struct{}
-
-func (refusal) Error() string { return "calling a private address is not allowed" }
-func (refusal) Blocked() bool { return true }
 
 func TestAWebhookWithoutASecretIsNotCalled(t *testing.T) {
 	t.Parallel()

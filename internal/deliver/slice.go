@@ -18,24 +18,30 @@ const (
 
 // slice is some seconds of work on the backlog of one webhook that this process has claimed.
 type slice struct {
-	pump    *Pump
-	webhook millrace.Webhook // with the progress as it will be committed next
-	until   time.Time
-	begun   bool // an attempt was made
-	slow    bool // an attempt took long
-	gap     bool // of the deliveries that are being sent together, one at the front could not be passed
-	done    []millrace.TriedDelivery
-	behind  *behind   // what is being committed while the next deliveries are sent; nil: nothing
-	since   time.Time // when the database last said that the webhook is ours
-	aside   bool      // a delivery stands aside, or did when the slice began
-	ahead   *ahead    // what comes next, as it was read while the last were sent; nil: nothing was
-	alarm   *alarm    // what the others are to hear with the next commit; nil: nothing
+	pump     *Pump
+	webhook  millrace.Webhook // with the progress as it will be committed next
+	until    time.Time
+	begun    bool // an attempt was made
+	slow     bool // an attempt took long
+	gap      bool // of the deliveries that are being sent together, one at the front could not be passed
+	done     []millrace.TriedDelivery
+	behind   *behind   // what is being committed while the next deliveries are sent; nil: nothing
+	since    time.Time // when the database last said that the webhook is ours
+	deferred bool      // a delivery is deferred, or was when the slice began
+	ahead    *ahead    // what comes next, as it was read while the last were sent; nil: nothing was
+	alarm    *alarm    // emitted with the next commit; nil: none
 }
 
-// item is a delivery at the front of the backlog with its body; no body when there is no event left to make it from.
+// item is a delivery at the front of the backlog with what is sent.
 type item struct {
 	delivery millrace.Delivery
-	body     []byte
+	content
+}
+
+// content is what is sent of an event; no body when there is no event left to make it from.
+type content struct {
+	body        []byte
+	traceparent string
 }
 
 // run works until the backlog is empty (nil), or returns when to go on.
@@ -97,7 +103,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 	s.since = s.pump.sender.clock()
 	err := s.pump.db.View(ctx, func(tx *store.Tx) error {
 		items = nil
-		w, err := tx.Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
+		w, err := tx.Webhooks().Endpoint(ctx, s.webhook.EnvironmentID, s.webhook.ID)
 		if millrace.KindOf(err) == millrace.KindNotFound {
 			return nil
 		}
@@ -113,7 +119,7 @@ func (s *slice) load(ctx context.Context) ([]item, error) {
 		s.webhook.RateLimit, s.webhook.RatePeriod = w.RateLimit, w.RatePeriod
 		s.webhook.UpdatedAt = w.UpdatedAt
 		if s.behind == nil {
-			s.webhook.FailingSince, s.webhook.FailingTold = w.FailingSince, w.FailingTold // runs send to the webhook, too
+			s.webhook.FailingSince, s.webhook.NotifiedPercent = w.FailingSince, w.NotifiedPercent // runs send to the webhook, too
 		}
 		items, err = s.items(ctx, tx)
 		return err
@@ -159,6 +165,7 @@ func (s *slice) process(ctx context.Context, items []item) (bool, error) {
 		if it.body != nil {
 			messages[i] = &Message{
 				ID: it.delivery.ID, Body: it.body, Event: it.delivery.Event, Attempt: it.delivery.Attempts + 1,
+				Traceparent: it.traceparent,
 			}
 		}
 	}
@@ -204,7 +211,7 @@ func (s *slice) note(ctx context.Context, d millrace.Delivery, o Outcome, attemp
 		d.Status, d.NextAttemptAt = millrace.DeliveryDelivered, 0
 		d.DeliveredAt = millrace.TimeOf(s.pump.sender.clock())
 		w := &s.webhook
-		w.Attempt, w.PutAside, w.NotBefore, w.FailingSince, w.FailingTold = 0, 0, 0, 0, 0
+		w.Attempt, w.DeferredInRow, w.NotBefore, w.FailingSince, w.NotifiedPercent = 0, 0, 0, 0, 0
 		return false, s.advance(ctx, tried(d, &attempt))
 	case Gone:
 		s.gap = true

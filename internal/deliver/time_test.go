@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/egress"
 )
 
 // piped returns a client whose connections end in serve, without a network: time in a synctest bubble stands still while
@@ -51,7 +53,7 @@ func TestTimeouts(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSender(t, Config{Client: piped(silent)})
 			o := s.Send(t.Context(), messageTo("http://a.test"))
-			if o.Kind != Retry || o.ErrorClass != ClassTimeout || o.Duration != 15*time.Second {
+			if o.Kind != Retry || o.ErrorClass != egress.ClassTimeout || o.Duration != 15*time.Second {
 				t.Errorf("got %+v", o)
 			}
 		})
@@ -62,7 +64,7 @@ func TestTimeouts(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			o := newSender(t, Config{Client: piped(silent)}).Send(ctx, messageTo("http://a.test"))
-			if o.ErrorClass != ClassTimeout || o.Duration != 4*time.Second || ctx.Err() != nil {
+			if o.ErrorClass != egress.ClassTimeout || o.Duration != 4*time.Second || ctx.Err() != nil {
 				t.Errorf("got %+v, context %v", o, ctx.Err())
 			}
 		})

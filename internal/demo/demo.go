@@ -1,5 +1,5 @@
 // Package demo shows the whole path of the data on one machine, without set-up and without a network: it starts a
-// server, a small third-party API and a webhook receiver, sends the requests of the documentation, and checks what
+// server, the API of a small provider and a webhook receiver, sends the requests of the documentation, and checks what
 // arrives.
 package demo
 
@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace/client"
 	"github.com/millrace/millrace/examples"
 	"github.com/millrace/millrace/internal/server"
 )
@@ -44,10 +45,10 @@ type demo struct {
 	screen   *screen
 	dir      string
 	server   *server.Server
-	api      *client
+	api      *client.Client
 	receiver *receiver
 	bookings []booking
-	provider string // base URL of the third-party API
+	provider string // base URL of the API
 	hook     string // URL of the receiver
 	token    string
 	account  string
@@ -123,7 +124,7 @@ func (d *demo) start(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	stops = append(stops, func() { _ = d.server.Stop(ctx) })
-	d.api = &client{base: "http://" + d.server.Addr(), token: d.token, http: &http.Client{Timeout: 30 * time.Second}}
+	d.api = &client.Client{Base: "http://" + d.server.Addr(), Token: d.token}
 	return stop, nil
 }
 
@@ -142,8 +143,8 @@ func (d *demo) show(ctx context.Context) error {
 	s := d.screen
 	s.line("%s  an event -> a condition -> steps -> a sync job run -> signed records, in order", s.paint("1", "Millrace demo"))
 	s.title("Three servers on this machine")
-	s.hop("millrace", "%s  state in one SQLite file", d.api.base)
-	s.hop("calcom", "%s  a third-party API: %d bookings behind an API key, %d a page", d.provider, len(d.bookings), pageSize)
+	s.hop("millrace", "%s  state in one SQLite file", d.api.Base)
+	s.hop("calcom", "%s  the API of a provider: %d bookings behind an API key, %d a page", d.provider, len(d.bookings), pageSize)
 	s.hop("receiver", "%s  your webhook: verifies both signatures of every request", d.hook)
 	s.title("Described once")
 	if err := d.describe(ctx); err != nil {
@@ -159,11 +160,11 @@ func (d *demo) show(ctx context.Context) error {
 
 func (d *demo) sayNext() {
 	d.screen.title("The server keeps running; stop it with Ctrl-C")
-	d.screen.line("  address  %s\n  token    %s\n  data     %s\n", d.api.base, d.token, d.dir)
+	d.screen.line("  address  %s\n  token    %s\n  data     %s\n", d.api.Base, d.token, d.dir)
 	d.screen.line("Try next: what was decided about the last event, and why")
-	d.screen.line("  curl -s -H 'Authorization: Bearer %s' '%s/event?limit=1'", d.token, d.api.base)
+	d.screen.line("  curl -s -H 'Authorization: Bearer %s' '%s/event?limit=1'", d.token, d.api.Base)
 	d.screen.line("Sync again:")
-	d.screen.line("  curl -s -X POST -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' %s/sync-job-run \\", d.token, d.api.base)
+	d.screen.line("  curl -s -X POST -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' %s/sync-job-run \\", d.token, d.api.Base)
 	d.screen.line(`    -d '{"sync_job_id":"%s","integrated_account_id":"%s","webhook_id":"%s"}'`, examples.SyncJobID, d.account, examples.WebhookID)
 }
 

@@ -17,7 +17,7 @@ const (
 	PeerSecret = "playground"
 )
 
-// Peers runs the two other sides of a server until ctx ends: the third-party API, and a webhook receiver that verifies
+// Peers runs the two other sides of a server until ctx ends: the API of a provider, and a webhook receiver that verifies
 // and prints what arrives.
 func Peers(ctx context.Context, out io.Writer) error {
 	r := &receiver{seen: map[string]bool{}, secret: PeerSecret}
@@ -49,7 +49,7 @@ func Peers(ctx context.Context, out io.Writer) error {
 		}()
 		defer func() { _ = s.Close() }()
 	}
-	_, _ = fmt.Fprintf(out, "third-party API on http://%s with the key %s; webhook receiver on http://%s with the secret %s. Stop with Ctrl-C.\n",
+	_, _ = fmt.Fprintf(out, "provider on http://%s with the key %s; webhook receiver on http://%s with the secret %s. Stop with Ctrl-C.\n",
 		PeerAPI, apiKey, PeerHook, PeerSecret)
 	<-ctx.Done()
 	return nil

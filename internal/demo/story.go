@@ -7,16 +7,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace/client"
 	"github.com/millrace/millrace/examples"
 )
 
-// send posts one of the example files as it is.
+// send posts one of the example files.
 func (d *demo) send(ctx context.Context, path, file, contentType string, out any) error {
 	body, err := examples.Files.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return d.api.call(ctx, http.MethodPost, path, contentType, body, out)
+	return d.api.Send(ctx, &client.Request{Method: http.MethodPost, Path: path, Body: body, Header: http.Header{"Content-Type": {contentType}}}, out)
 }
 
 type created struct {
@@ -33,11 +34,11 @@ func (d *demo) describe(ctx context.Context) error {
 		return err
 	}
 	var install created
-	if err := d.api.post(ctx, "/environment-integration", map[string]any{"integration_id": integration.ID}, &install); err != nil {
+	if err := d.api.Post(ctx, "/environment-integration", map[string]any{"integration_id": integration.ID}, &install); err != nil {
 		return err
 	}
 	s.hop("integration", "calcom, as data: base URL, API key, take/skip pages")
-	err := d.api.post(ctx, "/webhook", map[string]any{
+	err := d.api.Post(ctx, "/webhook", map[string]any{
 		"id": examples.WebhookID, "target_url": d.hook,
 		"event_types": []string{"sync_job_run:started", "sync_job_run:record", "sync_job_run:completed", "sync_job_run:failed"},
 	}, &webhook)
@@ -56,7 +57,7 @@ func (d *demo) describe(ctx context.Context) error {
 	s.hop("workflow", "on integrated_account:active, run_if integration.name = 'calcom', step run_sync_job")
 	var account created
 	s.title("A customer connects")
-	err = d.api.post(ctx, "/integrated-account", map[string]any{
+	err = d.api.Post(ctx, "/integrated-account", map[string]any{
 		"tenant_id": "acme", "environment_integration_id": install.ID, "authentication_method": "api_key",
 		"context": map[string]any{"api_key": apiKey, "base_url": d.provider},
 	}, &account)
@@ -82,7 +83,7 @@ func (d *demo) follow(ctx context.Context) (*syncRun, error) {
 		var list struct {
 			Result []syncRun `json:"result"`
 		}
-		if err := d.api.get(ctx, "/sync-job-run?integrated_account_id="+d.account, &list); err != nil || len(list.Result) == 0 {
+		if err := d.api.Get(ctx, "/sync-job-run?integrated_account_id="+d.account, &list); err != nil || len(list.Result) == 0 {
 			return false, err
 		}
 		run = list.Result[0]
@@ -95,7 +96,7 @@ func (d *demo) follow(ctx context.Context) (*syncRun, error) {
 		Status string `json:"status"`
 	}
 	if err := poll(ctx, "the workflow run", func() (bool, error) {
-		err := d.api.get(ctx, "/workflow-run/"+run.WorkflowRunID, &woken)
+		err := d.api.Get(ctx, "/workflow-run/"+run.WorkflowRunID, &woken)
 		return woken.Status == "completed" || woken.Status == "failed", err
 	}); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (d *demo) follow(ctx context.Context) (*syncRun, error) {
 	err = poll(ctx, "the records", func() (bool, error) {
 		got := d.receiver.snapshot()
 		d.screen.bar(len(got.ids), len(d.bookings), got.pages)
-		if err := d.api.get(ctx, "/sync-job-run/"+run.ID, &run); err != nil {
+		if err := d.api.Get(ctx, "/sync-job-run/"+run.ID, &run); err != nil {
 			return false, err
 		}
 		return run.Status == "completed" || run.Status == "failed" || run.Status == "stopped", nil
@@ -129,7 +130,7 @@ func (d *demo) followEvent(ctx context.Context) error {
 		var list struct {
 			Result []event `json:"result"`
 		}
-		if err := d.api.get(ctx, "/event?event=integrated_account:active", &list); err != nil || len(list.Result) == 0 {
+		if err := d.api.Get(ctx, "/event?event=integrated_account:active", &list); err != nil || len(list.Result) == 0 {
 			return false, err
 		}
 		e = list.Result[0]
@@ -140,7 +141,7 @@ func (d *demo) followEvent(ctx context.Context) error {
 	}
 	d.screen.hop("event", "%s  %s", e.Event, e.ID)
 	err = poll(ctx, "the decision", func() (bool, error) {
-		err := d.api.get(ctx, "/event/"+e.ID, &e)
+		err := d.api.Get(ctx, "/event/"+e.ID, &e)
 		return len(e.Decisions) > 0, err
 	})
 	if err == nil {
@@ -162,7 +163,7 @@ func (d *demo) summary(_ context.Context, run *syncRun) error {
 	}
 	kinds = append(kinds, "sync_job_run:completed")
 	s := d.screen
-	s.hop("deliveries", "%d requests: started, %d pages of records, completed; each answered 200 before the next", got.requests, got.pages)
+	s.hop("deliveries", "%d requests: started, %d pages of records, completed; each got a 200 before the next was sent", got.requests, got.pages)
 	s.hop("verified", "%d X-Truto-Signature, %d webhook-signature", got.truto, got.standard)
 	s.title("Checked, not assumed")
 	ok := s.check(run.Status == "completed", "sync job run", "%s%s", run.Status, because(run))

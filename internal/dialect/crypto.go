@@ -3,7 +3,7 @@ package dialect
 import (
 	"crypto"
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // third parties ask for it in checksums
+	"crypto/md5" //nolint:gosec // providers require it for checksums
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // likewise

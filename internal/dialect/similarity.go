@@ -18,7 +18,7 @@ func normalizeName(s string) string {
 	}, js.LowerCase(s))
 }
 
-// bigrams counts the pairs of neighbouring characters of a normalised name; a single character stands for itself.
+// bigrams counts the pairs of neighbouring characters of a normalised name; a single character counts as one.
 type bigrams struct {
 	counts map[[2]byte]int
 	total  int

@@ -27,7 +27,7 @@ type sqlQuery struct {
 }
 
 // convert turns an object of conditions into text. Values are written as they are unless a type says otherwise: the result is for
-// query languages of third parties, where quoting differs, and never for a database of this server.
+// query languages of providers, where quoting differs, and never for a database of this server.
 func (s *sqlWriter) convert(c *jsonata.Call) (jsonata.Value, error) {
 	for i := range 6 {
 		if _, null := c.Arg(i).(jsonata.Null); null || i == 0 && c.Arg(i) == nil {

@@ -83,7 +83,7 @@ func jsonParse(c *jsonata.Call) (jsonata.Value, error) {
 	case errors.As(err, &limit):
 		return nil, err
 	case err != nil:
-		return jsonata.Null{}, nil //nolint:nilerr // the function's answer to bad JSON is null
+		return jsonata.Null{}, nil //nolint:nilerr // the function returns null for malformed JSON
 	}
 	return v, nil
 }

@@ -168,7 +168,7 @@ func (w *jsonWriter) object(o *jsonata.Object, newline string) error {
 	return nil
 }
 
-// separate writes what stands before an item: the opening bracket or a comma, and a line break if lines are indented.
+// separate writes what precedes an item: the opening bracket or a comma, and a line break if lines are indented.
 func (w *jsonWriter) separate(i int, open byte, newline string) {
 	if i > 0 {
 		open = ','

@@ -77,11 +77,14 @@ func (a *address) Member(name string) (jsonata.Value, bool) {
 		return a.url.Search(), true
 	case "searchParams":
 		return a.params, true
-	case "toString":
+	case "toString", "toJSON":
 		return textMethod(name, a.String), true
 	}
 	return nil, false
 }
+
+// Names lists the members for expressions.
+func (a *address) Names() []string { return a.Keys() }
 
 // Keys lists the members.
 func (a *address) Keys() []string {
@@ -179,6 +182,9 @@ func (p *searchParams) Member(name string) (jsonata.Value, bool) {
 	}
 	return jsonata.NewFunction(jsonata.Func{Name: name, Params: params, Call: call}), true
 }
+
+// Names lists the members for expressions.
+func (p *searchParams) Names() []string { return p.Keys() }
 
 // Keys lists the members.
 func (p *searchParams) Keys() []string {

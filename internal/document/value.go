@@ -38,7 +38,7 @@ func (k Kind) String() string {
 }
 
 // Value is one value of a request body. JSON and YAML are decoded into the same tree. Unlike Go's maps it keeps the
-// order of members, the spelling of numbers, and the place where everything stands, so that a refusal can point at it.
+// order of members, the spelling of numbers, and the place where everything stands, so that an error can point at it.
 // A small body can ask for many of them, so it is kept small.
 type Value struct {
 	Text    string // of a string; the literal of a number or boolean
@@ -89,7 +89,8 @@ func (v *Value) Remove(key string) {
 	}
 }
 
-// Merge merges an object into v, member by member and at any depth: arrays are replaced, null removes.
+// Merge merges an object into v, member by member and at any depth: arrays are replaced, null removes. It is not [expr.Merge]
+// because it keeps positions and the spelling of numbers.
 func (v *Value) Merge(from *Value) {
 	for _, m := range from.Members {
 		old := v.Get(m.Key)

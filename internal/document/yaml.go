@@ -57,7 +57,7 @@ func ParseYAML(src []byte, maxSize int) (*Value, error) {
 	return d.value(body, 0)
 }
 
-// parseTokens runs the YAML library. Should it panic over a document, the document is refused like any other that it
+// parseTokens runs the YAML library. Should it panic over a document, the document is rejected like any other that it
 // cannot read: what a client sends is never our fault.
 func parseTokens(src []byte) (_ *ast.File, err error) {
 	defer func() {

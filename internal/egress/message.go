@@ -12,14 +12,14 @@ import (
 // DNS server, nor the URL.
 func Message(err error) string {
 	var (
-		blocked interface{ Blocked() bool }
+		blocked *BlockedError
 		dns     *net.DNSError
 		op      *net.OpError
 		outer   *url.Error
 	)
 	switch {
-	case errors.As(err, &blocked) && blocked.Blocked():
-		return blocked.(error).Error()
+	case errors.As(err, &blocked):
+		return blocked.Error()
 	case errors.As(err, &dns):
 		return "look up " + dns.Name + ": " + lookupFault(dns)
 	case errors.As(err, &op):
@@ -35,7 +35,7 @@ func lookupFault(err *net.DNSError) string {
 	case err.IsNotFound:
 		return "no such host"
 	case err.IsTimeout:
-		return "no answer in time"
+		return "no response in time"
 	}
 	return "the name cannot be resolved now"
 }

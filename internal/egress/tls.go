@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// IsTLS reports whether a connection failed because of TLS: a certificate, a version, or something that does not speak it.
-func IsTLS(err error) bool {
+// isTLS reports whether a connection failed because of TLS: a certificate, a version, or something that does not speak it.
+func isTLS(err error) bool {
 	var (
 		verification *tls.CertificateVerificationError
 		record       tls.RecordHeaderError

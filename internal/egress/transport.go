@@ -38,10 +38,10 @@ const (
 	maxHeaderBytes     = 256 << 10
 )
 
-// BlockedError says that a request was refused because of where it would have gone.
+// BlockedError says that a request was rejected because of where it would have gone.
 type BlockedError struct {
 	Host   string     // as the URL names it
-	Addr   netip.Addr // what it resolved to; invalid when the name itself was refused
+	Addr   netip.Addr // what it resolved to; invalid when the name itself was rejected
 	Reason string
 }
 
@@ -54,14 +54,11 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("calling %s is not allowed: it does not lead to a public address", e.Host)
 }
 
-// Blocked marks the error for packages that must not import this one.
-func (e *BlockedError) Blocked() bool { return true }
-
-// NewTransport returns the transport that every outbound request uses: webhooks, third-party APIs, token endpoints.
-// URLs come from customers and from third parties, so it must not be a way into the network it runs in. Each
-// connection resolves its name once, refuses addresses that are not public, and dials the very address that was
+// NewTransport returns the transport that every outbound request uses: webhooks, providers' APIs, token endpoints.
+// URLs come from customers and from providers, so it must not be a way into the network it runs in. Each
+// connection resolves its name once, rejects addresses that are not public, and dials the very address that was
 // checked; a name that changes its mind in between gains nothing. Redirects open connections like any other
-// request and are checked like any other. Refusals are of type [*BlockedError].
+// request and are checked like any other. Rejections are of type [*BlockedError].
 func NewTransport(cfg TransportConfig) *http.Transport {
 	g := newGuard(cfg)
 	t := &http.Transport{
@@ -110,7 +107,7 @@ func newGuard(cfg TransportConfig) *guard {
 	return g
 }
 
-// dial connects to the first address of a name that may be called and answers.
+// dial connects to the first address of a name that may be called and accepts the connection.
 func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if g.proxyAddr != "" && address == g.proxyAddr {
 		return g.plain.DialContext(ctx, network, address)
@@ -158,11 +155,11 @@ func (g *guard) allowed(ctx context.Context, host string) ([]netip.Addr, error) 
 		return nil, err
 	}
 	var ok []netip.Addr
-	var refused error
+	var rejected error
 	for _, addr := range addrs {
 		addr = addr.Unmap()
-		if reason := g.refuse(addr); reason != "" {
-			refused = cmp.Or(refused, error(&BlockedError{Host: host, Addr: addr, Reason: reason}))
+		if reason := g.reject(addr); reason != "" {
+			rejected = cmp.Or(rejected, error(&BlockedError{Host: host, Addr: addr, Reason: reason}))
 			continue
 		}
 		ok = append(ok, addr)
@@ -170,8 +167,8 @@ func (g *guard) allowed(ctx context.Context, host string) ([]netip.Addr, error) 
 	switch {
 	case len(ok) > 0:
 		return ok, nil
-	case refused != nil:
-		return nil, refused
+	case rejected != nil:
+		return nil, rejected
 	}
 	return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 }
@@ -211,7 +208,7 @@ func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 		return &BlockedError{Host: "the host", Reason: "it is not an address"}
 	}
 	addr := dst.Addr().Unmap()
-	if reason := g.refuse(addr); reason != "" {
+	if reason := g.reject(addr); reason != "" {
 		return &BlockedError{Host: "the host", Addr: addr, Reason: reason}
 	}
 	return nil
@@ -226,12 +223,12 @@ func (g *guard) proxy(req *http.Request) (*url.URL, error) {
 	return g.cfg.Proxy, nil
 }
 
-// refuse says why an address must not be called; empty: it may.
-func (g *guard) refuse(addr netip.Addr) string {
+// reject says why an address must not be called; empty: it may.
+func (g *guard) reject(addr netip.Addr) string {
 	addr = addr.WithZone("").Unmap()
 	for _, prefix := range g.cfg.Allow {
 		if prefix.Contains(addr) {
-			return g.refuseTranslated(addr)
+			return g.rejectTranslated(addr)
 		}
 	}
 	if g.cfg.AllowLoopback && addr.IsLoopback() {
@@ -248,13 +245,26 @@ func (g *guard) refuse(addr netip.Addr) string {
 	return ""
 }
 
-// refuseTranslated looks through an allowed NAT64 network: behind it is the whole of IPv4, private parts included.
-func (g *guard) refuseTranslated(addr netip.Addr) string {
+// Refuses says why no request can go to a host that is an address, or this machine; empty: it can, or only its name's addresses tell.
+func (cfg *TransportConfig) Refuses(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	return newGuard(*cfg).reject(addr)
+}
+
+// rejectTranslated looks through an allowed NAT64 network: behind it is the whole of IPv4, private parts included.
+func (g *guard) rejectTranslated(addr netip.Addr) string {
 	if !netip.MustParsePrefix("64:ff9b::/96").Contains(addr) {
 		return ""
 	}
 	bytes := addr.As16()
-	return g.refuse(netip.AddrFrom4([4]byte(bytes[12:])))
+	return g.reject(netip.AddrFrom4([4]byte(bytes[12:])))
 }
 
 // endsInNumber reports whether the last label of a host is a number, which makes it an IPv4 address to some

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 // maxLooks bounds how often it is looked whether a commit without a response has happened.
@@ -29,7 +30,10 @@ func (a *Accepter) Stop() { a.group.Stop() }
 
 // Accept returns once the event is durable, with its id and time filled in. With an idempotency key that was used
 // before, the event becomes the earlier one. A caller that gives up cannot know whether the event was stored.
-func (a *Accepter) Accept(ctx context.Context, e *millrace.Event) error { return a.group.Add(ctx, e) }
+func (a *Accepter) Accept(ctx context.Context, e *millrace.Event) error {
+	e.Traceparent = trace.From(ctx) // the commit is shared with others
+	return a.group.Add(ctx, e)
+}
 
 // store works on copies: the transaction may run more than once.
 func (a *Accepter) store(ctx context.Context, events []*millrace.Event) error {
@@ -70,7 +74,7 @@ func (a *Accepter) look(ctx context.Context, events []millrace.Event, unknown er
 		stored := make([]*millrace.Event, len(events))
 		var missing []millrace.Event // all of them, or those whose idempotency key has made them an earlier event
 		for i := range events {
-			found, err := tx.Events(ctx, events[i].EnvironmentID, []millrace.EventID{events[i].ID})
+			found, err := tx.Events().ByIDs(ctx, events[i].EnvironmentID, []millrace.EventID{events[i].ID})
 			if err != nil {
 				return nil, err
 			}

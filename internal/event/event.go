@@ -2,8 +2,8 @@
 //
 // An event is stored once, in the transaction of what it tells about. In the same transaction it is queued for every
 // webhook that subscribes to it, and one match task is left for all events of an environment that were stored together; the
-// next stage (trigger) takes it from there. A caller gets its answer after the commit: what was answered is never lost, what was
-// not answered did not happen and may be sent again, with an idempotency key if twice would matter.
+// next stage (trigger) takes it from there. A caller gets its response after the commit: an event that was accepted is never
+// lost. Without a response an event may be sent again, with an idempotency key if twice would matter.
 //
 // Events that callers send themselves share commits: those that arrive within 2 ms, or while a commit is under way,
 // are stored together, because a commit costs more than an event.
@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 // Emit stores events in the caller's transaction, for webhooks and workflows. An event whose idempotency key was
@@ -60,6 +61,9 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event)
 		if len(e.Payload) == 0 {
 			e.Payload = json.RawMessage("{}") //commit:allow callers emit events that they made in the transaction
 		}
+		if e.Traceparent == "" {
+			e.Traceparent = trace.From(ctx) //commit:allow callers emit events that they made in the transaction
+		}
 		wakes, err := b.wakesWorkflows(ctx, tx, e.Name)
 		if err != nil {
 			return err
@@ -72,7 +76,7 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event)
 		}
 		e.BatchID = id //commit:allow callers emit events that they made in the transaction
 	}
-	fresh, err := tx.InsertEvents(ctx, events)
+	fresh, err := tx.Events().CreateAll(ctx, events)
 	if err != nil {
 		return err
 	}
@@ -82,33 +86,36 @@ func (b *batch) add(ctx context.Context, tx *store.Tx, events []*millrace.Event)
 	return b.deliver(ctx, tx, fresh)
 }
 
-// wakesWorkflows reports whether any workflow listens, so that events nobody listens to cost no task.
+// wakesWorkflows reports whether any workflow listens, so that events without a listener cost no task.
 func (b *batch) wakesWorkflows(ctx context.Context, tx *store.Tx, event string) (bool, error) {
 	wakes, known := b.wakes[event]
 	if known {
 		return wakes, nil
 	}
-	wakes, err := tx.HasWorkflow(ctx, b.env, event)
+	wakes, err := tx.Workflows().Exist(ctx, b.env, event)
 	b.wakes[event] = wakes //commit:allow the batch is of the same transaction
 	return wakes, err
 }
 
 // match leaves a task for each batch of the events that were added.
 func (b *batch) match(ctx context.Context, tx *store.Tx, fresh []*millrace.Event) error {
-	var last millrace.BatchID
+	var tasks []millrace.Task
 	for _, e := range fresh {
-		if e.BatchID == "" || e.BatchID == last {
+		if e.BatchID == "" {
 			continue
 		}
-		last = e.BatchID
-		if err := tx.InsertBatch(ctx, b.env, last); err != nil {
+		if n := len(tasks) - 1; n >= 0 && tasks[n].Key == string(e.BatchID) {
+			if tasks[n].Traceparent != e.Traceparent {
+				tasks[n].Traceparent = "" // of several requests
+			}
+			continue
+		}
+		if err := tx.Events().CreateBatch(ctx, b.env, e.BatchID); err != nil {
 			return fmt.Errorf("store batch: %w", err)
 		}
-		if err := tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskMatch, Key: string(last), Environment: b.env}); err != nil {
-			return err
-		}
+		tasks = append(tasks, millrace.Task{Kind: millrace.TaskMatch, Key: string(e.BatchID), Environment: b.env, Traceparent: e.Traceparent})
 	}
-	return nil
+	return tx.Enqueue(ctx, tasks...)
 }
 
 func (b *batch) deliver(ctx context.Context, tx *store.Tx, events []*millrace.Event) error {
@@ -119,7 +126,7 @@ func (b *batch) deliver(ctx context.Context, tx *store.Tx, events []*millrace.Ev
 	if len(events) == 0 {
 		return nil
 	}
-	webhooks, err := tx.SubscribedWebhooks(ctx, b.env)
+	webhooks, err := tx.Webhooks().Subscribed(ctx, b.env)
 	if err != nil {
 		return err
 	}
@@ -134,7 +141,7 @@ func (b *batch) deliver(ctx context.Context, tx *store.Tx, events []*millrace.Ev
 				wanted = append(wanted, e)
 			}
 		}
-		if err := tx.QueueDeliveries(ctx, w, wanted...); err != nil {
+		if err := tx.Deliveries().Queue(ctx, w, wanted...); err != nil {
 			return err
 		}
 	}

@@ -21,10 +21,10 @@ func describe(t *testing.T, db *store.DB) *millrace.Webhook {
 	t.Helper()
 	w := &millrace.Webhook{EnvironmentID: env, IsActive: true, TargetURL: "https://example.test", EventTypes: json.RawMessage(`["custom:x"]`)}
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		if err := tx.InsertWebhook(t.Context(), w); err != nil {
+		if err := tx.Webhooks().Create(t.Context(), w); err != nil {
 			return err
 		}
-		return tx.InsertWorkflow(t.Context(), &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x"})
+		return tx.Workflows().Create(t.Context(), &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x"})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 		matched := map[millrace.EventID]bool{}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
 			for _, key := range batches {
-				batch, err := tx.OpenBatch(t.Context(), millrace.BatchID(key))
+				batch, err := tx.Events().OpenBatch(t.Context(), millrace.BatchID(key))
 				if err != nil {
 					return err
 				}
@@ -76,7 +76,7 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 					matched[e.ID] = true
 				}
 			}
-			backlog, err := tx.Backlog(t.Context(), w, n+1)
+			backlog, err := tx.Deliveries().Backlog(t.Context(), w, n+1)
 			if len(backlog) != n {
 				t.Errorf("got %d deliveries, want %d", len(backlog), n)
 			}
@@ -126,7 +126,7 @@ func TestTheSameKeyIsTheSameEvent(t *testing.T) {
 func checkBacklog(t *testing.T, db *store.DB, w *millrace.Webhook, want int) {
 	t.Helper()
 	err := db.View(t.Context(), func(tx *store.Tx) error {
-		backlog, err := tx.Backlog(t.Context(), w, 100)
+		backlog, err := tx.Deliveries().Backlog(t.Context(), w, 100)
 		if len(backlog) != want {
 			t.Errorf("got %d deliveries, want %d", len(backlog), want)
 		}
@@ -195,7 +195,7 @@ func TestABatchIsOfOneEnvironment(t *testing.T) {
 			for i := range 20 {
 				events = append(events, &millrace.Event{EnvironmentID: []millrace.EnvironmentID{env, other}[i%2], Name: "custom:x"})
 			}
-			if err := tx.InsertWorkflow(t.Context(), &millrace.Workflow{EnvironmentID: other, TriggerName: "custom:x", Event: "custom:x"}); err != nil {
+			if err := tx.Workflows().Create(t.Context(), &millrace.Workflow{EnvironmentID: other, TriggerName: "custom:x", Event: "custom:x"}); err != nil {
 				return err
 			}
 			return event.Emit(t.Context(), tx, events...)
@@ -209,7 +209,7 @@ func TestABatchIsOfOneEnvironment(t *testing.T) {
 		}
 		for _, task := range got {
 			err := db.View(t.Context(), func(tx *store.Tx) error {
-				batch, err := tx.OpenBatch(t.Context(), millrace.BatchID(task.Key))
+				batch, err := tx.Events().OpenBatch(t.Context(), millrace.BatchID(task.Key))
 				if err != nil {
 					return err
 				}

@@ -40,7 +40,7 @@ func TestCommitWithoutAResponseStoresEventsOnce(t *testing.T) {
 			faults.At(nil)
 			stored := map[millrace.EventID]bool{}
 			err := db.View(t.Context(), func(tx *store.Tx) error {
-				page, err := tx.ListEvents(t.Context(), env, millrace.Query{Limit: 100})
+				page, err := tx.Events().List(t.Context(), env, millrace.Query{Limit: 100})
 				for _, e := range page.Result {
 					stored[e.ID] = true
 				}

@@ -11,7 +11,7 @@ const (
 	maxCachedMemory   = 48 << 20 // bytes, roughly
 )
 
-// programCache keeps the programs that were used last. Sources that do not compile are not kept: they are
+// programCache keeps the programs that were used last. Its bound is the memory that they take, which package cache does not count. Sources that do not compile are not kept: they are
 // rejected when they are saved and do not come again.
 type programCache struct {
 	mu       sync.Mutex

@@ -2,12 +2,12 @@ package expr
 
 import "encoding/base64"
 
-// File is binary data in an answer, in a body or among records: a document, an image. Placeholders hand it on unchanged,
+// File is binary data in a response, in a body or among records: a document, an image. Placeholders hand it on unchanged,
 // expressions can read its name, content_type and size, and in JSON it is base64.
 type File struct {
 	Data        []byte
 	ContentType string
-	Name        string // when the third party gives one
+	Name        string // when the provider gives one
 }
 
 // Member returns name, content_type or size.

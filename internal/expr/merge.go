@@ -45,46 +45,48 @@ func (r *renderer) mergeMembers(o *jsonata.Object) (*jsonata.Object, error) {
 	if !ok {
 		return o, nil
 	}
-	out := jsonata.NewObject(o.Len())
-	for key, member := range o.All() {
-		if key != mergeKey {
-			out.Set(key, member)
-		}
-	}
+	out := CopyObject(o, 0)
+	out.Delete(mergeKey)
 	for _, source := range js.List(value) {
 		if object, ok := source.(*jsonata.Object); ok {
 			if err := r.spend(object); err != nil {
 				return nil, err
 			}
-			out = mergeObjects(out, object)
+			out, _ = Merge(out, object, appendArrays).(*jsonata.Object) // of two objects
 		}
 	}
 	return out, nil
 }
 
-// mergeObjects merges two objects: members of the source win, objects are merged in turn and arrays appended.
-func mergeObjects(target, source *jsonata.Object) *jsonata.Object {
-	out := jsonata.NewObject(target.Len() + source.Len())
-	for key, member := range target.All() {
-		out.Set(key, member)
+// Merge returns base with over merged into it: where both are objects member by member, in the order of base, and
+// otherwise what the rule returns; nil removes the member. Neither value is changed.
+func Merge(base, over jsonata.Value, rule func(base, over jsonata.Value) jsonata.Value) jsonata.Value {
+	to, ok := base.(*jsonata.Object)
+	from, isObject := over.(*jsonata.Object)
+	if !ok || !isObject {
+		return rule(base, over)
 	}
-	for key, member := range source.All() {
+	out := CopyObject(to, from.Len())
+	for key, member := range from.All() {
 		old, _ := out.Get(key)
-		out.Set(key, mergeValues(old, member))
+		if member = Merge(old, member, rule); member == nil {
+			out.Delete(key)
+		} else {
+			out.Set(key, member)
+		}
 	}
 	return out
 }
 
-func mergeValues(target, source jsonata.Value) jsonata.Value {
-	switch source := source.(type) {
-	case *jsonata.Object:
-		if target, ok := target.(*jsonata.Object); ok {
-			return mergeObjects(target, source)
-		}
-	case *jsonata.Array:
-		if target, ok := target.(*jsonata.Array); ok {
-			return jsonata.NewArray(slices.Concat(target.Items(), source.Items())...)
-		}
+// Replace is the rule of [Merge] by which the other value wins.
+func Replace(_, over jsonata.Value) jsonata.Value { return over }
+
+// appendArrays is the rule of merge members: arrays are appended, any other value is replaced.
+func appendArrays(base, over jsonata.Value) jsonata.Value {
+	to, ok := base.(*jsonata.Array)
+	from, isArray := over.(*jsonata.Array)
+	if ok && isArray {
+		return jsonata.NewArray(slices.Concat(to.Items(), from.Items())...)
 	}
-	return source
+	return over
 }

@@ -32,7 +32,7 @@ func TestTemplatePaths(t *testing.T) {
 	}
 }
 
-// What a placeholder yields is data: a third party must not be able to read the scope by sending placeholders.
+// What a placeholder yields is data: a provider must not be able to read the scope by sending placeholders.
 func TestTemplateDoesNotRenderData(t *testing.T) {
 	t.Parallel()
 	scope := object(t, `{"secret": "s3cret", "body": {"note": "{{secret}}"}}`)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 func TestAuthorization(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
@@ -183,15 +184,15 @@ func TestCookiesAreNotShared(t *testing.T) {
 
 func TestSecretsOfAnAccount(t *testing.T) {
 	t.Parallel()
-	cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://a.test","credentials":{"api_key":{"config":{"fields":[{"name":"pin","type":"password"}]}}}}`))
+	cfg, err := config.Parse(json.RawMessage(`{"base_url":"https://a.test","credentials":{"api_key":{"config":{"fields":[{"name":"pin","type":"password"}]}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &secrets{account: cfg.Secrets(map[string]any{
+	s := &secrets{account: NewSecrets(cfg.Secrets(map[string]any{
 		"api_key": "k&y=1/2", "oauth": map[string]any{"token": map[string]any{"access_token": "acc-tok", "refresh_token": "ref\"tok", "token_type": "Bearer"}},
 		"pin": "my-pin", "subdomain": "acme", "password": 1234567.0, "short_token": "abc", "token_url": "https://acme.test/t",
 		"secret_environment_variables": map[string]any{"A": "env-one"}, "list": []any{map[string]any{"clientSecret": "deep-one"}},
-	}, nil)}
+	}, nil))}
 	s.add("added-later")
 	for text, want := range map[string]string{
 		"a k&y=1/2 b":                                        "a *** b",
@@ -216,7 +217,7 @@ func TestSecretsStayInside(t *testing.T) {
 	echo := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Echo", r.Header.Get("Authorization"))
-			w.Header().Set("X-Url", r.URL.String())
+			w.Header().Set("X-URL", r.URL.String())
 			answerJSON(status, fmt.Sprintf(`{"message":%q}`, "bad "+r.Header.Get("Authorization")+" for "+r.URL.String()))(w, r)
 		}
 	}

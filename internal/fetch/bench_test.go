@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // BenchmarkFetch is one page of 100 records without a network: what a config costs on top of the request itself.
@@ -16,7 +18,7 @@ func BenchmarkFetch(b *testing.B) {
 		items = append(items, fmt.Sprintf(`{"id":%d,"subject":"ticket %d","tags":["a","b"],"requester":{"email":"a@example.com","name":"A"},"created_at":"2026-01-01T00:00:00Z"}`, i, i))
 	}
 	body := `{"data":[` + strings.Join(items, ",") + `],"meta":{"after":"c2","more":true}}`
-	cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://{{subdomain}}.a.test","headers":{"X-V":"1"},
+	cfg, err := config.Parse(json.RawMessage(`{"base_url":"https://{{subdomain}}.a.test","headers":{"X-V":"1"},
 		"authorization":{"format":"bearer","config":{"token":"{{oauth.token.access_token}}"}},
 		"pagination":{"format":"cursor","config":{"cursor_path":"meta.after","has_next_path":"meta.more","limit_key":"n","max_limit":100}},
 		"resources":{"things":{"list":{"path":"/v1/things","response_path":"data"}}}}`))
@@ -32,7 +34,7 @@ func BenchmarkFetch(b *testing.B) {
 		Integration: cfg, Resource: "things", Method: "list",
 		Context: map[string]any{"subdomain": "acme", "oauth": map[string]any{"token": map[string]any{"access_token": "some-access-token", "refresh_token": "some-refresh-token"}}},
 	}
-	req.Secrets = cfg.Secrets(req.Context, nil) // once for many pages, as the server does
+	req.Secrets = NewSecrets(cfg.Secrets(req.Context, nil)) // once for many pages, as the server does
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {

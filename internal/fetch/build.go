@@ -9,82 +9,68 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/expr"
-	"github.com/millrace/millrace/jsonata"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/field"
+	"github.com/millrace/millrace/internal/fetch/page"
+	"github.com/millrace/millrace/internal/fetch/wire"
 )
 
 // build puts the request together: templates, pagination, credentials.
-func (c *call) build(ctx context.Context) (*outgoing, error) {
+func (c *call) build(ctx context.Context) (*wire.Request, error) {
 	out, err := c.render(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, blank := memberOf(c.scope, "pagination").(blankValues); blank {
-		if out, err = c.renderWithValues(ctx, out); err != nil {
+	if c.m.Pagination != nil {
+		filled, err := page.Fill(ctx, c.m.Pagination, &c.list, out)
+		if err != nil {
+			return nil, err
+		}
+		if filled {
+			if out, err = c.render(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if err := c.m.Pagination.Prepare(ctx, &c.list, out); err != nil {
 			return nil, err
 		}
 	}
-	if c.m.pagination != nil {
-		if err := c.m.pagination.prepare(ctx, c, out); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.m.auth.apply(ctx, c, out); err != nil {
+	if err := c.authorize(ctx, out); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// renderWithValues renders again once the values of a dynamic pagination are known. Their expression sees the request
-// without them.
-func (c *call) renderWithValues(ctx context.Context, out *outgoing) (*outgoing, error) {
-	pager, ok := c.m.pagination.(*dynamicPager)
-	if !ok {
-		return out, nil
-	}
-	v, err := pager.values(ctx, c, out)
-	if err != nil {
-		return nil, err
-	}
-	values, ok := v.(*expr.Object)
-	if !ok {
-		values = jsonata.NewObject(0)
-	}
-	c.pagination = values
-	c.scope.Set("pagination", values)
-	return c.render(ctx)
-}
-
 // render renders the templates of the method.
-func (c *call) render(ctx context.Context) (*outgoing, error) {
-	out := &outgoing{verb: c.m.verb, headers: http.Header{}, arrayFormat: c.m.arrayFormat}
+func (c *call) render(ctx context.Context) (*wire.Request, error) {
+	out := &wire.Request{Verb: c.m.Verb(), Headers: http.Header{}, ArrayFormat: c.m.ArrayFormat, Hides: c.secrets.hides}
 	var err error
-	if out.url, err = c.renderURL(); err != nil {
+	if out.URL, err = c.renderURL(); err != nil {
 		return nil, err
 	}
-	if out.query, err = c.m.query.object(c.scope); err != nil {
+	if out.Query, err = c.m.Query.Object(c.scope); err != nil {
 		return nil, err
 	}
-	for key, v := range dropMissing(c.req.Query).All() {
-		if !c.m.inPath(key) {
-			out.query.Set(key, v)
+	for key, v := range field.DropMissing(c.req.Query).All() {
+		if !c.m.InPath(key) {
+			out.Query.Set(key, v)
 		}
 	}
-	headers, err := c.m.headers.object(c.scope)
+	headers, err := c.m.Headers.Object(c.scope)
 	if err != nil {
 		return nil, err
 	}
-	if err := out.setHeaders(c, headers); err != nil {
+	if err := out.SetHeaders(headers); err != nil {
 		return nil, err
 	}
-	if err := out.setHeaders(c, headersObject(c.req.Headers)); err != nil {
+	if err := out.SetHeaders(wire.HeadersObject(c.req.Headers)); err != nil {
 		return nil, err
 	}
-	if out.body, err = c.m.body.render(ctx, c); err != nil {
+	if out.Body, err = c.renderBody(ctx); err != nil {
 		return nil, err
 	}
-	if c.m.addQueryToBody {
-		out.body = mergeQuery(out.body, dropMissing(c.req.Query))
+	if c.m.AddQueryToBody {
+		out.Body = mergeQuery(out.Body, field.DropMissing(c.req.Query))
 	}
 	return out, nil
 }
@@ -92,11 +78,11 @@ func (c *call) render(ctx context.Context) (*outgoing, error) {
 // renderURL joins the base URL and the path. Values are escaped, except where a placeholder is the beginning of the
 // base URL and so holds a URL itself.
 func (c *call) renderURL() (*url.URL, error) {
-	path := c.m.path
-	if c.at != nil && c.m.paginationPath != nil {
-		path = c.m.paginationPath
+	path := c.m.Path
+	if c.list.At != nil && c.m.PaginationPath != nil {
+		path = c.m.PaginationPath
 	}
-	suffix, err := path.pathText(c.scope)
+	suffix, err := path.PathText(c.scope)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +91,7 @@ func (c *call) renderURL() (*url.URL, error) {
 		suffix = c.req.Path
 	}
 	full := suffix
-	if below || !hasScheme(suffix) {
+	if below || !config.HasScheme(suffix) {
 		base, err := c.baseURL()
 		if err != nil {
 			return nil, err
@@ -114,16 +100,16 @@ func (c *call) renderURL() (*url.URL, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, millrace.Invalid(path.path, "base URL and path do not make a URL of http or https")
+		return nil, millrace.Invalid(path.Path, "base URL and path do not make a URL of http or https")
 	}
 	if slices.ContainsFunc(strings.FieldsFunc(u.Path, isSlash), isDotSegment) {
-		return nil, millrace.Invalid(path.path, "the path must not contain . or .. as a segment")
+		return nil, millrace.Invalid(path.Path, "the path must not contain . or .. as a segment")
 	}
 	if u.User != nil {
-		return nil, millrace.Invalid(path.path, "the URL must not contain credentials; authorization is the place for them")
+		return nil, millrace.Invalid(path.Path, "the URL must not contain credentials; authorization is the place for them")
 	}
 	u.Fragment = ""
-	return u, c.confine(path.path, u)
+	return u, c.confine(path.Path, u)
 }
 
 // isSlash counts the backslash, which some servers take for one.
@@ -134,30 +120,30 @@ func isDotSegment(s string) bool { return s == "." || s == ".." }
 // confine keeps a call that a caller made up on the host of the config's base URL: it carries the account's
 // credentials.
 func (c *call) confine(path string, u *url.URL) error {
-	if !c.m.confined {
+	if !c.m.Confined {
 		return nil
 	}
-	text, err := c.baseURLOf(c.cfg.inherited.baseURL, rootPath)
+	text, err := c.baseURLOf(c.cfg.BaseURL(), config.RootPath)
 	if err != nil {
 		return err
 	}
 	base, err := url.Parse(text)
-	if err != nil || !sameHost(base, u) || base.Scheme == "https" && u.Scheme != "https" {
+	if err != nil || !wire.SameHost(base, u) || base.Scheme == "https" && u.Scheme != "https" {
 		return millrace.Invalid(path, "leads away from the host of the integration's base URL")
 	}
 	return nil
 }
 
-func (c *call) baseURL() (string, error) { return c.baseURLOf(c.m.baseURL, c.m.origin) }
+func (c *call) baseURL() (string, error) { return c.baseURLOf(c.m.BaseURL, c.m.Origin) }
 
-func (c *call) baseURLOf(t *template, origin string) (string, error) {
+func (c *call) baseURLOf(t *field.Template, origin string) (string, error) {
 	if t == nil {
 		return "", millrace.Invalid(origin+".base_url", "Required string is missing")
 	}
-	if t.startsWithPlaceholder() {
-		return t.text(c.scope)
+	if t.StartsWithPlaceholder() {
+		return t.Text(c.scope)
 	}
-	return t.pathText(c.scope)
+	return t.PathText(c.scope)
 }
 
 // joinURL puts exactly one slash between base and path; an empty path leaves the base alone.
@@ -169,26 +155,26 @@ func joinURL(base, path string) string {
 }
 
 // httpRequest makes the request that is sent.
-func (c *call) httpRequest(ctx context.Context, out *outgoing) (*http.Request, error) {
+func (c *call) httpRequest(ctx context.Context, out *wire.Request) (*http.Request, error) {
 	var body []byte
 	contentType := ""
-	if out.body != nil {
+	if out.Body != nil {
 		var err error
-		if body, contentType, err = c.m.body.encode(out.body, c.m.arrayFormat); err != nil {
+		if body, contentType, err = c.m.Body.Encode(out.Body, c.m.ArrayFormat); err != nil {
 			return nil, err
 		}
-		if c.m.body.format == "json" && len(c.req.RawBody) > 0 && out.body == c.req.Body {
+		if c.m.Body.Format == "json" && len(c.req.RawBody) > 0 && out.Body == c.req.Body {
 			body = c.req.RawBody // numbers keep their digits
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, out.verb, out.fullURL().String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, out.Verb, out.FullURL().String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, millrace.Invalid(c.m.origin+".path", "the request cannot be made: %v", causeOf(err))
+		return nil, millrace.Invalid(c.m.Origin+".path", "the request cannot be made: %v", causeOf(err))
 	}
-	if out.body == nil {
+	if out.Body == nil {
 		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
 	}
-	for name, values := range out.headers {
+	for name, values := range out.Headers {
 		req.Header[name] = slices.Clone(values)
 	}
 	if req.Header.Get("User-Agent") == "" {
@@ -206,6 +192,6 @@ func (c *call) httpRequest(ctx context.Context, out *outgoing) (*http.Request, e
 }
 
 // requestLine is the request for logs and messages.
-func (c *call) requestLine(out *outgoing) string {
-	return clip(out.verb+" "+c.secrets.Scrub(out.fullURL().String()), 2<<10)
+func (c *call) requestLine(out *wire.Request) string {
+	return clip(out.Verb+" "+c.secrets.Scrub(out.FullURL().String()), 2<<10)
 }

@@ -10,21 +10,23 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/page"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // call is one request with everything it is made of.
 type call struct {
-	fetcher    *Fetcher
-	cfg        *Config
-	m          *Method
-	req        Request
-	stream     bool         // the answer is taken as a file
-	at         *cursor      // nil: first page
-	context    expr.Value   // the account's, with credentials
-	scope      *expr.Object // of placeholders
-	pagination *expr.Object // values of a dynamic pagination
-	secrets    *secrets
+	fetcher *Fetcher
+	cfg     *config.Config
+	m       *config.Method
+	req     Request
+	stream  bool         // the response is taken as a file
+	context expr.Value   // the account's, with credentials
+	scope   *expr.Object // of placeholders
+	list    page.List
+	secrets *secrets
 }
 
 func (f *Fetcher) newCall(req Request) (*call, error) {
@@ -40,6 +42,11 @@ func (f *Fetcher) newCall(req Request) (*call, error) {
 	}
 	c := &call{fetcher: f, cfg: req.Integration, m: m, req: req}
 	c.takeControls()
+	c.list = page.List{
+		Limit: c.req.Limit, Metadata: c.m.MetadataPath, Reads: c.m.Pagination != nil && c.m.Reads("pagination"), Eval: c.eval,
+		Sealer: f.cursors, Owner: req.Owner,
+		Hides: func(text string) bool { return c.secrets.hides(text) }, // they are found once the scope is there
+	}
 	if err := c.readCursor(); err != nil {
 		return nil, err
 	}
@@ -50,22 +57,22 @@ func (f *Fetcher) newCall(req Request) (*call, error) {
 	return c, nil
 }
 
-// takeControls takes parameters out of the query that are meant for Millrace: the third party does not know them. A
-// limit counts as the page size if the method pages and nobody said otherwise.
+// takeControls takes parameters out of the query that are meant for Millrace: the provider does not know them. A
+// limit counts as the page size if the method pages and no other size is given.
 func (c *call) takeControls() {
-	query := newQuery()
-	for key, v := range orEmpty(c.req.Query).All() {
+	query := wire.NewQuery()
+	for key, v := range expr.OrEmpty(c.req.Query).All() {
 		switch {
 		case key == "integrated_account_id" || strings.HasPrefix(key, "truto_"):
-			c.stream = c.stream || key == "truto_response_format" && textOf(v) == "stream"
+			c.stream = c.stream || key == "truto_response_format" && expr.Text(v) == "stream"
 			continue
-		case key == "next_cursor" && c.m.pagination != nil:
+		case key == "next_cursor" && c.m.Pagination != nil:
 			if c.req.Cursor == "" {
-				c.req.Cursor = textOf(v)
+				c.req.Cursor = expr.Text(v)
 			}
 			continue
-		case key == "limit" && c.m.pagination != nil:
-			if n, ok := number(v); ok && c.req.Limit == 0 {
+		case key == "limit" && c.m.Pagination != nil:
+			if n, ok := expr.Number(v); ok && c.req.Limit == 0 {
 				c.req.Limit = int(toInt(min(n, 1<<30)))
 			}
 			continue
@@ -75,20 +82,20 @@ func (c *call) takeControls() {
 	c.req.Query = query
 	if c.stream {
 		whole := *c.m
-		whole.pagination, whole.responsePath = nil, ""
+		whole.Pagination, whole.ResponsePath = nil, ""
 		c.m = &whole
 	}
 }
 
 func (c *call) readCursor() error {
-	if c.m.pagination == nil {
+	if c.m.Pagination == nil {
 		if c.req.Cursor != "" {
-			return millrace.Invalid("next_cursor", "%s has no pagination", c.m.origin)
+			return millrace.Invalid("next_cursor", "%s has no pagination", c.m.Origin)
 		}
 		return nil
 	}
 	var err error
-	c.at, err = c.decode(c.req.Cursor, c.m.pagination.format())
+	c.list.At, err = c.list.Decode(c.req.Cursor, c.m.Pagination.Format())
 	return err
 }
 
@@ -108,7 +115,7 @@ func (c *call) buildScope() error {
 	for key, v := range o.All() {
 		c.scope.Set(key, v)
 	}
-	for key, v := range orEmpty(c.req.Scope).All() {
+	for key, v := range expr.OrEmpty(c.req.Scope).All() {
 		c.scope.Set(key, v)
 	}
 	variables, err := c.environment(o)
@@ -125,8 +132,11 @@ func (c *call) buildScope() error {
 	if c.req.Body != nil {
 		c.scope.Set("body", c.req.Body)
 	}
-	if values := c.positionValues(); values != nil {
-		c.scope.Set("pagination", values)
+	c.list.Scope = c.scope
+	if c.m.Pagination != nil {
+		if values := c.m.Pagination.Position(&c.list); values != nil {
+			c.scope.Set("pagination", values)
+		}
 	}
 	return nil
 }
@@ -137,60 +147,8 @@ func (c *call) environment(context *expr.Object) (*expr.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convert environment variables: %w", err)
 	}
-	return c.cfg.environment(context, given), nil
+	return c.cfg.Environment(context, given), nil
 }
-
-func (c *Config) environment(context *expr.Object, given expr.Value) *expr.Object {
-	merged := jsonata.NewObject(4)
-	for _, v := range []expr.Value{
-		memberOf(context, "environment_variables"), c.variables, c.secretVariables,
-		memberOf(context, "secret_environment_variables"), given,
-	} {
-		if o, ok := v.(*expr.Object); ok {
-			for key, member := range orEmpty(o).All() {
-				merged.Set(key, member)
-			}
-		}
-	}
-	return merged
-}
-
-// positionValues are what {{pagination.page}} and its like refer to.
-func (c *call) positionValues() expr.Value {
-	values := jsonata.NewObject(4)
-	switch p := c.m.pagination.(type) {
-	case nil:
-		return nil
-	case *pagePager:
-		values.Set("page", float64(p.page(c)))
-		values.Set("limit", float64(p.limit(c)))
-	case *offsetPager:
-		values.Set("offset", float64(offsetOf(c)))
-		values.Set("limit", float64(p.limit(c)))
-	case *cursorPager:
-		values.Set("limit", float64(p.limit(c)))
-		if c.at != nil {
-			if v, err := expr.ParseJSON(c.at.Value); err == nil {
-				values.Set("cursor", v)
-			}
-		}
-	case *dynamicPager:
-		if c.m.reads("pagination") {
-			return blankValues{}
-		}
-		return nil
-	}
-	return values
-}
-
-// blankValues stand for the values of a dynamic pagination before they are computed: every member is empty.
-type blankValues struct{}
-
-// Member returns an empty text.
-func (blankValues) Member(string) (expr.Value, bool) { return "", true }
-
-// JSON returns null.
-func (blankValues) JSON() expr.Value { return expr.Null{} }
 
 // eval evaluates an expression of the config that sees the request, and with it credentials: its errors quote no value.
 func (c *call) eval(ctx context.Context, path string, p *expr.Program, scope expr.Value) (expr.Value, error) {
@@ -201,25 +159,25 @@ func (c *call) eval(ctx context.Context, path string, p *expr.Program, scope exp
 	return nil, millrace.InvalidAll([]millrace.Failure{expr.DiscreetFailureOf(path, err)})
 }
 
-// evalAnswer evaluates an expression of the config that sees the answer only. What it quotes of that may be the echo of a
+// evalResponse evaluates an expression of the config that sees the response only. What it quotes of that may be the echo of a
 // secret, or the part of one.
-func (c *call) evalAnswer(ctx context.Context, path string, p *expr.Program, in expr.Input, answer *incoming) (expr.Value, error) {
+func (c *call) evalResponse(ctx context.Context, path string, p *expr.Program, in expr.Input, response *wire.Response) (expr.Value, error) {
 	v, err := c.evalInput(ctx, p, in)
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return v, err
-	case c.echoes(answer):
+	case c.echoes(response):
 		return nil, millrace.InvalidAll([]millrace.Failure{expr.DiscreetFailureOf(path, err)})
 	}
 	return nil, millrace.InvalidAll([]millrace.Failure{expr.FailureOf(path, err)})
 }
 
-// echoes reports whether an answer has a secret in it.
-func (c *call) echoes(in *incoming) bool {
-	if c.secrets.hides(string(in.raw)) {
+// echoes reports whether a response has a secret in it.
+func (c *call) echoes(in *wire.Response) bool {
+	if c.secrets.hides(string(in.Raw)) {
 		return true
 	}
-	for _, values := range in.header {
+	for _, values := range in.Header {
 		if slices.ContainsFunc(values, c.secrets.hides) {
 			return true
 		}

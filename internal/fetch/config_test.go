@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 func TestParseConfigFindings(t *testing.T) {
@@ -35,14 +36,14 @@ func TestParseConfigFindings(t *testing.T) {
 		"misspelt keys": {
 			`{"baseUrl":"https://api.test","base_url2":"x","resources":{"things":{"list":{"path":"/x","base_url":"https://a.test","respones_path":"a","query_pagination":1}}}}`,
 			[]string{
-				"config.baseUrl: unknown key, did you mean base_url? -> base_url",
-				"config.base_url2: unknown key, did you mean base_url? -> base_url",
-				"config.resources.things.list.respones_path: unknown key, did you mean response_path? -> response_path",
+				"config.baseUrl: unknown key; did you mean \"base_url\"? -> base_url",
+				"config.base_url2: unknown key; did you mean \"base_url\"? -> base_url",
+				"config.resources.things.list.respones_path: unknown key; did you mean \"response_path\"? -> response_path",
 			},
 		},
 		"authorization format": {
 			`{"authorization":{"format":"baerer"}}`,
-			[]string{`config.authorization.format: "baerer" is not one of bearer, basic, header, did you mean bearer? -> bearer`},
+			[]string{`config.authorization.format: "baerer" is not one of bearer, basic, header; did you mean "bearer"? -> bearer`},
 		},
 		"basic without user": {
 			`{"authorization":{"format":"basic","config":{}}}`, []string{"config.authorization.config.username: Required string is missing"},
@@ -57,7 +58,7 @@ func TestParseConfigFindings(t *testing.T) {
 		"cursor without path": {
 			`{"pagination":{"format":"cursor","config":{"cursor_kye":"a"}}}`,
 			[]string{
-				"config.pagination.config.cursor_kye: unknown key, did you mean cursor_key? -> cursor_key",
+				"config.pagination.config.cursor_kye: unknown key; did you mean \"cursor_key\"? -> cursor_key",
 				"config.pagination.config.cursor_path: Required string is missing",
 			},
 		},
@@ -89,7 +90,7 @@ func TestParseConfigFindings(t *testing.T) {
 		},
 		"credential format": {
 			`{"credentials":{"api_keys":{"config":{}}}}`,
-			[]string{`config.credentials.api_keys.format: "api_keys" is not a format of credentials, did you mean api_key? -> api_key`},
+			[]string{`config.credentials.api_keys.format: "api_keys" is not a format of credentials; did you mean "api_key"? -> api_key`},
 		},
 		"fields without names": {
 			`{"credentials":{"api_key":{"config":{"fields":[{"type":"text"}]}}}}`,
@@ -107,7 +108,7 @@ func TestParseConfigFindings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ParseConfig(json.RawMessage(tc.config))
+			_, err := config.Parse(json.RawMessage(tc.config))
 			var e *millrace.Error
 			if !errors.As(err, &e) || e.Kind != millrace.KindInvalid {
 				t.Fatalf("got %v, want an error of kind invalid", err)
@@ -134,15 +135,15 @@ func TestParseConfigFindings(t *testing.T) {
 
 func TestParseConfigTolerates(t *testing.T) {
 	t.Parallel()
-	for _, config := range []string{
+	for _, source := range []string{
 		``, `{}`, `{"label":"X","custom_thing":{"a":1},"resources":null,"headers":null,"pagination":null,"rate_limit":null,"credentials":null}`,
 		`{"base_url":"{{instance_url}}/services","resources":{"things":{"list":{"path":""}}}}`,
 		`{"rate_limit":{"is_rate_limited":true,"retry_after_header_expression":"Retry-After","rate_limit_header_expression":"X-RateLimit-Reset"}}`,
 		`{"resources":{"things":{"list":{"path":"https://other.test/x","method":"GET","scopes":["a"],"examples":{"response":"{}"},"x_note":1}}}}`,
 		`{"credentials":{"keka_oauth":{"config":{}},"vendor_special":{"config":{}}}}`,
 	} {
-		if _, err := ParseConfig(json.RawMessage(config)); err != nil {
-			t.Errorf("got %v for %s", err, config)
+		if _, err := config.Parse(json.RawMessage(source)); err != nil {
+			t.Errorf("got %v for %s", err, source)
 		}
 	}
 }
@@ -154,7 +155,7 @@ func TestParseConfigOfRealIntegrations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseConfig(raw); err != nil {
+		if _, err := config.Parse(raw); err != nil {
 			t.Errorf("got %v for %s", err, name)
 		}
 	}
@@ -164,8 +165,8 @@ func TestUnknownResourceAndMethod(t *testing.T) {
 	t.Parallel()
 	c := parse(t, `{"base_url":"https://a.test","resources":{"bookings":{"list":{"path":"/b"}}}}`)
 	for _, tc := range []struct{ resource, method, want string }{
-		{"booking", "list", `resource: the integration has no resource "booking", did you mean bookings?`},
-		{"bookings", "lists", `method: the integration has no method "lists", did you mean list?`},
+		{"booking", "list", `resource: the integration has no resource "booking"; did you mean "bookings"?`},
+		{"bookings", "lists", `method: the integration has no method "lists"; did you mean "list"?`},
 		{"x", "list", `resource: the integration has no resource "x"`},
 	} {
 		_, err := newFetcher(t).Fetch(t.Context(), Request{Integration: c, Resource: tc.resource, Method: tc.method})
@@ -188,7 +189,9 @@ func TestMerge(t *testing.T) {
 		"later wins":                      {`{"a":1}`, []string{`{"a":2}`, `{"a":3}`}, `{"a":3}`},
 		"arrays are replaced":             {`{"a":[1,2]}`, []string{`{"a":[3]}`}, `{"a":[3]}`},
 		"types may change":                {`{"a":{"b":1},"c":1}`, []string{`{"a":1,"c":{"d":2}}`}, `{"a":1,"c":{"d":2}}`},
-		"null removes":                    {`{"a":1,"b":{"c":1,"d":2}}`, []string{`{"a":null,"b":{"c":null}}`}, `{"b":{"d":2}}`},
+		"null removes below a slot":       {`{"b":{"c":1,"d":2}}`, []string{`{"b":{"c":null}}`}, `{"b":{"d":2}}`},
+		"a slot of null is the base's":    {`{"a":1,"b":{"c":1}}`, []string{`{"a":null,"b":null}`, `{"a":null}`}, `{"a":1,"b":{"c":1}}`},
+		"a slot of null is what is below": {`{"a":1}`, []string{`{"a":2}`, `{"a":null}`}, `{"a":2}`},
 		"null where nothing is, stays":    {`{}`, []string{`{"m":{"pagination":null}}`}, `{"m":{"pagination":null}}`},
 		"null and absent overrides":       {`{"a":1}`, []string{`null`, ``, `{}`}, `{"a":1}`},
 		"what is not json is reported on": {`{"a":1}`, []string{`{"a":`}, `{"a":`},
@@ -199,7 +202,7 @@ func TestMerge(t *testing.T) {
 			for i, o := range tc.overrides {
 				overrides[i] = json.RawMessage(o)
 			}
-			if diff := cmp.Diff(tc.want, string(Merge(json.RawMessage(tc.base), overrides...))); diff != "" {
+			if diff := cmp.Diff(tc.want, string(config.Merge(json.RawMessage(tc.base), overrides...))); diff != "" {
 				t.Errorf("merged (-want +got):\n%s", diff)
 			}
 		})

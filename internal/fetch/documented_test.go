@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // TestDocumentedPaginationKeys has the keys that the other tests of paging do not need.
@@ -64,16 +65,16 @@ func TestDocumentedConfigKeys(t *testing.T) {
 			"signature_verification": {"format": "hmac", "config": {"algorithm": "sha256", "secret": "{{s}}", "parts": ["$body"], "compare_with": "v0=$header.x-signature"}}},
 		"actions": {"a": {"steps": [{"type": "get_context", "run_if": "true"}]}, "b": {"type": "transform", "config": "1"}}
 	}`)
-	for config, want := range map[string]string{
+	for source, want := range map[string]string{
 		`{"tool_tags":{"a":"b"}}`: "config.tool_tags.a: must be an array",
 		`{"actions":{"a":{"steps":[{"type":"get_context","run_if":"("}]}}}`:                                                  "config.actions.a.steps[0].run_if: ",
-		`{"actions":{"a":{"steps":[{"type":"requst","config":{}}]}}}`:                                                        "config.actions.a.steps[0].type: \"requst\" is not a type of step, did you mean request?",
+		`{"actions":{"a":{"steps":[{"type":"requst","config":{}}]}}}`:                                                        "config.actions.a.steps[0].type: \"requst\" is not a type of step; did you mean \"request\"?",
 		`{"webhook":{"payload_transform":"("}}`:                                                                              "config.webhook.payload_transform: ",
 		`{"pagination":{"format":"page","config":{"limit_data_type":"text"}}}`:                                               "config.pagination.config.limit_data_type: \"text\" is not one of",
 		`{"credentials":{"oauth2":{"format":"oauth2","config":{"auth":{}}}}}`:                                                "config.credentials.oauth2.config.auth.tokenHost: Required string is missing",
 		`{"base_url":"https://a.test","resources":{"x":{"list":{"path":"/","pagination":{"format":"cursor","config":{}}}}}}`: "config.resources.x.list.pagination.config.cursor_path: Required string is missing",
 	} {
-		_, err := ParseConfig(json.RawMessage(config))
+		_, err := config.Parse(json.RawMessage(source))
 		var got []string
 		if err != nil {
 			for _, f := range err.(*millrace.Error).Failures { //nolint:errorlint // its own error
@@ -81,7 +82,7 @@ func TestDocumentedConfigKeys(t *testing.T) {
 			}
 		}
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, want) }) {
-			t.Errorf("%s: got %q, want %q", config, got, want)
+			t.Errorf("%s: got %q, want %q", source, got, want)
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/page"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/internal/memory"
 )
 
@@ -23,15 +26,15 @@ const (
 type FetcherConfig struct {
 	Client      *http.Client
 	Clock       func() time.Time // nil: time.Now
-	Timeout     time.Duration    // for one request with its answer; 0: DefaultTimeout
-	MaxResponse int64            // bytes of an answer after unpacking; 0: DefaultMaxResponse
+	Timeout     time.Duration    // for one request with its response; 0: DefaultTimeout
+	MaxResponse int64            // bytes of a response after unpacking; 0: DefaultMaxResponse
 	UserAgent   string           // empty: truto
-	Memory      *memory.Budget   // what the answers of all calls may take together; nil: any number of bytes
-	Spool       string           // where long answers wait in files that have no name; empty: the system's own place
-	Cursors     Sealer           // of cursors that contain secrets; nil: a page with such a cursor is an error
+	Memory      *memory.Budget   // what the responses of all calls may take together; nil: any number of bytes
+	Spool       string           // where long responses wait in files that have no name; empty: the system's own place
+	Cursors     page.Sealer      // of cursors that contain secrets; nil: a page with such a cursor is an error
 }
 
-// Fetcher makes requests to third parties. It keeps no state and may be used by any number of goroutines.
+// Fetcher makes requests to providers. It keeps no state and may be used by any number of goroutines.
 type Fetcher struct {
 	http        *http.Client
 	clock       func() time.Time
@@ -40,7 +43,7 @@ type Fetcher struct {
 	userAgent   string
 	memory      *memory.Budget
 	spool       string
-	cursors     Sealer
+	cursors     page.Sealer
 }
 
 // New returns a Fetcher.
@@ -64,21 +67,21 @@ func New(cfg FetcherConfig) (*Fetcher, error) {
 
 // Request names a method of an integration and what to call it with.
 type Request struct {
-	Owner       string        // the environment: whose memory the answer takes, and whose sealed cursors open
+	Owner       string        // the environment: whose memory the response takes, and whose sealed cursors open
 	Patience    time.Duration // how long it may wait for memory, for a caller that holds some already; 0: as long as it takes
-	Integration *Config
+	Integration *config.Config
 	Resource    string
 	Method      string
-	Custom      *Method // instead of Resource and Method
-	Path        string  // escaped, below the base URL: instead of the path of Custom, which then has none
+	Custom      *config.Method // instead of Resource and Method
+	Path        string         // escaped, below the base URL: instead of the path of Custom, which then has none
 
 	Context              map[string]any // the account's, with its credentials
 	Secrets              *Secrets       // of Context, as [Config.Secrets] finds them; nil: they are found out
-	Echoes               bool           // look for secrets in the data of the answer in every encoding
+	Echoes               bool           // look for secrets in the data of the response in every encoding
 	EnvironmentVariables map[string]any // over those of the config
 
 	ID      string
-	Query   *expr.Object // forwarded to the third party
+	Query   *expr.Object // forwarded to the provider
 	Body    expr.Value
 	RawBody []byte       // Body as JSON; sent as it is when the config leaves the body alone
 	Scope   *expr.Object // further roots of placeholders, over the members of the context
@@ -87,10 +90,10 @@ type Request struct {
 	Limit   int          // page size; 0: what the config or the API prefers
 }
 
-// Fetch makes one request. When memory is scarce it waits before it decodes the answer. The outcome of a page has a lease
+// Fetch makes one request. When memory is scarce it waits before it decodes the response. The outcome of a page has a lease
 // on what it takes, which the caller releases. It returns an error when we failed: of KindInvalid when the config, the account's context or
-// the request is at fault, and the context's error when ctx ended. What the third party answers is an outcome. With an
-// error, the outcome has a request line if the request may have reached the third party.
+// the request is at fault, and the context's error when ctx ended. A response of the provider is an outcome. With an
+// error, the outcome has a request line if the request may have reached the provider.
 func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 	c, err := f.newCall(req)
 	if err != nil {
@@ -114,22 +117,22 @@ func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 	return outcome, nil
 }
 
-// send makes the request and reads the answer.
-func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outcome, error) {
+// send makes the request and reads the response.
+func (c *call) send(ctx context.Context, out *wire.Request, req *http.Request) (Outcome, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, c.fetcher.timeout, errTimeout)
 	defer cancel()
-	in := &incoming{}
-	p := &page{dir: c.fetcher.spool, most: c.fetcher.maxResponse}
+	in := &wire.Response{}
+	p := &spool{dir: c.fetcher.spool, most: c.fetcher.maxResponse}
 	defer p.close()
 	err := c.exchange(req.WithContext(limited), out, in, p)
-	var unusable *remoteError
+	var unusable *wire.UnusableError
 	switch {
 	case err == nil:
 		return c.use(ctx, out, in, p)
 	case ctx.Err() != nil:
 		return Outcome{}, context.Cause(ctx)
 	case errors.As(err, &unusable):
-		in.raw = p.beginning()
+		in.Raw = p.beginning()
 		return c.unusable(in, unusable), nil
 	case errors.Is(err, errSpool):
 		return Outcome{}, err // ours, and not the provider's
@@ -138,36 +141,36 @@ func (c *call) send(ctx context.Context, out *outgoing, req *http.Request) (Outc
 	if cause := context.Cause(limited); cause != nil {
 		message, err = fmt.Sprintf("%v after %s", cause, c.fetcher.timeout), cause
 	}
-	return Outcome{Kind: KindNetworkError, ErrorClass: classify(err), Message: c.secrets.say(message, maxMessage)}, nil
+	return Outcome{Kind: KindNetworkError, ErrorClass: classOf(err), Message: c.secrets.say(message, maxMessage)}, nil
 }
 
-// exchange sends a request and reads the answer to its end or to the limit.
-func (c *call) exchange(req *http.Request, out *outgoing, in *incoming, p *page) error {
+// exchange sends a request and reads the response to its end or to the limit.
+func (c *call) exchange(req *http.Request, out *wire.Request, in *wire.Response, p *spool) error {
 	resp, err := c.fetcher.client(c, out).Do(req)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	in.status, in.header = resp.StatusCode, resp.Header
+	in.Status, in.Header = resp.StatusCode, resp.Header
 	if c.decodes(resp.Header) {
 		p.maxDecoded = memory.MaxDecoded(p.most)
 	}
-	// The transport unpacks gzip, so the bounds are also those of what a small packed answer becomes.
+	// The transport unpacks gzip, so the bounds are also those of what a small packed response becomes.
 	if _, err := p.ReadFrom(resp.Body); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the response: %w", err)
 	}
 	return nil
 }
 
-// use decodes and interprets an answer that has come.
-func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (Outcome, error) {
+// use decodes and interprets a response that has come.
+func (c *call) use(ctx context.Context, out *wire.Request, in *wire.Response, p *spool) (Outcome, error) {
 	var lease *memory.Lease
 	var err error
-	if in.raw, lease, err = p.load(ctx, c.fetcher.memory, &c.req); err != nil {
+	if in.Raw, lease, err = p.load(ctx, c.fetcher.memory, &c.req); err != nil {
 		return Outcome{}, err
 	}
 	outcome, err := c.interpret(ctx, out, in)
-	if unusable, ok := errors.AsType[*remoteError](err); ok {
+	if unusable, ok := errors.AsType[*wire.UnusableError](err); ok {
 		outcome, err = c.unusable(in, unusable), nil
 	}
 	if err != nil {
@@ -177,13 +180,8 @@ func (c *call) use(ctx context.Context, out *outgoing, in *incoming, p *page) (O
 	return outcome, err
 }
 
-// remote returns an error that becomes a remote_error outcome.
-func (c *call) remote(format string, args ...any) error {
-	return &remoteError{message: fmt.Sprintf(format, args...), class: "unusable"}
-}
-
-func (c *call) unusable(in *incoming, err *remoteError) Outcome {
+func (c *call) unusable(in *wire.Response, err *wire.UnusableError) Outcome {
 	o := c.outcome(KindRemoteError, in)
-	o.Message, o.ErrorClass = c.secrets.say(err.message, maxMessage), err.class
+	o.Message, o.ErrorClass = c.secrets.say(err.Message, maxMessage), err.Class
 	return c.withRaw(o, in)
 }

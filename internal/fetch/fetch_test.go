@@ -15,12 +15,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // now is the time of all tests.
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// upstream is a third party that answers as told and remembers what it was asked.
+// upstream is a provider that answers as told and remembers what it was asked.
 type upstream struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -63,7 +64,7 @@ func (u *upstream) last(t *testing.T) (*http.Request, string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.requests) == 0 {
-		t.Fatal("the third party was not asked")
+		t.Fatal("the provider was not called")
 	}
 	return u.requests[len(u.requests)-1], u.bodies[len(u.bodies)-1]
 }
@@ -90,9 +91,9 @@ func newFetcher(t *testing.T, change ...func(*FetcherConfig)) *Fetcher {
 	return f
 }
 
-func parse(t *testing.T, config string) *Config {
+func parse(t *testing.T, source string) *config.Config {
 	t.Helper()
-	c, err := ParseConfig(json.RawMessage(config))
+	c, err := config.Parse(json.RawMessage(source))
 	if err != nil {
 		t.Fatalf("parse config: %v", err)
 	}
@@ -100,7 +101,7 @@ func parse(t *testing.T, config string) *Config {
 }
 
 // oneMethod is a config with the method things.list and whatever else stands at the top.
-func oneMethod(t *testing.T, baseURL, top, method string) *Config {
+func oneMethod(t *testing.T, baseURL, top, method string) *config.Config {
 	t.Helper()
 	if top != "" {
 		top = ", " + top
@@ -164,7 +165,7 @@ func wantJSON(t *testing.T, what string, got expr.Value, want string) {
 }
 
 // realConfig reads a config from testdata and points it at the server.
-func realConfig(t *testing.T, name string, u *upstream) *Config {
+func realConfig(t *testing.T, name string, u *upstream) *config.Config {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/" + name)
 	if err != nil {
@@ -174,7 +175,7 @@ func realConfig(t *testing.T, name string, u *upstream) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseConfig(Merge(raw, override))
+	c, err := config.Parse(config.Merge(raw, override))
 	if err != nil {
 		t.Fatalf("parse %s: %v", name, err)
 	}
@@ -315,7 +316,7 @@ func TestRequestHasItsLimitsFromTheContext(t *testing.T) {
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x"}`)
 	f := newFetcher(t, func(c *FetcherConfig) { c.Timeout = 20 * time.Millisecond })
 	o := fetchAny(t, f, Request{Integration: cfg})
-	if o.Kind != KindNetworkError || o.ErrorClass != "timeout" || !strings.Contains(o.Message, "no answer in time") {
+	if o.Kind != KindNetworkError || o.ErrorClass != "timeout" || !strings.Contains(o.Message, "no response in time") {
 		t.Errorf("got %s %s %q, want a timeout with its cause", o.Kind, o.ErrorClass, o.Message)
 	}
 }

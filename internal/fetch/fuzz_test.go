@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // FuzzParseConfig checks that no config crashes the parser, and that one which is accepted can be merged over itself
@@ -32,17 +32,17 @@ func FuzzParseConfig(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		if _, err := ParseConfig(json.RawMessage(src)); err != nil {
+		if _, err := config.Parse(json.RawMessage(src)); err != nil {
 			return
 		}
-		merged := Merge(json.RawMessage(src), json.RawMessage(`{"label":"x"}`))
-		if _, err := ParseConfig(merged); err != nil {
+		merged := config.Merge(json.RawMessage(src), json.RawMessage(`{"label":"x"}`))
+		if _, err := config.Parse(merged); err != nil {
 			t.Errorf("got %v for the merged config %s of %s", err, merged, src)
 		}
 	})
 }
 
-// answering is a third party without a network.
+// answering is a provider without a network.
 type answering struct {
 	header http.Header
 	body   string
@@ -77,7 +77,7 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which int, sent, body, link string) {
 		formats := paginations()
 		format := formats[uint(which)%uint(len(formats))]
-		cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://a.test/v1","resources":{"things":{"list":{"path":"/x","pagination":{"format":` + format + `}}}}}`))
+		cfg, err := config.Parse(json.RawMessage(`{"base_url":"https://a.test/v1","resources":{"things":{"list":{"path":"/x","pagination":{"format":` + format + `}}}}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"1", "a/b", "..", "%2e%2e", "//evil.test", "?x=1", "#", "a b", "\x00", "@evil.test", "http://evil.test/", "{{id}}"} {
 		f.Add(seed)
 	}
-	cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://api.test/v1","resources":{"things":{"get":{"path":"/users/{{id}}/x","no_auth":true}}}}`))
+	cfg, err := config.Parse(json.RawMessage(`{"base_url":"https://api.test/v1","resources":{"things":{"get":{"path":"/users/{{id}}/x","no_auth":true}}}}`))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -131,37 +131,4 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("got %s for the id %q", u, id)
 		}
 	})
-}
-
-// FuzzXML checks that what is read can be written, and that nothing crashes.
-func FuzzXML(f *testing.F) {
-	for _, seed := range []string{`<a/>`, `<a b="1">x<c/>y</a>`, `<a><b>1</b><b>2</b></a>`, `<?xml version="1.0"?><s:a xmlns:s="u"/>`, `<a>&lt;</a>`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, src string) {
-		v, err := decodeXML([]byte(src))
-		if err != nil {
-			return
-		}
-		data, err := encodeXML(v, "")
-		if err != nil {
-			return
-		}
-		again, err := decodeXML(data)
-		if err != nil {
-			t.Fatalf("got %v for %s, written from %s", err, data, src)
-		}
-		before, _ := expr.EncodeJSON(v)
-		after, _ := expr.EncodeJSON(again)
-		if string(before) != string(after) {
-			t.Errorf("got %s after writing, want %s", after, before)
-		}
-	})
-}
-
-// FuzzLinks checks that no Link header crashes its parser.
-func FuzzLinks(f *testing.F) {
-	f.Add(`<a>; rel="next", <b>; rel=prev; title="x, y\""`)
-	f.Add(`<<>>;;,,"`)
-	f.Fuzz(func(_ *testing.T, s string) { parseLinks(http.Header{"Link": {s}}) })
 }

@@ -8,11 +8,14 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/hook"
+	"github.com/millrace/millrace/internal/fetch/wire"
 )
 
-func parseHookConfig(t *testing.T, webhook string) (*Config, error) {
+func parseHookConfig(t *testing.T, webhook string) (*config.Config, error) {
 	t.Helper()
-	return ParseConfig(json.RawMessage(`{"base_url":"https://a.example","environment_variables":{"KEY":"of the installation"},"webhook":` + webhook + `}`))
+	return config.Parse(json.RawMessage(`{"base_url":"https://a.example","environment_variables":{"KEY":"of the installation"},"webhook":` + webhook + `}`))
 }
 
 func TestHookConfigsAreChecked(t *testing.T) {
@@ -25,14 +28,14 @@ func TestHookConfigsAreChecked(t *testing.T) {
 		{`{"payload_transform":"body.("}`, "config.webhook.payload_transform", ""},
 		{`{"handle_verification":"{"}`, "config.webhook.handle_verification", ""},
 		{`{"signature_verification":{"config":{}}}`, "config.webhook.signature_verification.format", "missing"},
-		{signature("githb", `{"secret":"x"}`), "config.webhook.signature_verification.format", "did you mean github?"},
+		{signature("githb", `{"secret":"x"}`), "config.webhook.signature_verification.format", "did you mean \"github\"?"},
 		{signature("github", `{}`), "config.webhook.signature_verification.config.secret", "missing"},
 		{signature("github", `{"secrt":"x"}`), "config.webhook.signature_verification.config.secrt", "secret"},
 		{signature("hmac", `{"secret":"x"}`), "config.webhook.signature_verification.config.compare_with", "missing"},
 		{signature("hmac", `{"secret":"x","compare_with":"x-sig"}`), "config.webhook.signature_verification.config.compare_with", "must name a part"},
 		{signature("hmac", `{"secret":"x","compare_with":"$heder.x-sig"}`), "config.webhook.signature_verification.config.compare_with", "$heder.x-sig"},
 		{signature("hmac", `{"secret":"x","compare_with":"$header."}`), "config.webhook.signature_verification.config.compare_with", "$header."},
-		{signature("hmac", `{"secret":"x","compare_with":"$header.x","parts":["v1:","$bdy"]}`), "config.webhook.signature_verification.config.parts[1]", "did you mean $body?"},
+		{signature("hmac", `{"secret":"x","compare_with":"$header.x","parts":["v1:","$bdy"]}`), "config.webhook.signature_verification.config.parts[1]", "did you mean \"$body\"?"},
 		{signature("hmac", `{"secret":"x","compare_with":"$header.x","parts":[]}`), "config.webhook.signature_verification.config.parts", "at least one"},
 		{signature("hmac", `{"secret":"x","compare_with":"$header.x","parts":"$body"}`), "config.webhook.signature_verification.config.parts", "array"},
 		{signature("hmac", `{"secret":"x","compare_with":"$header.x","algorithm":"sha265"}`), "config.webhook.signature_verification.config.algorithm", "sha256"},
@@ -70,17 +73,17 @@ func TestSignaturesGetTheirSecretsFromTheContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Hook.Signature(c, map[string]any{"hook": map[string]any{"secret": "a$b"}})
+	s, err := c.HookSignature(map[string]any{"hook": map[string]any{"secret": "a$b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Secret != "a$b" || s.CompareWith != "v0=$header.x-sig" || len(s.Parts) != 2 || s.Parts[0] != "of the installation:" || s.Tolerance != DefaultTolerance {
+	if s.Secret != "a$b" || s.CompareWith != "v0=$header.x-sig" || len(s.Parts) != 2 || s.Parts[0] != "of the installation:" || s.Tolerance != hook.DefaultTolerance {
 		t.Errorf("got %+v", s)
 	}
 	if l := c.Hook.Lookup; l == nil || l.Field != "team.id" || l.Value != "{{body.team.id}}" {
 		t.Errorf("got lookup %+v", l)
 	}
-	if _, err = c.Hook.Signature(c, map[string]any{}); millrace.KindOf(err) != millrace.KindInvalid || !strings.Contains(err.Error(), "{{hook.secret}} has no value") {
+	if _, err = c.HookSignature(map[string]any{}); millrace.KindOf(err) != millrace.KindInvalid || !strings.Contains(err.Error(), "{{hook.secret}} has no value") {
 		t.Errorf("without a secret got %v", err)
 	}
 }
@@ -101,7 +104,7 @@ func TestBodiesOfHooks(t *testing.T) {
 		{"application/octet-stream", "\xff\x00", `"�\u0000"`},
 		{"application/json", "  ", ``},
 	} {
-		got, err := expr.EncodeJSON(DecodeHook(c.contentType, []byte(c.body)))
+		got, err := expr.EncodeJSON(wire.DecodeBody(c.contentType, []byte(c.body)))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s %q: got %s, %v; want %s", c.contentType, c.body, got, err, c.want)
 		}

@@ -7,26 +7,28 @@ import (
 	"net/http"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/page"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// interpret decides what an answer means. A rate limit comes first: it says nothing about the request itself.
-func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outcome, error) {
-	unreadable := in.decode(c.m, c.stream) // about the answer, not about us
-	in.read(c.m)
+// interpret decides what a response means. A rate limit comes first: it says nothing about the request itself.
+func (c *call) interpret(ctx context.Context, out *wire.Request, in *wire.Response) (Outcome, error) {
+	unreadable := in.Decode(c.m.ResponseFormat, c.m.StrictParsing, c.stream) // about the response, not about us
+	in.Read(c.m.ResponsePath)
 	o := c.outcome(KindOK, in)
 	var err error
-	if o.RateLimit, err = c.cfg.rateLimit.limits(ctx, c, in); err != nil {
+	if o.RateLimit, err = c.limits(ctx, in); err != nil {
 		return o, err
 	}
-	limited, err := c.cfg.rateLimit.check(ctx, c, in)
+	limited, err := c.isLimited(ctx, in)
 	if err != nil {
 		return o, err
 	}
 	if limited {
 		return c.rateLimited(ctx, o, in)
 	}
-	if c.isEndOfRange(in) {
+	if page.EndsAt(c.m.Pagination, in.Status) {
 		o.Data, o.Records = jsonata.NewArray(), jsonata.NewArray()
 		return o, nil
 	}
@@ -41,10 +43,10 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 	case problem != nil:
 		return c.failed(c.withRaw(o, in), problem), nil
 	case unreadable != nil:
-		return c.unusable(in, &remoteError{message: unreadable.Error(), class: classUnreadable}), nil //nolint:nilerr // what a third party answers is an outcome
+		return c.unusable(in, &wire.UnusableError{Message: unreadable.Error(), Class: classUnreadable}), nil //nolint:nilerr // a response of the provider is an outcome
 	}
 	if reason := c.noPage(in); reason != "" {
-		return c.unusable(in, &remoteError{message: reason, class: classUnreadable}), nil
+		return c.unusable(in, &wire.UnusableError{Message: reason, Class: classUnreadable}), nil
 	}
 	o, err = c.page(ctx, o, out, in)
 	if err == nil {
@@ -53,11 +55,11 @@ func (c *call) interpret(ctx context.Context, out *outgoing, in *incoming) (Outc
 	return o, err
 }
 
-// outcome is what all outcomes of an answer have in common.
-func (c *call) outcome(kind Kind, in *incoming) Outcome {
-	o := Outcome{Kind: kind, Status: in.status, Headers: http.Header{}, Body: in.raw, Foreign: c.m.foreignAuth}
+// outcome is what all outcomes of a response have in common.
+func (c *call) outcome(kind Kind, in *wire.Response) Outcome {
+	o := Outcome{Kind: kind, Status: in.Status, Headers: http.Header{}, Body: in.Raw, Foreign: c.m.ForeignAuth}
 	all := 0
-	for name, values := range in.header {
+	for name, values := range in.Header {
 		if name == "Set-Cookie" {
 			continue
 		}
@@ -83,77 +85,71 @@ func (c *call) outcome(kind Kind, in *incoming) Outcome {
 	return o
 }
 
-// withRaw leaves of the answer's body its beginning, which is shown with what went wrong. Secrets are replaced before it is
+// withRaw leaves of the response's body its beginning, which is shown with what went wrong. Secrets are replaced before it is
 // cut: a part of one would not be found.
-func (c *call) withRaw(o Outcome, in *incoming) Outcome {
-	o.Raw, o.Body = []byte(c.secrets.prefix(string(in.raw[:min(len(in.raw), maxRaw+maxReach)]), maxRaw)), nil
+func (c *call) withRaw(o Outcome, in *wire.Response) Outcome {
+	o.Raw, o.Body = []byte(c.secrets.prefix(string(in.Raw[:min(len(in.Raw), maxRaw+maxReach)]), maxRaw)), nil
 	return o
 }
 
-func (c *call) rateLimited(ctx context.Context, o Outcome, in *incoming) (Outcome, error) {
+func (c *call) rateLimited(ctx context.Context, o Outcome, in *wire.Response) (Outcome, error) {
 	var err error
 	o = c.withRaw(o, in)
 	o.Kind = KindRateLimited
-	if o.RetryAfter, err = c.cfg.rateLimit.waits(ctx, c, in); err != nil {
+	if o.RetryAfter, err = c.waits(ctx, in); err != nil {
 		return o, err
 	}
 	if o.Message == "" {
-		o.Message = c.secrets.say(in.message(), maxMessage)
+		o.Message = c.secrets.say(in.Message(mostOfMessage), maxMessage)
 	}
 	if o.Message == "" {
-		o.Message = fmt.Sprintf("the third party answered %d and limits its callers", in.status)
+		o.Message = fmt.Sprintf("the provider responded with %d and limits its callers", in.Status)
 	}
 	return o, nil
 }
 
-// isEndOfRange: a range behind the last record is how some APIs say that there is nothing more.
-func (c *call) isEndOfRange(in *incoming) bool {
-	_, isRange := c.m.pagination.(*rangePager)
-	return isRange && in.status == http.StatusRequestedRangeNotSatisfiable
-}
-
-// noPage says why an answer of success cannot be a page of what was asked for, or "". Such an answer must not pass for
-// an empty page, which would end a list and lose the rest of it. An empty answer to the first request is an empty list.
-func (c *call) noPage(in *incoming) string {
-	structured := c.m.responsePath != "" || c.m.pagination != nil
-	if !structured || c.m.responseFormat != "" || !c.m.strictParsing || in.status == http.StatusNoContent {
+// noPage says why a successful response cannot be a page of what was asked for, or "". Such a response must not pass for
+// an empty page, which would end a list and lose the rest of it. An empty response to the first request is an empty list.
+func (c *call) noPage(in *wire.Response) string {
+	structured := c.m.ResponsePath != "" || c.m.Pagination != nil
+	if !structured || c.m.ResponseFormat != "" || !c.m.StrictParsing || in.Status == http.StatusNoContent {
 		return ""
 	}
-	switch in.body.(type) {
+	switch in.Body.(type) {
 	case nil:
-		if c.at != nil && len(bytes.TrimSpace(in.raw)) == 0 {
-			return "the answer is empty, and it is not the first page"
+		if c.list.At != nil && len(bytes.TrimSpace(in.Raw)) == 0 {
+			return "the response is empty, and it is not the first page"
 		}
 	case string:
-		if in.isText {
-			return "the answer is text and not JSON: " + c.secrets.say(string(bytes.ToValidUTF8(in.raw, nil)), maxMessage/2)
+		if in.IsText {
+			return "the response is text and not JSON: " + c.secrets.say(string(bytes.ToValidUTF8(in.Raw, nil)), maxMessage/2)
 		}
 	case *expr.File:
-		return "the answer is " + c.secrets.say(in.header.Get("Content-Type"), maxMessage/2) + " and not JSON"
+		return "the response is " + c.secrets.say(in.Header.Get("Content-Type"), maxMessage/2) + " and not JSON"
 	}
 	return ""
 }
 
-// problemFound is an error that an answer reports.
+// problemFound is an error that a response reports.
 type problemFound struct {
 	status  int
 	message string
 }
 
-// problem finds out whether an answer reports an error, by its status or by the config's expression. The
+// problem finds out whether a response reports an error, by its status or by the config's expression. The
 // expression returns anything true, a message, or an object of message and status.
-func (c *call) problem(ctx context.Context, in *incoming) (*problemFound, error) {
+func (c *call) problem(ctx context.Context, in *wire.Response) (*problemFound, error) {
 	var found *problemFound
-	if in.status < 200 || in.status > 299 {
-		found = &problemFound{status: in.status, message: in.message()}
+	if in.Status < 200 || in.Status > 299 {
+		found = &problemFound{status: in.Status, message: in.Message(mostOfMessage)}
 	}
-	if c.m.errorExpression != nil {
+	if c.m.ErrorExpression != nil {
 		scope := jsonata.NewObject(4)
-		scope.Set("response", in.body)
-		scope.Set("headers", headersObject(in.header))
-		scope.Set("status", float64(in.status))
-		scope.Set("data", in.data)
-		v, err := c.evalAnswer(ctx, c.m.errorPath, c.m.errorExpression, expr.Input{Data: scope}, in)
+		scope.Set("response", in.Body)
+		scope.Set("headers", wire.HeadersObject(in.Header))
+		scope.Set("status", float64(in.Status))
+		scope.Set("data", in.Body) // whatever response_path says: an error is beside what it names
+		v, err := c.evalResponse(ctx, c.m.ErrorPath, c.m.ErrorExpression, expr.Input{Data: scope}, in)
 		if err != nil {
 			return nil, err
 		}
@@ -162,26 +158,26 @@ func (c *call) problem(ctx context.Context, in *incoming) (*problemFound, error)
 		}
 	}
 	if found != nil && found.message == "" {
-		found.message = fmt.Sprintf("the third party answered %d %s", in.status, http.StatusText(in.status))
+		found.message = fmt.Sprintf("the provider responded with %d %s", in.Status, http.StatusText(in.Status))
 	}
 	return found, nil
 }
 
-func describe(v expr.Value, in *incoming) *problemFound {
-	p := &problemFound{status: in.status}
+func describe(v expr.Value, in *wire.Response) *problemFound {
+	p := &problemFound{status: in.Status}
 	switch v := v.(type) {
 	case string:
 		p.message = v
 	case *expr.Object:
-		p.message = textOf(memberOf(v, "message"))
+		p.message = expr.Text(expr.Get(v, "message"))
 		for _, key := range []string{"status", "status_code", "statusCode"} {
-			if n, ok := number(memberOf(v, key)); ok && n >= http.StatusBadRequest && n < 600 {
+			if n, ok := expr.Number(expr.Get(v, key)); ok && n >= http.StatusBadRequest && n < 600 {
 				p.status = int(n)
 			}
 		}
 	}
 	if p.message == "" {
-		p.message = in.message()
+		p.message = in.Message(mostOfMessage)
 	}
 	return p
 }
@@ -198,21 +194,22 @@ func (c *call) failed(o Outcome, p *problemFound) Outcome {
 }
 
 // page completes the outcome of a page.
-func (c *call) page(ctx context.Context, o Outcome, out *outgoing, in *incoming) (Outcome, error) {
-	o.Data, o.Records, o.Note = in.data, in.records(), c.secrets.Scrub(in.note(c.m))
-	o.Exact = in.isJSON && c.m.responsePath == ""
-	if c.m.pagination == nil {
+func (c *call) page(ctx context.Context, o Outcome, out *wire.Request, in *wire.Response) (Outcome, error) {
+	o.Data, o.Records, o.Note = in.Data, in.Records(), c.secrets.Scrub(in.Note(c.m.ResponsePath))
+	o.Exact = in.IsJSON && c.m.ResponsePath == ""
+	o.Verbatim = !in.IsJSON && len(in.Raw) > 0 && c.m.ResponsePath == "" && (in.IsText || c.m.ResponseFormat == "")
+	if c.m.Pagination == nil {
 		return o, nil
 	}
-	next, prev, err := c.m.pagination.turn(ctx, c, out, in)
+	next, prev, err := c.m.Pagination.Turn(ctx, &c.list, out, in)
 	if err != nil {
 		return o, err
 	}
-	if o.NextCursor, err = c.encode(next); err != nil {
-		return o, c.remote("%v", err)
+	if o.NextCursor, err = c.list.Encode(next); err != nil {
+		return o, wire.Unusablef("%v", err)
 	}
-	if o.PrevCursor, err = c.encode(prev); err != nil {
-		return o, c.remote("%v", err)
+	if o.PrevCursor, err = c.list.Encode(prev); err != nil {
+		return o, wire.Unusablef("%v", err)
 	}
 	return o, nil
 }

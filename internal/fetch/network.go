@@ -1,60 +1,33 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 
 	"github.com/millrace/millrace/internal/egress"
+	"github.com/millrace/millrace/internal/fetch/wire"
 )
 
 // maxRedirects is how many hops a request may take.
 const maxRedirects = 10
 
 var (
-	errTimeout  = errors.New("no answer in time")
+	errTimeout  = errors.New("no response in time")
 	errRedirect = errors.New("the redirect cannot be followed")
 )
 
-// remoteError is an answer that cannot be used. It becomes an outcome.
-type remoteError struct {
-	message string
-	class   string
-}
-
-func (e *remoteError) Error() string { return e.message }
-
-// classify names the reason why there is no answer.
-func classify(err error) string {
-	var (
-		blocked interface{ Blocked() bool }
-		dns     *net.DNSError
-		timeout net.Error
-	)
+// classOf names the reason why there is no usable response.
+func classOf(err error) string {
 	switch {
-	case errors.As(err, &blocked) && blocked.Blocked():
-		return "blocked"
 	case errors.Is(err, errRedirect):
-		return "redirect"
-	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.As(err, &dns):
-		return "dns"
-	case egress.IsTLS(err):
-		return "tls"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "reset"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
+		return classRedirect
+	case errors.Is(err, errTimeout):
+		return egress.ClassTimeout
 	}
-	return "protocol" // what came is no HTTP, or not all of it
+	return egress.Class(err)
 }
 
 // causeOf drops the URL that net/http puts into its errors.
@@ -67,7 +40,7 @@ func causeOf(err error) error {
 }
 
 // client returns an HTTP client that treats redirects as the method wants.
-func (f *Fetcher) client(c *call, out *outgoing) *http.Client {
+func (f *Fetcher) client(c *call, out *wire.Request) *http.Client {
 	client := *f.http
 	client.Jar = nil // accounts must not share cookies
 	client.Timeout = 0
@@ -87,15 +60,15 @@ func (f *Fetcher) client(c *call, out *outgoing) *http.Client {
 
 // authorizeHop keeps the credentials on the host they are for. Configs may let them travel to other hosts, though
 // never from https to http. A body with a credential in it does not travel without them.
-func (c *call) authorizeHop(req, first *http.Request, out *outgoing) error {
+func (c *call) authorizeHop(req, first *http.Request, out *wire.Request) error {
 	downgrade := first.URL.Scheme == "https" && req.URL.Scheme == "http"
-	if !downgrade && (c.m.keepOnRedirect || sameHost(req.URL, first.URL)) {
-		for _, name := range out.credentials {
-			req.Header.Set(name, out.headers.Get(name))
+	if !downgrade && (c.m.KeepOnRedirect || wire.SameHost(req.URL, first.URL)) {
+		for _, name := range out.Credentials {
+			req.Header.Set(name, out.Headers.Get(name))
 		}
 		return nil
 	}
-	for _, name := range out.credentials {
+	for _, name := range out.Credentials {
 		req.Header.Del(name)
 	}
 	if req.Body == nil || first.GetBody == nil {

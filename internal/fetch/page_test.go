@@ -17,6 +17,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/memory"
 )
 
@@ -41,7 +42,7 @@ func packed(t *testing.T, unit string, times int) string {
 
 func listFrom(ctx context.Context, t *testing.T, f *fetch.Fetcher, url string, patience time.Duration) (fetch.Outcome, error) {
 	t.Helper()
-	config, err := fetch.ParseConfig(json.RawMessage(fmt.Sprintf(
+	config, err := config.Parse(json.RawMessage(fmt.Sprintf(
 		`{"base_url":%q,"resources":{"things":{"list":{"path":"/","response_path":"data"}}}}`, url)))
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/page"
 )
 
 // walk follows a list to its end and returns the ids of the records, page by page.
@@ -21,7 +22,7 @@ func walk(t *testing.T, f *Fetcher, req Request) string {
 		o := fetchOK(t, f, req)
 		var ids []string
 		for _, record := range o.Records.Items() {
-			ids = append(ids, textOf(memberOf(record, "id")))
+			ids = append(ids, expr.Text(expr.Get(record, "id")))
 		}
 		pages = append(pages, strings.Join(ids, ","))
 		if o.NextCursor == "" {
@@ -76,7 +77,7 @@ func byCursor(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	from, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Query().Get("cursor"), "c/"))
 	if v, err := expr.ParseJSON(body); err == nil {
-		if n, ok := number(lookup(v, "page.after")); ok {
+		if n, ok := expr.Number(expr.Lookup(v, "page.after")); ok {
 			from = int(n)
 		}
 	}
@@ -374,29 +375,29 @@ func TestMadeUpCursorsAreRefused(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, answerJSON(200, `[]`))
 	link := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"link_header"}}`)
-	page := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"page"}}`)
+	numbered := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"page"}}`)
 	ranged := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"range"}}`)
 	dynamic := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"dynamic","config":{"get_pagination_values_expression":"null"}}}`)
 	none := oneMethod(t, u.URL, "", `{"path":"/things"}`)
-	made := func(c cursor) string {
-		s, err := c.encode()
+	made := func(c page.Cursor) string {
+		s, err := c.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	for name, req := range map[string]Request{
-		"not base64":        {Integration: page, Cursor: "%%%"},
-		"not ours":          {Integration: page, Cursor: "eyJ4IjoxfQ"},
-		"of another format": {Integration: page, Cursor: made(cursor{Format: pageOffset, Number: 3})},
-		"negative":          {Integration: page, Cursor: made(cursor{Format: pagePage, Number: -3})},
-		"huge":              {Integration: page, Cursor: strings.Repeat("A", maxCursor+1)},
-		"other host":        {Integration: link, Cursor: made(cursor{Format: pageLink, Link: "https://evil.test/"})},
-		"host only":         {Integration: link, Cursor: made(cursor{Format: pageLink, Link: "//evil.test/x"})},
-		"no path":           {Integration: link, Cursor: made(cursor{Format: pageLink, Link: "evil"})},
-		"line break":        {Integration: ranged, Cursor: made(cursor{Format: pageRange, Value: []byte(`"items=0-1\r\nX: y"`)})},
-		"url elsewhere":     {Integration: dynamic, Cursor: made(cursor{Format: pageDynamic, Value: []byte(`{"url":"https://evil.test/"}`)})},
-		"no pagination":     {Integration: none, Cursor: made(cursor{Format: pagePage, Number: 2})},
+		"not base64":        {Integration: numbered, Cursor: "%%%"},
+		"not ours":          {Integration: numbered, Cursor: "eyJ4IjoxfQ"},
+		"of another format": {Integration: numbered, Cursor: made(page.Cursor{Format: page.FormatOffset, Number: 3})},
+		"negative":          {Integration: numbered, Cursor: made(page.Cursor{Format: page.FormatPage, Number: -3})},
+		"huge":              {Integration: numbered, Cursor: strings.Repeat("A", page.MaxCursor+1)},
+		"other host":        {Integration: link, Cursor: made(page.Cursor{Format: page.FormatLink, Link: "https://evil.test/"})},
+		"host only":         {Integration: link, Cursor: made(page.Cursor{Format: page.FormatLink, Link: "//evil.test/x"})},
+		"no path":           {Integration: link, Cursor: made(page.Cursor{Format: page.FormatLink, Link: "evil"})},
+		"line break":        {Integration: ranged, Cursor: made(page.Cursor{Format: page.FormatRange, Value: []byte(`"items=0-1\r\nX: y"`)})},
+		"url elsewhere":     {Integration: dynamic, Cursor: made(page.Cursor{Format: page.FormatDynamic, Value: []byte(`{"url":"https://evil.test/"}`)})},
+		"no pagination":     {Integration: none, Cursor: made(page.Cursor{Format: page.FormatPage, Number: 2})},
 	} {
 		req.Resource, req.Method = "things", "list"
 		if _, err := newFetcher(t).Fetch(t.Context(), req); err == nil {
@@ -404,7 +405,7 @@ func TestMadeUpCursorsAreRefused(t *testing.T) {
 		}
 	}
 	if lines := u.lines(); len(lines) > 0 {
-		t.Errorf("the third party was asked: %v", lines)
+		t.Errorf("the provider was called: %v", lines)
 	}
 }
 

@@ -4,11 +4,12 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -17,7 +18,7 @@ const (
 	maxWait = 24 * time.Hour
 )
 
-// RateLimit is what the headers of an answer say about the third party's limit.
+// RateLimit is what the headers of a response say about the provider's limit.
 type RateLimit struct {
 	Known     bool // Remaining is
 	Limit     int64
@@ -25,118 +26,72 @@ type RateLimit struct {
 	Reset     time.Duration // until the limit starts anew
 }
 
-// headerName matches the name of a header, such as Retry-After, where an expression is expected.
-var headerName = regexp.MustCompile(`^[A-Za-z]+(-[A-Za-z]+)+$`)
-
-// rateLimit says how to recognise a rate limit and for how long to wait.
-type rateLimit struct {
-	path      string
-	isLimited *expr.Program // nil: by the status
-	wait      *headerValue  // seconds
-	reset     *headerValue  // point in time, or an object of limit, remaining and reset
-}
-
-// headerValue is an expression over headers and status, or just the name of a header.
-type headerValue struct {
-	path    string
-	program *expr.Program
-	header  string
-}
-
-func parseRateLimit(f field) *rateLimit {
-	f.object()
-	f.known("is_rate_limited", "retry_after_header_expression", "rate_limit_header_expression")
-	if !f.present() {
-		return nil
-	}
-	r := &rateLimit{path: f.path}
-	limited := f.get("is_rate_limited")
-	// A plain true only says that the API has limits, which is recognised by the status.
-	if _, plain := limited.value.(bool); !plain && limited.value != "true" {
-		r.isLimited = limited.program()
-	}
-	r.wait = parseHeaderValue(f.get("retry_after_header_expression"))
-	r.reset = parseHeaderValue(f.get("rate_limit_header_expression"))
-	return r
-}
-
-func parseHeaderValue(f field) *headerValue {
-	if s, ok := f.value.(string); ok && headerName.MatchString(s) {
-		return &headerValue{header: s}
-	}
-	if _, plain := f.value.(bool); plain {
-		return nil
-	}
-	if p := f.program(); p != nil {
-		return &headerValue{path: f.path, program: p}
-	}
-	return nil
-}
-
-// check tells whether an answer says "slow down".
-func (r *rateLimit) check(ctx context.Context, c *call, in *incoming) (bool, error) {
-	if in.status == http.StatusTooManyRequests {
+// isLimited tells whether a response says "slow down".
+func (c *call) isLimited(ctx context.Context, in *wire.Response) (bool, error) {
+	r := c.cfg.RateLimit
+	if in.Status == http.StatusTooManyRequests {
 		return true, nil
 	}
-	if r == nil || r.isLimited == nil {
+	if r == nil || r.IsLimited == nil {
 		return c.looksLimited(in), nil
 	}
-	v, err := c.evalAnswer(ctx, r.path+".is_rate_limited", r.isLimited, rateInput(in), in)
+	v, err := c.evalResponse(ctx, r.Path+".is_rate_limited", r.IsLimited, rateInput(in), in)
 	return expr.Truthy(v), err
 }
 
 // looksLimited recognises a limit that is not called 429: 503 with Retry-After, and 403 with it or with nothing left.
-func (c *call) looksLimited(in *incoming) bool {
-	switch in.status {
+func (c *call) looksLimited(in *wire.Response) bool {
+	switch in.Status {
 	case http.StatusServiceUnavailable:
-		return in.header.Get("Retry-After") != ""
+		return in.Header.Get("Retry-After") != ""
 	case http.StatusForbidden:
 		now := c.fetcher.clock()
-		limit := readRateLimit(in.header, now)
-		return retryAfter(in.header.Get("Retry-After"), now) > 0 || limit.Known && limit.Remaining == 0 && limit.Reset > 0
+		limit := readRateLimit(in.Header, now)
+		return retryAfter(in.Header.Get("Retry-After"), now) > 0 || limit.Known && limit.Remaining == 0 && limit.Reset > 0
 	}
 	return false
 }
 
 // rateInput is the scope of these expressions, with the variables that other clients' configs use. The body is there
-// because some third parties say only in it that they limit, or for how long.
-func rateInput(in *incoming) expr.Input {
-	headers := headersObject(in.header)
+// because some providers say only in it that they limit, or for how long.
+func rateInput(in *wire.Response) expr.Input {
+	headers := wire.HeadersObject(in.Header)
 	response := jsonata.NewObject(3)
-	response.Set("status", float64(in.status))
+	response.Set("status", float64(in.Status))
 	response.Set("headers", headers)
-	response.Set("body", in.body)
+	response.Set("body", in.Body)
 	scope := jsonata.NewObject(4)
 	scope.Set("headers", headers)
-	scope.Set("status", float64(in.status))
-	scope.Set("body", in.body)
+	scope.Set("status", float64(in.Status))
+	scope.Set("body", in.Body)
 	scope.Set("response", response)
 	return expr.Input{Data: scope, Bindings: map[string]expr.Value{
-		"headers": headers, "header": headers, "status": float64(in.status), "response": response,
+		"headers": headers, "header": headers, "status": float64(in.Status), "response": response,
 	}}
 }
 
-// waits returns how long to wait after an answer that says "slow down": the longest of what it says, or 0 when it says
+// waits returns how long to wait after a response that says "slow down": the longest of what it says, or 0 when it says
 // nothing that makes sense.
-func (r *rateLimit) waits(ctx context.Context, c *call, in *incoming) (time.Duration, error) {
+func (c *call) waits(ctx context.Context, in *wire.Response) (time.Duration, error) {
+	r := c.cfg.RateLimit
 	now := c.fetcher.clock()
-	wait := retryAfter(in.header.Get("Retry-After"), now)
-	if limit := readRateLimit(in.header, now); limit.Remaining == 0 && wait == 0 {
+	wait := retryAfter(in.Header.Get("Retry-After"), now)
+	if limit := readRateLimit(in.Header, now); limit.Remaining == 0 && wait == 0 {
 		wait = limit.Reset
 	}
 	if r != nil {
-		v, err := r.wait.eval(ctx, c, in)
+		v, err := c.headerValue(ctx, r.Wait, in)
 		if err != nil {
 			return 0, err
 		}
-		wait = max(wait, retryAfter(textOf(v), now))
-		if v, err = r.reset.eval(ctx, c, in); err != nil {
+		wait = max(wait, retryAfter(expr.Text(v), now))
+		if v, err = c.headerValue(ctx, r.Reset, in); err != nil {
 			return 0, err
 		}
 		if o, ok := v.(*expr.Object); ok {
 			v, _ = o.Get("reset")
 		}
-		wait = max(wait, untilReset(textOf(v), now))
+		wait = max(wait, untilReset(expr.Text(v), now))
 	}
 	if wait <= 0 {
 		return 0, nil
@@ -145,50 +100,52 @@ func (r *rateLimit) waits(ctx context.Context, c *call, in *incoming) (time.Dura
 }
 
 // limits returns what the headers say, in the config's words if it has some.
-func (r *rateLimit) limits(ctx context.Context, c *call, in *incoming) (RateLimit, error) {
+func (c *call) limits(ctx context.Context, in *wire.Response) (RateLimit, error) {
+	r := c.cfg.RateLimit
 	now := c.fetcher.clock()
-	limit := readRateLimit(in.header, now)
+	limit := readRateLimit(in.Header, now)
 	if r == nil {
 		return limit, nil
 	}
-	v, err := r.reset.eval(ctx, c, in)
+	v, err := c.headerValue(ctx, r.Reset, in)
 	if err != nil || v == nil {
 		return limit, err
 	}
 	o, ok := v.(*expr.Object)
 	if !ok {
-		if reset := untilReset(textOf(v), now); reset > 0 {
+		if reset := untilReset(expr.Text(v), now); reset > 0 {
 			limit.Reset = reset
 		}
 		return limit, nil
 	}
-	read := func(name string) (float64, bool) { return number(memberOf(o, name)) }
+	read := func(name string) (float64, bool) { return expr.Number(expr.Get(o, name)) }
 	n, hasLimit := read("limit")
 	remaining, hasRemaining := read("remaining")
 	if hasLimit || hasRemaining {
 		limit = RateLimit{Known: hasRemaining && remaining >= 0, Limit: toInt(n), Remaining: toInt(remaining)}
 	}
 	if reset, ok := o.Get("reset"); ok {
-		limit.Reset = untilReset(textOf(reset), now)
+		limit.Reset = untilReset(expr.Text(reset), now)
 	}
 	return limit, nil
 }
 
-func (h *headerValue) eval(ctx context.Context, c *call, in *incoming) (expr.Value, error) {
+// headerValue evaluates what the config says of a header.
+func (c *call) headerValue(ctx context.Context, h *config.HeaderValue, in *wire.Response) (expr.Value, error) {
 	switch {
 	case h == nil:
 		return nil, nil
-	case h.header != "":
-		return in.header.Get(h.header), nil
+	case h.Header != "":
+		return in.Header.Get(h.Header), nil
 	}
-	return c.evalAnswer(ctx, h.path, h.program, rateInput(in), in)
+	return c.evalResponse(ctx, h.Path, h.Program, rateInput(in), in)
 }
 
 // readRateLimit reads the usual headers.
 func readRateLimit(h http.Header, now time.Time) RateLimit {
 	for _, prefix := range []string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
-		limit, hasLimit := number(firstOf(h.Get(prefix + "Limit")))
-		remaining, hasRemaining := number(firstOf(h.Get(prefix + "Remaining")))
+		limit, hasLimit := expr.Number(firstOf(h.Get(prefix + "Limit")))
+		remaining, hasRemaining := expr.Number(firstOf(h.Get(prefix + "Remaining")))
 		reset := untilReset(firstOf(h.Get(prefix+"Reset")), now)
 		if hasLimit || hasRemaining || reset > 0 {
 			// Less than nothing is how some say that there is no limit.
@@ -201,12 +158,12 @@ func readRateLimit(h http.Header, now time.Time) RateLimit {
 // readHubSpot reads HubSpot's headers, which say how long a window is and not when it ends.
 func readHubSpot(h http.Header) RateLimit {
 	const prefix = "X-Hubspot-Ratelimit-"
-	remaining, known := number(h.Get(prefix + "Remaining"))
+	remaining, known := expr.Number(h.Get(prefix + "Remaining"))
 	if !known || !(remaining >= 0) {
 		return RateLimit{}
 	}
-	limit, _ := number(h.Get(prefix + "Max"))
-	window, _ := number(h.Get(prefix + "Interval-Milliseconds"))
+	limit, _ := expr.Number(h.Get(prefix + "Max"))
+	window, _ := expr.Number(h.Get(prefix + "Interval-Milliseconds"))
 	return RateLimit{Known: true, Limit: toInt(limit), Remaining: toInt(remaining), Reset: seconds(window / 1000)}
 }
 
@@ -220,7 +177,7 @@ func firstOf(s string) string {
 
 // retryAfter reads seconds, or a date as HTTP writes it.
 func retryAfter(s string, now time.Time) time.Duration {
-	if n, ok := number(s); ok {
+	if n, ok := expr.Number(s); ok {
 		return seconds(n)
 	}
 	if t, err := http.ParseTime(strings.TrimSpace(s)); err == nil {
@@ -231,7 +188,7 @@ func retryAfter(s string, now time.Time) time.Duration {
 
 // untilReset reads a point in time as seconds or milliseconds since 1970, as a date, or as seconds from now.
 func untilReset(s string, now time.Time) time.Duration {
-	n, ok := number(s)
+	n, ok := expr.Number(s)
 	switch {
 	case !ok:
 		if t, err := time.Parse(time.RFC3339, strings.TrimSpace(s)); err == nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -20,15 +22,8 @@ type Secrets struct {
 	hint [][]byte // data with a secret has one of these in it, however JSON escapes it
 }
 
-// Secrets returns the secrets of an account's whole context, with variables over those of the config.
-func (c *Config) Secrets(context, variables map[string]any) *Secrets {
-	values := c.secret.Values(context)
-	for _, from := range []any{context["environment_variables"], jsonata.ToGo(orUndefined(c.variables)), variables} {
-		if m, ok := from.(map[string]any); ok {
-			values = append(values, c.secret.Variables(m)...)
-		}
-	}
-	values = append(values, secret.Scalars(jsonata.ToGo(orUndefined(c.secretVariables)))...)
+// NewSecrets returns the secrets with the given texts, as [Config.Secrets] finds them.
+func NewSecrets(values []string) *Secrets {
 	s := &Secrets{text: secret.NewScrubber(values, secret.MinText), data: secret.NewScrubber(values, secret.MinData)}
 	for _, v := range values {
 		if len(v) >= secret.MinData {
@@ -49,7 +44,7 @@ func hintOf(text string) []byte {
 	return []byte(longest)
 }
 
-// mayShow reports whether an answer may have a secret in it as it is, or as JSON writes it. It is what every page costs.
+// mayShow reports whether a response may have a secret in it as it is, or as JSON writes it. It is what every page costs.
 func (s *Secrets) mayShow(raw []byte) bool {
 	return slices.ContainsFunc(s.hint, func(hint []byte) bool { return bytes.Contains(raw, hint) })
 }
@@ -103,16 +98,9 @@ const maxReach = 1 << 20
 func (c *call) findSecrets() {
 	account := c.req.Secrets
 	if account == nil || len(c.req.EnvironmentVariables) > 0 {
-		account = c.cfg.Secrets(c.req.Context, c.req.EnvironmentVariables)
+		account = NewSecrets(c.cfg.Secrets(c.req.Context, c.req.EnvironmentVariables))
 	}
 	c.secrets = &secrets{account: account}
-}
-
-func orUndefined(o *expr.Object) expr.Value {
-	if o == nil {
-		return nil
-	}
-	return o
 }
 
 // clean removes secrets from an error about a config.
@@ -140,7 +128,7 @@ func (c *call) hideEchoes(o *Outcome) {
 		return
 	}
 	o.Data, o.Records = hideIn(data, o.Data), nil
-	o.Records = recordsOf(o.Data)
+	o.Records = wire.RecordsOf(o.Data)
 	o.Body = []byte(data.Scrub(string(o.Body)))
 	o.Exact = false // a number may have become a text
 }
@@ -172,4 +160,22 @@ func hideIn(s *secret.Scrubber, v expr.Value) expr.Value {
 		return &hidden
 	}
 	return v
+}
+
+// How long a message about a response of a provider may be, in bytes.
+const (
+	maxMessage    = 500
+	mostOfMessage = 4*maxMessage + maxReach // what is looked at of a text that becomes one
+)
+
+// clip shortens a text to n bytes, at a boundary of characters, on one line.
+func clip(s string, n int) string {
+	s = strings.Join(strings.Fields(s[:min(len(s), 4*n)]), " ")
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // TestNoPartOfASecretIsLeftAtTheCut puts a secret everywhere around the end of what is kept of an answer.
@@ -88,7 +89,7 @@ func TestErrorsOfExpressionsQuoteNoSecret(t *testing.T) {
 	}
 }
 
-func checkDiscreet(t *testing.T, cfg *Config, source, key string) {
+func checkDiscreet(t *testing.T, cfg *config.Config, source, key string) {
 	t.Helper()
 	o, err := newFetcher(t).Fetch(t.Context(), Request{Integration: cfg, Resource: "things", Method: "list", Context: map[string]any{"password": key}})
 	seen := fmt.Sprintf("%v %s", err, o.Message)
@@ -134,7 +135,7 @@ func TestCursorsHaveNoSecrets(t *testing.T) {
 
 func TestCredentialsOfHooks(t *testing.T) {
 	t.Parallel()
-	for config, want := range map[string]string{
+	for source, want := range map[string]string{
 		`"format":"github","config":{"secret":"s"}`:                                   "[$header.x-hub-signature $header.x-hub-signature-256]",
 		`"format":"hmac","config":{"secret":"s","compare_with":"v0=$header.X-Proof"}`: "[$header.x-proof]",
 		`"format":"bearer","config":{"secret":"s","compare_with":"$query.token"}`:     "[$query.token]",
@@ -142,12 +143,12 @@ func TestCredentialsOfHooks(t *testing.T) {
 		`"format":"standard","config":{"secret":"s"}`:                                 "[$header.webhook-signature $header.svix-signature]",
 		`"format":"stripe","config":{"secret":"s"}`:                                   "[$header.stripe-signature]",
 	} {
-		cfg, err := ParseConfig(json.RawMessage(`{"base_url":"https://a.test","webhook":{"signature_verification":{` + config + `}}}`))
+		cfg, err := config.Parse(json.RawMessage(`{"base_url":"https://a.test","webhook":{"signature_verification":{` + source + `}}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := fmt.Sprint(cfg.Hook.Credentials()); got != want {
-			t.Errorf("%s: got %s, want %s", config, got, want)
+			t.Errorf("%s: got %s, want %s", source, got, want)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/internal/fetch/page"
 )
 
 // An answer without the page that was asked for must not pass for the end of a list: the rest of it would be lost.
@@ -39,7 +41,7 @@ func TestAnswersThatAreNoPages(t *testing.T) {
 			req := Request{Integration: oneMethod(t, u.URL, "", `{"path":"/x",`+tc.method+`}`)}
 			if tc.later {
 				var err error
-				if req.Cursor, err = (&cursor{Format: pageCursor, Value: []byte(`"x"`)}).encode(); err != nil {
+				if req.Cursor, err = (&page.Cursor{Format: page.FormatCursor, Value: []byte(`"x"`)}).Encode(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -58,7 +60,7 @@ func TestNoContentIsAnEmptyPage(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x","response_path":"data","pagination":{"format":"page"}}`)
-	at, err := (&cursor{Format: pagePage, Number: 2}).encode()
+	at, err := (&page.Cursor{Format: page.FormatPage, Number: 2}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -124,7 +124,7 @@ func (w *world) overrideOf(id string) string {
 	w.t.Helper()
 	var out string
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
-		v, err := tx.IntegratedAccount(w.t.Context(), w.env, millrace.IntegratedAccountID(id))
+		v, err := tx.Accounts().Get(w.t.Context(), w.env, millrace.IntegratedAccountID(id))
 		if err == nil {
 			out = string(v.Override())
 		}
@@ -145,7 +145,7 @@ func TestSealStored(t *testing.T) {
 			n := 0
 			err := w.db.Update(t.Context(), func(tx *store.Tx) error {
 				var err error
-				n, err = httpapi.SealStored(t.Context(), tx, 100)
+				n, err = account.SealStored(t.Context(), tx, 100)
 				return err
 			})
 			if err != nil {
@@ -154,13 +154,13 @@ func TestSealStored(t *testing.T) {
 			return n
 		}
 		err := w.db.Update(t.Context(), func(tx *store.Tx) error {
-			v, err := tx.IntegratedAccount(t.Context(), w.env, millrace.IntegratedAccountID(id))
+			v, err := tx.Accounts().Get(t.Context(), w.env, millrace.IntegratedAccountID(id))
 			if err != nil {
 				return err
 			}
 			v.Context, v.Sealed = json.RawMessage(`{"pat":"canary-1","id":9007199254740993}`), false
 			v.IntegrationOverride, v.FullOverride = json.RawMessage(`{"headers":{"X-Token":"canary-2","A":"b"}}`), nil
-			return tx.UpdateIntegratedAccount(t.Context(), v)
+			return tx.Accounts().Update(t.Context(), v)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -175,6 +175,33 @@ func TestSealStored(t *testing.T) {
 		}
 		if w.fullContext(id)["pat"] != "canary-1" || !strings.Contains(w.overrideOf(id), "canary-2") {
 			t.Error("a secret was lost")
+		}
+	})
+}
+
+func TestOverridesMustMakeAValidConfig(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		_, install := w.declares("a", `{"name":"x","type":"text"}`, `,"authorization":{"format":"bearer","config":{"token":"{{x}}"}},"pagination":{"format":"page","config":{}}`)
+		id := w.imported(install, `{"x":"1"}`)
+		for override, path := range map[string]string{
+			`{"authorization":{"format":"nope"}}`:               "authorization.format",
+			`{"autorization":{"format":"bearer"}}`:              "autorization",
+			`{"nothing":1}`:                                     "nothing",
+			`{"resources":{"tickets":{"list":{"path":7}}}}`:     "resources.tickets.list.path",
+			`{"error_expression":"1 +"}`:                        "error_expression",
+			`{"pagination":{"config":{"page_size":"{{{{"}}}`:    "",
+			`{"authorization":null,"pagination":null}`:          "",
+			`{"headers":{"X-A":"b"},"base_url":"https://x.io"}`: "",
+		} {
+			if path == "" {
+				w.patch("/environment-integration/"+install, `{"override":`+override+`}`).ok()
+				w.patch("/integrated-account/"+id, `{"integration_override":`+override+`}`).ok()
+				continue
+			}
+			w.patch("/environment-integration/"+install, `{"override":`+override+`}`).refused(400, "override."+path)
+			w.patch("/integrated-account/"+id, `{"integration_override":`+override+`}`).refused(400, "integration_override."+path)
+			w.post("/integrated-account", `{"environment_integration_id":"`+install+`","tenant_id":"t","authentication_method":"api_key","context":{"x":"1"},"integration_override":`+override+`}`).
+				refused(400, "integration_override."+path)
 		}
 	})
 }

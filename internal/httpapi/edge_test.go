@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
@@ -45,6 +46,59 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	}
 	if yaml := w.get("/openapi.yaml"); yaml.status != http.StatusOK || !strings.Contains(string(yaml.raw), "openapi: 3.1.0") {
 		t.Errorf("openapi.yaml: got %d %s", yaml.status, shorten(string(yaml.raw)))
+	}
+}
+
+// Every operation shows what it takes and gives, and every state of a resource is listed.
+func TestOpenAPIHasExamples(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)))
+	var d struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct{ Content map[string]map[string]any }
+			Responses   map[string]struct{ Content map[string]map[string]any }
+		}
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Enum []any }
+			}
+		}
+	}
+	if err := json.Unmarshal(w.get("/openapi.json").raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	for path, operations := range d.Paths {
+		for method, op := range operations {
+			bodies := []map[string]map[string]any{op.RequestBody.Content}
+			for _, r := range op.Responses {
+				bodies = append(bodies, r.Content)
+			}
+			for _, content := range bodies {
+				if media := content["application/json"]; media != nil && media["schema"] != nil && media["example"] == nil {
+					if _, null := media["example"]; !null {
+						t.Errorf("%s %s has a body without an example", method, path)
+					}
+				}
+			}
+		}
+	}
+	for schema, member := range map[string]string{"SyncJobRun": "status", "WorkflowRun": "status", "Account": "status", "Delivery": "status", "Decision": "outcome"} {
+		if len(d.Components.Schemas[schema].Properties[member].Enum) == 0 {
+			t.Errorf("%s.%s does not list its values", schema, member)
+		}
+	}
+}
+
+// The views of details embed those of lists, all of whose members the document must have.
+func TestOpenAPIDescribesWhatIsEmbedded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)))
+	schemas, _ := w.get("/openapi.json").ok().at("components", "schemas").(map[string]any)
+	for name, member := range map[string]string{"WebhookDetail": "target_url", "DeliveryDetail": "webhook_id", "EventTypeDetail": "name", "Erased": "id"} {
+		schema, _ := schemas[name].(map[string]any)
+		if properties, _ := schema["properties"].(map[string]any); properties[member] == nil {
+			t.Errorf("%s has no %s: %v", name, member, properties)
+		}
 	}
 }
 
@@ -109,7 +163,7 @@ func TestTokens(t *testing.T) {
 			w.send("GET", "/workflow", "", "Authorization", header).ok()
 		}
 		a := w.get("/api-token")
-		if ids := a.ok().ids(); len(ids) != 2 || strings.Contains(string(a.raw), "hash") {
+		if ids := a.ok().ids(); len(ids) != 3 || strings.Contains(string(a.raw), "hash") {
 			t.Errorf("api tokens: got %s", a.raw)
 		}
 		w.get("/api-token/" + w.get("/api-token").ok().ids()[0]).ok()
@@ -130,9 +184,9 @@ func TestTokenIsForgotten(t *testing.T) {
 	})
 	w.get("/workflow").ok()
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		page, err := tx.ListAPITokens(t.Context(), w.env, millrace.Query{})
+		page, err := tx.APITokens().List(t.Context(), w.env, millrace.Query{})
 		for _, token := range page.Result {
-			err = errors.Join(err, tx.DeleteAPIToken(t.Context(), w.env, token.ID))
+			err = errors.Join(err, tx.APITokens().Delete(t.Context(), token.ID))
 		}
 		return err
 	})
@@ -151,7 +205,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	for _, path := range []string{"/", "/workflows", "/nothing", "/workflow/a/b", "/%00"} {
 		w.get(path).refused(http.StatusNotFound)
 	}
-	if d := w.get("/workflows").is(http.StatusNotFound); !strings.Contains(d.str("message"), "/workflow?") {
+	if d := w.get("/workflows").is(http.StatusNotFound); !strings.Contains(d.str("message"), `did you mean "/workflow"?`) {
 		t.Errorf("got %q, want a suggestion", d.str("message"))
 	}
 	for _, c := range []struct{ method, path, allow, says string }{
@@ -258,13 +312,10 @@ func TestLargeChunkedBody(t *testing.T) {
 func TestInternalErrorsShowAnIDOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) {
-		c.CheckResources = func(json.RawMessage, int64, json.RawMessage) []millrace.Failure { panic("the secret of the panic") }
-		c.Accepter = failing{}
+		c.Proxy = failing{}
 	})
-	for path, body := range map[string]string{
-		"/sync-job": `{"resources":[{"resource":"a"}]}`, "/event": `{"event":"custom:x"}`,
-	} {
-		a := w.post(path, body)
+	for _, path := range []string{"/proxy/bookings", "/custom/bookings"} {
+		a := w.post(path+"?integrated_account_id="+noID, `{}`)
 		d := a.refused(http.StatusInternalServerError)
 		id := d.str("request_id")
 		if id != a.header.Get("X-Request-Id") || !strings.Contains(d.str("message"), id) || strings.Contains(string(a.raw), "secret") {
@@ -280,10 +331,14 @@ func TestInternalErrorsShowAnIDOnly(t *testing.T) {
 	}
 }
 
+// failing panics when it is asked for a resource, and else fails.
 type failing struct{}
 
-func (failing) Accept(context.Context, *millrace.Event) error {
-	return fmt.Errorf("store events: %w", errors.New("the secret of the database"))
+func (failing) Call(_ context.Context, call *account.Call) (*account.Response, error) {
+	if call.Resource != "" {
+		panic("the secret of the panic")
+	}
+	return nil, fmt.Errorf("read the account: %w", errors.New("the secret of the database"))
 }
 
 func TestOneLogLinePerRequest(t *testing.T) {
@@ -460,23 +515,24 @@ func TestManyCallersSendEvents(t *testing.T) {
 	})
 }
 
-type accepting struct{}
-
-func (accepting) Accept(context.Context, *millrace.Event) error { return nil }
-
-// BenchmarkSendEvent measures what the edge costs: everything but storing the event.
+// BenchmarkSendEvent measures what an event costs when 64 callers send at once, stored in SQLite.
 func BenchmarkSendEvent(b *testing.B) {
 	db := storetest.Open(b, storetest.SQLite(b))
-	w := newWorld(b, db, func(c *httpapi.Config) { c.Accepter, c.Logger = accepting{}, nil })
+	w := newWorld(b, db, func(c *httpapi.Config) { c.Logger = nil })
 	handler := w.server.Config.Handler
 	b.ReportAllocs()
-	for b.Loop() {
-		r := httptest.NewRequest(http.MethodPost, "/event", strings.NewReader(`{"event":"custom:load","payload":{"n":1,"integration":{"name":"calcom"}}}`))
-		r.Header.Set("Authorization", "Bearer "+ownToken)
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, r)
-		if rec.Code != http.StatusOK {
-			b.Fatalf("got %d %s", rec.Code, rec.Body)
+	b.SetParallelism(64)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r := httptest.NewRequest(http.MethodPost, "/event", strings.NewReader(`{"event":"custom:load","payload":{"n":1,"integration":{"name":"calcom"}}}`))
+			r.Header.Set("Authorization", "Bearer "+ownToken)
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, r)
+			if rec.Code != http.StatusOK {
+				b.Errorf("got %d %s", rec.Code, rec.Body)
+			}
 		}
-	}
+	})
 }
+
+func (failing) Log(context.Context, millrace.CallLog) {}

@@ -4,10 +4,11 @@ import (
 	"context"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// EnvironmentLimits are what one environment may take of what all share, and what it takes on the node that is asked.
+// EnvironmentLimits are what one environment may take of what all share, and what it takes on the node that responds.
 type EnvironmentLimits struct {
 	WorkersPercent     int           `json:"workers_percent" doc:"Part of the workers of each kind that it may use, of those that the other environments leave free."`
 	Workers            []WorkerShare `json:"workers"`
@@ -33,16 +34,16 @@ type environmentDetailView struct {
 	Limits EnvironmentLimits `json:"limits" doc:"What the environment may take of what all share, and what it takes now. These are settings of the server."`
 }
 
-func (a *api) getEnvironment(ctx context.Context, in *getIn[millrace.EnvironmentID]) (*reply[environmentDetailView], error) {
-	out := &reply[environmentDetailView]{}
+func (a *api) getEnvironment(ctx context.Context, in *rest.GetIn[millrace.EnvironmentID]) (*rest.Reply[environmentDetailView], error) {
+	out := &rest.Reply[environmentDetailView]{}
 	var waiting map[millrace.TaskKind]int64
 	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		e, err := a.environments().one(tx, ctx, in.Environment, in.ID)
+		e, err := getEnvironment(tx, ctx, in.Environment, in.ID)
 		if err != nil {
 			return err
 		}
 		out.Body.Environment = *e
-		waiting, err = tx.WaitingTasks(ctx, in.ID)
+		waiting, err = tx.Tasks().CountWaiting(ctx, in.ID)
 		return err
 	})
 	if err != nil {

@@ -60,7 +60,9 @@ func TestAdminManagesEnvironments(t *testing.T) {
 			t.Errorf("got %s", raw)
 		}
 		admin.post("/api-token", `{"environment_id":"`+noID+`"}`).refused(http.StatusNotFound)
-		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"admin"}`).refused(http.StatusBadRequest, "scope")
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"admin"}`).refused(http.StatusBadRequest, "environment_id")
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"environment"}`).refused(http.StatusBadRequest, "scope")
+		admin.post("/api-token", `{"name":"CI"}`).refused(http.StatusBadRequest, "environment_id")
 		admin.post("/api-token", `{"environment_id":"`+made.id()+`","expires_at":"2001-01-01T00:00:00Z"}`).refused(http.StatusBadRequest, "expires_at")
 		tenant.create("/webhook", `{"target_url":"https://a.test/in"}`)
 
@@ -86,7 +88,7 @@ func TestAdminManagesEnvironments(t *testing.T) {
 		w.as(short.str("token")).get("/environment").refused(http.StatusUnauthorized)
 		admin.delete("/api-token/" + short.id()).refused(http.StatusNotFound)
 		err := w.db.View(t.Context(), func(tx *store.Tx) error {
-			work, err := tx.OpenWork(t.Context())
+			work, err := tx.Tasks().Open(t.Context())
 			if len(work) == 0 || work[len(work)-1] != millrace.EraseEnvironmentTask(millrace.EnvironmentID(made.id())) {
 				t.Errorf("got the open work %+v", work)
 			}

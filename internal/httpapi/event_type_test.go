@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -78,6 +79,13 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 			}
 			if err := validate(compileSchema(t, raw), v.at("example", "payload")); err != nil {
 				t.Errorf("the example of %s: %v", name, err)
+			}
+			scope := fmt.Sprint(v.at("scope"))
+			members, _ := v.at("payload_schema", "properties").(map[string]any)
+			for member := range members {
+				if !strings.Contains(scope, " name:"+member+"]") {
+					t.Errorf("%s: expressions do not see %s, which its schema has", name, member)
+				}
 			}
 		}
 		w.get("/event-type/integrated_acount:active").refused(404)

@@ -5,30 +5,33 @@ import (
 	"errors"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/store"
 )
 
-// health is the answer of the probes.
+// health is the response of the probes.
 type health struct {
 	Status string `json:"status" enum:"ok" doc:"ok; anything else is an error."`
 }
 
-// description is an answer in a format of its own.
+// description is a response in a format of its own.
 type description struct {
 	ContentType string `header:"Content-Type"`
 	Body        []byte
 }
 
-func (a *api) ping(context.Context, *noIn) (*reply[success], error) { return succeeded(), nil }
-
-func (a *api) healthz(context.Context, *noIn) (*reply[health], error) {
-	return &reply[health]{health{"ok"}}, nil
+func (a *api) ping(context.Context, *rest.NoIn) (*rest.Reply[rest.Success], error) {
+	return rest.Succeeded(), nil
 }
 
-func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
+func (a *api) healthz(context.Context, *rest.NoIn) (*rest.Reply[health], error) {
+	return &rest.Reply[health]{Body: health{"ok"}}, nil
+}
+
+func (a *api) readyz(ctx context.Context, _ *rest.NoIn) (*rest.Reply[health], error) {
 	// Any query will do; the environment of no token has none.
 	err := a.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		_, err := tx.Environment(ctx, "")
+		_, err := tx.Environments().Get(ctx, "")
 		if millrace.KindOf(err) == millrace.KindNotFound {
 			return nil
 		}
@@ -44,15 +47,15 @@ func (a *api) readyz(ctx context.Context, _ *noIn) (*reply[health], error) {
 	if err != nil && (!errors.As(err, &known) || known.Kind == millrace.KindInternal) {
 		err = &millrace.Error{Kind: millrace.KindUnavailable, Message: "the server is not ready", Err: err}
 	}
-	return &reply[health]{health{"ok"}}, err
+	return &rest.Reply[health]{Body: health{"ok"}}, err
 }
 
-func (a *api) openapiJSON(context.Context, *noIn) (*description, error) {
-	raw, err := a.openJSON()
+func (a *api) openapiJSON(context.Context, *rest.NoIn) (*description, error) {
+	raw, err := a.router.OpenAPIJSON()
 	return &description{"application/json", raw}, err
 }
 
-func (a *api) openapiYAML(context.Context, *noIn) (*description, error) {
-	raw, err := a.openYAML()
+func (a *api) openapiYAML(context.Context, *rest.NoIn) (*description, error) {
+	raw, err := a.router.OpenAPIYAML()
 	return &description{"application/yaml", raw}, err
 }

@@ -11,20 +11,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// echoing is a third party that has everything.
+// echoing is a provider that has everything.
 type echoing struct{}
 
-func (echoing) Call(context.Context, *httpapi.ThirdPartyCall) (*httpapi.ThirdPartyAnswer, error) {
-	return &httpapi.ThirdPartyAnswer{Status: http.StatusOK, Raw: []byte("{}"), Exact: true}, nil
+func (echoing) Call(context.Context, *account.Call) (*account.Response, error) {
+	return &account.Response{Status: http.StatusOK, Raw: []byte("{}"), Exact: true}, nil
 }
-
-func (echoing) File([]byte, string, string) expr.Value { return nil }
 
 // hostileTokens are JSON, or nearly, for any place of a body.
 func hostileTokens() []string {
@@ -62,8 +61,8 @@ func (w *world) hostileBodies() map[string]string {
 		"POST /api-token":                                            `{"environment_id":"` + string(w.env) + `","name":"CI","expires_at":"2030-01-01T00:00:00Z"}`,
 		"POST /integration":                                          `{"id":"","name":"third","category":"crm","config":{"label":"X","base_url":"https://example.com","resources":{}},"is_beta":true,"sharing":"ask","team_id":"t","environment_id":""}`,
 		"PATCH /integration/" + integration:                          `{"name":"fourth","category":"crm","config":{"label":"X"},"is_beta":true,"sharing":"ask","version":1}`,
-		"POST /environment-integration":                              `{"id":"","integration_id":"` + integration + `","is_enabled":true,"override":{"a":1},"show_in_catalog":true,"environment_id":""}`,
-		"PATCH /environment-integration/" + install:                  `{"is_enabled":true,"override":{"a":1},"show_in_catalog":true}`,
+		"POST /environment-integration":                              `{"id":"","integration_id":"` + integration + `","is_enabled":true,"override":{"label":"a"},"show_in_catalog":true,"environment_id":""}`,
+		"PATCH /environment-integration/" + install:                  `{"is_enabled":true,"override":{"label":"a"},"show_in_catalog":true}`,
 		"POST /integrated-account":                                   `{"id":"","tenant_id":"t","environment_integration_id":"` + install + `","authentication_method":"api_key","context":{"a":1},"features":{"a":1},"integration_override":{},"is_sandbox":true,"region":"eu","unified_model_override":{},"environment_id":""}`,
 		"PATCH /integrated-account/" + account.id():                  `{"tenant_id":"t","authentication_method":"api_key","context":{"a":1},"integration_override":{},"status":"active","unified_model_override":{}}`,
 		"PATCH /integrated-account/" + account.id() + "/credentials": `{"authentication_method":"api_key","context":{"a":1},"credentials":{"a":1}}`,
@@ -136,7 +135,7 @@ func replacements(v any, token string) []string {
 func TestNoBodyIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, func(c *httpapi.Config) { c.ThirdParty = echoing{} })
+		w := newWorld(t, db, func(c *httpapi.Config) { c.Proxy = echoing{} })
 		bodies, turn := w.hostileBodies(), 0
 		for _, route := range slices.Sorted(maps.Keys(bodies)) {
 			body := bodies[route]
@@ -184,7 +183,7 @@ func TestNoBodyIsAnInternalError(t *testing.T) {
 func TestNoPathOrHeaderIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, func(c *httpapi.Config) { c.ThirdParty = echoing{} })
+		w := newWorld(t, db, func(c *httpapi.Config) { c.Proxy = echoing{} })
 		account := w.account("calcom").id()
 		parts := []string{
 			"%00", "%FF", "a%00b", "%ED%A0%80", "%C0%80", "%2e%2e", "%2F", "..%2f..", "%5C", "'", "%25", "%25%30%30", "*", "%7Bid%7D", strings.Repeat("x", 5000), strings.Repeat("%00", 500),
@@ -238,3 +237,5 @@ func (a *answer) harmlessPath() {
 		a.t.Errorf("%s: got %d %s", a.what, a.status, shorten(string(a.raw)))
 	}
 }
+
+func (echoing) Log(context.Context, millrace.CallLog) {}

@@ -274,7 +274,7 @@ func (w *world) followCursor(target string, page *answer) {
 
 func TestHostileCursorsAndSizes(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		for _, target := range []string{"/event?", "/sync-job-run-state?state_key=&", "/log?log_type=webhook&", "/log?log_type=rapid_bridge&", "/log?log_type=sync_job_cron_trigger&"} {
+		for _, target := range []string{"/event?", "/sync-job-run-state?state_key=&", "/log?log_type=webhook&", "/log?log_type=rapid_bridge&", "/log?log_type=sync_job_cron_trigger&", "/log?log_type=unified_proxy_api&"} {
 			for _, c := range []string{
 				"x", "%00", "%FF", "e30", "bnVsbA", "W10", base64.RawURLEncoding.EncodeToString([]byte(`{"t":1,"i":"\u0000"}`)),
 				base64.RawURLEncoding.EncodeToString([]byte(`{"t":1e-99999999999,"i":"a"}`)), base64.RawURLEncoding.EncodeToString([]byte(`{"t":9223372036854775807,"i":"a"}`)),
@@ -289,8 +289,8 @@ func TestHostileCursorsAndSizes(t *testing.T) {
 			b.WriteString("&payload.a" + strings.Repeat("b", i) + "[in]=" + many)
 		}
 		w.call("GET", "/event?"+b.String()[1:], "").harmless()
-		for _, f := range []string{"sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "webhook_id", "integration", "entity_id", "event", "status"} {
-			for _, kind := range []string{"webhook", "rapid_bridge", "sync_job_cron_trigger"} {
+		for _, f := range []string{"sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "webhook_id", "integration", "entity_id", "event", "status", "request_type"} {
+			for _, kind := range []string{"webhook", "rapid_bridge", "sync_job_cron_trigger", "unified_proxy_api"} {
 				for _, v := range hostileValues() {
 					w.call("GET", "/log?log_type="+kind+"&log_type_filter["+f+"]="+url.QueryEscape(v), "").harmless()
 				}

@@ -1,35 +1,38 @@
 package httpapi_test
 
 import (
-	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// taking is an inlet that takes everything.
-type taking struct{}
-
-func (taking) Receive(context.Context, *millrace.InboundRequest) (*millrace.InboundAnswer, error) {
-	return &millrace.InboundAnswer{Status: http.StatusOK}, nil
-}
-
+// The accounts do not exist: what is within the limits is looked up and not found.
 func TestInboundHooksAreLimitedByBytes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		limited := map[string]int{}
+		logger := slog.New(slog.DiscardHandler)
+		accounts := account.NewFetcher(db, nil, account.NewRateBudget(db, time.Now, logger, 0), logger, nil)
+		receiver, err := account.NewReceiver(inbound.Config{DB: db, Client: http.DefaultClient, Clock: time.Now}, accounts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(receiver.Stop)
 		w := newWorld(t, db, func(c *httpapi.Config) {
-			c.Inbound, c.InboundBytesLimit, c.InboundLimited = taking{}, 100_000, func(unit string) { limited[unit]++ }
+			c.Inbound, c.InboundBytesLimit, c.InboundLimited = receiver, 100_000, func(unit string) { limited[unit]++ }
 		})
 		const one, other = "/integrated-account-webhook/33333333-3333-4333-8333-333333333333", "/integrated-account-webhook/44444444-4444-4444-8444-444444444444"
 		body := strings.Repeat("x", 40_000)
-		for i, want := range []int{200, 200, 429, 429} {
+		for i, want := range []int{404, 404, 429, 429} {
 			got := w.post(one, body)
 			if got.status != want || want == 429 && got.header.Get("Retry-After") == "" {
 				t.Errorf("hook %d: got %d %s, want %d", i, got.status, got.raw, want)
@@ -47,7 +50,7 @@ func TestInboundHooksAreLimitedByBytes(t *testing.T) {
 		if res.StatusCode != http.StatusTooManyRequests {
 			t.Errorf("a hook of unknown length: got %d", res.StatusCode)
 		}
-		if got := w.post(other, body); got.status != http.StatusOK {
+		if got := w.post(other, body); got.status != http.StatusNotFound {
 			t.Errorf("another account: got %d %s", got.status, got.raw)
 		}
 		if limited["bytes"] != 3 || limited["requests"] != 0 {

@@ -82,6 +82,7 @@ func walkFields() map[string]string {
 		"integrated_account_id": "integrated-account", "webhook_id": "webhook", "sync_job_id": "sync-job", "workflow_id": "workflow",
 		"sync_job_run_id": "sync-job-run", "workflow_run_id": "workflow-run", "event_id": "event", "sync_job_cron_trigger_id": "sync-job-cron-trigger",
 		"tenant_id": "", "team_id": "", // texts of the client's own
+		"daemon_id": "", "datastore_id": "", // of what this server does not have
 	}
 }
 
@@ -168,7 +169,8 @@ func (k *walk) operations() []operation {
 		for _, method := range slices.Sorted(maps.Keys(methods)) {
 			op, _ := methods[method].(map[string]any)
 			o := operation{method: strings.ToUpper(method), path: path}
-			_, secured := op["security"]
+			needs, _ := op["security"].([]any) // empty: anyone may call it
+			secured := len(needs) > 0
 			o.isPublic = !secured
 			if body, ok := op["requestBody"].(map[string]any); ok {
 				o.hasBody = true
@@ -196,12 +198,12 @@ func (k *walk) addTokens(db *store.DB) {
 		} {
 			sum := sha256.Sum256([]byte(token))
 			row.Hash = hex.EncodeToString(sum[:])
-			if err := tx.InsertAPIToken(k.t.Context(), &row); err != nil {
+			if err := tx.APITokens().Create(k.t.Context(), &row); err != nil {
 				return err
 			}
 			switch token {
 			case "deleted-token":
-				if err := tx.DeleteAnyAPIToken(k.t.Context(), row.ID); err != nil {
+				if err := tx.APITokens().Delete(k.t.Context(), row.ID); err != nil {
 					return err
 				}
 			case marker:
@@ -251,15 +253,15 @@ func (s *side) buildRows(name string) {
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		for range 2 {
 			run := &millrace.WorkflowRun{EnvironmentID: s.env, WorkflowID: millrace.WorkflowID(s.objects["workflow"]), EventID: millrace.NewID[millrace.EventID](), Status: millrace.WorkflowRunCompleted, Result: json.RawMessage(`"` + name + `"`)}
-			if err := tx.InsertWorkflowRun(ctx, run); err != nil {
+			if err := tx.WorkflowRuns().Create(ctx, run); err != nil {
 				return err
 			}
 			d := &millrace.Delivery{ID: millrace.NewID[millrace.DeliveryID](), EnvironmentID: s.env, WebhookID: millrace.WebhookID(s.objects["webhook"]), EventID: millrace.EventID(s.objects["event"]), Event: "custom:" + name, Status: millrace.DeliveryDelivered}
-			if err := tx.InsertDelivery(ctx, d); err != nil {
+			if err := tx.Deliveries().Create(ctx, d); err != nil {
 				return err
 			}
 			hook := &millrace.InboundHook{EnvironmentID: s.env, Status: millrace.InboundRejected, Method: name, AccountIDs: json.RawMessage("[]"), EventIDs: json.RawMessage("[]")}
-			if err := tx.InsertInboundHook(ctx, hook); err != nil {
+			if err := tx.Hooks().Create(ctx, hook); err != nil {
 				return err
 			}
 			s.objects["workflow-run"], s.objects["webhook-delivery"], s.objects["inbound-hook"] = string(run.ID), string(d.ID), string(hook.ID)
@@ -333,7 +335,7 @@ func (k *walk) tokens(op operation) {
 	switch {
 	case op.forAdmins():
 		k.fails("a token of an environment on a route for admins", k.victim.send(op.method, path, body), http.StatusForbidden)
-	case op.kind() == "environment":
+	case op.kind() == "environment", op.kind() == "api-token":
 	default:
 		k.fails("an admin token on a route of an environment", k.victim.as(adminToken).send(op.method, path, body), http.StatusForbidden)
 	}
@@ -466,7 +468,9 @@ func (k *walk) body(op operation, body map[string]any) {
 }
 
 // walkLogs are the logs that have entries.
-func walkLogs() []string { return []string{"rapid_bridge", "sync_job_cron_trigger", "webhook"} }
+func walkLogs() []string {
+	return []string{"rapid_bridge", "sync_job_cron_trigger", "unified_proxy_api", "webhook"}
+}
 
 // logs tries ids of the victim in the filters of the logs, and its cursors.
 func (k *walk) logs() {

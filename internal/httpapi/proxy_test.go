@@ -6,28 +6,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// dying is a third party in whose midst the process dies.
+// dying is a provider in whose midst the process dies.
 type dying struct{ calls int }
 
-func (d *dying) Call(context.Context, *httpapi.ThirdPartyCall) (*httpapi.ThirdPartyAnswer, error) {
+func (d *dying) Call(context.Context, *account.Call) (*account.Response, error) {
 	d.calls++
 	panic("the process dies")
 }
-
-func (*dying) File([]byte, string, string) expr.Value { return nil }
 
 func TestInterruptedCallIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		third := &dying{}
 		w := newWorld(t, db, func(c *httpapi.Config) {
-			c.ThirdParty, c.Clock = third, func() time.Time { return time.Now().Add(time.Hour) }
+			c.Proxy, c.Clock = third, func() time.Time { return time.Now().Add(time.Hour) }
 		})
 		const path = "/proxy/contacts?integrated_account_id=33333333-3333-4333-8333-333333333333"
 		w.send("POST", path, `{}`, "Idempotency-Key", "k").is(500)
@@ -42,7 +41,7 @@ func TestInterruptedCallIsNotRepeated(t *testing.T) {
 
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) { c.ThirdParty = &dying{} })
+	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) { c.Proxy = &dying{} })
 	const account = "integrated_account_id=33333333-3333-4333-8333-333333333333"
 	for query, want := range map[string]string{
 		"":                                       "integrated_account_id",
@@ -61,3 +60,5 @@ func TestProxyRefuses(t *testing.T) {
 	w.post("/proxy/contacts?"+account, `{"a":1,"a":2}`).is(400)
 	w.send("POST", "/proxy/contacts?"+account, "x", "Content-Type", "multipart/form-data").is(400)
 }
+
+func (*dying) Log(context.Context, millrace.CallLog) {}

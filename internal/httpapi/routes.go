@@ -1,170 +1,204 @@
 package httpapi
 
-// routes registers every route: who may use it, and its handler. First the server itself, then connections to third
-// parties, then the work that is done with them.
+import (
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi/connection"
+	"github.com/millrace/millrace/internal/httpapi/delivery"
+	"github.com/millrace/millrace/internal/httpapi/proxy"
+	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/httpapi/work"
+)
+
+// What the routes need.
+const (
+	read  = millrace.ScopeRead // write tokens have it, too
+	write = millrace.ScopeWrite
+	admin = millrace.ScopeAdmin
+)
+
+// routes registers every route: who may use it, and its handler. First the server itself, then connections to
+// providers, then the work that is done with them.
 func (a *api) routes() {
-	handle(a, public, "GET /ping", "Ask whether the API answers", a.ping)
-	handle(a, public, "GET /healthz", "Ask whether the process lives", a.healthz)
-	handle(a, public, "GET /readyz", "Ask whether the server can do its work", a.readyz)
-	handle(a, public, "GET /openapi.json", "Get this document", a.openapiJSON)
-	handle(a, public, "GET /openapi.yaml", "Get this document as YAML", a.openapiYAML)
+	rest.Handle(a.router, rest.Nothing, "GET /ping", "Check whether the API responds", a.ping)
+	rest.Handle(a.router, rest.Nothing, "GET /healthz", "Ask whether the process lives", a.healthz)
+	rest.Handle(a.router, rest.Nothing, "GET /readyz", "Ask whether the server can do its work", a.readyz)
+	rest.Handle(a.router, rest.Nothing, "GET /openapi.json", "Get this document", a.openapiJSON)
+	rest.Handle(a.router, rest.Nothing, "GET /openapi.yaml", "Get this document as YAML", a.openapiYAML)
 	a.connectionRoutes()
-	a.thirdPartyRoutes()
+	a.proxyRoutes()
+	a.deliveryRoutes()
 	a.workRoutes()
-	a.eventRoutes()
 	a.inboundRoutes()
 }
 
 func (a *api) connectionRoutes() {
 	environments := a.environments()
-	handle(a, either, "GET /environment", "List environments: the token's own", environments.list, note(eitherNote))
-	handle(a, admin, "POST /environment", "Create an environment", a.createEnvironment, note(adminNote))
-	handle(a, either, "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment, note(eitherNote))
-	handle(a, admin, "PATCH /environment/{id}", "Change the name or the weight of an environment", a.patchEnvironment, note(adminNote))
-	handle(a, admin, "DELETE /environment/{id}", "Delete an environment", a.deleteEnvironment, note(deleteNote))
+	rest.Handle(a.router, rest.Needs(read, admin), "GET /environment", "List environments: the token's own", environments.List, rest.Note(eitherNote))
+	rest.Handle(a.router, rest.Needs(admin), "POST /environment", "Create an environment", a.createEnvironment, rest.Note(adminNote))
+	rest.Handle(a.router, rest.Needs(read, admin), "GET /environment/{id}", "Get an environment with its limits", a.getEnvironment, rest.Note(eitherNote))
+	rest.Handle(a.router, rest.Needs(admin), "PATCH /environment/{id}", "Change the name or the weight of an environment", a.patchEnvironment, rest.Note(adminNote))
+	rest.Handle(a.router, rest.Needs(admin), "DELETE /environment/{id}", "Delete an environment", a.deleteEnvironment, rest.Note(deleteNote))
 
-	handle(a, bearer, "GET /api-token", "List API tokens", a.apiTokens().list)
-	handle(a, admin, "POST /api-token", "Create an API token of an environment", a.createToken, note(adminNote))
-	handle(a, bearer, "GET /api-token/{id}", "Get an API token", a.apiTokens().get)
-	handle(a, admin, "DELETE /api-token/{id}", "Delete an API token", a.apiTokens().delete, note(adminNote))
+	tokens := a.apiTokens()
+	rest.Handle(a.router, rest.Needs(read, admin), "GET /api-token", "List API tokens: of the token's environment", tokens.List, rest.Note(eitherNote))
+	rest.Handle(a.router, rest.Needs(admin), "POST /api-token", "Create an API token", a.createToken, rest.Note(tokenNote))
+	rest.Handle(a.router, rest.Needs(read, admin), "GET /api-token/{id}", "Get an API token", tokens.Get, rest.Note(eitherNote))
+	rest.Handle(a.router, rest.Needs(admin), "DELETE /api-token/{id}", "Delete an API token", a.deleteToken, rest.Note(adminNote))
 
-	integrations := a.integrations()
-	handle(a, bearer, "GET /integration", "List integrations", integrations.list)
-	handle(a, bearer, "POST /integration", "Create an integration", integrations.create)
-	handle(a, bearer, "GET /integration/{id}", "Get an integration", a.getIntegration)
-	handle(a, bearer, "PATCH /integration/{id}", "Change an integration", integrations.patch, note(patchIntegrationNote))
-	handle(a, bearer, "DELETE /integration/{id}", "Delete an integration", integrations.delete)
+	c := &connection.Handlers{DB: a.cfg.DB}
+	integrations := c.Integrations()
+	rest.Handle(a.router, rest.Needs(read), "GET /integration", "List integrations", integrations.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /integration", "Create an integration", integrations.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /integration/{id}", "Get an integration", c.GetIntegration)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /integration/{id}", "Change an integration", integrations.Patch, rest.Note(connection.PatchIntegrationNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /integration/{id}", "Delete an integration", integrations.Delete)
 
-	installs := a.environmentIntegrations()
-	handle(a, bearer, "GET /environment-integration", "List installed integrations", installs.list)
-	handle(a, bearer, "POST /environment-integration", "Install an integration", installs.create, note(installNote))
-	handle(a, bearer, "GET /environment-integration/{id}", "Get an installed integration", installs.get)
-	handle(a, bearer, "PATCH /environment-integration/{id}", "Change an installed integration", installs.patch, note(overrideNote))
-	handle(a, bearer, "DELETE /environment-integration/{id}", "Uninstall an integration and its accounts", installs.delete)
+	installs := c.EnvironmentIntegrations()
+	rest.Handle(a.router, rest.Needs(read), "GET /environment-integration", "List installed integrations", installs.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /environment-integration", "Install an integration", installs.Create, rest.Note(connection.InstallNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /environment-integration/{id}", "Get an installed integration", installs.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /environment-integration/{id}", "Change an installed integration", installs.Patch, rest.Note(connection.OverrideNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /environment-integration/{id}", "Uninstall an integration and its accounts", installs.Delete)
 
-	accounts := a.integratedAccounts()
-	handle(a, bearer, "GET /integrated-account", "List integrated accounts", accounts.list)
-	handle(a, bearer, "POST /integrated-account", "Import an account with its credentials", accounts.create)
-	handle(a, bearer, "GET /integrated-account/{id}", "Get an integrated account", accounts.get)
-	handle(a, bearer, "PATCH /integrated-account/{id}", "Change an integrated account", accounts.patch, note(contextNote))
-	handle(a, bearer, "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.reconnect, note(reconnectNote))
-	handle(a, bearer, "DELETE /integrated-account/{id}", "Delete an integrated account with all that is stored about it", accounts.erase, note(eraseNote))
-	handle(a, bearer, "DELETE /tenant/{id}", "Delete a tenant with all that is stored about it", a.eraseTenant, note(tenantNote))
+	accounts := c.IntegratedAccounts()
+	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account", "List integrated accounts", accounts.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account", "Import an account with its credentials", accounts.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}", "Get an integrated account", accounts.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}", "Change an integrated account", accounts.Patch, rest.Note(connection.ContextNote))
+	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.Reconnect, rest.Note(connection.ReconnectNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /integrated-account/{id}", "Delete an integrated account with all that is stored about it", accounts.Erase, rest.Note(connection.EraseNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /tenant/{id}", "Delete a tenant with all that is stored about it", c.EraseTenant, rest.Note(connection.TenantNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /integration/{id}/capabilities", "Get what an integration can do", c.IntegrationCapabilities)
+	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}/capabilities", "Get what an account can do", c.AccountCapabilities)
 }
 
-func (a *api) thirdPartyRoutes() {
-	handle(a, bearer, "GET /proxy/{resource}", "List records of a third party", a.third(proxyMethod("list")), third("list-proxy"))
-	handle(a, bearer, "GET /proxy/{resource}/{id}", "Get a record of a third party", a.third(proxyMethod("get")), third("get-proxy"))
-	handle(a, bearer, "POST /proxy/{resource}", "Create a record at a third party", a.third(proxyMethod("create")), third("create-proxy"))
-	handle(a, bearer, "PATCH /proxy/{resource}/{id}", "Change a record at a third party", a.third(proxyMethod("update")), third("update-proxy"))
-	handle(a, bearer, "DELETE /proxy/{resource}/{id}", "Delete a record at a third party", a.third(proxyMethod("delete")), third("delete-proxy"))
-	handle(a, bearer, "POST /proxy/{resource}/{method}", "Call a method of the integration's own", a.third(proxyMethod("")), third("call-proxy"))
-	handle(a, bearer, "POST /proxy/_/{action}", "Run an action of the integration", a.third(proxyAction), third("act-proxy"))
-	for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		handle(a, bearer, verb+" /custom/{path...}", verb+" any path of a third party", a.third(customPath), note(customNote), third(lower(verb)+"-custom"))
+func (a *api) proxyRoutes() {
+	p := &proxy.Handlers{
+		DB: a.cfg.DB, Caller: a.cfg.Proxy, Memory: a.cfg.Memory, Clock: a.cfg.Clock,
+		Limit: rest.NewLimit("integrated account", a.cfg.AccountLimit, a.cfg.Clock),
 	}
-	handle(a, bearer, "GET /integration/{id}/capabilities", "Get what an integration can do", a.integrationCapabilities)
-	handle(a, bearer, "GET /integrated-account/{id}/capabilities", "Get what an account can do", a.accountCapabilities)
+	rest.Handle(a.router, rest.Needs(read), "GET /proxy/{resource}", "List records of a provider", p.Call(proxy.Method("list")), proxy.Describe("list-proxy"))
+	rest.Handle(a.router, rest.Needs(read), "GET /proxy/{resource}/{id}", "Get a record of a provider", p.Call(proxy.Method("get")), proxy.Describe("get-proxy"))
+	rest.Handle(a.router, rest.Needs(write), "POST /proxy/{resource}", "Create a record at a provider", p.Call(proxy.Method("create")), proxy.Describe("create-proxy"))
+	rest.Handle(a.router, rest.Needs(write), "PATCH /proxy/{resource}/{id}", "Change a record at a provider", p.Call(proxy.Method("update")), proxy.Describe("update-proxy"))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /proxy/{resource}/{id}", "Delete a record at a provider", p.Call(proxy.Method("delete")), proxy.Describe("delete-proxy"))
+	rest.Handle(a.router, rest.Needs(write), "POST /proxy/{resource}/{method}", "Call a method of the integration's own", p.Call(proxy.Method("")), proxy.Describe("call-proxy"))
+	rest.Handle(a.router, rest.Needs(write), "POST /proxy/_/{action}", "Run an action of the integration", p.Call(proxy.Action), proxy.Describe("act-proxy"))
+	for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		needed := rest.Needs(write)
+		if verb == "GET" {
+			needed = rest.Needs(read)
+		}
+		rest.Handle(a.router, needed, verb+" /custom/{path...}", verb+" any path of a provider", p.Call(proxy.Custom), rest.Note(proxy.CustomNote), proxy.Describe(strings.ToLower(verb)+"-custom"))
+	}
 }
 
 func (a *api) inboundRoutes() {
-	for _, verb := range []string{"GET", "POST"} {
-		handle(a, public, verb+" /integrated-account-webhook/{id}", "Tell about an account, as its third party", a.receiveForAccount, receives(verb, "account", false))
-		handle(a, public, verb+" /integrated-account-webhook/{environment_id}/{id}", "Tell about an account of an environment, as its third party", a.receiveForAccount, receives(verb, "account", true))
-		handle(a, public, verb+" /environment-integration-webhook/{id}", "Tell about accounts of an installation, as their third party", a.receiveForInstall, receives(verb, "installation", false))
-		handle(a, public, verb+" /environment-integration-webhook/{environment_id}/{id}", "Tell about accounts of an installation of an environment, as their third party", a.receiveForInstall, receives(verb, "installation", true))
+	in := &connection.Inbound{
+		Receiver: a.cfg.Inbound, Count: a.cfg.InboundLimited, MaxBody: a.cfg.MaxBody,
+		Requests: rest.NewLimit("account or installation", a.cfg.InboundLimit, a.cfg.Clock),
+		Bytes:    rest.NewByteLimit("account or installation", a.cfg.InboundBytesLimit, a.cfg.Clock),
 	}
-	hooks := a.inboundHooks()
-	handle(a, bearer, "GET /inbound-hook", "List what third parties sent", hooks.list)
-	handle(a, bearer, "GET /inbound-hook/{id}", "Get what a third party sent, and what became of it", hooks.getWhole)
+	for _, verb := range []string{"GET", "POST"} {
+		rest.Handle(a.router, rest.Nothing, verb+" /integrated-account-webhook/{id}", "Report on an account, as its provider", in.ForAccount, connection.Describe(verb, "account", false))
+		rest.Handle(a.router, rest.Nothing, verb+" /integrated-account-webhook/{environment_id}/{id}", "Report on an account of an environment, as its provider", in.ForAccount, connection.Describe(verb, "account", true))
+		rest.Handle(a.router, rest.Nothing, verb+" /environment-integration-webhook/{id}", "Report on accounts of an installation, as their provider", in.ForInstall, connection.Describe(verb, "installation", false))
+		rest.Handle(a.router, rest.Nothing, verb+" /environment-integration-webhook/{environment_id}/{id}", "Report on accounts of an installation of an environment, as their provider", in.ForInstall, connection.Describe(verb, "installation", true))
+	}
+	hooks := (&connection.Handlers{DB: a.cfg.DB}).InboundHooks()
+	rest.Handle(a.router, rest.Needs(read), "GET /inbound-hook", "List what providers sent", hooks.List)
+	rest.Handle(a.router, rest.Needs(read), "GET /inbound-hook/{id}", "Get what a provider sent, and its outcome", hooks.GetWhole)
+}
+
+func (a *api) deliveryRoutes() {
+	d := &delivery.Handlers{DB: a.cfg.DB, Sender: a.cfg.Sender, Clock: a.cfg.Clock, Refuses: a.cfg.Refuses}
+	webhooks := d.Webhooks()
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook", "List webhooks", webhooks.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook", "Create a webhook", webhooks.Create, rest.Note(delivery.SecretNote))
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook/test", "Send a test event to a webhook", webhooks.Test)
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook/{id}", "Get a webhook with the size of its backlog", webhooks.GetWithBacklog)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /webhook/{id}", "Change a webhook", webhooks.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /webhook/{id}", "Delete a webhook", webhooks.Delete)
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.RotateSecret, rest.EmptyToo, rest.Note(delivery.RotateNote))
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook/{id}/redeliver", "Send deliveries of a webhook again", webhooks.Redeliver, rest.Note(delivery.RedeliverAllNote))
+
+	destinations := d.Destinations()
+	rest.Handle(a.router, rest.Needs(read), "GET /notification-destination", "List notification destinations", destinations.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /notification-destination", "Create a notification destination", destinations.Create, rest.Note(delivery.DestinationNote))
+	rest.Handle(a.router, rest.Needs(write), "POST /notification-destination/test", "Send a test notification", destinations.Test)
+	rest.Handle(a.router, rest.Needs(read), "GET /notification-destination/{id}", "Get a notification destination", destinations.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /notification-destination/{id}", "Change a notification destination", destinations.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /notification-destination/{id}", "Delete a notification destination", destinations.Delete)
+
+	deliveries := d.Deliveries()
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook-delivery", "List deliveries to webhooks", deliveries.List)
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook-delivery/{id}", "Get a delivery with its attempts", deliveries.GetWithAttempts)
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook-delivery/{id}/redeliver", "Send a delivery again", deliveries.Redeliver, rest.Note(delivery.RedeliverNote))
 }
 
 func (a *api) workRoutes() {
-	webhooks := a.webhooks()
-	handle(a, bearer, "GET /webhook", "List webhooks", webhooks.list)
-	handle(a, bearer, "POST /webhook", "Create a webhook", webhooks.create, note(secretNote))
-	handle(a, bearer, "POST /webhook/test", "Send a test event to a webhook", webhooks.test)
-	handle(a, bearer, "GET /webhook/{id}", "Get a webhook with the size of its backlog", webhooks.getWithBacklog)
-	handle(a, bearer, "PATCH /webhook/{id}", "Change a webhook", webhooks.patch)
-	handle(a, bearer, "DELETE /webhook/{id}", "Delete a webhook", webhooks.delete)
-	handle(a, bearer, "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.rotateSecret, emptyToo, note(rotateNote))
-	handle(a, bearer, "POST /webhook/{id}/redeliver", "Send deliveries of a webhook again", webhooks.redeliver, note(redeliverAllNote))
+	w := &work.Handlers{DB: a.cfg.DB, Accepter: a.cfg.Accepter, Clock: a.cfg.Clock}
+	jobs := w.SyncJobs()
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job", "List sync jobs", jobs.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job", "Create a sync job", jobs.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job/{id}", "Get a sync job", jobs.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /sync-job/{id}", "Change a sync job", jobs.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sync-job/{id}", "Delete a sync job", jobs.Delete)
 
-	destinations := a.destinations()
-	handle(a, bearer, "GET /notification-destination", "List notification destinations", destinations.list)
-	handle(a, bearer, "POST /notification-destination", "Create a notification destination", destinations.create, note(destinationNote))
-	handle(a, bearer, "POST /notification-destination/test", "Send a test notification", destinations.test)
-	handle(a, bearer, "GET /notification-destination/{id}", "Get a notification destination", destinations.get)
-	handle(a, bearer, "PATCH /notification-destination/{id}", "Change a notification destination", destinations.patch)
-	handle(a, bearer, "DELETE /notification-destination/{id}", "Delete a notification destination", destinations.delete)
+	runs := w.SyncJobRuns()
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-run", "List sync job runs", runs.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job-run", "Start a sync job run", runs.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-run/{id}", "Get a sync job run", runs.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /sync-job-run/{id}", "Move a sync job run on", runs.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sync-job-run/{id}", "Stop a sync job run", runs.Stop)
 
-	deliveries := a.deliveries()
-	handle(a, bearer, "GET /webhook-delivery", "List deliveries to webhooks", deliveries.list)
-	handle(a, bearer, "GET /webhook-delivery/{id}", "Get a delivery with its attempts", deliveries.getWithAttempts)
-	handle(a, bearer, "POST /webhook-delivery/{id}/redeliver", "Send a delivery again", deliveries.redeliver, note(redeliverNote))
+	state := w.SyncJobRunState()
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-run-state", "List the state of sync job runs", state.List, rest.Note(work.StateNote))
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job-run-state", "Create or update an entry of the state of runs", state.Set, rest.Note(work.StateNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-run-state/{id}", "Get an entry of the state of runs", state.Get, rest.Note(work.StateNote))
+	rest.Handle(a.router, rest.Needs(write), "PATCH /sync-job-run-state/{id}", "Change an entry of the state of runs", state.Patch, rest.Note(work.StateNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sync-job-run-state/{id}", "Delete an entry of the state of runs", state.Delete, rest.Note(work.StateNote))
 
-	jobs := a.syncJobs()
-	handle(a, bearer, "GET /sync-job", "List sync jobs", jobs.list)
-	handle(a, bearer, "POST /sync-job", "Create a sync job", jobs.create)
-	handle(a, bearer, "GET /sync-job/{id}", "Get a sync job", jobs.get)
-	handle(a, bearer, "PATCH /sync-job/{id}", "Change a sync job", jobs.patch)
-	handle(a, bearer, "DELETE /sync-job/{id}", "Delete a sync job", jobs.delete)
+	templates := w.SyncJobTemplates()
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-template", "List sync job templates", templates.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job-template", "Create a sync job template", templates.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-template/{id}", "Get a sync job template", templates.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /sync-job-template/{id}", "Change a sync job template", templates.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sync-job-template/{id}", "Delete a sync job template", templates.Delete)
 
-	runs := a.syncJobRuns()
-	handle(a, bearer, "GET /sync-job-run", "List sync job runs", runs.list)
-	handle(a, bearer, "POST /sync-job-run", "Start a sync job run", runs.create)
-	handle(a, bearer, "GET /sync-job-run/{id}", "Get a sync job run", runs.get)
-	handle(a, bearer, "PATCH /sync-job-run/{id}", "Move a sync job run on", runs.patch)
-	handle(a, bearer, "DELETE /sync-job-run/{id}", "Stop a sync job run", runs.stop)
+	triggers := w.SyncJobCronTriggers()
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-cron-trigger", "List schedules", triggers.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job-cron-trigger", "Create a schedule", triggers.Create)
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-cron-trigger/{id}", "Get a schedule", triggers.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /sync-job-cron-trigger/{id}", "Change a schedule", triggers.Patch)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sync-job-cron-trigger/{id}", "Delete a schedule", triggers.Delete)
+	rest.Handle(a.router, rest.Needs(write), "POST /sync-job-cron-trigger/{id}/schedule", "Make sure that a schedule is active", triggers.Schedule)
+	rest.Handle(a.router, rest.Needs(read), "GET /sync-job-cron-trigger/{id}/fires", "List the outcome of each due instant of a schedule", triggers.Fires)
 
-	state := runState{a}
-	handle(a, bearer, "GET /sync-job-run-state", "List the state of sync job runs", state.list, note(stateNote))
-	handle(a, bearer, "POST /sync-job-run-state", "Create or update an entry of the state of runs", state.set, note(stateNote))
-	handle(a, bearer, "GET /sync-job-run-state/{id}", "Get an entry of the state of runs", state.get, note(stateNote))
-	handle(a, bearer, "PATCH /sync-job-run-state/{id}", "Change an entry of the state of runs", state.patch, note(stateNote))
-	handle(a, bearer, "DELETE /sync-job-run-state/{id}", "Delete an entry of the state of runs", state.delete, note(stateNote))
+	workflows := w.Workflows()
+	rest.Handle(a.router, rest.Needs(read), "GET /workflow", "List workflows", workflows.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /workflow", "Create a workflow", workflows.Create, rest.YAMLToo, rest.Note(work.YAMLNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /workflow/{id}", "Get a workflow", workflows.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /workflow/{id}", "Change a workflow", workflows.Patch, rest.YAMLToo, rest.Note(work.YAMLNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /workflow/{id}", "Delete a workflow", workflows.Delete)
 
-	templates := a.syncJobTemplates()
-	handle(a, bearer, "GET /sync-job-template", "List sync job templates", templates.list)
-	handle(a, bearer, "POST /sync-job-template", "Create a sync job template", templates.create)
-	handle(a, bearer, "GET /sync-job-template/{id}", "Get a sync job template", templates.get)
-	handle(a, bearer, "PATCH /sync-job-template/{id}", "Change a sync job template", templates.patch)
-	handle(a, bearer, "DELETE /sync-job-template/{id}", "Delete a sync job template", templates.delete)
+	rest.Handle(a.router, rest.Needs(read), "GET /workflow-run", "List workflow runs", w.WorkflowRuns().List)
+	rest.Handle(a.router, rest.Needs(read), "GET /workflow-run/{id}", "Get a workflow run", w.WorkflowRuns().Get)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /workflow-run/{id}", "Delete a workflow run", w.WorkflowRuns().Delete)
 
-	triggers := a.syncJobCronTriggers()
-	handle(a, bearer, "GET /sync-job-cron-trigger", "List schedules", triggers.list)
-	handle(a, bearer, "POST /sync-job-cron-trigger", "Create a schedule", triggers.create)
-	handle(a, bearer, "GET /sync-job-cron-trigger/{id}", "Get a schedule", triggers.get)
-	handle(a, bearer, "PATCH /sync-job-cron-trigger/{id}", "Change a schedule", triggers.patch)
-	handle(a, bearer, "DELETE /sync-job-cron-trigger/{id}", "Delete a schedule", triggers.delete)
-	handle(a, bearer, "POST /sync-job-cron-trigger/{id}/schedule", "Make sure that a schedule is active", triggers.schedule)
-	handle(a, bearer, "GET /sync-job-cron-trigger/{id}/fires", "List what became of each due instant of a schedule", triggers.fires)
-
-	workflows := a.workflows()
-	handle(a, bearer, "GET /workflow", "List workflows", workflows.list)
-	handle(a, bearer, "POST /workflow", "Create a workflow", workflows.create, yamlToo, note(yamlNote))
-	handle(a, bearer, "GET /workflow/{id}", "Get a workflow", workflows.get)
-	handle(a, bearer, "PATCH /workflow/{id}", "Change a workflow", workflows.patch, yamlToo, note(yamlNote))
-	handle(a, bearer, "DELETE /workflow/{id}", "Delete a workflow", workflows.delete)
-
-	handle(a, bearer, "GET /workflow-run", "List workflow runs", a.workflowRuns().list)
-	handle(a, bearer, "GET /workflow-run/{id}", "Get a workflow run", a.workflowRuns().get)
-	handle(a, bearer, "DELETE /workflow-run/{id}", "Delete a workflow run", a.workflowRuns().delete)
+	events := w.Events()
+	rest.Handle(a.router, rest.Needs(read), "GET /event", "List events", events.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /event", "Send an event of your own", events.Create, rest.Note(work.EventNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /event/{id}", "Get an event with the decisions about it", events.GetWithDecisions)
+	rest.Handle(a.router, rest.Needs(read), "GET /log", "Read a log", w.LogEntries, rest.Note(work.LogNote), work.LogParameters)
+	rest.Handle(a.router, rest.Needs(read), "GET /event-type", "List the types of events", w.ListEventTypes, rest.Operation("list-event-type"))
+	rest.Handle(a.router, rest.Needs(read), "GET /event-type/{name}", "Get a type of events with its payload's schema", w.GetEventType)
 }
 
-// eventRoutes are about what has happened.
-func (a *api) eventRoutes() {
-	events := a.events()
-	handle(a, bearer, "GET /event", "List events", events.list)
-	handle(a, bearer, "POST /event", "Send an event of your own", events.create, note(eventNote))
-	handle(a, bearer, "GET /event/{id}", "Get an event with the decisions about it", events.getWithDecisions)
-	handle(a, bearer, "GET /log", "Read a log", a.logEntries, note(logNote), logParameters)
-	handle(a, bearer, "GET /event-type", "List the types of events", a.listEventTypes, operation("list-event-type"))
-	handle(a, bearer, "GET /event-type/{name}", "Get a type of events with its payload's schema", a.getEventType)
-}
-
-// methodNotes says what to do instead of a method that a resource does not have.
-func methodNotes(resource string) string {
+// methodNote says what to do instead of a method that a resource does not have.
+func methodNote(resource string) string {
 	switch resource {
 	case "workflow-run":
 		return "Workflow runs are made by the system when an event wakes a workflow; POST /event sends one."

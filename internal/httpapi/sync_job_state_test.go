@@ -8,10 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/millrace/millrace/internal/httpapi"
-	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 )
 
 func TestSyncJobRunState(t *testing.T) {
@@ -122,9 +119,7 @@ func TestSyncJobTemplate(t *testing.T) {
 }
 
 func TestSyncJobTemplateRefusals(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, func(c *httpapi.Config) { c.CheckResources = syncjob.Check })
+	each(t, func(t *testing.T, w *world) {
 		const path = "/sync-job-template"
 		w.post(path, `{"default_runtime_version":4}`).refused(400, "label")
 		w.post(path, `{"label":"x"}`).refused(400, "default_runtime_version")

@@ -19,10 +19,10 @@ func (w *world) queue(v *millrace.Webhook, e millrace.Event) millrace.DeliveryID
 		e.ID = millrace.NewID[millrace.EventID]()
 	}
 	err := w.db.Update(w.t.Context(), func(tx *store.Tx) error {
-		if _, err := tx.InsertEvent(w.t.Context(), &e); err != nil {
+		if _, err := tx.Events().Create(w.t.Context(), &e); err != nil {
 			return err
 		}
-		return tx.QueueDeliveries(w.t.Context(), v, &e)
+		return tx.Deliveries().Queue(w.t.Context(), v, &e)
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -34,7 +34,7 @@ func (w *world) queue(v *millrace.Webhook, e millrace.Event) millrace.DeliveryID
 func (w *world) settle(id millrace.DeliveryID, status millrace.DeliveryStatus, attempts ...millrace.Attempt) {
 	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx *store.Tx) error {
-		d, err := tx.Delivery(w.t.Context(), w.env, id)
+		d, err := tx.Deliveries().Get(w.t.Context(), w.env, id)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (w *world) settle(id millrace.DeliveryID, status millrace.DeliveryStatus, a
 			a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = d.ID, d.EnvironmentID, d.WebhookID, d.Attempts
 		}
 		d.Status = status
-		return tx.SaveDeliveries(w.t.Context(), millrace.TriedDelivery{Delivery: *d, Tries: attempts})
+		return tx.Deliveries().Save(w.t.Context(), millrace.TriedDelivery{Delivery: *d, Tries: attempts})
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -169,7 +169,7 @@ func TestRedeliver(t *testing.T) {
 func (w *world) insertRunDelivery(v *millrace.Webhook, run millrace.SyncJobRunID, id millrace.DeliveryID) {
 	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx *store.Tx) error {
-		return tx.InsertDelivery(w.t.Context(), &millrace.Delivery{
+		return tx.Deliveries().Create(w.t.Context(), &millrace.Delivery{
 			ID: id, EnvironmentID: v.EnvironmentID, WebhookID: v.ID, SyncJobRunID: run, Event: millrace.EventRunRecord,
 			Status: millrace.DeliveryPending,
 		})
@@ -187,7 +187,7 @@ func TestRedeliverMany(t *testing.T) {
 		for i := range 6 {
 			ids = append(ids, w.queue(v, millrace.Event{Name: fmt.Sprintf("custom:%c", 'a'+i%2)}))
 		}
-		for _, id := range ids[:5] { // the last stays pending
+		for _, id := range ids[:4] { // the last stays pending
 			w.settle(id, millrace.DeliveryDelivered)
 		}
 		w.settle(ids[4], millrace.DeliveryFailed)
@@ -205,7 +205,7 @@ func TestRedeliverMany(t *testing.T) {
 
 		var order []millrace.DeliveryID
 		err := w.db.View(t.Context(), func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(t.Context(), v, 10)
+			backlog, err := tx.Deliveries().Backlog(t.Context(), v, 10)
 			for _, d := range backlog {
 				order = append(order, d.ID)
 			}
@@ -249,17 +249,17 @@ func TestBacklogIsShown(t *testing.T) {
 		}
 		job := w.create("/sync-job", `{"label":"l","integration_name":"calcom","default_runtime_version":4,"resources":[]}`)
 		err := w.db.Update(t.Context(), func(tx *store.Tx) error {
-			if err := tx.InsertSyncJobRun(t.Context(), &millrace.SyncJobRun{
+			if err := tx.SyncJobRuns().Create(t.Context(), &millrace.SyncJobRun{
 				ID: run, EnvironmentID: w.env, SyncJobID: millrace.SyncJobID(job.id()), WebhookID: v.ID, Status: millrace.RunRunning, ParkedSince: 1,
 			}); err != nil {
 				return err
 			}
-			claimed, err := tx.ClaimWebhook(t.Context(), w.env, v.ID)
+			claimed, err := tx.Webhooks().Claim(t.Context(), w.env, v.ID)
 			if err != nil {
 				return err
 			}
 			claimed.NotBefore = millrace.Time(4_000_000_000_000_000)
-			_, err = tx.SaveWebhookProgress(t.Context(), claimed)
+			_, err = tx.Webhooks().SaveProgress(t.Context(), claimed)
 			return err
 		})
 		if err != nil {

@@ -15,7 +15,7 @@ func (w *world) webhook(t *testing.T, id string) *millrace.Webhook {
 	var out *millrace.Webhook
 	err := w.db.View(t.Context(), func(tx *store.Tx) error {
 		var err error
-		out, err = tx.Webhook(t.Context(), w.env, millrace.WebhookID(id))
+		out, err = tx.Webhooks().Get(t.Context(), w.env, millrace.WebhookID(id))
 		return err
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,13 +12,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 )
 
 // world is an API over a store with two environments and a token for each.
@@ -38,6 +40,7 @@ const (
 	ownToken   = "own-token"
 	otherToken = "other-token"
 	oldToken   = "expired-token"
+	readToken  = "read-token"
 	adminToken = "admin-token"
 )
 
@@ -59,46 +62,22 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-// inlet stores events as event.Emit does, without matching them.
-type inlet struct{ db *store.DB }
-
-func (i inlet) EmitTx(ctx context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	batch := millrace.NewID[millrace.BatchID]()
-	if len(events) > 0 {
-		if err := tx.InsertBatch(ctx, events[0].EnvironmentID, batch); err != nil {
-			return err
-		}
-	}
-	for _, e := range events {
-		e.BatchID = batch
-		if _, err := tx.InsertEvent(ctx, e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// runInlet stores events of runs.
-type runInlet struct{ inlet }
-
-func (i runInlet) EmitTx(ctx context.Context, tx *store.Tx, _ millrace.WebhookID, events ...*millrace.Event) error {
-	return i.inlet.EmitTx(ctx, tx, events...)
-}
-
-func (i inlet) Accept(ctx context.Context, e *millrace.Event) error {
-	return i.db.Update(ctx, func(tx *store.Tx) error { return i.EmitTx(ctx, tx, e) })
-}
-
-// tester answers test events as it is told.
+// tester is the endpoint of test events; it responds with the status that is set.
 type tester struct {
-	status  int
-	message string
-	sent    millrace.Event // the last one
+	status int            // 0: it cannot be reached
+	sent   millrace.Event // the last one
 }
 
-func (p *tester) Test(_ context.Context, _ *millrace.Webhook, e *millrace.Event) (int, string, bool) {
-	p.sent = *e
-	return p.status, p.message, p.status == http.StatusOK
+func (p *tester) RoundTrip(r *http.Request) (*http.Response, error) {
+	var sent millrace.Envelope
+	if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+		return nil, err
+	}
+	p.sent = millrace.Event{ID: millrace.EventID(sent.ID), Name: sent.Event, Payload: sent.Payload, CreatedAt: sent.CreatedAt}
+	if p.status == 0 {
+		return nil, syscall.ECONNREFUSED
+	}
+	return &http.Response{StatusCode: p.status, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
 }
 
 func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *world {
@@ -116,17 +95,18 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *worl
 			{w.env, "Default", millrace.APIToken{Name: ownToken}},
 			{w.other, "Other", millrace.APIToken{Name: otherToken}},
 			{w.env, "", millrace.APIToken{Name: oldToken, ExpiresAt: 1}},
+			{w.env, "", millrace.APIToken{Name: readToken, Scope: millrace.ScopeRead}},
 			{"", "", millrace.APIToken{Name: adminToken, Scope: millrace.ScopeAdmin}},
 		} {
 			if e.name != "" {
-				if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: e.id, Name: e.name}); err != nil {
+				if err := tx.Environments().Create(t.Context(), &millrace.Environment{ID: e.id, Name: e.name}); err != nil {
 					return err
 				}
 			}
 			sum := sha256.Sum256([]byte(e.token.Name))
 			token := &e.token
 			token.EnvironmentID, token.Hash = e.id, hex.EncodeToString(sum[:])
-			if err := tx.InsertAPIToken(t.Context(), token); err != nil {
+			if err := tx.APITokens().Create(t.Context(), token); err != nil {
 				return err
 			}
 		}
@@ -135,8 +115,14 @@ func newWorld(t testing.TB, db *store.DB, change ...func(*httpapi.Config)) *worl
 	if err != nil {
 		t.Fatalf("prepare environments: %v", err)
 	}
+	sender, err := deliver.New(deliver.Config{Client: &http.Client{Transport: w.tester}, Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepter := event.NewAccepter(db, 1)
+	t.Cleanup(accepter.Stop)
 	cfg := httpapi.Config{
-		DB: db, Emitter: inlet{db}, Accepter: inlet{db}, Tester: w.tester, Starter: syncjob.NewStarter(db, runInlet{inlet{db}}),
+		DB: db, Accepter: accepter, Sender: sender,
 		Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
 	}
 	for _, c := range change {

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -23,7 +24,7 @@ type arrival struct {
 	seen     *sight // what expressions made of it; nil: none was evaluated
 }
 
-// look evaluates what the answer depends on, once. An expression that fails is no reason to turn a request away: the
+// look evaluates what the response depends on, once. An expression that fails is no reason to turn a request away: the
 // evaluation will fail as well and say so.
 func (in *arrival) look(ctx context.Context) error {
 	if in.seen != nil || (in.endpoint.Handle == nil && in.endpoint.LookupField == "") {
@@ -48,7 +49,11 @@ func (in *arrival) look(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	seen, failure := in.r.look(ctx, in.endpoint, in.req, expr.LimitsCondition())
+	e := *in.endpoint
+	if e.LookupField == "" {
+		e.Transform = nil // its task evaluates it
+	}
+	seen, failure := in.r.look(ctx, &e, in.req, expr.LimitsCondition())
 	if failure != nil {
 		seen = &sight{kind: kindPayload, scope: in.r.scope(in.endpoint, in.req)}
 	}
@@ -72,10 +77,10 @@ func (r *Receiver) reserve(ctx context.Context, owner string, m *memory.Meter) (
 	return lease, err
 }
 
-// handshake answers a request that handle_verification answers, and nothing otherwise.
-func (in *arrival) handshake(ctx context.Context) (*millrace.InboundAnswer, error) {
+// handshake returns the response to a handshake, if handle_verification has one for this request.
+func (in *arrival) handshake(ctx context.Context) (*millrace.InboundResponse, error) {
 	if in.endpoint.Handle == nil {
-		return nil, nil //nolint:nilnil // no answer yet
+		return nil, nil //nolint:nilnil // no response yet
 	}
 	if err := in.look(ctx); err != nil || in.seen.kind != kindVerify {
 		return nil, err
@@ -100,9 +105,9 @@ func (in *arrival) handshake(ctx context.Context) (*millrace.InboundAnswer, erro
 		}
 		v := *in.hook
 		v.Evaluation, _ = json.Marshal(e) // always encodes
-		return tx.InsertInboundHook(ctx, &v)
+		return tx.Hooks().Create(ctx, &v)
 	})
-	return in.seen.answer, err
+	return in.seen.response, err
 }
 
 // mayUpdate reports whether a handshake may change the account's context: while the account has no secret, which the
@@ -115,7 +120,7 @@ func (in *arrival) mayUpdate(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	p, err := in.r.verifier.verify(ctx, in.endpoint.Signature, in.req)
-	return p.refusal == "", err
+	return p.reason == "", err
 }
 
 // key names the endpoint of a request in its environment.
@@ -125,7 +130,7 @@ func (in *arrival) key() string { return string(in.req.AccountID) + string(in.re
 func (in *arrival) place() string { return millrace.TaskKey(in.endpoint.EnvironmentID, in.key()) }
 
 // accept stores a request that proves where it comes from.
-func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) {
+func (in *arrival) accept(ctx context.Context) (*millrace.InboundResponse, error) {
 	accounts, failure, err := in.accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -135,8 +140,8 @@ func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) 
 		return nil, err
 	}
 	if len(v.genuine) == 0 {
-		err := in.reject(ctx, millrace.Failure{Path: signaturePath, Message: v.refusal + v.detail})
-		return nil, errors.Join(err, millrace.Errorf(millrace.KindUnauthorized, "%s", v.refusal))
+		err := in.reject(ctx, millrace.Failure{Path: signaturePath, Message: v.reason + v.detail})
+		return nil, errors.Join(err, millrace.Errorf(millrace.KindUnauthorized, "%s", v.reason))
 	}
 	in.hook.IntegratedAccountID, in.hook.AccountIDs = v.genuine[0].AccountID, accountIDs(v.genuine...)
 	if failure != nil {
@@ -149,9 +154,9 @@ func (in *arrival) accept(ctx context.Context) (*millrace.InboundAnswer, error) 
 	}
 	body, err := json.Marshal(map[string]any{"success": true, "id": stored})
 	if err != nil {
-		return nil, fmt.Errorf("encode answer: %w", err)
+		return nil, fmt.Errorf("encode response: %w", err)
 	}
-	return &millrace.InboundAnswer{
+	return &millrace.InboundResponse{
 		Status: http.StatusOK, Header: map[string]string{"Content-Type": "application/json"}, Body: body,
 	}, nil
 }
@@ -182,9 +187,9 @@ func (in *arrival) accounts(ctx context.Context) ([]*Endpoint, *millrace.Failure
 
 // verdict is what is known of where a request comes from.
 type verdict struct {
-	genuine []*Endpoint   // whom it is genuine for
+	genuine []*Endpoint   // the accounts that it is genuine for
 	window  time.Duration // in which its replay key counts
-	refusal string        // why it is genuine for nobody
+	reason  string        // why it is genuine for no account
 	detail  string        // more of that, for those who may see the config
 }
 
@@ -197,7 +202,7 @@ func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (verdict, e
 	var v verdict
 	for _, e := range of {
 		if e.SignatureErr != nil {
-			v.refusal, v.detail = "the signature cannot be checked", ": "+e.SignatureErr.Error()
+			v.reason, v.detail = "the signature cannot be checked", ": "+e.SignatureErr.Error()
 			continue
 		}
 		var p proof
@@ -207,8 +212,8 @@ func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (verdict, e
 				return verdict{}, err
 			}
 		}
-		if p.refusal != "" {
-			v.refusal, v.detail = p.refusal, ""
+		if p.reason != "" {
+			v.reason, v.detail = p.reason, ""
 			continue
 		}
 		v.genuine = append(v.genuine, e)
@@ -221,18 +226,30 @@ func (in *arrival) verify(ctx context.Context, accounts []*Endpoint) (verdict, e
 
 // store stores the hook, or a trace of a duplicate, and returns the id of the hook that counts.
 func (in *arrival) store(ctx context.Context, window time.Duration) (millrace.InboundHookID, error) {
-	if in.hook.Status != millrace.InboundAccepted && !in.r.traces.take(in.place()) {
-		return in.hook.ID, nil
+	if in.hook.Status != millrace.InboundAccepted {
+		in.r.became(ctx, in.hook.Status)
+		if !in.r.traces.take(in.place()) {
+			return in.hook.ID, nil
+		}
 	}
 	item := &pending{hook: in.hook, window: window, key: in.place()}
 	if err := in.r.group.Add(ctx, item); err != nil {
 		return "", err
 	}
+	if item.counts != in.hook.ID {
+		in.r.became(ctx, millrace.InboundDuplicate)
+	}
 	return item.counts, nil
+}
+
+// became reports the outcome of a request.
+func (r *Receiver) became(ctx context.Context, status millrace.InboundStatus) {
+	r.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.Hook, Outcome: string(status)})
 }
 
 // reject leaves a bounded trace of a request that is turned away, without its body.
 func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
+	in.r.became(ctx, millrace.InboundRejected)
 	if !in.r.traces.take(in.place()) {
 		return nil
 	}
@@ -240,6 +257,6 @@ func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
 		v := *in.hook
 		v.Status, v.ReplayKey, v.Body = millrace.InboundRejected, "", nil
 		v.Error, _ = json.Marshal(why) // always encodes
-		return tx.InsertInboundHook(ctx, &v)
+		return tx.Hooks().Create(ctx, &v)
 	})
 }

@@ -52,7 +52,7 @@ func (r *Receiver) insert(ctx context.Context, ordered []*pending) ([]millrace.I
 			v.BatchID = batches[v.EnvironmentID]
 			hooks[i], windows[i] = &v, item.window
 		}
-		counts, err := tx.InsertInboundHooks(ctx, hooks, windows)
+		counts, err := tx.Hooks().CreateAll(ctx, hooks, windows)
 		if err != nil {
 			return nil, err
 		}
@@ -80,6 +80,6 @@ func (r *Receiver) duplicate(ctx context.Context, tx *store.Tx, item *pending, e
 	}
 	v := *item.hook
 	v.Status, v.DuplicateOf, v.ReplayKey, v.Body = millrace.InboundDuplicate, earlier, "", nil
-	_, err := tx.InsertInboundHooks(ctx, []*millrace.InboundHook{&v}, []time.Duration{0}) // it is there already after a commit without a response
+	_, err := tx.Hooks().CreateAll(ctx, []*millrace.InboundHook{&v}, []time.Duration{0}) // it is there already after a commit without a response
 	return err
 }

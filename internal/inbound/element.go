@@ -85,18 +85,11 @@ func eventFrom(e *Endpoint, element expr.Value) (*millrace.Event, *millrace.Fail
 	if said == "" {
 		return nil, &millrace.Failure{Path: ".event_type", Message: "is missing: payload_transform must say whether a record was created, updated or deleted"}
 	}
-	name := said
-	if !strings.HasPrefix(name, "record:") {
-		name = "record:" + name
+	name, why := recordEvent(said)
+	if why != nil {
+		return nil, why
 	}
-	if !millrace.IsRecordEvent(name) {
-		near := millrace.Nearest(name, millrace.RecordEvents())
-		return nil, &millrace.Failure{
-			Path: ".event_type", Suggestion: near,
-			Message: fmt.Sprintf("%q is not one of %s", cut(said), strings.Join(millrace.RecordEvents(), ", ")),
-		}
-	}
-	payload, err := expr.EncodeJSON(payloadOf(e, name, o))
+	payload, err := expr.EncodeJSON(payloadOf(e, name, said, o))
 	if err != nil {
 		return nil, &millrace.Failure{Message: "cannot be stored: " + err.Error()}
 	}
@@ -104,7 +97,7 @@ func eventFrom(e *Endpoint, element expr.Value) (*millrace.Event, *millrace.Fail
 }
 
 // payloadOf is the payload of an event: whose record it is, then the members of the element under both of their names.
-func payloadOf(e *Endpoint, name string, o *expr.Object) *expr.Object {
+func payloadOf(e *Endpoint, name, said string, o *expr.Object) *expr.Object {
 	integration := jsonata.NewObject(2)
 	integration.Set("id", string(e.IntegrationID))
 	integration.Set("name", e.IntegrationName)
@@ -114,6 +107,9 @@ func payloadOf(e *Endpoint, name string, o *expr.Object) *expr.Object {
 	out.Set("tenant_id", e.TenantID)
 	out.Set("integration", integration)
 	out.Set("event_type", name)
+	if said != name && "record:"+said != name {
+		out.Set("provider_event_type", said)
+	}
 	for _, names := range [][2]string{{"resource_type", "resource"}, {"resource_id", "id"}, {"raw", "snapshot"}} {
 		v := member(o, names[0])
 		if v == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 // outcome is what an evaluation does, once for all accounts of a hook.
@@ -49,7 +50,7 @@ func (r *Receiver) Handle(ctx context.Context, task millrace.Task) error {
 	var due []millrace.InboundHookID
 	err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		due, err = tx.OpenInboundHooks(ctx, millrace.BatchID(task.Key))
+		due, err = tx.Hooks().OpenOf(ctx, millrace.BatchID(task.Key))
 		return err
 	})
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began
 		var hook *millrace.InboundHook
 		err := r.cfg.DB.View(ctx, func(tx *store.Tx) error {
 			var err error
-			hook, err = tx.OpenInboundHook(ctx, id)
+			hook, err = tx.Hooks().GetOpen(ctx, id)
 			return err
 		})
 		if err != nil {
@@ -119,7 +120,7 @@ func (r *Receiver) some(ctx context.Context, due []millrace.InboundHookID, began
 // saveAll stores what evaluations do. When that fails, each is stored by itself, so that a bad one fails alone.
 func (r *Receiver) saveAll(ctx context.Context, done []evaluated, last bool) error {
 	save := func(some []evaluated, last bool) error {
-		return r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		err := r.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 			if err := r.save(ctx, tx, some); err != nil {
 				return err
 			}
@@ -128,6 +129,17 @@ func (r *Receiver) saveAll(ctx context.Context, done []evaluated, last bool) err
 			}
 			return tx.Finish(ctx)
 		})
+		if err != nil {
+			return err
+		}
+		for _, e := range some {
+			status := millrace.InboundProcessed
+			if e.outcome.failure != nil {
+				status = millrace.InboundFailed
+			}
+			r.became(ctx, status)
+		}
+		return nil
 	}
 	err := save(done, last)
 	if err == nil || len(done) < 2 {
@@ -182,7 +194,7 @@ func (r *Receiver) evaluate(ctx context.Context, hook *millrace.InboundHook) (*o
 			return nil, err // we were stopped; that says nothing about the expression
 		}
 		if failure == nil && s.kind == kindVerify {
-			failure = &millrace.Failure{Path: handlePath, Message: "this is a handshake, which was not answered: the expression took too long in the request"}
+			failure = &millrace.Failure{Path: handlePath, Message: "this is a handshake that got no response: the expression took too long in the request"}
 		}
 		if failure != nil {
 			o.failure = failure
@@ -232,7 +244,7 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 				}
 				waiting = nil
 			}
-			some, err := r.cfg.Contexts.MergeTx(ctx, tx, e.hook.EnvironmentID, u.account, u.patch)
+			some, err := r.cfg.Contexts.MergeTx(trace.With(ctx, e.hook.Traceparent), tx, e.hook.EnvironmentID, u.account, u.patch)
 			if err != nil {
 				return err
 			}
@@ -240,6 +252,7 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 		}
 		for _, v := range e.outcome.events {
 			copied := *v // the transaction may run more than once
+			copied.Traceparent = e.hook.Traceparent
 			made[i] = append(made[i], &copied)
 		}
 		waiting = append(waiting, made[i]...)
@@ -256,7 +269,7 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 }
 
 // finish writes what became of a hook. One that made no event gives its replay key back: once its integration is mended, the
-// third party may send it again.
+// provider may send it again.
 func finish(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *outcome, events []*millrace.Event, changed bool) error {
 	hook.Status = millrace.InboundProcessed
 	ids := []millrace.EventID{}
@@ -276,7 +289,7 @@ func finish(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *out
 	if len(ids) == 0 {
 		hook.ReplayKey = ""
 	}
-	still, err := tx.FinishInboundHook(ctx, &hook)
+	still, err := tx.Hooks().Finish(ctx, &hook)
 	if err == nil && !still {
 		err = millrace.Errorf(millrace.KindConflict, "the inbound hook %s was evaluated by another worker", hook.ID)
 	}

@@ -18,7 +18,7 @@ func (w *world) due() []millrace.Task {
 	w.t.Helper()
 	var out []millrace.Task
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
-		work, err := tx.OpenWork(w.t.Context())
+		work, err := tx.Tasks().Open(w.t.Context())
 		for _, task := range work {
 			if task.Kind == millrace.TaskInbound {
 				out = append(out, task)
@@ -54,9 +54,9 @@ func TestHooksOfOneBatchAreOfOneEnvironment(t *testing.T) {
 		of := map[millrace.BatchID]millrace.EnvironmentID{}
 		for _, e := range []millrace.EnvironmentID{env, other} {
 			err := db.View(t.Context(), func(tx *store.Tx) error {
-				page, err := tx.ListInboundHooks(t.Context(), e, millrace.Query{Limit: 100})
+				page, err := tx.Hooks().List(t.Context(), e, millrace.Query{Limit: 100})
 				for _, hook := range page.Result {
-					hook, err := tx.OpenInboundHook(t.Context(), hook.ID)
+					hook, err := tx.Hooks().GetOpen(t.Context(), hook.ID)
 					if err != nil {
 						return err
 					}

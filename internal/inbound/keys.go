@@ -12,10 +12,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/cache"
 )
 
-// The keys that a third party publishes are read again after a while, and sooner when a token names a key that is not
-// among them, but never so often that forged tokens become requests to the third party.
+// The keys that a provider publishes are read again after a while, and sooner when a token names a key that is not
+// among them, but never so often that forged tokens become requests to the provider.
 const (
 	keysKept    = time.Hour
 	keysPause   = time.Minute
@@ -29,8 +30,7 @@ const (
 type keySets struct {
 	client *http.Client
 	clock  func() time.Time
-	mu     sync.Mutex
-	byURL  map[string]*keySet
+	byURL  *cache.Cache[string, *keySet]
 }
 
 type keySet struct {
@@ -41,12 +41,12 @@ type keySet struct {
 }
 
 func newKeySets(client *http.Client, clock func() time.Time) *keySets {
-	return &keySets{client: client, clock: clock, byURL: map[string]*keySet{}}
+	return &keySets{client: client, clock: clock, byURL: cache.NewLasting[string, *keySet](maxKeySets)}
 }
 
 // get returns the keys with an id, or all keys for a token that names none. Its errors are of KindUnavailable.
 func (k *keySets) get(ctx context.Context, url, id string) ([]jose.JSONWebKey, error) {
-	set := k.set(url)
+	set := k.byURL.Share(url, &keySet{})
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	found := set.find(id)
@@ -65,20 +65,6 @@ func (k *keySets) get(ctx context.Context, url, id string) ([]jose.JSONWebKey, e
 	return found, nil
 }
 
-func (k *keySets) set(url string) *keySet {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	set := k.byURL[url]
-	if set == nil {
-		if len(k.byURL) >= maxKeySets {
-			clear(k.byURL)
-		}
-		set = &keySet{}
-		k.byURL[url] = set
-	}
-	return set
-}
-
 func (s *keySet) find(id string) []jose.JSONWebKey {
 	if id == "" {
 		return s.keys
@@ -86,12 +72,12 @@ func (s *keySet) find(id string) []jose.JSONWebKey {
 	return (&jose.JSONWebKeySet{Keys: s.keys}).Key(id)
 }
 
-// read asks for the keys. Whoever waits for them may give up; the next one must not start from nothing for that.
+// read requests the keys. A caller that stops waiting does not end the request: the next caller uses its result.
 func (k *keySets) read(ctx context.Context, url string) ([]jose.JSONWebKey, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 	defer cancel()
 	unavailable := func(err error) error {
-		return &millrace.Error{Kind: millrace.KindUnavailable, Message: "the keys of the third party cannot be read", Err: err}
+		return &millrace.Error{Kind: millrace.KindUnavailable, Message: "the keys of the provider cannot be read", Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -118,7 +104,7 @@ func parseKeys(raw []byte) ([]jose.JSONWebKey, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(raw, &set); err != nil || len(set.Keys) > maxKeys {
-		return nil, &millrace.Error{Kind: millrace.KindUnavailable, Message: "the keys of the third party cannot be understood", Err: err}
+		return nil, &millrace.Error{Kind: millrace.KindUnavailable, Message: "the keys of the provider are not valid", Err: err}
 	}
 	var keys []jose.JSONWebKey
 	for _, one := range set.Keys {

@@ -21,11 +21,11 @@ const (
 
 // sight is what the expressions of a config make of a request.
 type sight struct {
-	kind    string
-	scope   *expr.Object // of handle_verification
-	answer  *millrace.InboundAnswer
-	update  json.RawMessage // of the account's context; nil: nothing
-	payload expr.Value      // what the events are made of
+	kind     string
+	scope    *expr.Object // that the account is looked up in
+	response *millrace.InboundResponse
+	update   json.RawMessage // of the account's context; nil: nothing
+	payload  expr.Value      // what the events are made of
 }
 
 // scope is the document that expressions see: the request without what proves where it comes from.
@@ -47,32 +47,36 @@ func (r *Receiver) scope(e *Endpoint, req *millrace.InboundRequest) *expr.Object
 	return scope
 }
 
-// look evaluates payload_transform, then handle_verification, which sees what the transform made of the body. A
-// transform that makes events of the payload, or nothing, leaves it the body as it came.
+// look evaluates handle_verification, which sees the request as it came, then payload_transform. A handshake has no payload to
+// transform: what a transform makes of one is no reason to leave it without a response. A transform that makes events of the
+// payload, or nothing, leaves the search for an account the body as it came.
 func (r *Receiver) look(ctx context.Context, e *Endpoint, req *millrace.InboundRequest, limits expr.Limits) (*sight, *millrace.Failure) {
 	scope := r.scope(e, req)
 	s := &sight{kind: kindPayload, scope: scope}
 	s.payload, _ = scope.Get("body")
-	if e.Transform != nil {
-		v, err := e.Transform.Eval(ctx, forTransform(scope), limits)
+	if e.Handle != nil {
+		v, err := e.Handle.Eval(ctx, scope, limits)
 		if err != nil {
-			f := expr.FailureOf(transformPath, err)
+			f := expr.DiscreetFailureOf(handlePath, err) // a handshake brings secrets
 			return nil, &f
 		}
-		s.payload = v
-		if v != nil && !hasElements(v) {
-			scope.Set("body", v)
+		if f := s.handle(v); f != nil || s.kind == kindVerify {
+			return s, f
 		}
 	}
-	if e.Handle == nil {
+	if e.Transform == nil {
 		return s, nil
 	}
-	v, err := e.Handle.Eval(ctx, scope, limits)
+	v, err := e.Transform.Eval(ctx, forTransform(scope), limits)
 	if err != nil {
-		f := expr.DiscreetFailureOf(handlePath, err) // a handshake brings secrets
+		f := expr.FailureOf(transformPath, err)
 		return nil, &f
 	}
-	return s, s.handle(v)
+	s.payload = v
+	if v != nil && !hasElements(v) {
+		scope.Set("body", v)
+	}
+	return s, nil
 }
 
 // handle reads what handle_verification returned: nothing, a type with what belongs to it, or a status code and a body.
@@ -92,16 +96,16 @@ func (s *sight) handle(v expr.Value) *millrace.Failure {
 	switch {
 	case kind == kindVerify:
 		response, _ := member(o, "verification_response").(*expr.Object)
-		s.answer = answerOf(response)
+		s.response = responseTo(response)
 	case kind == kindMeta, kind == kindPayload:
 	case kind == "" && (member(o, "statusCode") != nil || member(o, "status_code") != nil):
-		kind, s.answer = kindVerify, answerOf(o)
+		kind, s.response = kindVerify, responseTo(o)
 	case kind == "":
 		kind = kindPayload
 	default:
-		message := fmt.Sprintf("%q is no type; known are verify, meta and payload", kind)
-		near := millrace.Nearest(kind, []string{kindVerify, kindMeta, kindPayload})
-		return &millrace.Failure{Path: handlePath, Message: message, Suggestion: near}
+		unknown := &millrace.Failure{Path: handlePath, Message: fmt.Sprintf("unknown type %q; known are verify, meta and payload", kind)}
+		unknown.Suggest(kind, []string{kindVerify, kindMeta, kindPayload})
+		return unknown
 	}
 	s.kind = kind
 	return nil
@@ -116,9 +120,9 @@ func member(o *expr.Object, name string) expr.Value {
 	return v
 }
 
-// answerOf makes the answer to a handshake. A text is sent as it is, anything else as JSON.
-func answerOf(o *expr.Object) *millrace.InboundAnswer {
-	a := &millrace.InboundAnswer{Status: http.StatusOK, Header: map[string]string{}}
+// responseTo makes the response to a handshake. A text is sent as it is, anything else as JSON.
+func responseTo(o *expr.Object) *millrace.InboundResponse {
+	a := &millrace.InboundResponse{Status: http.StatusOK, Header: map[string]string{}}
 	for _, name := range []string{"status_code", "statusCode"} {
 		if n, ok := member(o, name).(float64); ok && n >= 200 && n <= 599 {
 			a.Status = int(n)
@@ -139,16 +143,16 @@ func answerOf(o *expr.Object) *millrace.InboundAnswer {
 		return a
 	}
 	for name, v := range headers.All() {
-		if text, ok := v.(string); ok && mayAnswer(name) {
+		if text, ok := v.(string); ok && maySend(name) {
 			a.Header[http.CanonicalHeaderKey(name)] = text
 		}
 	}
 	return a
 }
 
-// mayAnswer reports whether an expression may set a header. Those of the connection are the server's, and a cookie would
+// maySend reports whether an expression may set a header. Those of the connection are the server's, and a cookie would
 // belong to our own site.
-func mayAnswer(name string) bool {
+func maySend(name string) bool {
 	switch strings.ToLower(name) {
 	case "connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date", "set-cookie",
 		"content-security-policy", "x-content-type-options":

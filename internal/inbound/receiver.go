@@ -10,7 +10,9 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 	patience           = 5 * time.Second
 )
 
-// maxEvaluations bounds how many requests evaluate expressions at once: whoever reaches the server can make them do so.
+// maxEvaluations bounds how many requests evaluate expressions at once: everyone who reaches the server can cause that.
 const maxEvaluations = 8
 
 // Endpoint is an account, or an installation, that hooks are for.
@@ -40,7 +42,7 @@ type Endpoint struct {
 	TenantID        string
 	IntegrationID   millrace.IntegrationID
 	IntegrationName string
-	Refuses         string // why it takes no hooks; empty: it does
+	Closed          string // why it takes no hooks; empty: it does
 
 	Transform, Handle *expr.Program
 	LookupField       string // how hooks of an installation find their account: a member of its context
@@ -72,14 +74,15 @@ type Config struct {
 	Contexts    Contexts
 	DecodeBody  func(contentType string, raw []byte) expr.Value
 	DecodeQuery func(raw string) expr.Value
-	Client      *http.Client // for the keys of third parties
+	Client      *http.Client // for the keys of providers
 	Clock       func() time.Time
-	Committers  int            // how many commits there are at once; 0: one
-	Memory      *memory.Budget // what requests may take while expressions look at them; nil: any number of bytes
-	Budget      *expr.Budget   // of time, for the expressions of hooks that were accepted; nil: any share of it
+	Observe     observe.Observer // receives the outcomes of requests; may be nil
+	Committers  int              // how many commits there are at once; 0: one
+	Memory      *memory.Budget   // what requests may take while expressions look at them; nil: any number of bytes
+	Budget      *expr.Budget     // of time, for the expressions of hooks that were accepted; nil: any share of it
 }
 
-// Receiver takes requests of third parties and evaluates them.
+// Receiver takes requests of providers and evaluates them.
 type Receiver struct {
 	cfg      Config
 	verifier *verifier
@@ -105,24 +108,25 @@ func New(cfg Config) (*Receiver, error) {
 // Stop commits what has been handed over and ends.
 func (r *Receiver) Stop() { r.group.Stop() }
 
-// Receive answers a request once what it brings is durable. It returns errors of KindNotFound for an account that does
+// Receive returns the response to a request once what it brings is durable. It returns errors of KindNotFound for an account that does
 // not exist, KindUnauthorized for a request that proves nothing, KindTooLarge for one with too many values, KindReadOnly for what is neither a POST nor a
-// handshake, and KindUnavailable when the keys of the third party cannot be read.
-func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundAnswer, error) {
+// handshake, and KindUnavailable when the keys of the provider cannot be read.
+func (r *Receiver) Receive(ctx context.Context, req *millrace.InboundRequest) (*millrace.InboundResponse, error) {
 	endpoint, err := r.endpoint(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	in := &arrival{r: r, req: req, endpoint: endpoint, hook: newHook(endpoint, req)}
-	if endpoint.Refuses != "" {
-		err := in.reject(ctx, millrace.Failure{Message: endpoint.Refuses})
+	in.hook.Traceparent = trace.From(ctx)
+	if endpoint.Closed != "" {
+		err := in.reject(ctx, millrace.Failure{Message: endpoint.Closed})
 		return nil, errors.Join(err, millrace.NotFound("object", string(req.AccountID)+string(req.InstallID)))
 	}
-	if answer, err := in.handshake(ctx); answer != nil || err != nil {
-		return answer, err
+	if response, err := in.handshake(ctx); response != nil || err != nil {
+		return response, err
 	}
 	if req.Method != http.MethodPost {
-		return nil, millrace.Errorf(millrace.KindReadOnly, "anything but a POST is answered only when handle_verification answers it")
+		return nil, millrace.Errorf(millrace.KindReadOnly, "no request but POST is accepted unless handle_verification returns a response")
 	}
 	return in.accept(ctx)
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
-	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/wire"
 	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
@@ -106,7 +106,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 func (w *world) restart() {
 	w.t.Helper()
 	r, err := inbound.New(inbound.Config{
-		DB: w.db, Directory: w.dir, Contexts: w.dir, DecodeBody: fetch.DecodeHook, DecodeQuery: fetch.QueryOf,
+		DB: w.db, Directory: w.dir, Contexts: w.dir, DecodeBody: wire.DecodeBody, DecodeQuery: wire.DecodeQuery,
 		Client: http.DefaultClient, Clock: func() time.Time { return w.now }, Committers: 2, Budget: w.budget,
 	})
 	if err != nil {
@@ -135,7 +135,7 @@ func digest(key string) *millrace.HookSignature {
 	return &millrace.HookSignature{Format: "hmac", Secret: key, CompareWith: "$header.x-sig", Tolerance: 300}
 }
 
-func (w *world) send(req *millrace.InboundRequest) (*millrace.InboundAnswer, error) {
+func (w *world) send(req *millrace.InboundRequest) (*millrace.InboundResponse, error) {
 	w.t.Helper()
 	if req.Method == "" {
 		req.Method = http.MethodPost
@@ -167,7 +167,7 @@ func (w *world) work() {
 	var due []millrace.Task
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
 		var err error
-		due, err = tx.OpenWork(w.t.Context())
+		due, err = tx.Tasks().Open(w.t.Context())
 		return err
 	})
 	if err != nil {
@@ -188,7 +188,7 @@ func (w *world) hooks() []millrace.InboundHook {
 	var page millrace.Page[millrace.InboundHook]
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
 		var err error
-		page, err = tx.ListInboundHooks(w.t.Context(), env, millrace.Query{Limit: 1000, Sort: []millrace.Sort{{Field: "created_at"}}})
+		page, err = tx.Hooks().List(w.t.Context(), env, millrace.Query{Limit: 1000, Sort: []millrace.Sort{{Field: "created_at"}}})
 		return err
 	})
 	if err != nil {
@@ -202,7 +202,7 @@ func (w *world) events() []millrace.Event {
 	var page millrace.Page[millrace.Event]
 	err := w.db.View(w.t.Context(), func(tx *store.Tx) error {
 		var err error
-		page, err = tx.ListEvents(w.t.Context(), env, millrace.Query{Limit: 1000, Sort: []millrace.Sort{{Field: "created_at"}}})
+		page, err = tx.Events().List(w.t.Context(), env, millrace.Query{Limit: 1000, Sort: []millrace.Sort{{Field: "created_at"}}})
 		return err
 	})
 	if err != nil {
@@ -340,6 +340,7 @@ func TestHandshakes(t *testing.T) {
 		w := newWorld(t, db)
 		w.dir.set(first, func(e *inbound.Endpoint) {
 			e.Signature = digest("k")
+			e.Transform = program(t, `$error("a handshake is no payload")`)
 			e.Handle = program(t, `body.challenge ? { "type": "verify", "verification_response": { "status_code": 201, "body": body.challenge, "headers": { "X-Echo": "1", "Set-Cookie": "a=b" } } }
 				: query.token ? { "statusCode": 200, "body": { "got": query.token } }
 				: headers.`+"`x-hook-secret`"+` ? { "type": "verify", "verification_response": { "headers": { "X-Hook-Secret": headers.`+"`x-hook-secret`"+` } }, "update_context": { "hook_secret": headers.`+"`x-hook-secret`"+` } }`)

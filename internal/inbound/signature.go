@@ -3,7 +3,7 @@ package inbound
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // some third parties sign with nothing better
+	"crypto/sha1" //nolint:gosec // some providers sign with nothing better
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -21,12 +21,12 @@ import (
 
 // proof is what a request shows for itself.
 type proof struct {
-	refusal string        // why it proves nothing; empty: it is genuine
-	id      string        // what a repetition of the same delivery has in common with it; empty: nothing
-	window  time.Duration // how long the id counts; 0: as long as the hook is kept
+	reason string        // why it proves nothing; empty: it is genuine
+	id     string        // what a repetition of the same delivery has in common with it; empty: nothing
+	window time.Duration // how long the id counts; 0: as long as the hook is kept
 }
 
-func refused(format string, args ...any) proof { return proof{refusal: fmt.Sprintf(format, args...)} }
+func rejected(format string, args ...any) proof { return proof{reason: fmt.Sprintf(format, args...)} }
 
 // claim is what a format makes of a request: what was signed, and with what result.
 type claim struct {
@@ -62,10 +62,10 @@ func (v *verifier) verify(ctx context.Context, s *millrace.HookSignature, req *m
 	default:
 		got = v.verifyDigest(s, p)
 	}
-	if got.refusal == "" && s.DeliveryID != "" {
+	if got.reason == "" && s.DeliveryID != "" {
 		got.id, got.window = p.text(s.DeliveryID), 0
 		if p.missing != "" {
-			return refused("the request has no %s", p.missing), nil
+			return rejected("the request has no %s", p.missing), nil
 		}
 	}
 	return got, nil
@@ -87,11 +87,11 @@ func verifyBasic(s *millrace.HookSignature, req *millrace.InboundRequest) proof 
 	username, password, found := strings.Cut(string(decoded), ":")
 	switch {
 	case !strings.EqualFold(scheme, "Basic") || err != nil || !found:
-		return refused("the request has no user name and password in its header authorization")
+		return rejected("the request has no user name and password in its header authorization")
 	case s.Username == "" || s.Password == "":
-		return refused("no user name or password is set for this account")
+		return rejected("no user name or password is set for this account")
 	case !equal(username, s.Username) || !equal(password, s.Password):
-		return refused("the user name or the password is wrong")
+		return rejected("the user name or the password is wrong")
 	}
 	return proof{}
 }
@@ -104,11 +104,11 @@ func verifyBearer(s *millrace.HookSignature, p *parts) proof {
 	token := p.after(where)
 	switch {
 	case p.missing != "":
-		return refused("the request has no %s", p.missing)
+		return rejected("the request has no %s", p.missing)
 	case s.Secret == "":
-		return refused("no secret is set for this account")
+		return rejected("no secret is set for this account")
 	case !equal(token, s.Secret):
-		return refused("the token is wrong")
+		return rejected("the token is wrong")
 	}
 	return proof{}
 }
@@ -121,16 +121,16 @@ func equal(a, b string) bool {
 
 // verifyDigest checks a keyed digest.
 func (v *verifier) verifyDigest(s *millrace.HookSignature, p *parts) proof {
-	c, refusal := claimOf(s, p)
+	c, reason := claimOf(s, p)
 	switch {
-	case refusal != "":
-		return proof{refusal: refusal}
+	case reason != "":
+		return proof{reason: reason}
 	case p.missing != "":
-		return refused("the request has no %s", p.missing)
+		return rejected("the request has no %s", p.missing)
 	case len(c.key) == 0:
-		return refused("no secret is set for this account")
+		return rejected("no secret is set for this account")
 	case len(c.candidates) == 0:
-		return refused("the request has no signature that can be read")
+		return rejected("the request has no signature that can be read")
 	}
 	digest := hmac.New(algorithmOf(s.Algorithm), c.key)
 	_, _ = digest.Write([]byte(c.content)) // a hash never fails
@@ -139,11 +139,11 @@ func (v *verifier) verifyDigest(s *millrace.HookSignature, p *parts) proof {
 		right = hmac.Equal(want, candidate) || right
 	}
 	if !right {
-		return refused("the signature does not match")
+		return rejected("the signature does not match")
 	}
 	if c.aged {
-		if refusal := v.age(c.at, s.Tolerance); refusal != "" {
-			return proof{refusal: refusal}
+		if reason := v.age(c.at, s.Tolerance); reason != "" {
+			return proof{reason: reason}
 		}
 	}
 	return proof{id: c.id, window: c.window}

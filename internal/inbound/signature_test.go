@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// Vectors that third parties publish.
+// Vectors that providers publish.
 const (
 	githubSecret    = "It's a Secret to Everybody"
 	githubSignature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
@@ -39,7 +39,7 @@ type signatureCase struct {
 	query     string
 	body      string
 	now       int64
-	refusal   string // part of; empty: genuine
+	reason    string // part of; empty: genuine
 }
 
 func signatureCases() []signatureCase {
@@ -68,35 +68,35 @@ func signatureCases() []signatureCase {
 	raw := func(text string) []byte { b, _ := hex.DecodeString(text); return b }
 	return []signatureCase{
 		{name: "github, as documented", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: github(githubSignature, "72d3162e"), body: "Hello, World!"},
-		{name: "github, another body", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: github(githubSignature, "72d3162e"), body: "Hello, World?", refusal: "does not match"},
-		{name: "github, another secret", signature: millrace.HookSignature{Format: "github", Secret: "x"}, header: github(githubSignature, "72d3162e"), body: "Hello, World!", refusal: "does not match"},
-		{name: "github, no signature", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: map[string]string{"x-github-delivery": "1"}, body: "Hello, World!", refusal: "$header.x-hub-signature-256"},
-		{name: "github, no delivery", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: github(githubSignature, ""), body: "Hello, World!", refusal: "$header.x-github-delivery"},
-		{name: "github, an empty secret", signature: millrace.HookSignature{Format: "github"}, header: github("sha256="+sign("", "x"), "1"), body: "x", refusal: "no secret"},
+		{name: "github, another body", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: github(githubSignature, "72d3162e"), body: "Hello, World?", reason: "does not match"},
+		{name: "github, another secret", signature: millrace.HookSignature{Format: "github", Secret: "x"}, header: github(githubSignature, "72d3162e"), body: "Hello, World!", reason: "does not match"},
+		{name: "github, no signature", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: map[string]string{"x-github-delivery": "1"}, body: "Hello, World!", reason: "$header.x-hub-signature-256"},
+		{name: "github, no delivery", signature: millrace.HookSignature{Format: "github", Secret: githubSecret}, header: github(githubSignature, ""), body: "Hello, World!", reason: "$header.x-github-delivery"},
+		{name: "github, an empty secret", signature: millrace.HookSignature{Format: "github"}, header: github("sha256="+sign("", "x"), "1"), body: "x", reason: "no secret"},
 		{name: "slack, as documented", signature: millrace.HookSignature{Format: "slack", Secret: slackSecret, Tolerance: 300}, header: slack, body: slackBody, now: slackTime + 299},
-		{name: "slack, too late", signature: millrace.HookSignature{Format: "slack", Secret: slackSecret, Tolerance: 300}, header: slack, body: slackBody, now: slackTime + 301, refusal: "5m1s"},
-		{name: "slack, from the future", signature: millrace.HookSignature{Format: "slack", Secret: slackSecret, Tolerance: 300}, header: slack, body: slackBody, now: slackTime - 301, refusal: "signed"},
+		{name: "slack, too late", signature: millrace.HookSignature{Format: "slack", Secret: slackSecret, Tolerance: 300}, header: slack, body: slackBody, now: slackTime + 301, reason: "5m1s"},
+		{name: "slack, from the future", signature: millrace.HookSignature{Format: "slack", Secret: slackSecret, Tolerance: 300}, header: slack, body: slackBody, now: slackTime - 301, reason: "signed"},
 		{name: "standard, as documented", signature: millrace.HookSignature{Format: "standard", Secret: standardSecret, Tolerance: 300}, header: standard, body: standardBody, now: standardTime},
 		{name: "clerk", signature: millrace.HookSignature{Format: "clerk", Secret: standardSecret, Tolerance: 300}, header: svix, body: standardBody, now: standardTime},
-		{name: "standard, too late", signature: millrace.HookSignature{Format: "standard", Secret: standardSecret, Tolerance: 300}, header: standard, body: standardBody, now: standardTime + 3600, refusal: "signed"},
+		{name: "standard, too late", signature: millrace.HookSignature{Format: "standard", Secret: standardSecret, Tolerance: 300}, header: standard, body: standardBody, now: standardTime + 3600, reason: "signed"},
 		{name: "stripe", signature: millrace.HookSignature{Format: "stripe", Secret: "whsec_x", Tolerance: 300}, header: stripe("1000", sign("whsec_x", "1000.{}")), body: "{}", now: 1000},
-		{name: "stripe, another time", signature: millrace.HookSignature{Format: "stripe", Secret: "whsec_x", Tolerance: 300}, header: stripe("1001", sign("whsec_x", "1000.{}")), body: "{}", now: 1000, refusal: "does not match"},
-		{name: "stripe, nonsense", signature: millrace.HookSignature{Format: "stripe", Secret: "whsec_x", Tolerance: 300}, header: map[string]string{"stripe-signature": "hello"}, body: "{}", now: 1000, refusal: "no signature that can be read"},
+		{name: "stripe, another time", signature: millrace.HookSignature{Format: "stripe", Secret: "whsec_x", Tolerance: 300}, header: stripe("1001", sign("whsec_x", "1000.{}")), body: "{}", now: 1000, reason: "does not match"},
+		{name: "stripe, nonsense", signature: millrace.HookSignature{Format: "stripe", Secret: "whsec_x", Tolerance: 300}, header: map[string]string{"stripe-signature": "hello"}, body: "{}", now: 1000, reason: "no signature that can be read"},
 		{name: "hmac of the body", signature: digest(millrace.HookSignature{}), header: map[string]string{"x-sig": strings.ToUpper(sign("key", "x"))}, body: "x"},
 		{name: "hmac in base64", signature: digest(millrace.HookSignature{StringType: "base64"}), header: map[string]string{"x-sig": base64.StdEncoding.EncodeToString(raw(sign("key", "x")))}, body: "x"},
 		{name: "hmac in base64url", signature: digest(millrace.HookSignature{StringType: "base64url"}), header: map[string]string{"x-sig": base64.URLEncoding.EncodeToString(raw(sign("key", "x")))}, body: "x"},
 		{name: "hmac of parts", signature: digest(millrace.HookSignature{Parts: []string{"v1:", "$header.X-At", ".", "$body", "!$query.q"}, CompareWith: "v1=$header.x-sig"}), header: map[string]string{"x-at": "9", "x-sig": "v1=" + sign("key", "v1:9.x!z")}, query: "q=z", body: "x"},
-		{name: "hmac, a part is missing", signature: digest(millrace.HookSignature{Parts: []string{"$header.x-at", "$body"}}), header: map[string]string{"x-sig": sign("key", "x")}, body: "x", refusal: "$header.x-at"},
-		{name: "hmac with a time", signature: digest(millrace.HookSignature{Timestamp: "$header.x-at", Tolerance: 10}), header: map[string]string{"x-at": "1000", "x-sig": sign("key", "x")}, body: "x", now: 1011, refusal: "signed 11s"},
-		{name: "hmac cut short", signature: digest(millrace.HookSignature{}), header: map[string]string{"x-sig": sign("key", "x")[:8]}, body: "x", refusal: "does not match"},
+		{name: "hmac, a part is missing", signature: digest(millrace.HookSignature{Parts: []string{"$header.x-at", "$body"}}), header: map[string]string{"x-sig": sign("key", "x")}, body: "x", reason: "$header.x-at"},
+		{name: "hmac with a time", signature: digest(millrace.HookSignature{Timestamp: "$header.x-at", Tolerance: 10}), header: map[string]string{"x-at": "1000", "x-sig": sign("key", "x")}, body: "x", now: 1011, reason: "signed 11s"},
+		{name: "hmac cut short", signature: digest(millrace.HookSignature{}), header: map[string]string{"x-sig": sign("key", "x")[:8]}, body: "x", reason: "does not match"},
 		{name: "basic", signature: millrace.HookSignature{Format: "basic", Username: "u", Password: "p:w"}, header: map[string]string{"authorization": "basic dTpwOnc="}},
-		{name: "basic, wrong", signature: millrace.HookSignature{Format: "basic", Username: "u", Password: "p"}, header: map[string]string{"authorization": "basic dTpwOnc="}, refusal: "wrong"},
-		{name: "basic, nothing set", signature: millrace.HookSignature{Format: "basic"}, header: map[string]string{"authorization": "basic Og=="}, refusal: "no user name"},
+		{name: "basic, wrong", signature: millrace.HookSignature{Format: "basic", Username: "u", Password: "p"}, header: map[string]string{"authorization": "basic dTpwOnc="}, reason: "wrong"},
+		{name: "basic, nothing set", signature: millrace.HookSignature{Format: "basic"}, header: map[string]string{"authorization": "basic Og=="}, reason: "no user name"},
 		{name: "bearer", signature: millrace.HookSignature{Format: "bearer", Secret: "t"}, header: map[string]string{"authorization": "bearer t"}},
 		{name: "bearer in a header of its own", signature: millrace.HookSignature{Format: "bearer", Secret: "t", CompareWith: "$header.x-gitlab-token"}, header: map[string]string{"x-gitlab-token": "t"}},
-		{name: "bearer, wrong", signature: millrace.HookSignature{Format: "bearer", Secret: "t"}, header: map[string]string{"authorization": "Bearer tt"}, refusal: "wrong"},
-		{name: "bearer, nothing set", signature: millrace.HookSignature{Format: "bearer"}, header: map[string]string{"authorization": "Bearer x"}, refusal: "no secret"},
-		{name: "unknown", signature: millrace.HookSignature{Format: "rot13", Secret: "t"}, refusal: "not known"},
+		{name: "bearer, wrong", signature: millrace.HookSignature{Format: "bearer", Secret: "t"}, header: map[string]string{"authorization": "Bearer tt"}, reason: "wrong"},
+		{name: "bearer, nothing set", signature: millrace.HookSignature{Format: "bearer"}, header: map[string]string{"authorization": "Bearer x"}, reason: "no secret"},
+		{name: "unknown", signature: millrace.HookSignature{Format: "rot13", Secret: "t"}, reason: "not known"},
 	}
 }
 
@@ -110,12 +110,12 @@ func TestSignatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.refusal == "" && got.refusal != "" || !strings.Contains(got.refusal, c.refusal) {
-				t.Errorf("got refusal %q, want %q", got.refusal, c.refusal)
+			if c.reason == "" && got.reason != "" || !strings.Contains(got.reason, c.reason) {
+				t.Errorf("got reason %q, want %q", got.reason, c.reason)
 			}
 			for _, secret := range []string{c.signature.Secret, c.signature.Password} {
-				if len(secret) > 5 && strings.Contains(got.refusal, secret) {
-					t.Errorf("the refusal %q has the secret", got.refusal)
+				if len(secret) > 5 && strings.Contains(got.reason, secret) {
+					t.Errorf("the reason %q has the secret", got.reason)
 				}
 			}
 		})
@@ -130,8 +130,8 @@ func TestRepetitionsAreKnownByTheirID(t *testing.T) {
 		header := map[string]string{"stripe-signature": "t=" + strconv.Itoa(at) + ",v1=" + sign("k", strconv.Itoa(at)+"."+body)}
 		s := &millrace.HookSignature{Format: "stripe", Secret: "k", Tolerance: 300}
 		got, err := v.verify(t.Context(), s, &millrace.InboundRequest{Header: header, Body: []byte(body)})
-		if err != nil || got.refusal != "" {
-			t.Fatalf("got %v, %q", err, got.refusal)
+		if err != nil || got.reason != "" {
+			t.Fatalf("got %v, %q", err, got.reason)
 		}
 		return got
 	}

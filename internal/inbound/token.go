@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// leeway is by how much the clock of a third party may be off.
+// leeway is by how much the clock of a provider may be off.
 const leeway = time.Minute
 
 // paddedKey is the length to which shared keys are filled up with zeros. go-jose demands keys as long as the digest, which
@@ -32,7 +32,7 @@ func publicAlgorithms() []jose.SignatureAlgorithm {
 	}
 }
 
-// verifyToken checks a JSON Web Token, by a shared key or by the keys that the third party publishes.
+// verifyToken checks a JSON Web Token, by a shared key or by the keys that the provider publishes.
 func (v *verifier) verifyToken(ctx context.Context, s *millrace.HookSignature, p *parts) (proof, error) {
 	where := s.CompareWith
 	if where == "" {
@@ -40,7 +40,7 @@ func (v *verifier) verifyToken(ctx context.Context, s *millrace.HookSignature, p
 	}
 	text := p.after(where)
 	if p.missing != "" {
-		return refused("the request has no %s", p.missing), nil
+		return rejected("the request has no %s", p.missing), nil
 	}
 	algorithms := publicAlgorithms()
 	if s.JWKSURL == "" {
@@ -50,15 +50,15 @@ func (v *verifier) verifyToken(ctx context.Context, s *millrace.HookSignature, p
 		algorithms = slices.DeleteFunc(algorithms, func(a jose.SignatureAlgorithm) bool { return !strings.EqualFold(string(a), s.Algorithm) })
 	}
 	if len(algorithms) == 0 {
-		return refused("the algorithm %s does not go with the key that is configured", cut(s.Algorithm)), nil
+		return rejected("the algorithm %s does not go with the key that is configured", cut(s.Algorithm)), nil
 	}
 	token, err := jwt.ParseSigned(strings.TrimSpace(text), algorithms)
 	if err != nil || len(token.Headers) != 1 {
-		return refused("there is no token, or one whose algorithm is not allowed"), nil //nolint:nilerr // what is sent is wrong, not we
+		return rejected("there is no token, or one whose algorithm is not allowed"), nil //nolint:nilerr // what is sent is wrong, not we
 	}
-	claims, refusal, err := v.claims(ctx, s, token)
-	if err != nil || refusal != "" {
-		return proof{refusal: refusal}, err
+	claims, reason, err := v.claims(ctx, s, token)
+	if err != nil || reason != "" {
+		return proof{reason: reason}, err
 	}
 	return v.judge(s, claims), nil
 }
@@ -91,7 +91,7 @@ func (v *verifier) claims(ctx context.Context, s *millrace.HookSignature, token 
 			return claims, "", nil
 		}
 	}
-	return nil, "no key of the third party fits the token", nil
+	return nil, "no key of the provider fits the token", nil
 }
 
 // judge checks what a token says. One that never expires would be a password in disguise.
@@ -104,9 +104,9 @@ func (v *verifier) judge(s *millrace.HookSignature, claims *jwt.Claims) proof {
 	age := time.Duration(s.Tolerance) * time.Second
 	switch err := claims.ValidateWithLeeway(expected, leeway); {
 	case err != nil:
-		return refused("the token is not valid now, or is from or for somebody else")
+		return rejected("the token is not valid now, or has another issuer or audience")
 	case claims.Expiry == nil && (claims.IssuedAt == nil || now.Sub(claims.IssuedAt.Time()) > age):
-		return refused("the token has no time at which it expires, and was not issued just now")
+		return rejected("the token has no time at which it expires, and was not issued just now")
 	}
 	p := proof{}
 	if claims.ID != "" {

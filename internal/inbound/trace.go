@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// What is turned away leaves a trace, so that somebody can find out why; more traces of one endpoint than this within a
+// A rejected request leaves a trace that says why; more traces of one endpoint than this within a
 // minute say nothing new, and would let anyone fill the database.
 const (
 	tracesPerMinute = 20
 	maxTraced       = 10_000 // endpoints
 )
 
+// traces counts what left a trace. It is no cache: what it forgot would be counted from the beginning, so when it is full it lets
+// no further endpoint in.
 type traces struct {
 	clock func() time.Time
 	mu    sync.Mutex

@@ -55,7 +55,7 @@ func (b *Budget) Acquire(ctx context.Context, owner string, n int64) (*Lease, er
 	return l, l.Grow(ctx, n)
 }
 
-// Try reserves n bytes for an owner if they are there now and nobody waits for them.
+// Try reserves n bytes for an owner if they are there now and no one waits for them.
 func (b *Budget) Try(owner string, n int64) (*Lease, bool) {
 	if b == nil {
 		return nil, true

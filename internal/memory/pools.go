@@ -6,7 +6,7 @@ type Pools struct {
 	Hooks     *Budget // the same of those without
 	Parsing   *Budget // what bodies are while they are decoded and checked
 	Responses *Budget // what is read for a response, until the client has taken it
-	Pages     *Budget // what providers answer, decoded
+	Pages     *Budget // responses of providers, decoded
 }
 
 // Default is the memory for all pools together when nothing else is set, and Least the least that can be set.

@@ -16,7 +16,7 @@ func TestProxyAndRunsShareARateLimit(t *testing.T) {
 		p := newProxied(t, url, nil)
 		status, body, err := p.s.Call(t.Context(), http.MethodPost, "/proxy/limited?integrated_account_id="+p.account, "application/json", []byte(`{}`))
 		if err != nil || status != http.StatusTooManyRequests {
-			t.Fatalf("the proxy API answered %d, %s, %v; want 429", status, body, err)
+			t.Fatalf("the proxy API responded %d, %s, %v; want 429", status, body, err)
 		}
 		p.crm.take()
 		job := p.post("/sync-job", map[string]any{
@@ -32,7 +32,7 @@ func TestProxyAndRunsShareARateLimit(t *testing.T) {
 			return run["status"] == "rate_limited" && run["retry_at"] != nil, run
 		})
 		if calls := p.crm.take(); len(calls) > 0 {
-			t.Errorf("the third party was asked although it had said to wait: %v", calls)
+			t.Errorf("the provider was called although it had said to wait: %v", calls)
 		}
 		if err := p.s.Send(t.Context(), http.MethodDelete, path, "", nil, &run); err != nil || run["status"] != "stopped" {
 			t.Errorf("got %v, status %v", err, run["status"])

@@ -50,32 +50,32 @@ func readState(ctx context.Context, db *store.DB) (*state, error) {
 		decisions: map[millrace.EventID][]millrace.Decision{},
 	}
 	return s, db.View(ctx, func(tx *store.Tx) error {
-		environments, err := tx.Environments(ctx)
+		environments, err := tx.Environments().All(ctx)
 		if err != nil {
 			return err
 		}
 		s.environment = environments[0].ID
-		events, err := all(ctx, tx.ListEvents, s.environment)
+		events, err := all(ctx, tx.Events().List, s.environment)
 		if err != nil {
 			return err
 		}
 		for _, e := range events {
 			s.events[e.ID] = e
-			if s.decisions[e.ID], err = tx.DecisionsOf(ctx, s.environment, e.ID); err != nil {
+			if s.decisions[e.ID], err = tx.Decisions().OfEvent(ctx, s.environment, e.ID); err != nil {
 				return err
 			}
 		}
-		runs, err := all(ctx, tx.ListWorkflowRuns, s.environment)
+		runs, err := all(ctx, tx.WorkflowRuns().List, s.environment)
 		if err != nil {
 			return err
 		}
 		for _, r := range runs {
 			s.runs[r.ID] = r
 		}
-		if s.syncs, err = all(ctx, tx.ListSyncJobRuns, s.environment); err != nil {
+		if s.syncs, err = all(ctx, tx.SyncJobRuns().List, s.environment); err != nil {
 			return err
 		}
-		s.deliveries, err = all(ctx, tx.ListDeliveries, s.environment)
+		s.deliveries, err = all(ctx, tx.Deliveries().List, s.environment)
 		return err
 	})
 }
@@ -103,7 +103,7 @@ func accountOf(e *millrace.Event) string {
 	var payload struct {
 		ID string `json:"id"`
 	}
-	_ = json.Unmarshal(e.Payload, &payload) // stays empty, and is then nobody's
+	_ = json.Unmarshal(e.Payload, &payload) // stays empty, and then belongs to no account
 	return payload.ID
 }
 

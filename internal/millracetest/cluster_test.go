@@ -45,14 +45,42 @@ func (c *cluster) under(t *testing.T, act func()) time.Duration {
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
-	time.Sleep(1500 * time.Millisecond)
+	c.busy(t, 100)
 	began := time.Now()
 	act()
-	time.Sleep(time.Second)
+	c.busy(t, 3) // one of each caller: requests to a node that is paused take as long as their timeout
 	stop()
 	callers.Wait()
 	millracetest.Settle(t, c.db, takeover)
 	return time.Since(began)
+}
+
+// busy waits until so many more events were accepted, and runs are under way.
+func (c *cluster) busy(t *testing.T, more int) {
+	t.Helper()
+	_, before := c.load.Accepted()
+	millracetest.Wait(t, takeover, func() (bool, any) {
+		_, events := c.load.Accepted()
+		return len(events) >= len(before)+more && c.load.Underway() > 0, len(events) - len(before)
+	})
+}
+
+// beat waits until every node has sent a heartbeat from now on. A node that was paused has then gone on where it was
+// interrupted.
+func (c *cluster) beat(t *testing.T) {
+	t.Helper()
+	const clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+	var now int64
+	if err := c.db.Postgres().QueryRow(t.Context(), "SELECT "+clock).Scan(&now); err != nil {
+		t.Fatalf("read the clock: %v", err)
+	}
+	millracetest.Wait(t, takeover, func() (bool, any) {
+		var n int
+		if err := c.db.Postgres().QueryRow(t.Context(), "SELECT count(*) FROM node WHERE seen_at > $1", now).Scan(&n); err != nil {
+			t.Fatalf("count nodes: %v", err)
+		}
+		return n == len(c.nodes), n
+	})
 }
 
 // checkAlive fails the test when a node has ended by itself.
@@ -105,7 +133,7 @@ func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
-	time.Sleep(1500 * time.Millisecond)
+	c.busy(t, 100)
 	stop()
 	node.Pause(t)
 	paused := time.Now()
@@ -123,7 +151,13 @@ func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
 	c.checkAlive(t)
 	node.Resume(t)
 	t.Logf("node paused until its work was taken over %s later, with %d runs under way", time.Since(paused).Round(time.Millisecond), c.load.Underway())
-	time.Sleep(time.Second) // both at once
+	c.beat(t)
+	resumed := time.Now()
+	millracetest.Wait(t, takeover, func() (bool, any) { // both at once, unless nothing is left
+		last, underway := c.load.Last(), c.load.Underway()
+		// Below zero: runs of requests that were stored, and whose caller gave up waiting for the paused node's response.
+		return last.After(resumed) || underway <= 0, underway
+	})
 	c.load.SlowDown(false)
 	millracetest.Settle(t, c.db, takeover)
 }
@@ -140,7 +174,7 @@ func TestTwoNodesOnePaused(t *testing.T) {
 		t.Errorf("it took %s, want at most %s", took, takeover)
 	}
 	node.Resume(t)
-	time.Sleep(3 * time.Second) // for it to do what it thinks it must
+	c.beat(t)
 	millracetest.Settle(t, c.db, takeover)
 	c.pauseUntilTakeover(t, node)
 	c.load.Check(t, c.db)

@@ -15,15 +15,16 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/millracetest/provider"
 )
 
 // Collector is a webhook endpoint. It trusts nothing: it verifies both signatures of every request by its own copy of
-// the rules and records what arrives, in order, however it answers. One collector serves many webhooks, each at a path of
+// the rules and records what arrives, in order, however it responds. One collector serves many webhooks, each at a path of
 // its own: /<name>.
 type Collector struct {
 	mu       sync.Mutex
 	secrets  map[string]string
-	scripts  map[string][]*Answer
+	scripts  map[string][]*Response
 	received []Received
 	bytes    map[string][sha256.Size]byte // by webhook and delivery
 	problems []string
@@ -52,21 +53,21 @@ type Envelope struct {
 	CreatedAt string          `json:"created_at"`
 }
 
-// Answer is a line of a collector's script: the first line that fits a request decides its answer. Without a script, and
-// when no line fits, the answer is 200.
-type Answer struct {
+// Response is a line of a collector's script: the first line that fits a request decides its response. Without a script, and
+// when no line fits, the response is 200.
+type Response struct {
 	Event      string `json:"event"`  // empty: any
 	Status     int    `json:"status"` // 0: none, the connection is cut
-	Slow       bool   `json:"slow"`   // take some time before answering
+	Slow       bool   `json:"slow"`   // take some time before responding
 	RetryAfter string `json:"retry_after"`
 	Skip       int    `json:"skip"`  // let so many pass first
 	Times      int    `json:"times"` // how often; 0: until the script is replaced
 }
 
-// NewCollector returns a collector that answers 200.
+// NewCollector returns a collector that responds with 200.
 func NewCollector() *Collector {
 	return &Collector{
-		secrets: map[string]string{}, scripts: map[string][]*Answer{}, bytes: map[string][sha256.Size]byte{},
+		secrets: map[string]string{}, scripts: map[string][]*Response{}, bytes: map[string][sha256.Size]byte{},
 		begun: map[string]int{}, ended: map[string]int{},
 	}
 }
@@ -79,7 +80,7 @@ func (c *Collector) SetSecret(name, secret string) {
 }
 
 // SetScript replaces a webhook's script.
-func (c *Collector) SetScript(name string, script []*Answer) {
+func (c *Collector) SetScript(name string, script []*Response) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.scripts[name] = script
@@ -101,7 +102,7 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := c.take(name, r.Header, body, nil)
 	if a.Slow {
-		time.Sleep(slowness)
+		time.Sleep(provider.Slowness)
 	}
 	if a.Status == 0 {
 		panic(http.ErrAbortHandler)
@@ -112,8 +113,8 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.Status)
 }
 
-// take notes a request and returns the answer, which is that of the script when none is given.
-func (c *Collector) take(name string, h http.Header, body []byte, given *Answer) Answer {
+// take notes a request and returns the response, which is that of the script when none is given.
+func (c *Collector) take(name string, h http.Header, body []byte, given *Response) Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	got := Received{Webhook: name, ID: h.Get("webhook-id"), Body: body, Requested: time.Now()}
@@ -134,7 +135,7 @@ func (c *Collector) take(name string, h http.Header, body []byte, given *Answer)
 	if !got.Repeated {
 		c.count(name, got.Event)
 	}
-	var a Answer
+	var a Response
 	if given != nil {
 		a = *given
 	} else {
@@ -154,7 +155,7 @@ func (c *Collector) count(name, event string) {
 	}
 }
 
-func (c *Collector) decide(name, event string) Answer {
+func (c *Collector) decide(name, event string) Response {
 	for _, a := range c.scripts[name] {
 		if a.Event != "" && a.Event != event || a.Times < 0 {
 			continue
@@ -170,7 +171,7 @@ func (c *Collector) decide(name, event string) Answer {
 		}
 		return *a
 	}
-	return Answer{Status: http.StatusOK}
+	return Response{Status: http.StatusOK}
 }
 
 // verify checks the compatible signature and that of Standard Webhooks.

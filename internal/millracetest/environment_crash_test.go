@@ -86,7 +86,7 @@ func fill(t *testing.T, db *store.DB, env millrace.EnvironmentID) {
 			for i := range events {
 				events[i] = &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: fmt.Sprint(part, " ", i)}
 			}
-			_, err := tx.InsertEvents(t.Context(), events)
+			_, err := tx.Events().CreateAll(t.Context(), events)
 			return err
 		})
 		if err != nil {
@@ -104,7 +104,7 @@ func eventsOf(t *testing.T, db *store.DB, env millrace.EnvironmentID) int {
 	t.Helper()
 	n := 0
 	err := db.View(t.Context(), func(tx *store.Tx) error {
-		rows, err := tx.EnvironmentRows(t.Context(), env)
+		rows, err := tx.Rows().OfEnvironment(t.Context(), env)
 		for _, r := range rows {
 			if r.What == "events" {
 				n = int(r.Rows)

@@ -34,7 +34,7 @@ func TestAWebhookOfRunsThatStaysDown(t *testing.T) {
 		}
 		down := create("/webhook", map[string]any{"target_url": at + "/down", "event_types": []string{"test"}})
 		create("/webhook", map[string]any{"target_url": at + "/other", "event_types": []string{"webhook:failing", "webhook:disabled", "webhook:reactivated"}})
-		hooks.SetScript("down", []*millracetest.Answer{{Status: 502}}) // which is not repeated at once
+		hooks.SetScript("down", []*millracetest.Response{{Status: 502}}) // which is not repeated at once
 		job := create("/sync-job", map[string]any{"label": "nothing", "integration_name": "none", "resources": []any{}})
 		run := create("/sync-job-run", map[string]any{"sync_job_id": job, "webhook_id": down})
 

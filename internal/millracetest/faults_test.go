@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/millracetest"
+	"github.com/millrace/millrace/internal/millracetest/trial"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -122,19 +123,19 @@ func (w *trials) fail(t *testing.T, f *faultSource) {
 	t.Helper()
 	random, seed := seeded(t)
 	n := faultRuns(t)
-	var all []*millracetest.Trial
+	var all []*trial.Trial
 	for i := range n {
-		all = append(all, millracetest.NewTrial(seed+uint64(i), false))
+		all = append(all, trial.New(seed+uint64(i), false))
 	}
 	w.configure(t, all)
 	began := time.Now()
 	f.begin(random)
 	for some := range slices.Chunk(all, faultyAtOnce) {
 		var callers sync.WaitGroup
-		for _, trial := range some {
+		for _, one := range some {
 			callers.Go(func() {
-				if err := trial.Start(t.Context(), w.client); err != nil {
-					t.Errorf("MILLRACE_SEED=%d: %v", trial.Seed, err)
+				if err := one.Start(t.Context(), w.client); err != nil {
+					t.Errorf("MILLRACE_SEED=%d: %v", one.Seed, err)
 				}
 			})
 		}
@@ -186,21 +187,23 @@ func counted(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-func (w *trials) ended(some []*millracetest.Trial) int {
+func (w *trials) ended(some []*trial.Trial) int {
 	n := 0
-	for _, trial := range some {
-		if trial.Ended(w.collector) {
+	for _, one := range some {
+		if one.Ended(w.collector) {
 			n++
 		}
 	}
 	return n
 }
 
-// underway waits until most of the trials have ended and faults have struck, but not for long.
-func (w *trials) underway(t *testing.T, f *faultSource, some []*millracetest.Trial) {
+// underway waits until most of the trials have ended, but not for long, and until a fault has struck, which takes its time on a
+// machine that is busy with other tests.
+func (w *trials) underway(t *testing.T, f *faultSource, some []*trial.Trial) {
 	t.Helper()
-	deadline := time.Now().Add(time.Duration(5+len(some)/5) * time.Second)
-	for time.Now().Before(deadline) && (w.ended(some) < len(some)*9/10 || len(f.missing(1)) > 0) {
+	began := time.Now()
+	patience := time.Duration(5+len(some)/5) * time.Second
+	for time.Since(began) < patience && w.ended(some) < len(some)*9/10 || time.Since(began) < time.Minute && len(f.missing(1)) > 0 {
 		time.Sleep(50 * time.Millisecond)
 	}
 }

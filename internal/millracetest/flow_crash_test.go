@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// turns is a third party that notices how many runs with a key ask it at a time.
+// turns is a provider that notices how many runs with a key ask it at a time.
 type turns struct {
 	limit int
 
@@ -122,7 +122,7 @@ func TestCrashFlowControl(t *testing.T) {
 	})
 }
 
-// connectTurns makes an account at a third party and a workflow that starts a sync job run of it.
+// connectTurns makes an account at a provider and a workflow that starts a sync job run of it.
 func connectTurns(t *testing.T, c *millracetest.Client, at string) {
 	t.Helper()
 	create := func(path string, body map[string]any) string {

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// A server that takes hooks is killed again and again. Third parties send a hook again until it is answered with 200, as
+// A server that takes hooks is killed again and again. Providers send a hook again until it is answered with 200, as
 // they do. In the end each hook has made one event.
 func TestInboundHooksSurviveKills(t *testing.T) {
 	t.Parallel()

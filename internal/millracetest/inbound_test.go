@@ -97,7 +97,7 @@ func TestInboundHooksOverHTTP(t *testing.T) {
 	})
 }
 
-// hidden checks that no list and no hook shows what a third party proves itself with.
+// hidden checks that no list and no hook shows what a provider proves itself with.
 func (h *hooked) hidden() {
 	h.t.Helper()
 	hooks, err := h.List(h.t.Context(), "/inbound-hook?integrated_account_id="+hookAccount)

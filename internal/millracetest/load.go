@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/examples"
+	"github.com/millrace/millrace/internal/millracetest/provider"
 )
 
 // The load is the main job, again and again: an account connects, its event wakes a workflow, the workflow starts a sync
@@ -36,9 +37,9 @@ const (
 
 // Load drives servers and remembers what they have accepted.
 type Load struct {
-	clients   []*Client // of nodes of one installation; a caller that gets no answer goes to the next
+	clients   []*Client // of nodes of one installation; a caller that gets no response goes to the next
 	collector *Collector
-	provider  *Provider
+	provider  *provider.API
 	apiURL    string
 	install   string
 
@@ -48,8 +49,14 @@ type Load struct {
 	accounts map[string]int // accepted, by id: the number, which is in the account's key
 	events   map[int]string // accepted, by number: the id
 	waking   int            // accepted events that wake a workflow
-	problems []string       // answers that nobody expects
-	repeats  int            // requests that were sent again because there was no answer
+	problems []string       // unexpected responses
+	repeats  int            // requests that were sent again because there was no response
+}
+
+// object is what the API says of an object that it has made.
+type object struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
 }
 
 // NewLoad configures an installation through its first node, which must serve.
@@ -57,7 +64,7 @@ func NewLoad(t testing.TB, chaos float64, seed uint64, clients ...*Client) *Load
 	t.Helper()
 	l := &Load{
 		clients: clients, collector: NewCollector(), accounts: map[string]int{}, events: map[int]string{},
-		provider: &Provider{Chaos: chaos, Seed: seed, Resources: map[string]*Resource{
+		provider: &provider.API{Chaos: chaos, Seed: seed, Resources: map[string]*provider.Resource{
 			"bookings": {Pagination: "offset", PageSize: pageSize, Count: perRun},
 		}},
 	}
@@ -72,7 +79,7 @@ func NewLoad(t testing.TB, chaos float64, seed uint64, clients ...*Client) *Load
 
 func (l *Load) configure(ctx context.Context, hooks string) error {
 	c := l.clients[0]
-	var integration, install named
+	var integration, install object
 	err := c.Post(ctx, "/integration", map[string]any{"name": "calcom", "config": map[string]any{
 		"label": "Cal.com", "base_url": "{{base_url}}",
 		"authorization": map[string]any{"format": "header", "config": map[string]any{"header_name": "Authorization", "header_value": "Bearer {{api_key}}"}},
@@ -91,7 +98,7 @@ func (l *Load) configure(ctx context.Context, hooks string) error {
 		auditHook:   {"ordering": "strict", "event_types": []string{millrace.EventAccountCreated, millrace.EventAccountActive, customEvent}},
 	} {
 		body["target_url"] = hooks + "/" + name
-		var created named
+		var created object
 		if err := c.Post(ctx, "/webhook", body, &created); err != nil {
 			return err
 		}
@@ -176,7 +183,8 @@ func (l *Load) gate(ctx context.Context) {
 	}
 }
 
-// Underway returns how many runs that must come have not ended yet.
+// Underway returns how many runs that must come have not ended yet. It is below zero when runs ended whose request was
+// stored, but never answered.
 func (l *Load) Underway() int {
 	_, ended := l.collector.Runs(recordsHook)
 	l.mu.Lock()
@@ -184,8 +192,8 @@ func (l *Load) Underway() int {
 	return len(l.accounts) + l.waking - ended
 }
 
-// connect imports an account under an id of our choice, so that a repeated request is refused when the first one, which
-// got no answer, was done.
+// connect imports an account under an id of our choice, so that a repeated request is rejected when the first one, which
+// got no response, was done.
 func (l *Load) connect(ctx context.Context, n int) {
 	id := millrace.DeriveID[string]("account", strconv.Itoa(n))
 	body, _ := json.Marshal(map[string]any{
@@ -209,7 +217,7 @@ func (l *Load) send(ctx context.Context, n int) {
 	if !ok {
 		return
 	}
-	var event named
+	var event object
 	if err := json.Unmarshal(answer, &event); err != nil {
 		l.problem("the answer to an event is no event: %v", err)
 		return
@@ -231,7 +239,7 @@ func (l *Load) post(ctx context.Context, n int, path string, body []byte) ([]byt
 		case err == nil && status < http.StatusBadRequest, err == nil && status == http.StatusConflict && try > 0:
 			return answer, true
 		case err == nil && status < http.StatusInternalServerError:
-			l.problem("%s answered %d: %s", path, status, answer)
+			l.problem("%s responded %d: %s", path, status, answer)
 			return nil, false
 		case ctx.Err() != nil:
 			return nil, false
@@ -258,7 +266,7 @@ func (l *Load) Accepted() (map[string]int, map[int]string) {
 
 // SlowDown makes the webhook of the records slow, or fast again.
 func (l *Load) SlowDown(slow bool) {
-	l.collector.SetScript(recordsHook, []*Answer{{Status: http.StatusOK, Slow: slow}})
+	l.collector.SetScript(recordsHook, []*Response{{Status: http.StatusOK, Slow: slow}})
 }
 
 // Last returns when the last records came.

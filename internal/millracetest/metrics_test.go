@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 			`millrace_delivery_attempts_total{error_class="",outcome="retry"}`,
 			`millrace_webhook_backlog_deliveries 1`, `millrace_webhooks{state="failing"} 1`, `millrace_webhooks{state="inactive"} 0`,
 			`millrace_workers_busy{kind="slice"} 0`, `millrace_workers_busy_largest_environment{kind="match"}`, `millrace_environments_waiting{kind="pump"} 0`,
-			`millrace_table_rows{table="event"}`, `millrace_database_bytes`, `millrace_sync_job_runs_open{status="running"} 0`, "go_goroutines",
+			`millrace_table_rows{table="event"}`, `millrace_database_bytes`, `millrace_sync_job_runs_open{status="running"} 0`, `millrace_build_info{go="go1.`, "go_goroutines",
 		}
 		var text string
 		millracetest.Wait(t, time.Minute, func() (bool, any) {

@@ -120,7 +120,7 @@ func TestPeopleHearOfAWebhookThatStaysDown(t *testing.T) {
 		})
 		at, room := millracetest.Listen(t, hooks), millracetest.Listen(t, slack)
 		hooks.SetSecret("ops", "of the operators")
-		hooks.SetScript("down", []*millracetest.Answer{{Status: 503}})
+		hooks.SetScript("down", []*millracetest.Response{{Status: 503}})
 
 		var down struct{ ID, Secret string }
 		post(t, s.Client, "/webhook", map[string]any{"target_url": at + "/down", "event_types": []string{"custom:x"}}, &down)

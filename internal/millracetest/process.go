@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/admin"
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -254,7 +255,7 @@ func (n *Node) Ready(ctx context.Context) bool {
 // Token creates an API token for the first environment.
 func (n *Node) Token(t testing.TB) string {
 	t.Helper()
-	token, err := server.CreateToken(t.Context(), n.options, server.NewToken{Name: "test"})
+	token, err := admin.CreateToken(t.Context(), n.options.Storage(), admin.NewToken{Name: "test"})
 	if err != nil {
 		t.Fatalf("create token: %v", err)
 	}

@@ -41,11 +41,16 @@ const proxyConfig = `{
 	}
 }`
 
-// crm is a third party with a few answers of every kind. It remembers what it was asked.
+// crm is a provider with a few answers of every kind. It remembers what it was asked.
 type crm struct {
 	mu    sync.Mutex
 	calls []string
 	key   string
+}
+
+// texts are files that are no JSON.
+var texts = map[string]string{
+	"csv": "id,name\n1,\"A\"", "plain": "plain \"text\"", "html": "<p>hello &amp; bye</p>", "xml": "<a b=\"1\"><c/></a>",
 }
 
 func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -86,6 +91,10 @@ func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/files/1":
 		h.Set("Content-Type", "image/png")
 		answer(200, "\x89PNG\x00\x01")
+	case "/v1/files/csv", "/v1/files/plain", "/v1/files/html", "/v1/files/xml":
+		kind := path[len("/v1/files/"):]
+		h.Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8", "plain": "text/plain", "html": "text/html", "xml": "application/xml"}[kind])
+		answer(200, texts[kind])
 	case "/v1/limited":
 		h.Set("Retry-After", "7")
 		answer(429, `{}`)
@@ -172,7 +181,7 @@ func (p *proxied) call(line, body string, headers ...string) reply {
 	return reply{resp.StatusCode, resp.Header, strings.TrimSpace(string(answer))}
 }
 
-// want calls and compares the status, a part of the answer, and what the third party was asked ("-": nothing).
+// want calls and compares the status, a part of the answer, and what the provider was asked ("-": nothing).
 func (p *proxied) want(line, body string, status int, part, asked string, headers ...string) reply {
 	p.t.Helper()
 	p.crm.take()
@@ -217,12 +226,18 @@ func TestProxy(t *testing.T) {
 		p.want("PATCH /proxy/contacts/7?$", `{"a":1}`, 200, `/contacts/7`, `PATCH /v1/contacts/7 {"a":1}`)
 		p.want("DELETE /proxy/contacts/gone?$", "", 204, ``, "DELETE /v1/contacts/gone")
 		p.want("POST /proxy/contacts/merge?$", `{}`, 200, `/v1/merge`, "POST /v1/merge {}")
-		p.want("POST /proxy/contacts/mergee?$", `{}`, 404, `did you mean merge`, "-")
-		p.want("GET /proxy/contact?$", "", 404, `did you mean contacts`, "-")
+		p.want("POST /proxy/contacts/mergee?$", `{}`, 404, `did you mean \"merge\"`, "-")
+		p.want("GET /proxy/contact?$", "", 404, `did you mean \"contacts\"`, "-")
 		p.want("GET /proxy/contacts", "", 400, "integrated_account_id", "-")
 		p.want("GET /proxy/contacts/%2e%2e?$", "", 400, "", "-")
 		if file := p.want("GET /proxy/files/1?$", "", 200, "\x89PNG\x00\x01", "GET /v1/files/1"); file.header.Get("Content-Type") != "image/png" {
 			t.Errorf("got %s", file.header.Get("Content-Type"))
+		}
+		for kind, text := range texts {
+			got := p.want("GET /proxy/files/"+kind+"?$", "", 200, text, "GET /v1/files/"+kind)
+			if !strings.Contains(got.header.Get("Content-Type"), kind) || got.body != text {
+				t.Errorf("got %s %q, want what the provider sent", got.header.Get("Content-Type"), got.body)
+			}
 		}
 		p.want("POST /proxy/files?$&truto_body_passthrough=true", "\x00bytes", 200, "", "POST /v1/files \x00bytes", "Content-Type", "image/png")
 		p.want("POST /proxy/files?$", "\x00bytes", 415, "truto_body_passthrough", "-", "Content-Type", "image/png")
@@ -233,7 +248,7 @@ func TestProxy(t *testing.T) {
 		}
 		p.want("POST /proxy/_/adopt?$", `{"who":"me"}`, 200, `"team":"blue!"`, `POST /v1/me {"who":"me"}`)
 		p.want("POST /proxy/_/ask?$", `{}`, 400, "a form waits for a user", "-")
-		p.want("POST /proxy/_/adapt?$", `{}`, 404, "did you mean adopt", "-")
+		p.want("POST /proxy/_/adapt?$", `{}`, 404, `did you mean \"adopt\"`, "-")
 		p.want("POST /proxy/_/validation?$", `{}`, 403, "", "-")
 		p.want("PUT /custom/a%2Fb/c/?$&x=1", `{"methodConfig":{"headers":{"x-a":"1"}},"v":1}`, 200, `"result":{"path":"/v1/a%2Fb/c/"}`, `PUT /v1/a%2Fb/c/?x=1 {"v":1}`)
 		p.want("GET /custom/contacts?$&limit=2", `{"methodConfig":{"response_path":"data"}}`, 200, `"next_cursor":"`, "GET /v1/contacts?offset=0&limit=2")

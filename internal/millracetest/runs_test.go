@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/millracetest"
+	"github.com/millrace/millrace/internal/millracetest/provider"
+	"github.com/millrace/millrace/internal/millracetest/trial"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -29,7 +31,7 @@ const (
 	perKill   = 8  // runs for each kill
 )
 
-// Random jobs read from third parties that misbehave and deliver to webhooks that misbehave, in a server that is killed
+// Random jobs read from providers that misbehave and deliver to webhooks that misbehave, in a server that is killed
 // at random moments. What arrives is what a model of a job says, which knows nothing of the code that executes it.
 //
 // A trial that fails is repeated alone with MILLRACE_RUNS=1 and its MILLRACE_SEED.
@@ -55,9 +57,9 @@ func runs(t *testing.T, url string) {
 		patient = true
 	}
 	w, began := newTrials(t, url), time.Now()
-	var all []*millracetest.Trial
+	var all []*trial.Trial
 	for i := range n {
-		all = append(all, millracetest.NewTrial(seed+uint64(i), patient))
+		all = append(all, trial.New(seed+uint64(i), patient))
 	}
 	w.configure(t, all)
 	configured := time.Since(began)
@@ -75,12 +77,12 @@ func runs(t *testing.T, url string) {
 	logErrors(t, w.node)
 }
 
-// trials is a server that dies, with the third parties and webhooks of the runs it executes.
+// trials is a server that dies, with the providers and webhooks of the runs it executes.
 type trials struct {
 	url         string
 	node        *millracetest.Node
 	client      *millracetest.Client
-	providers   *millracetest.Providers
+	providers   *provider.Host
 	collector   *millracetest.Collector
 	apis, hooks string
 	startup     time.Duration
@@ -89,7 +91,7 @@ type trials struct {
 
 func newTrials(t *testing.T, url string, prepare ...func(*millracetest.Node)) *trials {
 	t.Helper()
-	w := &trials{url: url, node: millracetest.NewOwnNode(t, url, newKey()), providers: &millracetest.Providers{}, collector: millracetest.NewCollector()}
+	w := &trials{url: url, node: millracetest.NewOwnNode(t, url, newKey()), providers: &provider.Host{}, collector: millracetest.NewCollector()}
 	for _, fn := range prepare {
 		fn(w.node)
 	}
@@ -101,24 +103,24 @@ func newTrials(t *testing.T, url string, prepare ...func(*millracetest.Node)) *t
 }
 
 // configure creates what the trials need, while the server lives.
-func (w *trials) configure(t *testing.T, all []*millracetest.Trial) {
+func (w *trials) configure(t *testing.T, all []*trial.Trial) {
 	t.Helper()
-	for _, trial := range all {
-		w.providers.Add(trial.Name, trial.Provider)
-		if err := trial.Configure(t.Context(), w.client, w.apis, w.hooks, w.collector); err != nil {
-			t.Fatalf("MILLRACE_SEED=%d: %v", trial.Seed, err)
+	for _, one := range all {
+		w.providers.Add(one.Name, one.Provider)
+		if err := one.Configure(t.Context(), w.client, w.apis, w.hooks, w.collector); err != nil {
+			t.Fatalf("MILLRACE_SEED=%d: %v", one.Seed, err)
 		}
 	}
 }
 
 // start starts the runs of trials and kills the server meanwhile.
-func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Trial) {
+func (w *trials) start(t *testing.T, random *rand.Rand, some []*trial.Trial) {
 	t.Helper()
 	var callers sync.WaitGroup
 	callers.Go(func() {
-		for _, trial := range some {
-			if err := trial.Start(t.Context(), w.client); err != nil {
-				t.Errorf("MILLRACE_SEED=%d: %v", trial.Seed, err)
+		for _, one := range some {
+			if err := one.Start(t.Context(), w.client); err != nil {
+				t.Errorf("MILLRACE_SEED=%d: %v", one.Seed, err)
 			}
 		}
 	})
@@ -136,7 +138,7 @@ func (w *trials) start(t *testing.T, random *rand.Rand, some []*millracetest.Tri
 }
 
 // check reports trials that did not end as the model says, and returns how many.
-func (w *trials) check(t *testing.T, all []*millracetest.Trial) int {
+func (w *trials) check(t *testing.T, all []*trial.Trial) int {
 	t.Helper()
 	wrong := w.wrong(t, all)
 	for _, what := range wrong {
@@ -146,11 +148,11 @@ func (w *trials) check(t *testing.T, all []*millracetest.Trial) int {
 }
 
 // wrong returns what is wrong with trials. Requests that a webhook must not get are reported at once.
-func (w *trials) wrong(t *testing.T, all []*millracetest.Trial) []string {
+func (w *trials) wrong(t *testing.T, all []*trial.Trial) []string {
 	t.Helper()
 	var out []string
-	for _, trial := range all {
-		if wrong := trial.Check(t.Context(), w.client, w.collector); wrong != "" {
+	for _, one := range all {
+		if wrong := one.Check(t.Context(), w.client, w.collector); wrong != "" {
 			out = append(out, wrong)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/millracetest"
+	"github.com/millrace/millrace/internal/millracetest/provider"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -185,7 +186,7 @@ func TestOneIDInManyEnvironments(t *testing.T) {
 		server := millracetest.Start(t, url, nil)
 		collector := millracetest.NewCollector()
 		hooks := millracetest.Listen(t, collector)
-		api := millracetest.Listen(t, &millracetest.Provider{Resources: map[string]*millracetest.Resource{
+		api := millracetest.Listen(t, &provider.API{Resources: map[string]*provider.Resource{
 			"bookings": {Pagination: "offset", PageSize: 5, Count: 20},
 		}})
 		tenants := []*tenant{
@@ -269,7 +270,7 @@ func TestComingIDsCannotBeTaken(t *testing.T) {
 		server := millracetest.Start(t, url, nil)
 		collector := millracetest.NewCollector()
 		hooks := millracetest.Listen(t, collector)
-		api := millracetest.Listen(t, &millracetest.Provider{Resources: map[string]*millracetest.Resource{
+		api := millracetest.Listen(t, &provider.API{Resources: map[string]*provider.Resource{
 			"bookings": {Pagination: "offset", PageSize: 5, Count: 20},
 		}})
 		victim := &tenant{t, server.Client, "victim", ""}

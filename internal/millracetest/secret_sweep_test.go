@@ -84,9 +84,9 @@ func newSweep(t *testing.T, dbURL string, random *rand.Rand) *sweep {
 	w.Server = millracetest.Start(t, dbURL, func(o *server.Options) {
 		o.Logger = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		o.SMTP = &server.SMTP{Host: "127.0.0.1", Port: mail, From: "millrace@acme.example", TLS: "none"}
+		o.Limits.AuthWait = -1 // credentials that are rejected are an error at once
 		w.dir = o.DataDir
 	})
-	w.Patient()
 	return w
 }
 
@@ -214,7 +214,7 @@ func (w *sweep) plant() {
 	w.must(w.Post(ctx, "/workflow", map[string]any{"label": "Everything", "trigger_name": "custom:ping", "config": map[string]any{
 		"run_if": "$contains($string($), 'ping')",
 		"steps": []any{map[string]any{"type": "run", "action": "run_sync_job", "config": fmt.Sprintf(
-			"{'sync_job_id': %q, 'integrated_account_id': integrated_account_id, 'webhook_id': %q, 'all': $string($)}", job.ID, hook.ID)}},
+			"{'sync_job_id': %q, 'integrated_account_id': integrated_account_id, 'webhook_id': %q, 'args': {'all': $string($)}}", job.ID, hook.ID)}},
 	}}, nil))
 }
 
@@ -412,7 +412,7 @@ func (w *sweep) look() {
 			seen += w.list(path)
 		}
 	}
-	for name, least := range map[string]int{"rapid_bridge": 5, "webhook": 5, "sync_job_cron_trigger": 0} {
+	for name, least := range map[string]int{"rapid_bridge": 5, "webhook": 5, "sync_job_cron_trigger": 0, "unified_proxy_api": 5} {
 		if n := w.list("/log?log_type=" + name); n < least {
 			w.t.Errorf("the log %s has %d entries only", name, n)
 		}

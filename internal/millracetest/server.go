@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/admin"
+	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
@@ -38,7 +40,7 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 		change(&opts)
 	}
 	if !isPostgres(url) {
-		storetest.Prepare(t, server.SQLitePath(opts.DataDir))
+		storetest.Prepare(t, node.SQLitePath(opts.DataDir))
 	}
 	s, err := server.New(t.Context(), opts)
 	if err != nil {
@@ -57,7 +59,9 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 			t.Logf("the server's log:\n%s", log)
 		}
 	})
-	return &Server{Client: NewClient("http://"+s.Addr(), token), URL: url, options: opts}
+	c := NewClient("http://"+s.Addr(), token)
+	c.HTTP.Timeout = patience
+	return &Server{Client: c, URL: url, options: opts}
 }
 
 // Flags are those of a command that works on the server's database.
@@ -85,12 +89,12 @@ func (s *Server) NewEnvironment(t testing.TB, name string) *Client {
 	t.Helper()
 	db := OpenStore(t, s.URL)
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: name})
+		return tx.Environments().Create(t.Context(), &millrace.Environment{Name: name})
 	})
 	if err != nil {
 		t.Fatalf("add environment: %v", err)
 	}
-	token, err := server.CreateToken(t.Context(), s.options, server.NewToken{Environment: name, Name: "test"})
+	token, err := admin.CreateToken(t.Context(), s.options.Storage(), admin.NewToken{Environment: name, Name: "test"})
 	if err != nil {
 		t.Fatalf("create token: %v", err)
 	}
@@ -117,7 +121,7 @@ func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
 	Wait(t, within, func() (bool, any) {
 		err := db.View(t.Context(), func(tx *store.Tx) error {
 			var err error
-			left, err = tx.OpenWork(t.Context())
+			left, err = tx.Tasks().Open(t.Context())
 			return err
 		})
 		if err != nil {
@@ -128,7 +132,7 @@ func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// Wait asks again and again until the answer is yes, or fails the test with what was seen last.
+// Wait polls until the condition holds, or fails the test with what was seen last.
 func Wait(t testing.TB, within time.Duration, ask func() (bool, any)) {
 	t.Helper()
 	deadline := time.NewTimer(within)

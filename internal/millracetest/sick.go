@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Sick is a collector whose webhooks fail in every way that a receiver can, at random, until it is well. What it answered with
-// 200 counts as received, however badly the rest of the answer went.
+// Sick is a collector whose webhooks fail in every way that a receiver can, at random, until it is well. A request that got a
+// 200 counts as received, however badly the rest of the response went.
 type Sick struct {
 	*Collector
 	mu      sync.Mutex
@@ -24,7 +24,7 @@ type Sick struct {
 	well    chan struct{}
 }
 
-// NewSick returns a collector whose webhooks are well until they are told otherwise.
+// NewSick returns a collector whose webhooks are well until a test makes them fail.
 func NewSick(seed uint64) *Sick {
 	return &Sick{
 		Collector: NewCollector(), random: rand.New(rand.NewPCG(seed, 1)), share: map[string]float64{}, manners: map[string]string{},
@@ -39,7 +39,7 @@ func (s *Sick) Infect(name, manner string, share float64) {
 	s.share[name], s.manners[name] = share, manner
 }
 
-// Heal makes all webhooks answer 200 from now on.
+// Heal makes all webhooks respond with 200 from now on.
 func (s *Sick) Heal() { close(s.well) }
 
 // Failures returns how often requests failed in which way.
@@ -91,11 +91,11 @@ func (s *Sick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	manner := s.choose(name)
 	if manner == "" {
-		s.take(name, r.Header, body, &Answer{Status: http.StatusOK})
+		s.take(name, r.Header, body, &Response{Status: http.StatusOK})
 		return
 	}
 	status := manners()[manner]
-	s.take(name, r.Header, body, &Answer{Status: status})
+	s.take(name, r.Header, body, &Response{Status: status})
 	s.fail(w, r, manner, status)
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// standstill is a third party and a webhook that hold up a run until it lets go of them.
+// standstill is a provider and a webhook that hold up a run until it lets go of them.
 type standstill struct {
 	asked, posted, left atomic.Int64
 }
@@ -184,7 +184,7 @@ func checkStopped(t *testing.T, db *store.DB, id string) {
 		var frozen []millrace.FrozenDelivery
 		err := db.View(t.Context(), func(tx *store.Tx) error {
 			var err error
-			frozen, err = tx.FrozenDeliveries(t.Context(), millrace.FirstEnvironmentID(), millrace.SyncJobRunID(id))
+			frozen, err = tx.Deliveries().Frozen(t.Context(), millrace.FirstEnvironmentID(), millrace.SyncJobRunID(id))
 			return err
 		})
 		return err == nil && len(frozen) == 0, frozen

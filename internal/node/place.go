@@ -16,7 +16,7 @@ import (
 const maxPlaces = 64
 
 // Place is a file in the data directory that one node of a cluster holds locked while it lives. It names the node, so
-// that whoever takes the place next knows that this node is dead, and need not wait until its heartbeat is missed. The
+// that the next node in this place knows that this one is dead, and need not wait until its heartbeat is missed. The
 // kernel frees the lock when the process ends, however it ends.
 //
 // The file has a line for the node and one for each node before it whose tasks may not have been given back. A node has

@@ -114,7 +114,7 @@ func (e *postgresEngine) stop(ctx context.Context) error {
 	if e.cancel != nil {
 		e.cancel()
 		e.beats.Wait()
-		_, _ = e.q.cfg.DB.Postgres().Exec(context.WithoutCancel(ctx), "DELETE FROM node WHERE id = $1", e.q.node)
+		_ = e.q.cfg.DB.LeaveNode(context.WithoutCancel(ctx), e.q.node)
 	}
 	return err
 }
@@ -161,9 +161,7 @@ func (e *postgresEngine) heartbeat(ctx context.Context) {
 
 // beat writes the database's time, not ours: nodes' clocks differ.
 func (e *postgresEngine) beat(ctx context.Context) error {
-	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `INSERT INTO node (id, seen_at) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
-ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, e.q.node)
-	return err
+	return e.q.cfg.DB.EnterNode(ctx, e.q.node, e.q.cfg.Keys)
 }
 
 // count notes whether other nodes work tasks that this one inserts.
@@ -188,7 +186,7 @@ AND attempted_at < now() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED)`, d
 	return err
 }
 
-// missed makes tasks available that this node is said to run and does not: PostgreSQL gave them to it, and the answer was
+// missed makes tasks available that this node is said to run and does not: PostgreSQL gave them to it, and the response was
 // lost with a connection or came after the deadline.
 func (e *postgresEngine) missed(ctx context.Context) error {
 	_, err := e.q.cfg.DB.Postgres().Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running' AND id IN (SELECT id FROM river_job

@@ -29,6 +29,7 @@ type Config struct {
 	Handlers map[millrace.TaskKind]Handler // a kind without a handler is inserted but not worked here
 	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
 	Node     string                        // names this process among those that share the database; empty: a random name
+	Keys     []string                      // names of the encryption keys that this process has, told with its heartbeats
 	Previous []string                      // processes that are known to be dead: what they left runs again at once
 	Percent  int                           // of the workers that the others leave free, for one environment; 0: 50
 }
@@ -73,6 +74,7 @@ type args struct {
 	Key         string                       `json:"key"  river:"unique"`
 	Environment millrace.EnvironmentID       `json:"env,omitempty"`
 	Account     millrace.IntegratedAccountID `json:"account,omitempty"`
+	Traceparent string                       `json:"traceparent,omitempty"`
 }
 
 // Kind names the one kind of River job that there is; queues tell tasks apart.
@@ -171,7 +173,7 @@ func (q *Queue) wait(ctx context.Context, tx *store.Tx, a *admission, tasks []mi
 	for i := range tasks {
 		waiting[i] = a.wait(&tasks[i])
 	}
-	return tx.PutInLine(ctx, waiting)
+	return tx.Tasks().PutInLine(ctx, waiting)
 }
 
 // insert gives tasks to River.
@@ -187,7 +189,7 @@ func (q *Queue) insert(ctx context.Context, tx *store.Tx, a *admission, tasks []
 			continue
 		}
 		seen[job] = true
-		job.Environment, job.Account = t.Environment, t.Account
+		job.Environment, job.Account, job.Traceparent = t.Environment, t.Account, t.Traceparent
 		kept = append(kept, t)
 		params = append(params, river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{
 			Queue: string(t.Kind), ScheduledAt: t.At, MaxAttempts: maxAttempts,
@@ -205,7 +207,7 @@ func (q *Queue) insert(ctx context.Context, tx *store.Tx, a *admission, tasks []
 				a.inserted(kept[i], r.Job.ID)
 			}
 		case wake[kept[i].Key]:
-			if err := tx.HastenJob(ctx, r.Job.ID); err != nil {
+			if err := tx.Tasks().HastenJob(ctx, r.Job.ID); err != nil {
 				return err
 			}
 		}
@@ -275,7 +277,7 @@ func (q *Queue) config() *river.Config {
 	}
 }
 
-// pollEvery returns how often to look for tasks of a kind that nobody announces: those that have yielded, which only slices
+// pollEvery returns how often to look for tasks of a kind that are not announced: those that have yielded, which only slices
 // and pumps do, and those whose announcement was lost. Looking is most of what an idle server does.
 func pollEvery(kind millrace.TaskKind) time.Duration {
 	switch kind {
@@ -287,7 +289,7 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 }
 
 // workers returns how many tasks of a kind run at once. Slices and pumps mostly wait for the network, and there must be some
-// left when a hundred endpoints stop answering at once, as those of one provider do. One environment gets half of them.
+// left when a hundred endpoints stop responding at once, as those of one provider do. One environment gets half of them.
 func (q *Queue) workers(kind millrace.TaskKind) int {
 	if n := q.cfg.Workers[kind]; n > 0 {
 		return n

@@ -51,7 +51,7 @@ func (e *sqliteEngine) complete(ctx context.Context, tx *store.Tx, job *river.Jo
 	return err
 }
 
-// start makes tasks that were running available again: the data directory is locked, so whoever ran them is dead.
+// start makes tasks that were running available again: the data directory is locked, so the process that ran them is dead.
 func (e *sqliteEngine) start(ctx context.Context) error {
 	for _, statement := range []string{
 		"UPDATE river_job SET state = 'available' WHERE state = 'running'",
@@ -106,7 +106,7 @@ func (e *sqliteExecutor) JobGetAvailable(ctx context.Context, params *riverdrive
 	found := false
 	err := e.q.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		found, err = tx.HasJob(ctx, params.Queue)
+		found, err = tx.Tasks().HasJob(ctx, params.Queue)
 		return err
 	})
 	if err != nil || !found {

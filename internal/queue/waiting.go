@@ -66,7 +66,7 @@ func (q *Queue) take(ctx context.Context, r *room, v vacancy) error {
 		n    int
 	}
 	got, err := store.Compute(ctx, q.cfg.DB, func(tx *store.Tx) (result, error) {
-		waiting, err := tx.TakeWaiting(ctx, r.kind, v.env, v.tasks)
+		waiting, err := tx.Tasks().TakeWaiting(ctx, r.kind, v.env, v.tasks)
 		if err != nil || len(waiting) == 0 {
 			return result{}, err
 		}
@@ -107,7 +107,7 @@ func (q *Queue) look(ctx context.Context) {
 
 func (q *Queue) lookOnce(ctx context.Context) error {
 	return q.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		lines, err := tx.WaitingLines(ctx)
+		lines, err := tx.Tasks().Lines(ctx)
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (q *Queue) lookOnce(ctx context.Context) error {
 			if len(known) == 0 {
 				continue
 			}
-			gone, err := tx.NotReady(ctx, known)
+			gone, err := tx.Tasks().NotReady(ctx, known)
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 // againTimeout bounds how long putting a task at the end of the line may take; where it fails, the task comes back after
@@ -72,8 +73,9 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	defer w.q.atWork.remove(job.ID)
 	task := millrace.Task{
 		Kind: kind, Key: job.Args.Key, ID: job.ID, Attempt: job.Attempt, Environment: job.Args.Environment, Account: job.Args.Account,
+		Traceparent: job.Args.Traceparent,
 	}
-	ctx = context.WithValue(ctx, jobKey{}, job)
+	ctx = trace.With(context.WithValue(ctx, jobKey{}, job), task.Traceparent)
 	if r := w.q.rooms[kind]; r != nil && task.Environment != "" {
 		defer r.forget(job.ID)
 		if !r.enter(job.ID, task.Environment) {
@@ -101,7 +103,7 @@ func yields(err error) bool {
 func (w *worker) again(ctx context.Context, task millrace.Task, inLine bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), againTimeout)
 	defer cancel()
-	next := []millrace.Task{{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account}}
+	next := []millrace.Task{{Kind: task.Kind, Key: task.Key, Environment: task.Environment, Account: task.Account, Traceparent: task.Traceparent}}
 	err := w.q.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.Finish(ctx); err != nil {
 			return err

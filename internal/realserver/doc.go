@@ -1,4 +1,4 @@
-// Package realserver tests Millrace against third-party servers that others wrote, each a real one that the test starts
+// Package realserver tests Millrace against servers that others wrote, each a real one that the test starts
 // on this machine with a data directory of its own.
 //
 // The binary is built from the source and described to it is what integrations/ holds, as it is. Records are created

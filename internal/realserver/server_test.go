@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/millracetest"
 )
 
-// runServer starts a third party's program and waits until it answers at a path. It is killed with the test.
+// runServer starts a provider's program and waits until it answers at a path. It is killed with the test.
 func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	t.Helper()
 	var log bytes.Buffer
@@ -101,7 +101,7 @@ func (c *rest) try(ctx context.Context, method, path string, in, out any) error 
 		return err
 	}
 	if status < 200 || status > 299 {
-		return fmt.Errorf("%s %s answered %d: %s", method, path, status, answer)
+		return fmt.Errorf("%s %s responded %d: %s", method, path, status, answer)
 	}
 	if out == nil {
 		return nil

@@ -140,6 +140,33 @@ func (w *world) finish(t *testing.T, run string) {
 	})
 }
 
+// reconnected starts a run with an account whose credentials are wrong, gives it the right ones once the run waits for them, and returns
+// the records that the run brings then.
+func (w *world) reconnected(t *testing.T, job, key string) records {
+	t.Helper()
+	run := w.start(t, job)
+	millracetest.Wait(t, patience, func() (bool, any) {
+		var row map[string]any
+		if err := w.client.Get(t.Context(), "/sync-job-run/"+run, &row); err != nil {
+			return false, err
+		}
+		if raw, _ := json.Marshal(row); strings.Contains(string(raw), key) {
+			t.Errorf("the run shows the credentials: %s", raw)
+		}
+		why, _ := row["wait_reason"].(string)
+		return strings.Contains(why, "needs re-authentication"), row
+	})
+	if got := w.received(t, run); got.records.count() > 0 || len(got.problems) > 0 {
+		t.Errorf("with wrong credentials %d records came, and as errors %v", got.records.count(), got.problems)
+	}
+	body, _ := json.Marshal(map[string]any{"context": map[string]string{"api_key": key}})
+	if err := w.client.Send(t.Context(), http.MethodPatch, "/integrated-account/"+w.account, "application/json", body, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.finish(t, run)
+	return w.received(t, run).records
+}
+
 // payload is that of a delivery of records.
 type payload struct {
 	Records []json.RawMessage `json:"records"`

@@ -8,20 +8,19 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/internal/syncjob/start"
 )
 
 // Eraser removes what is stored about a customer. Every transaction stores how far it has come, so a crash costs nothing.
 type Eraser struct {
-	db      *store.DB
-	starter *syncjob.Starter
-	clock   func() time.Time
-	logger  *slog.Logger
+	db     *store.DB
+	clock  func() time.Time
+	logger *slog.Logger
 }
 
-// NewEraser returns an eraser, which stops the runs of a customer through the starter.
-func NewEraser(db *store.DB, starter *syncjob.Starter, clock func() time.Time, logger *slog.Logger) *Eraser {
-	return &Eraser{db, starter, clock, logger}
+// NewEraser returns an eraser.
+func NewEraser(db *store.DB, clock func() time.Time, logger *slog.Logger) *Eraser {
+	return &Eraser{db, clock, logger}
 }
 
 // Erase is the handler of the task.
@@ -34,7 +33,7 @@ func (e *Eraser) Erase(ctx context.Context, task millrace.Task) error {
 	var at *millrace.Erasure
 	err := e.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		at, err = tx.ErasureByID(ctx, id)
+		at, err = tx.Erasures().Get(ctx, id)
 		return err
 	})
 	if err != nil || at == nil {
@@ -67,7 +66,9 @@ func (e *Eraser) step(ctx context.Context, at *millrace.Erasure) (*millrace.Eras
 			return nil, fmt.Errorf("stop runs of a deleted account: %w", err)
 		}
 	}
-	return store.Compute(ctx, e.db, func(tx *store.Tx) (*millrace.Erasure, error) { return tx.EraseRows(ctx, at.ID, PrunedAtOnce) })
+	return store.Compute(ctx, e.db, func(tx *store.Tx) (*millrace.Erasure, error) {
+		return tx.Erasures().EraseRows(ctx, at.ID, PrunedAtOnce)
+	})
 }
 
 func (e *Eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {
@@ -75,7 +76,7 @@ func (e *Eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {
 		var runs []millrace.SyncJobRunID
 		err := e.db.View(ctx, func(tx *store.Tx) error {
 			var err error
-			runs, err = tx.OpenRunsOfAccount(ctx, at.EnvironmentID, at.IntegratedAccountID)
+			runs, err = tx.SyncJobRuns().OpenOfAccount(ctx, at.EnvironmentID, at.IntegratedAccountID)
 			return err
 		})
 		if err != nil || len(runs) == 0 {
@@ -83,7 +84,7 @@ func (e *Eraser) stopRuns(ctx context.Context, at *millrace.Erasure) error {
 		}
 		for _, id := range runs {
 			err := e.db.Update(ctx, func(tx *store.Tx) error {
-				_, err := e.starter.StopTx(ctx, tx, at.EnvironmentID, id)
+				_, err := start.Stop(ctx, tx, at.EnvironmentID, id)
 				return err
 			})
 			if err != nil && millrace.KindOf(err) != millrace.KindNotFound {

@@ -22,7 +22,7 @@ func EraseEnvironment(ctx context.Context, db *store.DB, env *millrace.Environme
 // EraseSome removes some rows of an environment that is being deleted, in one transaction.
 func EraseSome(ctx context.Context, db *store.DB, env *millrace.Environment) (store.ErasedRows, error) {
 	return store.Compute(ctx, db, func(tx *store.Tx) (store.ErasedRows, error) {
-		return tx.EraseEnvironmentRows(ctx, env, PrunedAtOnce)
+		return tx.Erasures().EraseEnvironment(ctx, env, PrunedAtOnce)
 	})
 }
 
@@ -31,7 +31,7 @@ func (e *Eraser) eraseEnvironment(ctx context.Context, id millrace.EnvironmentID
 	var env *millrace.Environment
 	err := e.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		env, err = tx.ErasingEnvironment(ctx, id)
+		env, err = tx.Environments().Erasing(ctx, id)
 		return err
 	})
 	if err != nil || env == nil {

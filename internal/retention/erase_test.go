@@ -10,7 +10,6 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 )
 
 func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
@@ -23,20 +22,20 @@ func TestEraseStopsRunsAndGoesOnAfterAMinute(t *testing.T) {
 		}
 		wish := &millrace.Erasure{IntegratedAccountID: run.IntegratedAccountID}
 		err := db.Update(ctx, func(tx *store.Tx) error {
-			if err := tx.InsertEnvironment(ctx, env); err != nil {
+			if err := tx.Environments().Create(ctx, env); err != nil {
 				return err
 			}
 			run.EnvironmentID, wish.EnvironmentID = env.ID, env.ID
-			if err := tx.InsertSyncJobRun(ctx, run); err != nil {
+			if err := tx.SyncJobRuns().Create(ctx, run); err != nil {
 				return err
 			}
-			return tx.StartErasure(ctx, wish)
+			return tx.Erasures().Start(ctx, wish)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		e := NewEraser(db, syncjob.NewStarter(db, nil), func() time.Time { return now }, slog.New(slog.DiscardHandler))
+		e := NewEraser(db, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 		task := millrace.Task{Kind: millrace.TaskErase, Key: string(wish.ID)}
 
 		first, ok := errors.AsType[*millrace.RetryError](e.Erase(ctx, task))

@@ -71,7 +71,7 @@ func (p *Pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 	var environments []millrace.Environment
 	err := p.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		environments, err = tx.Environments(ctx)
+		environments, err = tx.Environments().All(ctx)
 		return err
 	})
 	if err != nil {
@@ -101,8 +101,13 @@ func (p *Pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 // look is one transaction.
 func (p *Pruner) look(ctx context.Context, at prunePlace) (int64, error) {
 	out, err := store.Compute(ctx, p.db, func(tx *store.Tx) (store.Pruned, error) {
-		return tx.PruneRows(ctx, store.Prune{
-			Kind: at.kind, Environment: at.environment, Before: tx.Now().Add(-p.keep[at.kind]), After: p.marks[at].mark, Most: PrunedAtOnce,
+		before := tx.Now().Add(-p.keep[at.kind])
+		unless, err := Needs(at.kind, before, tx.Now())
+		if err != nil {
+			return store.Pruned{}, err
+		}
+		return tx.Rows().Prune(ctx, store.Prune{
+			Kind: at.kind, Environment: at.environment, Before: before, Unless: unless, After: p.marks[at].mark, Most: PrunedAtOnce,
 		})
 	})
 	if err != nil {
@@ -129,9 +134,13 @@ func (p *Pruner) report(ctx context.Context, removed map[millrace.Kept]int64) {
 
 // forgetKeys removes keys against repetition whose time is over.
 func (p *Pruner) forgetKeys(ctx context.Context) error {
-	for _, forget := range []func(*store.Tx, context.Context, int) (int64, error){(*store.Tx).ForgetIdempotentCalls, (*store.Tx).ForgetWorkflowKeys} {
+	calls := func(tx *store.Tx) (int64, error) { return tx.Calls().Prune(ctx, PrunedAtOnce) }
+	keys := func(tx *store.Tx) (int64, error) {
+		return tx.Flow().PruneKeys(ctx, tx.Now().Add(-millrace.KeepWorkflowKey), PrunedAtOnce)
+	}
+	for _, prune := range []func(*store.Tx) (int64, error){calls, keys} {
 		for more := true; more; {
-			n, err := store.Compute(ctx, p.db, func(tx *store.Tx) (int64, error) { return forget(tx, ctx, PrunedAtOnce) })
+			n, err := store.Compute(ctx, p.db, prune)
 			if err != nil {
 				return err
 			}

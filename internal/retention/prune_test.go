@@ -21,17 +21,17 @@ func TestPruneYieldsAndGoesOn(t *testing.T) {
 		err := db.Update(ctx, func(tx *store.Tx) error {
 			for _, name := range []string{"first", "second"} {
 				e := &millrace.Environment{Name: name}
-				if err := tx.InsertEnvironment(ctx, e); err != nil {
+				if err := tx.Environments().Create(ctx, e); err != nil {
 					return err
 				}
 				for i := range inEach {
-					_, err := tx.InsertEvent(ctx, &millrace.Event{EnvironmentID: e.ID, Name: "custom:x", CreatedAt: tx.Now().Add(-48*time.Hour + time.Duration(i))})
+					_, err := tx.Events().Create(ctx, &millrace.Event{EnvironmentID: e.ID, Name: "custom:x", CreatedAt: tx.Now().Add(-48*time.Hour + time.Duration(i))})
 					if err != nil {
 						return err
 					}
 				}
 				fire := &millrace.CronFire{EnvironmentID: e.ID, CronTriggerID: "schedule", DueAt: 1, CreatedAt: 1}
-				if _, err := tx.InsertFire(ctx, fire); err != nil {
+				if _, err := tx.Schedules().CreateFire(ctx, fire); err != nil {
 					return err
 				}
 			}

@@ -1,8 +1,8 @@
 // Package secret is the one room that knows what is secret and how it is kept out of sight.
 //
-// [Set] answers which members of an account's context are secret: the fixed paths, every credential field that an
+// [Set] says which members of an account's context are secret: the fixed paths, every credential field that an
 // integration's config declares as a password, every member that a signature check or an authorization reads. They are
-// sealed at rest and absent from responses, events and the scopes of expressions. [IsName] answers the same for names that
+// sealed at rest and absent from responses, events and the scopes of expressions. [IsName] says the same of names that
 // nothing declares: members of configs, headers and parameters of requests.
 //
 // [Scrubber] replaces secrets in texts that others wrote, in any encoding in which they usually come back: as they are,

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/millrace/millrace/internal/definition"
 )
 
 // TestIntegrationExamples checks that the configs in the documentation are accepted.
@@ -40,8 +42,8 @@ func checkExamples(t *testing.T, name string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := checkConfig(raw); err != nil {
-			t.Errorf("%v in\n%s", err, source)
+		if found := definition.CheckIntegrationConfig(raw); len(found) > 0 {
+			t.Errorf("%v in\n%s", found, source)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/config"
 )
 
 // peer speaks whatever a case wants on a real connection, and counts the bytes that got rid of.
@@ -64,7 +65,7 @@ func forever(head, piece string) func(func(string) bool) {
 
 func once(text string) func(func(string) bool) { return func(write func(string) bool) { write(text) } }
 
-// Whatever a receiver or a third party speaks, an attempt ends with the right class and takes in a bounded number of bytes. What
+// Whatever a receiver or a provider speaks, an attempt ends with the right class and takes in a bounded number of bytes. What
 // the peer gets rid of beyond that is in the buffers of the two sockets.
 func TestHostilePeers(t *testing.T) {
 	t.Parallel()
@@ -128,7 +129,7 @@ func TestHostilePeers(t *testing.T) {
 
 func fetchFrom(ctx context.Context, t *testing.T, client *http.Client, url string, timeout time.Duration) string {
 	t.Helper()
-	config, err := fetch.ParseConfig(json.RawMessage(fmt.Sprintf(`{"base_url":%q,"resources":{"things":{"list":{"path":"/"}}}}`, url)))
+	parsed, err := config.Parse(json.RawMessage(fmt.Sprintf(`{"base_url":%q,"resources":{"things":{"list":{"path":"/"}}}}`, url)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func fetchFrom(ctx context.Context, t *testing.T, client *http.Client, url strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := f.Fetch(ctx, fetch.Request{Integration: config, Resource: "things", Method: "list"})
+	o, err := f.Fetch(ctx, fetch.Request{Integration: parsed, Resource: "things", Method: "list"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/deliver/notify"
 	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
@@ -31,9 +31,12 @@ import (
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/retention"
+	"github.com/millrace/millrace/internal/schedule"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/telemetry"
+	"github.com/millrace/millrace/internal/trace"
 	"github.com/millrace/millrace/internal/trigger"
 	"github.com/millrace/millrace/internal/workflow"
 )
@@ -43,7 +46,8 @@ type Options struct {
 	Addr          string         // where to listen; empty: 127.0.0.1:8080
 	DataDir       string         // SQLite file, key file and lock
 	Database      string         // postgres://...; empty: SQLite in DataDir
-	EncryptionKey string         // 32 bytes in base64; empty: a key file in DataDir
+	EncryptionKey string         // 32 bytes in base64, further ones that still decrypt below; empty: a key file in DataDir
+	KeySource     string         // where EncryptionKey comes from, for messages; empty: the flag
 	Dev           bool           // outbound requests may go to this machine
 	AllowNetworks []netip.Prefix // further networks that outbound requests may go to
 	HeaderPrefix  string         // of the signature header; empty: Truto
@@ -55,11 +59,11 @@ type Options struct {
 	TokenFile     string           // where the first start writes that token instead
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number
-	InboundLimit  int              // of third parties to us, for each account or installation; 0: any number
+	InboundLimit  int              // of providers to us, for each account or installation; 0: any number
 	InboundBytes  int              // of their bodies in 10 s, for each account or installation; 0: any number
 	Percent       int              // of the workers that others leave free, for one environment; 0: 50
 	Warm          bool             // connections to PostgreSQL are opened before they are needed
-	FetchRetries  []time.Duration  // pauses before a third party that failed is asked again; nil: 1 s to 1 min
+	FetchRetries  []time.Duration  // pauses before a request to a provider that failed is repeated; nil: 1 s to 1 min
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
@@ -67,30 +71,39 @@ type Options struct {
 	SMTP *SMTP
 
 	Limits Limits
-	Memory int64 // bytes that bodies, responses and pages of third parties may take at once; 0: memory.Default
+	Memory int64 // bytes that bodies, responses and pages of providers may take at once; 0: memory.Default
 
 	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
 
 	Faults store.Faults // of the database, for tests; nil: none
 }
 
+// Storage says which database the server uses.
+func (o *Options) Storage() node.Options {
+	return node.Options{
+		DataDir: o.DataDir, Database: o.Database, EncryptionKey: o.EncryptionKey, KeySource: o.KeySource, Logger: o.Logger, Clock: o.Clock,
+		Warm: o.Warm, Faults: o.Faults,
+	}
+}
+
 // SMTP is a server that takes mails, and how it is spoken to.
-type SMTP = deliver.Mailer
+type SMTP = notify.Mailer
 
 // SMTPMode says how the connection is protected: starttls, tls or none.
-type SMTPMode = deliver.TLSMode
+type SMTPMode = notify.TLSMode
 
 // Limits bound what sync job runs and workflows may do. Each of them is a default when it is 0.
 type Limits struct {
 	Pages         int64         // of one request, or of one element of its loop; 100,000
 	Recursion     int64         // how deep a request may recurse; 32
 	RunTime       time.Duration // that a run may be worked on, without the time in which it waits; 72 h
-	Page          int64         // bytes of an answer of a third party; 32 MiB
+	Page          int64         // bytes of a response of a provider; 32 MiB
 	Delivery      int           // bytes of a delivery of records; 16 MiB
 	Spool         int           // bytes that a spool may collect; 32 MiB
 	FanOut        int64         // workflow runs that one event may cause, directly or through others; 10,000
 	ConditionTime time.Duration // of each second that expressions of workflows and hooks of one environment may take; 500 ms
-	RateLimitWait time.Duration // how long a third party may keep an account waiting before it is asked again; 1 h
+	AuthWait      time.Duration // how long a run waits for an account that must be connected again; 7 days; negative: not at all
+	RateLimitWait time.Duration // how long a provider may keep an account waiting before the next request is made anyway; 1 h
 }
 
 // conditionTime is how much of each second expressions of one environment may take by default.
@@ -101,15 +114,17 @@ const shutdownTimeout = 10 * time.Second
 
 // Server is a running Millrace.
 type Server struct {
+	egress   egress.TransportConfig // what requests may go to
 	opts     Options
+	storage  *node.Storage
 	lock     *node.Lock // of SQLite
-	keys     *keyring
+	keys     *secret.Keyring
 	place    *node.Place // of a node on PostgreSQL
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *event.Accepter
 	receiver *inbound.Receiver
-	ticker   *trigger.Ticker
+	ticker   *schedule.Ticker
 	ticking  sync.WaitGroup
 	stopTick context.CancelFunc
 	listener net.Listener
@@ -130,6 +145,7 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Clock == nil {
 		opts.Clock = time.Now //nolint:forbidigo // the default of the injected clock
 	}
+	opts.Logger = trace.Logger(opts.Logger)
 	s := &Server{opts: opts, served: make(chan error, 1)}
 	if err := s.open(ctx); err != nil {
 		s.closeStore(ctx)
@@ -139,101 +155,20 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 }
 
 func (s *Server) open(ctx context.Context) error {
-	opened, err := openStore(ctx, s.opts)
+	opened, err := node.Open(ctx, s.opts.Storage())
 	if err != nil {
 		return err
 	}
-	s.db, s.lock, s.keys = opened.db, opened.lock, opened.keys
-	if err := sealAccounts(ctx, s.db, s.opts.Logger); err != nil {
+	s.storage, s.db, s.lock, s.keys, s.place = opened, opened.DB, opened.Lock, opened.Keys, opened.Place
+	if err := account.SealAll(ctx, s.db, s.opts.Logger); err != nil {
 		return err
 	}
 	return s.assemble(ctx)
 }
 
-// storage is an open database with its key and, for SQLite, the lock on it.
-type storage struct {
-	db   *store.DB
-	keys *keyring
-	lock *node.Lock
-}
-
-// openStore opens the database. One process owns a SQLite file: its tasks start again at once after a crash, so a
-// second process must not believe that the first one died.
-func openStore(ctx context.Context, opts Options) (*storage, error) {
-	if err := os.MkdirAll(opts.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("create data directory: %w", err)
-	}
-	var lock *node.Lock
-	url := opts.Database
-	if url == "" {
-		var err error
-		if lock, err = node.LockDir(opts.DataDir); err != nil {
-			return nil, err
-		}
-		if err := node.EnoughSpace(opts.DataDir); err != nil {
-			lock.Release()
-			return nil, err
-		}
-		url = SQLitePath(opts.DataDir)
-	}
-	db, keys, err := openDatabase(ctx, opts, url, lock, true)
-	if err != nil {
-		lock.Release()
-		return nil, err
-	}
-	return &storage{db, keys, lock}, nil
-}
-
-// openDatabase opens a database, with the key that it was sealed with. Unless mayCreate is set it must be there and up to date.
-// It is created only where the data directory has not been used with it before.
-func openDatabase(ctx context.Context, opts Options, url string, lock *node.Lock, mayCreate bool) (*store.DB, *keyring, error) {
-	known, err := node.IsKnown(opts.DataDir, url)
-	if err != nil {
-		return nil, nil, err
-	}
-	keys, err := newKeyring(opts)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := lock.Database(url); err != nil {
-		return nil, nil, err
-	}
-	db, err := store.Open(ctx, store.Config{
-		URL: url, Cipher: keys, Clock: opts.Clock, Existing: known || !mayCreate, AsIs: !mayCreate, Faults: opts.Faults, Warm: opts.Warm,
-	})
-	switch {
-	case errors.Is(err, store.ErrNoTables) && known:
-		return nil, nil, node.Lost(opts.DataDir, databaseOf(url), "empty")
-	case errors.Is(err, store.ErrNoTables):
-		return nil, nil, fmt.Errorf("the database %s has no tables: start the server first", databaseOf(url))
-	case err != nil:
-		return nil, nil, err
-	}
-	err = keys.settle(ctx, opts, db, databaseOf(url), mayCreate)
-	if err == nil && !known && mayCreate {
-		err = node.Remember(opts.DataDir, url)
-	}
-	if err != nil {
-		_ = db.Close()
-		return nil, nil, err
-	}
-	return db, keys, nil
-}
-
-// databaseOf returns the name of a database for people, without credentials.
-func databaseOf(url string) string {
-	if !store.IsPostgres(url) {
-		return url
-	}
-	name, _ := store.Name(url) // it has been opened, so it has one
-	return name
-}
-
-// SQLitePath returns the database file of a data directory.
-func SQLitePath(dataDir string) string { return filepath.Join(dataDir, "millrace.db") }
-
 func (s *Server) assemble(ctx context.Context) error {
-	transport := egress.NewTransport(egress.TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks, Logger: s.opts.Logger})
+	s.egress = egress.TransportConfig{AllowLoopback: s.opts.Dev, Allow: s.opts.AllowNetworks, Logger: s.opts.Logger}
+	transport := egress.NewTransport(s.egress)
 	client := &http.Client{Transport: transport}
 	if s.opts.SMTP != nil {
 		mailer := *s.opts.SMTP
@@ -244,7 +179,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		s.metrics = telemetry.New(s.db, s.opts.Clock, s.opts.Logger)
 	}
 	sender, err := deliver.New(deliver.Config{
-		Observe: s.metrics.Attempt,
+		Observe: s.metrics.Observe,
 		Client:  client, Clock: s.opts.Clock, Logger: s.opts.Logger, HeaderPrefix: s.opts.HeaderPrefix, UserAgent: s.opts.UserAgent,
 		Mailer: s.opts.SMTP,
 	})
@@ -259,22 +194,21 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	starter := syncjob.NewStarter(s.db, exceptEmitter{})
-	budget := newRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
-	accounts := newAccountFetcher(s.db, fetcher, budget, s.opts.Clock)
+	budget := account.NewRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
+	accounts := account.NewFetcher(s.db, fetcher, budget, s.opts.Logger, s.metrics.Observe)
 	committers := 1
 	if s.db.Postgres() != nil {
 		committers = 4
 	}
 	conditions := expr.NewBudget(cmp.Or(s.opts.Limits.ConditionTime, conditionTime), s.opts.Clock)
 	s.metrics.Conditions(conditions)
-	s.receiver, err = newReceiver(inbound.Config{
-		DB: s.db, Client: client, Clock: s.opts.Clock, Committers: committers, Memory: pools.Parsing, Budget: conditions,
+	s.receiver, err = account.NewReceiver(inbound.Config{
+		DB: s.db, Client: client, Clock: s.opts.Clock, Committers: committers, Memory: pools.Parsing, Budget: conditions, Observe: s.metrics.Observe,
 	}, accounts)
 	if err != nil {
 		return err
 	}
-	handlers, err := s.handlers(sender, accounts, starter, conditions)
+	handlers, err := s.handlers(sender, accounts, conditions)
 	if err != nil {
 		return err
 	}
@@ -283,35 +217,30 @@ func (s *Server) assemble(ctx context.Context) error {
 		handlers[kind] = onBehalf(handle)
 	}
 	cfg := queue.Config{DB: s.db, Logger: s.opts.Logger, Handlers: handlers, Percent: s.opts.Percent}
-	if s.db.Postgres() != nil {
-		if s.place, err = node.TakePlace(s.opts.DataDir); err != nil {
-			return err
-		}
-		cfg.Node, cfg.Previous = s.place.ID, s.place.Previous
+	if s.place != nil {
+		cfg.Node, cfg.Previous, cfg.Keys = s.place.ID, s.place.Previous, s.storage.KeyNames()
 	}
 	if s.queue, err = queue.New(ctx, cfg); err != nil {
 		return err
 	}
 	s.metrics.Shares(s.queue)
+	s.metrics.Resealing(s.storage.Left)
 	s.accepter = event.NewAccepter(s.db, committers)
-	s.ticker = trigger.NewTicker(s.db, emitter{}, starter, s.opts.Logger)
-	s.serveAPI(sender, accounts, starter, pools)
+	s.ticker = schedule.NewTicker(s.db, s.opts.Logger)
+	s.serveAPI(sender, accounts, pools)
 	return nil
 }
 
 // serveAPI makes the server of the API.
-func (s *Server) serveAPI(sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter, pools memory.Pools) {
+func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, pools memory.Pools) {
 	s.http = &http.Server{
-		Handler: httpapi.New(httpapi.Config{
-			DB: s.db, Emitter: emitter{}, Accepter: s.accepter, Tester: tester{sender}, Starter: starter, Logger: s.opts.Logger, Clock: s.opts.Clock,
-			CheckResources:         syncjob.Check,
-			WarnResources:          syncjob.Warn,
-			CheckIntegrationConfig: checkConfig,
-			ThirdParty:             accountProxy{accounts}, MergeConfig: fetch.Merge,
+		Handler: trace.Handler(httpapi.New(httpapi.Config{
+			DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
+			Proxy:   account.NewProxy(accounts),
 			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
-			Memory: pools, Ready: s.ready,
+			Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
-		}),
+		})),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
@@ -319,10 +248,10 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *accountFetcher, star
 
 // handlers are the hops of the data, in order.
 func (s *Server) handlers(
-	sender *deliver.Sender, accounts *accountFetcher, starter *syncjob.Starter, conditions *expr.Budget,
+	sender *deliver.Sender, accounts *account.Fetcher, conditions *expr.Budget,
 ) (map[millrace.TaskKind]queue.Handler, error) {
 	health, err := deliver.NewHealth(deliver.HealthConfig{
-		DB: s.db, Clock: s.opts.Clock, Emitter: exceptEmitter{}, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
+		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
 	})
 	if err != nil {
 		return nil, err
@@ -333,11 +262,12 @@ func (s *Server) handlers(
 	}
 	limits := s.opts.Limits
 	runs, err := syncjob.New(syncjob.Config{
-		Observe: s.metrics.Progress,
-		DB:      s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Emitter: exceptEmitter{},
-		Fetcher: accounts, Sender: newWebhookSender(s.db, sender, health, s.opts.Clock),
+		Observe: s.metrics.Observe,
+		DB:      s.db, Clock: s.opts.Clock, Logger: s.opts.Logger,
+		Fetcher: accounts, Destination: deliver.NewRunSender(s.db, sender, health, s.opts.Clock),
 		FetchRetries: s.opts.FetchRetries, ParkRetries: s.opts.ParkRetries,
 		MaxPages: limits.Pages, MaxRecursion: limits.Recursion, MaxRunTime: limits.RunTime,
+		MaxAuthWait: limits.AuthWait,
 		MaxDelivery: limits.Delivery, MaxSpool: limits.Spool,
 	})
 	if err != nil {
@@ -345,12 +275,12 @@ func (s *Server) handlers(
 	}
 	return map[millrace.TaskKind]queue.Handler{
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{
-			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Decisions,
+			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Observe,
 		}).Match,
-		millrace.TaskWorkflow: workflow.NewRunner(s.db, starter, conditions).Run,
+		millrace.TaskWorkflow: workflow.NewRunner(s.db, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
-		millrace.TaskErase:    retention.NewEraser(s.db, starter, s.opts.Clock, s.opts.Logger).Erase,
+		millrace.TaskErase:    retention.NewEraser(s.db, s.opts.Clock, s.opts.Logger).Erase,
 		millrace.TaskPrune:    retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
 	}, nil
 }
@@ -379,8 +309,10 @@ func (s *Server) Start(ctx context.Context) error {
 	ticking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopTick = cancel
 	s.ticking.Go(func() { s.ticker.Run(ticking) })
+	s.ticking.Go(func() { s.storage.Reseal(ticking, s.opts.Logger) })
 	go func() { s.served <- s.http.Serve(s.listener) }()
-	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)))
+	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)),
+		slog.String("version", millrace.Version()))
 	return nil
 }
 
@@ -439,6 +371,9 @@ func (s *Server) Stop(ctx context.Context) error {
 
 func (s *Server) closeStore(ctx context.Context) {
 	if s.db != nil {
+		if s.place != nil { // before the first heartbeat, the queue does not do so
+			_ = s.db.LeaveNode(context.WithoutCancel(ctx), s.place.ID)
+		}
 		if err := s.db.Close(); err != nil {
 			s.opts.Logger.WarnContext(ctx, "close database", slog.String("err", err.Error()))
 		}

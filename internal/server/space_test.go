@@ -47,7 +47,7 @@ func TestAStartOnAFullDiskSaysWhatItNeeds(t *testing.T) {
 			t.Errorf("got %q, want it to say %q", err, want)
 		}
 	}
-	if _, err := os.Stat(SQLitePath(dir)); !os.IsNotExist(err) {
+	if _, err := os.Stat(node.SQLitePath(dir)); !os.IsNotExist(err) {
 		t.Errorf("it left a database behind: %v", err)
 	}
 	resize("128m")

@@ -2,26 +2,18 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"net"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store/accounts"
+	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/upkeep"
 )
-
-// Cipher seals secrets. Both methods bind the ciphertext to the associated data; tink's AEAD satisfies it.
-type Cipher interface {
-	Encrypt(plaintext, associatedData []byte) ([]byte, error)
-	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
-}
 
 // Config says where the database is and what the store needs besides.
 type Config struct {
@@ -35,23 +27,8 @@ type Config struct {
 	AsIs     bool // Open makes and changes nothing; it returns an error when the schema is not that of this binary
 }
 
-// ErrNoTables says that a database which should have our tables is empty.
-var ErrNoTables = errors.New("store: the database has no tables")
-
 // DB is an open database.
-type DB struct {
-	backend backend
-	plain   backend // the backend itself, without the faults of a test
-	dialect dialect
-	tables  tables
-	cipher  Cipher
-	clock   func() time.Time
-	queue   Queue
-	pulse   *pulse
-	weights *weights
-	full    atomic.Bool // the last update that failed did so for want of space
-	scratch sync.Pool   // of *[]byte: where bytes are compressed, which come out much shorter
-}
+type DB struct{ db *sqldb.DB }
 
 // Queue inserts and completes tasks inside the store's transactions.
 type Queue interface {
@@ -61,26 +38,16 @@ type Queue interface {
 	Finish(ctx context.Context, tx *Tx) error
 }
 
-// backend runs units of work on one kind of database.
-type backend interface {
-	view(ctx context.Context, fn func(conn) error) error
-	update(ctx context.Context, fn func(conn) error) error
-	close() error
+// queue is a Queue as the engine knows it.
+type queue struct{ Queue }
+
+// Enqueue implements sqldb.Queue.
+func (q queue) Enqueue(ctx context.Context, tx *sqldb.Tx, tasks []millrace.Task) error {
+	return q.Queue.Enqueue(ctx, &Tx{tx}, tasks)
 }
 
-// conn runs statements with $1 placeholders.
-type conn interface {
-	exec(ctx context.Context, sql string, args ...any) (int64, error)
-	query(ctx context.Context, sql string, args ...any) (rows, error)
-	raw() any // *sql.Tx or pgx.Tx
-}
-
-type rows interface {
-	Next() bool
-	Scan(dest ...any) error
-	Err() error
-	Close()
-}
+// Finish implements sqldb.Queue.
+func (q queue) Finish(ctx context.Context, tx *sqldb.Tx) error { return q.Queue.Finish(ctx, &Tx{tx}) }
 
 // Open opens the database and brings its schema up to date.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
@@ -91,80 +58,38 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.migrate(ctx, migration{existing: cfg.Existing, asIs: cfg.AsIs}); err != nil {
-		_ = db.backend.close()
+	if err := migrate(ctx, db.db, migration{existing: cfg.Existing, asIs: cfg.AsIs}); err != nil {
+		_ = db.Close()
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
 	if err := db.LoadWeights(ctx); err != nil {
-		_ = db.backend.close()
+		_ = db.Close()
 		return nil, err
 	}
 	if cfg.Faults != nil {
-		db.backend = &brittle{db.backend, cfg.Faults}
+		db.db.InjectFaults(cfg.Faults)
 	}
 	return db, nil
 }
 
 // open opens the database with the schema that it has.
 func open(ctx context.Context, cfg Config) (*DB, error) {
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
-	}
-	db := &DB{cipher: cfg.Cipher, clock: cfg.Clock, weights: &weights{}}
-	var err error
-	if IsPostgres(cfg.URL) {
-		db.dialect = postgresDialect{}
-		var b *postgresBackend
-		if b, err = openPostgres(ctx, cfg, db.weights); err == nil {
-			db.backend, db.pulse = b, b.pulse
-		}
-	} else {
-		db.dialect = sqliteDialect{}
-		var b *sqliteBackend
-		if b, err = openSQLite(ctx, cfg.URL, db.weights); err == nil {
-			db.backend, db.pulse = b, b.pulse
-		}
-	}
+	db, err := sqldb.Open(ctx, sqldb.Config{URL: cfg.URL, Cipher: cfg.Cipher, Clock: cfg.Clock, Warm: cfg.Warm})
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
-	db.plain = db.backend
-	db.tables = newTables(db)
-	return db, nil
-}
-
-// IsPostgres reports whether url names a PostgreSQL database rather than a SQLite file.
-func IsPostgres(url string) bool {
-	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
-}
-
-// Name names a database in a way that does not change with the credentials: host, port, database and schema, or the name of
-// the file.
-func Name(url string) (string, error) {
-	if !IsPostgres(url) {
-		return filepath.Base(url), nil
-	}
-	cfg, err := pgconn.ParseConfig(url)
-	if err != nil {
-		return "", errDatabaseURL
-	}
-	name := fmt.Sprintf("postgres://%s/%s", net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))), cfg.Database)
-	if schema := cfg.RuntimeParams["search_path"]; schema != "" {
-		name += "?search_path=" + schema
-	}
-	return name, nil
+	return &DB{db}, nil
 }
 
 // SetQueue plugs in the queue. It must be called before the first Enqueue.
-func (db *DB) SetQueue(q Queue) { db.queue = q }
+func (db *DB) SetQueue(q Queue) { db.db.SetQueue(queue{q}) }
 
 // Close closes the database after the updates that are under way.
-func (db *DB) Close() error { return db.backend.close() }
+func (db *DB) Close() error { return db.db.Close() }
 
 // View runs fn for reading. Each query sees what is committed when it starts.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	err := db.backend.view(ctx, func(c conn) error { return fn(&Tx{db: db, conn: c}) })
-	return db.translate(silenced(ctx, err))
+	return db.db.View(ctx, func(tx *sqldb.Tx) error { return fn(&Tx{tx}) })
 }
 
 // Update runs fn in one transaction. When fn returns an error, nothing of it is kept. fn may run more than once, and what it
@@ -172,21 +97,73 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // outside of the transaction: what it computes is returned by Compute. An error of the commit itself is an ErrUnknownOutcome
 // when it may have happened.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	var committed *Tx
-	err := db.backend.update(ctx, func(c conn) error {
-		tx := &Tx{db: db, conn: c}
-		if err := fn(tx); err != nil {
-			return err
+	return db.db.Update(ctx, func(tx *sqldb.Tx) error { return fn(&Tx{tx}) })
+}
+
+// updater runs units of work: a DB, or what tests put in its place.
+type updater interface {
+	Update(ctx context.Context, fn func(*Tx) error) error
+}
+
+// Compute is Update for a function that computes something. The value comes from the run of fn that was committed; of one
+// that was not, nothing is seen. It takes the place of assigning to variables outside of the function.
+func Compute[T any](ctx context.Context, db updater, fn func(*Tx) (T, error)) (T, error) {
+	var computed, none T
+	err := db.Update(ctx, func(tx *Tx) error {
+		v, err := fn(tx)
+		if err == nil {
+			computed = v //commit:allow Compute returns it after the commit only
 		}
-		committed = tx //commit:allow read after the commit only
-		return nil
+		return err
 	})
-	db.noteSpace(err)
 	if err != nil {
-		return db.translate(silenced(ctx, err))
+		return none, err
 	}
-	for _, fn := range committed.afterCommit {
-		fn()
+	return computed, nil
+}
+
+// SQLite returns the connection that writes, nil on PostgreSQL. It is for the queue, which shares it.
+func (db *DB) SQLite() *sql.DB { return db.db.SQLite() }
+
+// Postgres returns the pool, nil on SQLite. It is for the queue, which shares it.
+func (db *DB) Postgres() *pgxpool.Pool { return db.db.Postgres() }
+
+// HastenMarked is a statement that makes those of some River jobs available now that were to be hastened while they ran; of all jobs
+// when none are named. It is for the queue, which runs it after River has written that they wait.
+func (db *DB) HastenMarked(jobs []int64) (string, []any) {
+	return upkeep.HastenMarked(db.db.Dialect(), jobs)
+}
+
+// Guard returns a context for a caller that cannot wait for a database which does not respond: it ends, with an error of
+// KindUnavailable, when for more than a second the database does not respond, and at once until it responds again. On
+// SQLite this is about writing only: reading goes on while another process holds the lock. The caller must call the function.
+func (db *DB) Guard(ctx context.Context, writes bool) (context.Context, context.CancelFunc) {
+	if db == nil {
+		return ctx, func() {}
 	}
+	return db.db.Guard(ctx, writes)
+}
+
+// CheckSpace returns an error of KindUnavailable while the database has no space to write. It writes only to find out whether
+// a want of space that an update met has ended.
+func (db *DB) CheckSpace(ctx context.Context) error { return db.db.CheckSpace(ctx) }
+
+// Weight returns the weight of an environment.
+func (db *DB) Weight(env millrace.EnvironmentID) int64 { return db.db.Weight(env) }
+
+// LoadWeights reads what weights environments have, which other processes may have changed.
+func (db *DB) LoadWeights(ctx context.Context) error {
+	of := map[millrace.EnvironmentID]int64{}
+	err := db.db.View(ctx, func(tx *sqldb.Tx) error {
+		all, err := accounts.NewEnvironments(tx).Weighted(ctx)
+		for _, v := range all {
+			of[v.ID] = v.Weight
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the weights of environments: %w", err)
+	}
+	db.db.SetWeights(of)
 	return nil
 }

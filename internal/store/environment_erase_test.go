@@ -21,7 +21,7 @@ func TestEveryTableGoesWithItsEnvironment(t *testing.T) {
 			tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
 		}
 		// Of the whole installation, not of an environment.
-		others := []string{"environment", "key_check", "node", "schema_migration"}
+		others := []string{"deleted_token", "environment", "key_check", "node", "schema_migration"}
 		all := storetest.Strings(t, db, tables)
 		if len(all) < 25 {
 			t.Errorf("the schema has %d tables only", len(all))
@@ -41,22 +41,22 @@ func TestTwoErasersFinishTogether(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		gone := &millrace.Environment{Name: "Gone"}
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
-			if err := tx.InsertEnvironment(t.Context(), gone); err != nil {
+			if err := tx.Environments().Create(t.Context(), gone); err != nil {
 				return err
 			}
 			for i := range 20 {
-				if _, err := tx.InsertEvent(t.Context(), &millrace.Event{EnvironmentID: gone.ID, Name: "custom:x", IdempotencyKey: fmt.Sprint(i)}); err != nil {
+				if _, err := tx.Events().Create(t.Context(), &millrace.Event{EnvironmentID: gone.ID, Name: "custom:x", IdempotencyKey: fmt.Sprint(i)}); err != nil {
 					return err
 				}
 			}
-			return tx.StartEnvironmentErasure(t.Context(), gone)
+			return tx.Environments().StartErasure(t.Context(), gone)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		erase := func(before func()) store.ErasedRows {
 			out, err := store.Compute(t.Context(), db, func(tx *store.Tx) (store.ErasedRows, error) {
-				out, err := tx.EraseEnvironmentRows(t.Context(), gone, 10)
+				out, err := tx.Erasures().EraseEnvironment(t.Context(), gone, 10)
 				before()
 				return out, err
 			})

@@ -27,26 +27,28 @@ func (c *customer) store(t *testing.T, tx *store.Tx) {
 	long := []byte(strings.Repeat(string(doc), 20)) // is compressed
 
 	workflowRun := &millrace.WorkflowRun{EnvironmentID: env, EventID: millrace.EventID("event of " + string(c.account)), Status: millrace.WorkflowRunRunning, Result: doc, Error: doc}
-	a.must(tx.InsertWorkflowRun(ctx, workflowRun))
-	_, err := tx.InsertStepResult(ctx, env, workflowRun.ID, 0, millrace.StepResult{Result: doc})
+	a.must(tx.WorkflowRuns().Create(ctx, workflowRun))
+	_, err := tx.WorkflowRuns().AddStepResult(ctx, env, workflowRun.ID, 0, millrace.StepResult{Result: doc})
 	a.must(err)
 	run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: c.account, WorkflowRunID: workflowRun.ID, Status: millrace.RunCompleted, Args: doc, Error: doc, Resources: doc}
-	a.must(tx.InsertSyncJobRun(ctx, run))
-	a.must(tx.AddCheckpointParts(ctx, run.EnvironmentID, run.ID, map[int64][]byte{1: long}))
-	a.must(tx.FreezeDelivery(ctx, &millrace.FrozenDelivery{
+	a.must(tx.SyncJobRuns().Create(ctx, run))
+	a.must(tx.Checkpoints().Add(ctx, run.EnvironmentID, run.ID, map[int64][]byte{1: long}))
+	a.must(tx.Deliveries().Freeze(ctx, &millrace.FrozenDelivery{
 		Delivery: millrace.Delivery{EnvironmentID: env, IntegratedAccountID: c.account, SyncJobRunID: run.ID, RunSequence: 1, Status: millrace.DeliveryPending}, Body: long,
 	}))
-	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "shared", Key: "of " + c.marker, Value: doc, SyncJobRunID: run.ID}))
-	a.must(tx.SaveState(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "of " + string(c.account), Key: "k", Value: json.RawMessage(`"` + c.marker + `"`)}))
-	a.must(tx.InsertInboundHook(ctx, &millrace.InboundHook{EnvironmentID: env, IntegratedAccountID: c.account, Status: millrace.InboundFailed, Error: doc}))
+	a.must(tx.States().Save(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "shared", Key: "of " + c.marker, Value: doc, SyncJobRunID: run.ID}))
+	a.must(tx.States().Save(ctx, &millrace.StateEntry{EnvironmentID: env, StateKey: "of " + string(c.account), Key: "k", Value: json.RawMessage(`"` + c.marker + `"`)}))
+	a.must(tx.Hooks().Create(ctx, &millrace.InboundHook{EnvironmentID: env, IntegratedAccountID: c.account, Status: millrace.InboundFailed, Error: doc}))
+
+	a.must(tx.Calls().Log(ctx, &millrace.CallLog{EnvironmentID: env, IntegratedAccountID: c.account, TenantID: c.marker, Message: c.marker}))
 
 	c.event(t, a, workflowRun.EventID, doc, "")
 	c.event(t, a, "", json.RawMessage(`{"of":"its run","name":"`+c.marker+`"}`), run.ID)
 	c.delivery(t, a, &millrace.Delivery{SyncJobRunID: run.ID, Status: millrace.DeliveryDelivered})
 	deleted := &millrace.Event{EnvironmentID: env, Name: millrace.EventAccountDeleted, Payload: json.RawMessage(`{"id":"` + string(c.account) + `"}`)}
-	_, err = tx.InsertEvent(ctx, deleted)
+	_, err = tx.Events().Create(ctx, deleted)
 	a.must(err)
-	a.must(tx.InsertDelivery(ctx, &millrace.Delivery{
+	a.must(tx.Deliveries().Create(ctx, &millrace.Delivery{
 		ID: millrace.DeliveryID("last to " + string(c.account)), EnvironmentID: env, IntegratedAccountID: c.account, EventID: deleted.ID, Event: deleted.Name,
 		Status: millrace.DeliveryPending,
 	}))
@@ -55,9 +57,9 @@ func (c *customer) store(t *testing.T, tx *store.Tx) {
 func (c *customer) event(t *testing.T, a *aged, id millrace.EventID, payload json.RawMessage, run millrace.SyncJobRunID) {
 	t.Helper()
 	e := &millrace.Event{ID: id, EnvironmentID: env, Name: "record:created", Payload: payload, SyncJobRunID: run}
-	_, err := a.tx.InsertEvent(t.Context(), e)
+	_, err := a.tx.Events().Create(t.Context(), e)
 	a.must(err)
-	_, err = a.tx.InsertDecision(t.Context(), &millrace.Decision{EventID: e.ID, WorkflowID: "w", EnvironmentID: env, Outcome: millrace.OutcomeError, Error: payload})
+	_, err = a.tx.Decisions().Create(t.Context(), &millrace.Decision{EventID: e.ID, WorkflowID: "w", EnvironmentID: env, Outcome: millrace.OutcomeError, Error: payload})
 	a.must(err)
 	c.delivery(t, a, &millrace.Delivery{EventID: e.ID, Status: millrace.DeliveryDelivered})
 	c.delivery(t, a, &millrace.Delivery{EventID: e.ID, Status: millrace.DeliveryPending, Sequence: 1})
@@ -67,28 +69,28 @@ func (c *customer) delivery(t *testing.T, a *aged, d *millrace.Delivery) {
 	t.Helper()
 	ctx := t.Context()
 	d.EnvironmentID, d.Event = env, "record:created"
-	a.must(a.tx.InsertDelivery(ctx, d))
+	a.must(a.tx.Deliveries().Create(ctx, d))
 	attempt := millrace.Attempt{DeliveryID: d.ID, EnvironmentID: env, Number: 1, Response: c.marker, Header: map[string][]string{"X": {c.marker}}}
 	second := attempt
 	second.Number = 2
-	a.must(a.tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{attempt, second}}))
+	a.must(a.tx.Deliveries().Save(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{attempt, second}}))
 	line := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, DeliveryID: d.ID, Message: c.marker}
 	own := &millrace.RunLog{ID: millrace.NewID[millrace.RunLogID](), EnvironmentID: env, SyncJobRunID: d.SyncJobRunID, Message: c.marker}
 	lines := []*millrace.RunLog{line}
 	if d.SyncJobRunID != "" {
 		lines = append(lines, own)
 	}
-	a.must(a.tx.InsertRunLog(ctx, lines))
+	a.must(a.tx.SyncJobRuns().AddLog(ctx, lines))
 }
 
 // erase does all of an erasure, three rows at a time.
 func erase(t *testing.T, db *store.DB, e millrace.Erasure) {
 	t.Helper()
-	update(t, db, func(tx *store.Tx) error { return tx.StartErasure(t.Context(), &e) })
+	update(t, db, func(tx *store.Tx) error { return tx.Erasures().Start(t.Context(), &e) })
 	for at := &e; at != nil; {
 		update(t, db, func(tx *store.Tx) error {
 			var err error
-			at, err = tx.EraseRows(t.Context(), e.ID, 3)
+			at, err = tx.Erasures().EraseRows(t.Context(), e.ID, 3)
 			return err
 		})
 	}
@@ -132,8 +134,11 @@ func TestEraseTenant(t *testing.T) {
 			for _, tenant := range []string{"acme", "acme-2"} {
 				c := &customer{marker: "data of " + tenant + "."}
 				c.event(t, &aged{t: t, tx: tx, now: tx.Now()}, "", json.RawMessage(`{"tenant_id" : "`+tenant+`", "name": "`+c.marker+`", "peer": "acme"}`), "")
+				if err := tx.Calls().Log(t.Context(), &millrace.CallLog{EnvironmentID: env, TenantID: tenant, Message: c.marker}); err != nil {
+					return err
+				}
 			}
-			_, err := tx.InsertEvent(t.Context(), &millrace.Event{EnvironmentID: env, Name: "custom:empty"})
+			_, err := tx.Events().Create(t.Context(), &millrace.Event{EnvironmentID: env, Name: "custom:empty"})
 			return err
 		})
 		other := storetest.Find(t, db, "data of acme-2.")

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/millrace/millrace/internal/store/sqldb"
+
 	"github.com/millrace/millrace"
 )
 
@@ -29,7 +31,7 @@ type Group[T any] struct {
 	stopped  bool
 	done     sync.WaitGroup
 	size     func(T) int  // bytes of an item; nil: they do not matter
-	waiting  atomic.Int64 // callers that have no answer yet
+	waiting  atomic.Int64 // callers that have no response yet
 }
 
 type grouped[T any] struct {
@@ -91,7 +93,7 @@ func (g *Group[T]) Add(ctx context.Context, item T) error {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
-		return unknownOutcome(context.Cause(ctx)) // it is in a batch, or will be
+		return sqldb.UnknownOutcome(context.Cause(ctx)) // it is in a batch, or will be
 	}
 }
 
@@ -138,7 +140,7 @@ func (g *Group[T]) commit(batch []*grouped[T]) {
 	err := g.store(ctx, items)
 	for _, r := range batch {
 		r.err = err
-		if err != nil && len(batch) > 1 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrOutage) {
+		if err != nil && len(batch) > 1 && !errors.Is(err, context.Canceled) && !errors.Is(err, sqldb.ErrOutage) {
 			r.err = g.store(ctx, []T{r.item})
 		}
 		close(r.done)

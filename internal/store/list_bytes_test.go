@@ -22,13 +22,13 @@ func TestListsAreBoundedInBytes(t *testing.T) {
 			sizes = append(sizes, 500+i)
 		}
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
-			if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: env, Name: "bytes"}); err != nil {
+			if err := tx.Environments().Create(t.Context(), &millrace.Environment{ID: env, Name: "bytes"}); err != nil {
 				return err
 			}
 			for i, size := range sizes {
 				payload := json.RawMessage(fmt.Sprintf(`{"n":"%d","text":%q}`, i, strings.Repeat("x", size)))
 				e := &millrace.Event{EnvironmentID: env, Name: "custom:large", Payload: payload, CreatedAt: millrace.Time(1_000_000 + i)}
-				if _, err := tx.InsertEvent(t.Context(), e); err != nil {
+				if _, err := tx.Events().Create(t.Context(), e); err != nil {
 					return err
 				}
 			}
@@ -45,7 +45,7 @@ func TestListsAreBoundedInBytes(t *testing.T) {
 				var page millrace.Page[millrace.Event]
 				err := db.View(t.Context(), func(tx *store.Tx) error {
 					var err error
-					page, err = tx.ListEvents(t.Context(), env, q)
+					page, err = tx.Events().List(t.Context(), env, q)
 					return err
 				})
 				if err != nil {

@@ -48,11 +48,11 @@ func TestMembersOfHostileDocuments(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		env := millrace.EnvironmentID("11111111-1111-4111-8111-111111111111")
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
-			if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{ID: env, Name: "Default"}); err != nil {
+			if err := tx.Environments().Create(t.Context(), &millrace.Environment{ID: env, Name: "Default"}); err != nil {
 				return err
 			}
 			for _, p := range payloads {
-				if _, err := tx.InsertEvent(t.Context(), &millrace.Event{EnvironmentID: env, Name: "a:b", Payload: json.RawMessage(p)}); err != nil {
+				if _, err := tx.Events().Create(t.Context(), &millrace.Event{EnvironmentID: env, Name: "a:b", Payload: json.RawMessage(p)}); err != nil {
 					return err
 				}
 			}
@@ -65,7 +65,7 @@ func TestMembersOfHostileDocuments(t *testing.T) {
 			var page millrace.Page[millrace.Event]
 			err := db.View(t.Context(), func(tx *store.Tx) error {
 				var err error
-				page, err = tx.ListEvents(t.Context(), env, millrace.Query{Filters: []millrace.Filter{{Field: f.field, Op: f.op, Values: []string{f.value}}}})
+				page, err = tx.Events().List(t.Context(), env, millrace.Query{Filters: []millrace.Filter{{Field: f.field, Op: f.op, Values: []string{f.value}}}})
 				return err
 			})
 			if err != nil {

@@ -23,19 +23,19 @@ type line struct {
 func (l line) start(key string, force bool) *millrace.SyncJobRun {
 	l.t.Helper()
 	run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunCreated, MutexKey: key, Force: force}
-	update(l.t, l.db, func(tx *store.Tx) error { run.ID = ""; return tx.StartRun(l.t.Context(), run) })
+	update(l.t, l.db, func(tx *store.Tx) error { run.ID = ""; return tx.SyncJobRuns().Start(l.t.Context(), run) })
 	return run
 }
 
 func (l line) end(id millrace.SyncJobRunID, status millrace.RunStatus) {
 	l.t.Helper()
 	update(l.t, l.db, func(tx *store.Tx) error {
-		run, err := tx.LockSyncJobRun(l.t.Context(), env, id)
+		run, err := tx.SyncJobRuns().Lock(l.t.Context(), env, id)
 		if err != nil {
 			return err
 		}
 		run.Status = status
-		return tx.UpdateSyncJobRun(l.t.Context(), run)
+		return tx.SyncJobRuns().Update(l.t.Context(), run)
 	})
 }
 
@@ -44,7 +44,7 @@ func (l line) row(id millrace.SyncJobRunID) *millrace.SyncJobRun {
 	var run *millrace.SyncJobRun
 	err := l.db.View(l.t.Context(), func(tx *store.Tx) error {
 		var err error
-		run, err = tx.SyncJobRun(l.t.Context(), env, id)
+		run, err = tx.SyncJobRuns().Get(l.t.Context(), env, id)
 		return err
 	})
 	if err != nil {
@@ -148,7 +148,7 @@ func holders(ctx context.Context, t *testing.T, db *store.DB) ([]millrace.SyncJo
 	var out []millrace.SyncJobRunID
 	waiting := 0
 	err := db.View(ctx, func(tx *store.Tx) error {
-		page, err := tx.ListSyncJobRuns(ctx, env, millrace.Query{})
+		page, err := tx.SyncJobRuns().List(ctx, env, millrace.Query{})
 		for _, run := range page.Result {
 			switch {
 			case run.Status.Finished():

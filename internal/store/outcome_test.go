@@ -13,7 +13,7 @@ func environments(t *testing.T, db *store.DB) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
 	err := db.View(t.Context(), func(tx *store.Tx) error {
-		all, err := tx.Environments(t.Context())
+		all, err := tx.Environments().All(t.Context())
 		for _, e := range all {
 			names[e.Name] = true
 		}
@@ -43,7 +43,7 @@ func TestFaultsOfACommit(t *testing.T) {
 			woken := false
 			got, err := store.Compute(t.Context(), db, func(tx *store.Tx) (string, error) {
 				tx.AfterCommit(func() { woken = true })
-				return "computed", tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: test.name})
+				return "computed", tx.Environments().Create(t.Context(), &millrace.Environment{Name: test.name})
 			})
 			if !errors.Is(err, store.ErrOutage) || errors.Is(err, store.ErrUnknownOutcome) != test.unknown || millrace.KindOf(err) != millrace.KindUnavailable {
 				t.Errorf("%s: got error %v", test.name, err)
@@ -76,7 +76,7 @@ func TestTerminatedCommit(t *testing.T) {
 		return err
 	}
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		if err := tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: "terminated"}); err != nil {
+		if err := tx.Environments().Create(t.Context(), &millrace.Environment{Name: "terminated"}); err != nil {
 			return err
 		}
 		return terminate(tx)
@@ -91,7 +91,7 @@ func TestTerminatedCommit(t *testing.T) {
 		if err := terminate(tx); err != nil {
 			return err
 		}
-		return tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: "terminated"})
+		return tx.Environments().Create(t.Context(), &millrace.Environment{Name: "terminated"})
 	})
 	if !errors.Is(err, store.ErrOutage) || errors.Is(err, store.ErrUnknownOutcome) {
 		t.Errorf("got %v, want an outage with a known outcome", err)
@@ -121,7 +121,7 @@ func TestFullSQLite(t *testing.T) {
 		payload[i] = '1'
 	}
 	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.InsertEvent(t.Context(), &millrace.Event{EnvironmentID: "e", Name: "custom:x", Payload: payload})
+		_, err := tx.Events().Create(t.Context(), &millrace.Event{EnvironmentID: "e", Name: "custom:x", Payload: payload})
 		return err
 	})
 	if !errors.Is(err, store.ErrOutage) || errors.Is(err, store.ErrUnknownOutcome) {
@@ -131,7 +131,7 @@ func TestFullSQLite(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := db.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: "room"})
+		return tx.Environments().Create(t.Context(), &millrace.Environment{Name: "room"})
 	}); err != nil {
 		t.Errorf("with room again: %v", err)
 	}

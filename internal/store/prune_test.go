@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -39,9 +40,9 @@ func (a *aged) must(err error) {
 
 func (a *aged) event(id string, batch millrace.BatchID) {
 	a.events[id] = a.at()
-	_, err := a.tx.InsertEvent(a.t.Context(), &millrace.Event{ID: millrace.EventID(id), EnvironmentID: env, BatchID: batch, Name: "custom:x", CreatedAt: a.events[id]})
+	_, err := a.tx.Events().Create(a.t.Context(), &millrace.Event{ID: millrace.EventID(id), EnvironmentID: env, BatchID: batch, Name: "custom:x", CreatedAt: a.events[id]})
 	a.must(err)
-	_, err = a.tx.InsertDecision(a.t.Context(), &millrace.Decision{EventID: millrace.EventID(id), WorkflowID: "w", EnvironmentID: env, Outcome: millrace.OutcomeNotMatched})
+	_, err = a.tx.Decisions().Create(a.t.Context(), &millrace.Decision{EventID: millrace.EventID(id), WorkflowID: "w", EnvironmentID: env, Outcome: millrace.OutcomeNotMatched})
 	a.must(err)
 }
 
@@ -51,9 +52,9 @@ func (a *aged) delivery(id, event string, webhook millrace.WebhookID, status mil
 		ID: millrace.DeliveryID(id), EnvironmentID: env, EventID: millrace.EventID(event), WebhookID: webhook, Sequence: int64(a.n + 1),
 		Status: status, CreatedAt: a.events[event],
 	}
-	a.must(a.tx.InsertDelivery(ctx, d))
-	a.must(a.tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{{DeliveryID: d.ID, EnvironmentID: env, Number: 2}}}))
-	a.must(a.tx.InsertRunLog(ctx, []*millrace.RunLog{{ID: millrace.RunLogID("log of " + id), EnvironmentID: env, DeliveryID: d.ID, CreatedAt: a.at()}}))
+	a.must(a.tx.Deliveries().Create(ctx, d))
+	a.must(a.tx.Deliveries().Save(ctx, millrace.TriedDelivery{Delivery: *d, Tries: []millrace.Attempt{{DeliveryID: d.ID, EnvironmentID: env, Number: 2}}}))
+	a.must(a.tx.SyncJobRuns().AddLog(ctx, []*millrace.RunLog{{ID: millrace.RunLogID("log of " + id), EnvironmentID: env, DeliveryID: d.ID, CreatedAt: a.at()}}))
 }
 
 func (a *aged) workflowRun(v millrace.WorkflowRun) {
@@ -61,12 +62,12 @@ func (a *aged) workflowRun(v millrace.WorkflowRun) {
 	if v.Status.Finished() {
 		v.FinishedAt = v.CreatedAt
 	}
-	a.must(a.tx.InsertWorkflowRun(a.t.Context(), &v))
-	_, err := a.tx.InsertStepResult(a.t.Context(), env, v.ID, 0, millrace.StepResult{})
+	a.must(a.tx.WorkflowRuns().Create(a.t.Context(), &v))
+	_, err := a.tx.WorkflowRuns().AddStepResult(a.t.Context(), env, v.ID, 0, millrace.StepResult{})
 	a.must(err)
 }
 
-func (a *aged) run(id string, job millrace.SyncJobID, status millrace.RunStatus, waitingFor millrace.SyncJobRunID) {
+func (a *aged) run(id string, job millrace.SyncJobID, status millrace.RunStatus, waitingFor millrace.SyncJobRunID, edits ...func(*millrace.SyncJobRun)) {
 	v := &millrace.SyncJobRun{
 		ID: millrace.SyncJobRunID(id), EnvironmentID: env, SyncJobID: job, IntegratedAccountID: "account", Status: status,
 		WaitingFor: waitingFor, CreatedAt: a.at(),
@@ -75,19 +76,22 @@ func (a *aged) run(id string, job millrace.SyncJobID, status millrace.RunStatus,
 	if status.Finished() {
 		v.FinishedAt = v.CreatedAt
 	}
-	a.must(a.tx.InsertSyncJobRun(a.t.Context(), v))
-	a.must(a.tx.AddCheckpointParts(a.t.Context(), v.EnvironmentID, v.ID, map[int64][]byte{1: []byte("part")}))
+	for _, edit := range edits {
+		edit(v)
+	}
+	a.must(a.tx.SyncJobRuns().Create(a.t.Context(), v))
+	a.must(a.tx.Checkpoints().Add(a.t.Context(), v.EnvironmentID, v.ID, map[int64][]byte{1: []byte("part")}))
 }
 
 // all stores one row of every kind that is needed, and one or two that are not.
 func (a *aged) all() {
 	ctx := a.t.Context()
 	active, inactive := &millrace.Webhook{EnvironmentID: env, IsActive: true}, &millrace.Webhook{EnvironmentID: env}
-	a.must(a.tx.InsertWebhook(ctx, active))
-	a.must(a.tx.InsertWebhook(ctx, inactive))
+	a.must(a.tx.Webhooks().Create(ctx, active))
+	a.must(a.tx.Webhooks().Create(ctx, inactive))
 	job := &millrace.SyncJob{EnvironmentID: env}
-	a.must(a.tx.InsertSyncJob(ctx, job))
-	a.must(a.tx.InsertBatch(ctx, env, "open batch"))
+	a.must(a.tx.SyncJobs().Create(ctx, job))
+	a.must(a.tx.Events().CreateBatch(ctx, env, "open batch"))
 
 	a.event("unmatched", "open batch")
 	a.event("done", "")
@@ -106,22 +110,23 @@ func (a *aged) all() {
 
 	a.run("earlier", job.ID, millrace.RunCompleted, "")
 	a.run("last", job.ID, millrace.RunCompleted, "")
+	a.run("partial", job.ID, millrace.RunCompleted, "", func(v *millrace.SyncJobRun) { v.ErrorCount, v.IsPartial = 1, true })
 	a.run("failed", job.ID, millrace.RunFailed, "")
 	a.run("of a deleted job", "gone", millrace.RunCompleted, "")
 	a.run("in front", job.ID, millrace.RunStopped, "")
 	a.run("behind", job.ID, millrace.RunCreated, "in front")
 
-	a.must(a.tx.InsertRunLog(ctx, []*millrace.RunLog{{ID: "line", EnvironmentID: env, SyncJobRunID: "last", CreatedAt: a.at()}}))
-	a.must(a.tx.InsertRunLog(ctx, []*millrace.RunLog{{ID: "young line", EnvironmentID: env, SyncJobRunID: "last", CreatedAt: a.now}}))
+	a.must(a.tx.SyncJobRuns().AddLog(ctx, []*millrace.RunLog{{ID: "line", EnvironmentID: env, SyncJobRunID: "last", CreatedAt: a.at()}}))
+	a.must(a.tx.SyncJobRuns().AddLog(ctx, []*millrace.RunLog{{ID: "young line", EnvironmentID: env, SyncJobRunID: "last", CreatedAt: a.now}}))
 
 	trigger := &millrace.SyncJobCronTrigger{EnvironmentID: env, NextRunAt: a.at()}
-	a.must(a.tx.InsertSyncJobCronTrigger(ctx, trigger))
+	a.must(a.tx.Schedules().Create(ctx, trigger))
 	for _, due := range []millrace.Time{trigger.NextRunAt - 1, trigger.NextRunAt} {
-		_, err := a.tx.InsertFire(ctx, &millrace.CronFire{EnvironmentID: env, CronTriggerID: trigger.ID, DueAt: due, CreatedAt: a.at(), Outcome: millrace.FireRan})
+		_, err := a.tx.Schedules().CreateFire(ctx, &millrace.CronFire{EnvironmentID: env, CronTriggerID: trigger.ID, DueAt: due, CreatedAt: a.at(), Outcome: millrace.FireRan})
 		a.must(err)
 	}
 	for id, status := range map[millrace.InboundHookID]millrace.InboundStatus{"accepted": millrace.InboundAccepted, "processed": millrace.InboundProcessed} {
-		a.must(a.tx.InsertInboundHook(ctx, &millrace.InboundHook{ID: id, EnvironmentID: env, Status: status, CreatedAt: a.at()}))
+		a.must(a.tx.Hooks().Create(ctx, &millrace.InboundHook{ID: id, EnvironmentID: env, Status: status, CreatedAt: a.at()}))
 	}
 }
 
@@ -169,8 +174,12 @@ func pruneAll(t *testing.T, db *store.DB, kind millrace.Kept) {
 	p := store.Prune{Kind: kind, Environment: env, Most: 2}
 	for done := false; !done; {
 		update(t, db, func(tx *store.Tx) error {
+			var err error
 			p.Before = tx.Now().Add(-30 * 24 * time.Hour)
-			out, err := tx.PruneRows(context.WithoutCancel(t.Context()), p)
+			if p.Unless, err = retention.Needs(kind, p.Before, tx.Now()); err != nil {
+				return err
+			}
+			out, err := tx.Rows().Prune(context.WithoutCancel(t.Context()), p)
 			p.After, done = out.Next, out.Done
 			return err
 		})

@@ -21,7 +21,7 @@ func TestFullDiskIsSaidUntilThereIsSpace(t *testing.T) {
 	}
 	add := func(name string) error {
 		return db.Update(t.Context(), func(tx *store.Tx) error {
-			return tx.InsertEnvironment(t.Context(), &millrace.Environment{Name: name})
+			return tx.Environments().Create(t.Context(), &millrace.Environment{Name: name})
 		})
 	}
 	large := strings.Repeat("x", 1<<20)

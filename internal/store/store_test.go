@@ -34,19 +34,19 @@ func TestWorkflowVersions(t *testing.T) {
 			EnvironmentID: env, Label: "first", TriggerName: "custom:x", Event: "custom:x",
 			Config: millrace.WorkflowConfig{RunIf: "a = 1", Steps: []millrace.Step{{Type: "run", Action: "run_sync_job", Config: json.RawMessage(`{"z":1,"a":2}`)}}},
 		}
-		update(t, db, func(tx *store.Tx) error { return tx.InsertWorkflow(ctx, w) })
+		update(t, db, func(tx *store.Tx) error { return tx.Workflows().Create(ctx, w) })
 		first := *w
 		w.Label = "second"
-		update(t, db, func(tx *store.Tx) error { return tx.UpdateWorkflow(ctx, w) })
+		update(t, db, func(tx *store.Tx) error { return tx.Workflows().Update(ctx, w) })
 		err := db.View(ctx, func(tx *store.Tx) error {
-			now, err := tx.Workflow(ctx, env, w.ID)
+			now, err := tx.Workflows().Get(ctx, env, w.ID)
 			if err != nil {
 				return err
 			}
 			if diff := cmp.Diff(w, now); diff != "" {
 				t.Errorf("workflow differs (-want +got):\n%s", diff)
 			}
-			was, err := tx.WorkflowVersion(ctx, env, w.ID, 1)
+			was, err := tx.Workflows().GetVersion(ctx, env, w.ID, 1)
 			if err != nil {
 				return err
 			}
@@ -54,11 +54,11 @@ func TestWorkflowVersions(t *testing.T) {
 			if diff := cmp.Diff(&first, was); diff != "" {
 				t.Errorf("version 1 differs (-want +got):\n%s", diff)
 			}
-			matched, more, err := tx.WorkflowsByEvent(ctx, store.WorkflowPage{EnvironmentID: env, Event: "custom:x", Until: w.CreatedAt, Most: 10})
+			matched, more, err := tx.Workflows().ByEvent(ctx, store.WorkflowPage{EnvironmentID: env, Event: "custom:x", Until: w.CreatedAt, Most: 10})
 			if err == nil && (len(matched) != 1 || matched[0].Version != 2 || more) {
 				t.Errorf("got %v, want the workflow at version 2", matched)
 			}
-			_, err = tx.Workflow(ctx, "00000000-0000-4000-8000-000000000002", w.ID)
+			_, err = tx.Workflows().Get(ctx, "00000000-0000-4000-8000-000000000002", w.ID)
 			if millrace.KindOf(err) != millrace.KindNotFound {
 				t.Errorf("another environment got %v, want not found", err)
 			}
@@ -78,9 +78,9 @@ func TestSecretsAreSealed(t *testing.T) {
 		if err := a.SetContext(json.RawMessage(`{"api_key":"not-a-real-key","subdomain":"x"}`), [][]string{{"api_key"}}); err != nil {
 			t.Fatal(err)
 		}
-		update(t, db, func(tx *store.Tx) error { return tx.InsertIntegratedAccount(ctx, a) })
+		update(t, db, func(tx *store.Tx) error { return tx.Accounts().Create(ctx, a) })
 		err := db.View(ctx, func(tx *store.Tx) error {
-			got, err := tx.IntegratedAccount(ctx, env, a.ID)
+			got, err := tx.Accounts().Get(ctx, env, a.ID)
 			if err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func TestUpdateThatFailsKeepsNothing(t *testing.T) {
 		for i := range 40 {
 			group.Go(func() {
 				err := db.Update(ctx, func(tx *store.Tx) error {
-					if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env, Label: fmt.Sprint(i)}); err != nil {
+					if err := tx.SyncJobs().Create(ctx, &millrace.SyncJob{EnvironmentID: env, Label: fmt.Sprint(i)}); err != nil {
 						return err
 					}
 					if i%2 == 1 {
@@ -126,7 +126,7 @@ func TestUpdateThatFailsKeepsNothing(t *testing.T) {
 		}
 		group.Wait()
 		err := db.View(ctx, func(tx *store.Tx) error {
-			page, err := tx.ListSyncJobs(ctx, env, millrace.Query{})
+			page, err := tx.SyncJobs().List(ctx, env, millrace.Query{})
 			if len(page.Result) != 20 {
 				t.Errorf("got %d sync jobs, want 20", len(page.Result))
 			}
@@ -150,7 +150,7 @@ func TestUpdateSurvivesAPanicOfAnother(t *testing.T) {
 			_ = db.Update(t.Context(), func(*store.Tx) error { panic("oops") })
 		}()
 		update(t, db, func(tx *store.Tx) error {
-			return tx.InsertSyncJob(t.Context(), &millrace.SyncJob{EnvironmentID: env})
+			return tx.SyncJobs().Create(t.Context(), &millrace.SyncJob{EnvironmentID: env})
 		})
 	})
 }
@@ -160,7 +160,7 @@ func TestCancelledCallerIsNotRun(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := db.Update(ctx, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env}) })
+		err := db.Update(ctx, func(tx *store.Tx) error { return tx.SyncJobs().Create(ctx, &millrace.SyncJob{EnvironmentID: env}) })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
@@ -177,7 +177,7 @@ func TestListPagesAndFilters(t *testing.T) {
 					EnvironmentID: env, Label: fmt.Sprintf("job %02d", i), DefaultRuntimeVersion: int64(i % 4),
 					ArgsSchema: json.RawMessage(fmt.Sprintf(`{"a":{"n":%d,"b":%t}}`, i%3, i%2 == 0)), CreatedAt: millrace.Time(1000 + i/5),
 				}
-				if err := tx.InsertSyncJob(ctx, j); err != nil {
+				if err := tx.SyncJobs().Create(ctx, j); err != nil {
 					return err
 				}
 			}
@@ -188,7 +188,7 @@ func TestListPagesAndFilters(t *testing.T) {
 			var labels []string
 			for range 100 {
 				var page millrace.Page[millrace.SyncJob]
-				err := db.View(ctx, func(tx *store.Tx) (err error) { page, err = tx.ListSyncJobs(ctx, env, q); return err })
+				err := db.View(ctx, func(tx *store.Tx) (err error) { page, err = tx.SyncJobs().List(ctx, env, q); return err })
 				if err != nil {
 					t.Fatalf("list %+v: %v", q, err)
 				}
@@ -252,7 +252,7 @@ func TestListPagesAndFilters(t *testing.T) {
 			"sort":     {Sort: []millrace.Sort{{Field: "nope"}}},
 		}
 		for name, q := range bad {
-			err := db.View(ctx, func(tx *store.Tx) error { _, err := tx.ListSyncJobs(ctx, env, q); return err })
+			err := db.View(ctx, func(tx *store.Tx) error { _, err := tx.SyncJobs().List(ctx, env, q); return err })
 			if millrace.KindOf(err) != millrace.KindInvalid {
 				t.Errorf("%s: got %v, want an error of kind invalid", name, err)
 			}
@@ -265,15 +265,15 @@ func TestRunProgressIsFenced(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunCreated}
-		update(t, db, func(tx *store.Tx) error { return tx.InsertSyncJobRun(ctx, run) })
+		update(t, db, func(tx *store.Tx) error { return tx.SyncJobRuns().Create(ctx, run) })
 		claim := func() *millrace.SyncJobRun {
 			var r *millrace.SyncJobRun
-			update(t, db, func(tx *store.Tx) (err error) { r, err = tx.ClaimSyncJobRun(ctx, env, run.ID); return err })
+			update(t, db, func(tx *store.Tx) (err error) { r, err = tx.SyncJobRuns().Claim(ctx, env, run.ID); return err })
 			return r
 		}
 		old, current := claim(), claim()
 		save := func(r *millrace.SyncJobRun) error {
-			return db.Update(ctx, func(tx *store.Tx) error { return tx.SaveSyncJobRun(ctx, r) })
+			return db.Update(ctx, func(tx *store.Tx) error { return tx.SyncJobRuns().Save(ctx, r) })
 		}
 		if err := save(old); millrace.KindOf(err) != millrace.KindConflict {
 			t.Errorf("the slice that was taken over got %v, want conflict", err)
@@ -299,25 +299,25 @@ func TestEndedWorkflowRunStaysAsItIs(t *testing.T) {
 		}
 		var late millrace.WorkflowRun
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
-			if err := tx.InsertWorkflowRun(t.Context(), run); err != nil {
+			if err := tx.WorkflowRuns().Create(t.Context(), run); err != nil {
 				return err
 			}
 			late = *run // what a process has read that is then paused
 			run.Status, run.Result = millrace.WorkflowRunCompleted, json.RawMessage(`{"success":true}`)
-			return tx.UpdateWorkflowRun(t.Context(), run)
+			return tx.WorkflowRuns().Update(t.Context(), run)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		late.Status, late.RetryAttempt = millrace.WorkflowRunRunning, 1
-		err = db.Update(t.Context(), func(tx *store.Tx) error { return tx.UpdateWorkflowRun(t.Context(), &late) })
+		err = db.Update(t.Context(), func(tx *store.Tx) error { return tx.WorkflowRuns().Update(t.Context(), &late) })
 		if millrace.KindOf(err) != millrace.KindNotFound {
 			t.Errorf("a late update: got %v, want KindNotFound", err)
 		}
 		var got *millrace.WorkflowRun
 		err = db.View(t.Context(), func(tx *store.Tx) error {
 			var err error
-			got, err = tx.WorkflowRun(t.Context(), env, run.ID)
+			got, err = tx.WorkflowRuns().Get(t.Context(), env, run.ID)
 			return err
 		})
 		if err != nil || got.Status != millrace.WorkflowRunCompleted || string(got.Result) != `{"success":true}` || got.RetryAttempt != 0 {
@@ -335,18 +335,18 @@ func TestFrozenDeliveriesKeepTheirBytes(t *testing.T) {
 		update(t, db, func(tx *store.Tx) error {
 			for i, b := range want {
 				d := millrace.Delivery{ID: millrace.DeliveryID(strconv.Itoa(i)), EnvironmentID: env, SyncJobRunID: run, RunSequence: int64(i + 1), Status: millrace.DeliveryPending}
-				if err := tx.FreezeDelivery(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
+				if err := tx.Deliveries().Freeze(ctx, &millrace.FrozenDelivery{Delivery: d, Body: []byte(b)}); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		update(t, db, func(tx *store.Tx) error {
-			return tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "0", Status: millrace.DeliveryDelivered}},
+			return tx.Deliveries().Save(ctx, millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "0", Status: millrace.DeliveryDelivered}},
 				millrace.TriedDelivery{Delivery: millrace.Delivery{ID: "1", Status: millrace.DeliveryPending, Attempts: 1}})
 		})
 		err := db.View(ctx, func(tx *store.Tx) error {
-			got, err := tx.FrozenDeliveries(ctx, env, run)
+			got, err := tx.Deliveries().Frozen(ctx, env, run)
 			if len(got) != 2 || string(got[0].Body) != want[1] || string(got[1].Body) != want[2] {
 				t.Errorf("got %d frozen deliveries, want the last two with their bytes", len(got))
 			}
@@ -363,16 +363,16 @@ func TestBacklogOrderIsCommitOrder(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, TargetURL: "http://127.0.0.1:1", Secret: "s"}
-		update(t, db, func(tx *store.Tx) error { return tx.InsertWebhook(ctx, w) })
+		update(t, db, func(tx *store.Tx) error { return tx.Webhooks().Create(ctx, w) })
 		var group sync.WaitGroup
 		for range 30 {
 			group.Go(func() {
 				e := &millrace.Event{EnvironmentID: env, Name: "custom:x"}
 				err := db.Update(ctx, func(tx *store.Tx) error {
-					if _, err := tx.InsertEvent(ctx, e); err != nil {
+					if _, err := tx.Events().Create(ctx, e); err != nil {
 						return err
 					}
-					return tx.QueueDeliveries(ctx, w, e)
+					return tx.Deliveries().Queue(ctx, w, e)
 				})
 				if err != nil {
 					t.Error(err)
@@ -381,7 +381,7 @@ func TestBacklogOrderIsCommitOrder(t *testing.T) {
 		}
 		group.Wait()
 		err := db.View(ctx, func(tx *store.Tx) error {
-			backlog, err := tx.Backlog(ctx, w, 100)
+			backlog, err := tx.Deliveries().Backlog(ctx, w, 100)
 			for i, d := range backlog {
 				if d.Sequence != int64(i+1) {
 					t.Errorf("delivery %d has sequence %d", i, d.Sequence)
@@ -408,13 +408,13 @@ func TestIdempotencyKey(t *testing.T) {
 		a := &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: "k", Payload: json.RawMessage(`{}`)}
 		b := &millrace.Event{EnvironmentID: env, Name: "custom:x", IdempotencyKey: "k"}
 		update(t, db, func(tx *store.Tx) error {
-			if fresh, err := tx.InsertEvent(ctx, a); err != nil || !fresh {
+			if fresh, err := tx.Events().Create(ctx, a); err != nil || !fresh {
 				t.Errorf("first got %t, %v", fresh, err)
 			}
 			return nil
 		})
 		update(t, db, func(tx *store.Tx) error {
-			if fresh, err := tx.InsertEvent(ctx, b); err != nil || fresh || b.ID != a.ID {
+			if fresh, err := tx.Events().Create(ctx, b); err != nil || fresh || b.ID != a.ID {
 				t.Errorf("second got %t, %v, id %s; want the id %s of the first", fresh, err, b.ID, a.ID)
 			}
 			return nil
@@ -447,7 +447,7 @@ func TestTheSameIdempotencyKeyAtOnce(t *testing.T) {
 							events = append(events, &copied)
 						}
 						var err error
-						added, err = tx.InsertEvents(t.Context(), events)
+						added, err = tx.Events().CreateAll(t.Context(), events)
 						return err
 					})
 					if err != nil {
@@ -478,9 +478,9 @@ func TestTakenIDIsAConflict(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		j := &millrace.SyncJob{EnvironmentID: env}
-		update(t, db, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, j) })
+		update(t, db, func(tx *store.Tx) error { return tx.SyncJobs().Create(ctx, j) })
 		again := *j
-		err := db.Update(ctx, func(tx *store.Tx) error { return tx.InsertSyncJob(ctx, &again) })
+		err := db.Update(ctx, func(tx *store.Tx) error { return tx.SyncJobs().Create(ctx, &again) })
 		if millrace.KindOf(err) != millrace.KindConflict {
 			t.Errorf("got %v, want an error of kind conflict", err)
 		}
@@ -498,7 +498,7 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 		group.Go(func() {
 			label := fmt.Sprint("job ", i)
 			err := db.Update(ctx, func(tx *store.Tx) error {
-				if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{EnvironmentID: env, Label: label}); err != nil {
+				if err := tx.SyncJobs().Create(ctx, &millrace.SyncJob{EnvironmentID: env, Label: label}); err != nil {
 					return err
 				}
 				if i%10 == 5 { // what SQLite does by itself when the disk is full
@@ -515,7 +515,7 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 	group.Wait()
 	stored := map[string]bool{}
 	err := db.View(ctx, func(tx *store.Tx) error {
-		page, err := tx.ListSyncJobs(ctx, env, millrace.Query{})
+		page, err := tx.SyncJobs().List(ctx, env, millrace.Query{})
 		for _, j := range page.Result {
 			stored[j.Label] = true
 		}
@@ -541,8 +541,8 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 		run := &millrace.SyncJobRun{EnvironmentID: env, IntegratedAccountID: "account", Status: millrace.RunRateLimited}
 		w := &millrace.Webhook{EnvironmentID: env, IsActive: true, NextSequence: 2, SentSequence: 1}
 		update(t, db, func(tx *store.Tx) error {
-			return errors.Join(tx.InsertBatch(ctx, env, batch), tx.InsertWorkflowRun(ctx, woken), tx.InsertWorkflowRun(ctx, done),
-				tx.InsertSyncJobRun(ctx, run), tx.InsertWebhook(ctx, w))
+			return errors.Join(tx.Events().CreateBatch(ctx, env, batch), tx.WorkflowRuns().Create(ctx, woken), tx.WorkflowRuns().Create(ctx, done),
+				tx.SyncJobRuns().Create(ctx, run), tx.Webhooks().Create(ctx, w))
 		})
 		want := []millrace.Task{
 			{Kind: millrace.TaskMatch, Key: string(batch), Environment: env},
@@ -551,7 +551,7 @@ func TestOpenWorkNamesWhatEachStageHasToDo(t *testing.T) {
 			{Kind: millrace.TaskPump, Key: millrace.TaskKey(env, w.ID), Environment: env},
 		}
 		err := db.View(ctx, func(tx *store.Tx) error {
-			got, err := tx.OpenWork(ctx)
+			got, err := tx.Tasks().Open(ctx)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("open work (-want +got):\n%s", diff)
 			}

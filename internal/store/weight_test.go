@@ -14,12 +14,12 @@ func TestWeightsReachOtherProcesses(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		db, other := storetest.Open(t, url), storetest.Open(t, url)
 		v := &millrace.Environment{Name: "Heavy"}
-		if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.InsertEnvironment(t.Context(), v) }); err != nil {
+		if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.Environments().Create(t.Context(), v) }); err != nil {
 			t.Fatal(err)
 		}
 		for _, weight := range []int64{250, millrace.DefaultWeight, millrace.MinWeight} {
 			v.Weight = weight
-			if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.UpdateEnvironment(t.Context(), v) }); err != nil {
+			if err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.Environments().Update(t.Context(), v) }); err != nil {
 				t.Fatal(err)
 			}
 			if err := other.LoadWeights(t.Context()); err != nil {

@@ -2,18 +2,19 @@ package syncjob
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store/storetest"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// BenchmarkPages measures what a page of 100 records costs between a third party and an endpoint that take no time:
+// BenchmarkPages measures what a page of 100 records costs between a provider and an endpoint that take no time:
 // decoding, a transform, freezing, and writing down the answer. One iteration is one page.
 func BenchmarkPages(b *testing.B) {
 	var page strings.Builder
@@ -35,17 +36,17 @@ func BenchmarkPages(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b, storetest.Open(b, storetest.SQLite(b)), plot{resources: c.resources, config: func(cfg *Config) {
-				cfg.Slice, cfg.MaxPages, cfg.Sender = time.Hour, 1<<40, deaf{}
+				cfg.Slice, cfg.MaxPages, cfg.Destination = time.Hour, 1<<40, deaf{}
 			}})
-			w.runner.cfg.Fetcher = fetcherFunc(func(_ context.Context, req FetchRequest) (FetchResult, error) {
-				n, _ := strconv.Atoi(string(req.Cursor))
+			w.runner.cfg.Fetcher = fetcherFunc(func(_ context.Context, req FetchRequest) (fetch.Outcome, error) {
+				n, _ := strconv.Atoi(req.Cursor)
 				v, err := jsonata.FromJSON(body)
 				if err != nil {
-					return FetchResult{}, err
+					return fetch.Outcome{}, err
 				}
-				res := FetchResult{Outcome: FetchOK, Records: v.(*jsonata.Array).Items()}
+				res := fetch.Outcome{Kind: fetch.KindOK, Records: v.(*jsonata.Array)}
 				if n+1 < b.N {
-					res.Next = json.RawMessage(strconv.Itoa(n + 1))
+					res.NextCursor = strconv.Itoa(n + 1)
 				}
 				return res, nil
 			})
@@ -60,5 +61,5 @@ func BenchmarkPages(b *testing.B) {
 // deaf is an endpoint that answers everything at once.
 type deaf struct{}
 
-// Send implements Sender.
-func (deaf) Send(context.Context, SendRequest) (SendResult, error) { return delivered(), nil }
+// Send implements Destination.
+func (deaf) Send(context.Context, deliver.Request) (deliver.Result, error) { return delivered(), nil }

@@ -6,29 +6,30 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // body writes the envelope of a delivery, and returns it and the payload in it. It is millrace.Envelope, written by
 // hand so that the records, which are nearly all of it, are encoded once and not checked and copied again. With files among
 // the records the body is a form, which has the envelope as its first part.
-func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, error) {
+func body(run *millrace.SyncJobRun, p *pending, out evaluate.Output) ([]byte, []byte, error) {
 	w := writer{b: make([]byte, 0, sizeOf(out))}
-	w.raw(`{"id":`).value(p.ID).raw(`,"event":`).value(out.event).raw(`,"payload":`)
+	w.raw(`{"id":`).value(p.ID).raw(`,"event":`).value(out.Event).raw(`,"payload":`)
 	from := len(w.b)
 	var binary files
-	if out.event == millrace.EventRunRecord {
-		w.raw(`{"resource":`).value(out.resource).raw(`,"records":`).records(out.records, binary.show)
+	if out.Event == millrace.EventRunRecord {
+		w.raw(`{"resource":`).value(out.Resource).raw(`,"records":`).records(out.Records, binary.show)
 		w.raw(`,"meta":`).value(millrace.RecordMeta{
-			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.account,
-			Node: out.node.name, Method: out.method, Sequence: p.RunSequence,
+			SyncJobRunID: run.ID, SyncJobID: run.SyncJobID, IntegratedAccountID: out.Account,
+			Node: out.Node.Name, Method: out.Method, Sequence: p.RunSequence,
 		}).raw(`}`)
 	} else {
-		w.raw(string(out.payload))
+		w.raw(string(out.Payload))
 	}
 	to := len(w.b)
 	w.raw(`,"environment_id":`).value(run.EnvironmentID).raw(`,"created_at":`).value(p.CreatedAt)
-	w.raw(`,"webhook_id":`).value(out.webhook).raw(`}`)
+	w.raw(`,"webhook_id":`).value(out.Webhook).raw(`}`)
 	if w.err != nil {
 		return nil, nil, fmt.Errorf("encode delivery: %w", w.err)
 	}
@@ -41,7 +42,7 @@ func body(run *millrace.SyncJobRun, p *pending, out output) ([]byte, []byte, err
 }
 
 // sizeOf guesses how long the envelope of an output will be.
-func sizeOf(out output) int { return 1024 + len(out.payload) + 256*len(out.records) }
+func sizeOf(out evaluate.Output) int { return 1024 + len(out.Payload) + 256*len(out.Records) }
 
 // writer appends JSON and remembers the first error.
 type writer struct {
@@ -83,7 +84,7 @@ func (s *slice) runPayload(run *millrace.SyncJobRun) (json.RawMessage, error) {
 			*document = nil
 		}
 	}
-	payload := millrace.RunPayload{SyncJobRun: &shown, RecordsSynced: s.stats.records()}
+	payload := millrace.RunPayload{SyncJobRun: &shown, RecordsSynced: s.stats.Records()}
 	if shown.FinishedAt != 0 && shown.StartedAt != 0 {
 		payload.DurationMS = int64(shown.FinishedAt-shown.StartedAt) / 1000
 	}

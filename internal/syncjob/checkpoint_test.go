@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -14,21 +13,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // bulky returns a page of records of about a kilobyte each.
-func bulky(prefix string, n int) FetchResult {
-	res := FetchResult{Outcome: FetchOK}
+func bulky(prefix string, n int) fetch.Outcome {
+	var records []jsonata.Value
 	for i := range n {
 		record := jsonata.NewObject(2)
 		record.Set("id", fmt.Sprintf("%s%d", prefix, i))
 		record.Set("text", strings.Repeat("x", 1000))
-		res.Records = append(res.Records, record)
+		records = append(records, record)
 	}
-	return res
+	return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(records...)}
 }
 
 // checkpoint returns the run's checkpoint as it is stored.
@@ -37,7 +38,7 @@ func (w *world) checkpoint() string {
 	var run *millrace.SyncJobRun
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		var err error
-		run, err = tx.ClaimSyncJobRun(ctx, env, w.run.ID) // nobody works on the run between two slices
+		run, err = tx.SyncJobRuns().Claim(ctx, env, w.run.ID) // nobody works on the run between two slices
 		return err
 	})
 	return string(run.Checkpoint)
@@ -54,14 +55,14 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 		  {"name":"all","type":"spool","depends_on":"b"},
 		  {"name":"count","type":"transform","depends_on":"all","config":{"expression":"{\"id\": $count(resources.b)}"}},
 		  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["b","count"]}]`})
-		w.api.answer = func(req FetchRequest) (FetchResult, error) {
+		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 			w.now = w.now.Add(time.Second)
 			if req.Resource == "a" {
 				return bulky("a", 100), nil
 			}
 			res := bulky("b", 3)
-			if page, _ := strconv.Atoi(string(req.Cursor)); page < 99 && strings.Contains(jsonOf(req.Query), `"a0"`) {
-				res.Next = json.RawMessage(strconv.Itoa(page + 1))
+			if page, _ := strconv.Atoi(req.Cursor); page < 99 && strings.Contains(jsonOf(req.Query), `"a0"`) {
+				res.NextCursor = strconv.Itoa(page + 1)
 			}
 			return res, nil
 		}
@@ -75,8 +76,8 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 			if row := w.row(); len(w.sink.answered) == 0 || row.Status.Finished() {
 				continue
 			}
-			if size := len(w.checkpoint()); size > 3*maxInline/2 {
-				t.Fatalf("after %d requests the checkpoint has %d bytes, want it to stay below %d", len(w.api.calls), size, 3*maxInline/2)
+			if size := len(w.checkpoint()); size > 3*checkpoint.MaxInline/2 {
+				t.Fatalf("after %d requests the checkpoint has %d bytes, want it to stay below %d", len(w.api.calls), size, 3*checkpoint.MaxInline/2)
 			}
 			maps.Copy(written, w.parts())
 		}
@@ -85,7 +86,7 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 		}
 		sum := 0
 		for number, size := range written {
-			if sum += size; size <= maxInline {
+			if sum += size; size <= checkpoint.MaxInline {
 				t.Errorf("part %d has only %d bytes", number, size)
 			}
 		}
@@ -164,18 +165,18 @@ func TestEveryCrashCostsOnePage(t *testing.T) {
 // TestLostPartIsAnError shows that a run does not go on without what its checkpoint names.
 func TestLostPartIsAnError(t *testing.T) {
 	t.Parallel()
-	c, err := readCheckpoint([]byte(`{"parts":3,"stack":[{"walk":{"parts":[{"node":"a","records":2}]}}]}`))
+	c, err := checkpoint.Read([]byte(`{"parts":3,"stack":[{"walk":{"parts":[{"node":"a","records":2}]}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.fill(map[int64][]byte{3: []byte(`[]`)}); err == nil || !strings.Contains(err.Error(), "part 2") {
+	if err := c.Fill(map[int64][]byte{3: []byte(`[]`)}); err == nil || !strings.Contains(err.Error(), "part 2") {
 		t.Errorf("got %v, want an error that names the part", err)
 	}
-	if err := c.fill(map[int64][]byte{2: []byte(`[1,2]`)}); err != nil || len(c.Stack[0].Walk.Parts[0].Records.items) != 2 {
+	if err := c.Fill(map[int64][]byte{2: []byte(`[1,2]`)}); err != nil || len(c.Stack[0].Walk.Parts[0].Records.Items) != 2 {
 		t.Errorf("got %v, %v", c.Stack[0].Walk.Parts[0].Records, err)
 	}
 	for _, bad := range []string{`{"stack":[{"walk":{"parts":[{"node":"a","records":"x"}]}}]}`, `{"stack":[{"walk":{"parts":[{"node":"a","records":{}}]}}]}`} {
-		if _, err := readCheckpoint([]byte(bad)); err == nil {
+		if _, err := checkpoint.Read([]byte(bad)); err == nil {
 			t.Errorf("%s: no error", bad)
 		}
 	}

@@ -16,8 +16,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -62,24 +65,24 @@ func (m mortalDB) Update(ctx context.Context, fn func(*store.Tx) error) error {
 	return nil
 }
 
-// mortalFetcher is a third party whose answer the process may not live to see.
+// mortalFetcher is a provider whose answer the process may not live to see.
 type mortalFetcher struct {
 	api  *api
 	fate *fate
 }
 
 // Fetch implements Fetcher.
-func (m mortalFetcher) Fetch(ctx context.Context, req FetchRequest) (FetchResult, error) {
+func (m mortalFetcher) Fetch(ctx context.Context, req FetchRequest) (fetch.Outcome, error) {
 	if m.fate.strikes("before fetch") {
-		return FetchResult{}, errCrash
+		return fetch.Outcome{}, errCrash
 	}
 	if m.fate.waits < 3 && m.fate.draw("fetch", 8) == 0 {
 		m.fate.waits++
-		return FetchResult{Outcome: []FetchOutcome{FetchTemporary, FetchRateLimited}[m.fate.draw("outcome", 2)], Status: 503}, nil
+		return fetch.Outcome{Kind: []fetch.Kind{fetch.KindRemoteError, fetch.KindRateLimited}[m.fate.draw("outcome", 2)], Status: 503}, nil
 	}
 	res, err := m.api.Fetch(ctx, req)
 	if m.fate.strikes("after fetch") {
-		return FetchResult{}, errCrash
+		return fetch.Outcome{}, errCrash
 	}
 	return res, err
 }
@@ -90,14 +93,14 @@ type mortalSender struct {
 	fate *fate
 }
 
-// Send implements Sender.
-func (m mortalSender) Send(ctx context.Context, req SendRequest) (SendResult, error) {
+// Send implements Destination.
+func (m mortalSender) Send(ctx context.Context, req deliver.Request) (deliver.Result, error) {
 	if m.fate.strikes("before send") {
-		return SendResult{}, errCrash
+		return deliver.Result{}, errCrash
 	}
 	res, err := m.sink.Send(ctx, req)
 	if m.fate.strikes("after send") {
-		return SendResult{}, errCrash
+		return deliver.Result{}, errCrash
 	}
 	return res, err
 }
@@ -110,7 +113,7 @@ func (w *world) endure(f *fate) error {
 
 func (w *world) endureWith(f *fate, soon time.Duration) error {
 	w.runner.db = mortalDB{DB: w.db, fate: f}
-	w.runner.cfg.Fetcher, w.runner.cfg.Sender = mortalFetcher{w.api, f}, mortalSender{w.sink, f}
+	w.runner.cfg.Fetcher, w.runner.cfg.Destination = mortalFetcher{w.api, f}, mortalSender{w.sink, f}
 	w.runner.cfg.Soon = soon
 	for range 5000 {
 		f.dead = false
@@ -143,10 +146,10 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 
 			w := newWorld(t, db, p)
 			w.api.answer = growing
-			w.runner.inline = []int{0, 100, maxInline}[rapid.IntRange(0, 2).Draw(rt, "inline")]
+			w.runner.inline = []int{0, 100, checkpoint.MaxInline}[rapid.IntRange(0, 2).Draw(rt, "inline")]
 			f := &fate{draw: func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(rt, label) }, left: rapid.IntRange(0, 12).Draw(rt, "crashes")}
 			refusals := 0
-			w.sink.answer = func(r received) (SendResult, error) {
+			w.sink.answer = func(r received) (deliver.Result, error) {
 				if refusals < 3 && f.draw("answer", 8) == 0 {
 					refusals++
 					return refused(500), nil
@@ -204,9 +207,9 @@ func firstSeen(rt rapid.TB, all []received) []string {
 	return lines
 }
 
-// growing is a third party whose pages follow from the request alone: up to three pages of up to two records, whose ids
+// growing is a provider whose pages follow from the request alone: up to three pages of up to two records, whose ids
 // tell where they come from.
-func growing(req FetchRequest) (FetchResult, error) {
+func growing(req FetchRequest) (fetch.Outcome, error) {
 	key := req.Resource + req.ID
 	if req.Query != nil {
 		key += jsonOf(req.Query)
@@ -214,7 +217,7 @@ func growing(req FetchRequest) (FetchResult, error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	seed := h.Sum32()
-	page, _ := strconv.Atoi(string(req.Cursor))
+	page, _ := strconv.Atoi(req.Cursor)
 	var records []jsonata.Value
 	for i := range int(seed>>(3*page)) % 3 {
 		record := jsonata.NewObject(2)
@@ -222,9 +225,9 @@ func growing(req FetchRequest) (FetchResult, error) {
 		record.Set("more", int(seed>>8)%3 == 0 && !strings.Contains(key, "deeper"))
 		records = append(records, record)
 	}
-	res := FetchResult{Outcome: FetchOK, Records: records}
+	res := fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(records...)}
 	if page < int(seed>>4)%3 {
-		res.Next = json.RawMessage(strconv.Itoa(page + 1))
+		res.NextCursor = strconv.Itoa(page + 1)
 	}
 	return res, nil
 }
@@ -338,7 +341,7 @@ func TestRequestTreesAgainstModel(t *testing.T) {
 			for {
 				res, _ := growing(req)
 				var ids []string
-				for _, r := range res.Records {
+				for _, r := range res.Records.Items() {
 					id, _ := r.(*jsonata.Object).Get("id")
 					ids = append(ids, id.(string))
 				}
@@ -350,7 +353,7 @@ func TestRequestTreesAgainstModel(t *testing.T) {
 						walk(child, id)
 					}
 				}
-				if req.Cursor = res.Next; len(res.Next) == 0 {
+				if req.Cursor = res.NextCursor; res.NextCursor == "" {
 					return
 				}
 			}

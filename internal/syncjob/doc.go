@@ -1,10 +1,10 @@
-// Package syncjob executes sync job runs: it walks the graph of a run's nodes, fetches page after page from a third
-// party, transforms the records and sends them, in order, to webhooks that must answer 200 before the next page is
-// fetched.
+// Package syncjob executes sync job runs: it walks the graph of a run's nodes, fetches page after page from a
+// provider, transforms the records and sends them, in order, to webhooks that must respond with 200 before the next page
+// is fetched.
 //
 // A run is worked on in slices of some seconds, one task each ([Runner.Slice]). Between slices, and after a crash, a
 // run is nothing but its row: the checkpoint says where in the graph it stands, and the frozen deliveries are those
-// that were not answered yet.
+// that are still to be delivered.
 //
 // # Invariants
 //
@@ -13,11 +13,11 @@
 //     from the run and its sequence number.
 //   - Deliveries are sent one at a time in the order of their sequence numbers, which have no gaps. The 200 removes
 //     the frozen body in one transaction with the attempt. Nothing is fetched while a delivery is pending.
-//   - sync_job_run:started is answered before the first fetch, and the end of a run is itself its last delivery: the
+//   - sync_job_run:started is delivered before the first fetch, and the end of a run is itself its last delivery: the
 //     row becomes completed or failed in the transaction of that delivery's 200.
 //   - Every transaction is fenced by the epoch that the slice raised when it began, so a process that was paused
 //     cannot write any more. A run that was stopped meanwhile looks the same and is left alone.
-//   - No network call happens inside a transaction, and no slice sleeps: whoever must wait gives its worker back.
+//   - No network call happens inside a transaction, and no slice sleeps: one that must wait gives its worker back.
 //
 // # The state of runs
 //
@@ -26,12 +26,6 @@
 // request is done. What they change is kept beside the checkpoint, where the run itself sees it, and is stored by the
 // next freeze together with the checkpoint that has passed the node.
 //
-// # How a run is made
-//
-// [Starter.Prepare] checks the request, its arguments and the job's args_validation outside of any transaction, because
-// expressions may take their time, and resolves mutex_key and state_key. [Starter.StartTx] stores the run in the
-// transaction of its caller. A run that has to wait for another gets no task; the transaction that ends the other makes it.
-//
 // # What a crash costs
 //
 // A crash repeats at most one fetched page, if it was not frozen yet, and at most one delivery, if its 200 was not
@@ -39,7 +33,7 @@
 //
 // # What is retried
 //
-// Temporary failures of a third party a few times with growing pauses, then they are handled as the run's
-// error_handling says. Rate limits for ever. A webhook that does not answer parks the run: it keeps its one page and goes
-// on in order when the webhook answers. Our own failures are errors of the task, which the queue repeats.
+// Temporary failures of a provider a few times with growing pauses, then they are handled as the run's
+// error_handling says. Rate limits for ever. A webhook that does not respond parks the run: it keeps its one page and goes
+// on in order when the webhook responds. Our own failures are errors of the task, which the queue repeats.
 package syncjob

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -80,16 +82,16 @@ func (w *world) persevere() error {
 // struggle is a run with something that may go wrong.
 type struggle struct {
 	plot
-	answer func(FetchRequest) (FetchResult, error)
-	sink   func(received) (SendResult, error)
+	answer func(FetchRequest) (fetch.Outcome, error)
+	sink   func(received) (deliver.Result, error)
 }
 
 func struggles() map[string]struggle {
 	const list = `[{"name":"contacts","type":"request","resource":"contacts","method":"list"},
 		{"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["contacts"]}]`
 	contacts := pages(`[{"id":"1"},{"id":"2"}]`, `[{"id":"3"}]`, `[{"id":"4"}]`)
-	answers := func(event string, res SendResult) func(received) (SendResult, error) {
-		return func(r received) (SendResult, error) {
+	answers := func(event string, res deliver.Result) func(received) (deliver.Result, error) {
+		return func(r received) (deliver.Result, error) {
 			if r.Event == event && r.Attempts < 2 {
 				return res, nil
 			}
@@ -104,8 +106,8 @@ func struggles() map[string]struggle {
 		"state":     {plot{resources: cursorGraph}, pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`, `[{"id":3,"at":"t3"}]`), nil},
 		"parked":    {plot{resources: list}, contacts, answers(millrace.EventRunRecord, refused(500))},
 		"retried":   {plot{resources: list}, contacts, answers(millrace.EventRunRecord, quick)},
-		"cancelled": {plot{resources: list}, contacts, answers(millrace.EventRunStarted, SendResult{Outcome: SendCancel, Attempts: attempt})},
-		"gone":      {plot{resources: list}, contacts, answers(millrace.EventRunRecord, SendResult{Outcome: SendGone, Attempts: attempt})},
+		"cancelled": {plot{resources: list}, contacts, answers(millrace.EventRunStarted, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: attempt})},
+		"gone":      {plot{resources: list}, contacts, answers(millrace.EventRunRecord, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: attempt})},
 		"failed":    {plot{resources: list, errors: millrace.ErrorFailFast}, byResource(nil), nil},
 		"unheard":   {plot{resources: list, edit: func(run *millrace.SyncJobRun) { run.WebhookID = "" }}, contacts, nil},
 	}

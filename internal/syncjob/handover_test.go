@@ -7,6 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -21,7 +23,7 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 			w := newWorld(t, db, plot{resources: plainGraph, edit: func(run *millrace.SyncJobRun) { run.MutexKey = key }})
 			w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
 			next := &millrace.SyncJobRun{EnvironmentID: env, SyncJobID: w.job.ID, Status: millrace.RunCreated, MutexKey: key}
-			w.update(func(ctx context.Context, tx *store.Tx) error { next.ID = ""; return tx.StartRun(ctx, next) })
+			w.update(func(ctx context.Context, tx *store.Tx) error { next.ID = ""; return tx.SyncJobRuns().Start(ctx, next) })
 			if next.WaitingFor != w.run.ID {
 				rt.Fatalf("waits for %q, want %s", next.WaitingFor, w.run.ID)
 			}
@@ -33,7 +35,7 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 				}
 			}
 			w.api.answer = watched(w.api.answer, check)
-			w.sink.answer = func(received) (SendResult, error) {
+			w.sink.answer = func(received) (deliver.Result, error) {
 				check()
 				return delivered(), nil
 			}
@@ -47,8 +49,8 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 	})
 }
 
-func watched(answer func(FetchRequest) (FetchResult, error), check func()) func(FetchRequest) (FetchResult, error) {
-	return func(req FetchRequest) (FetchResult, error) {
+func watched(answer func(FetchRequest) (fetch.Outcome, error), check func()) func(FetchRequest) (fetch.Outcome, error) {
+	return func(req FetchRequest) (fetch.Outcome, error) {
 		check()
 		return answer(req)
 	}

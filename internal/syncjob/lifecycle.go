@@ -6,45 +6,47 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
 )
 
-// begin starts a run: the row becomes running, and its webhook hears that. Nothing is fetched before it has answered.
-// That the run was created was told by whoever created it.
+// begin starts a run: the row becomes running, and its webhook is notified. Nothing is fetched before it has responded.
+// The event that the run was created comes from where it was created.
 func (s *slice) begin(ctx context.Context) error {
 	next := *s.run
 	next.StartedAt, next.Status = s.r.now(), millrace.RunRunning
 	s.run = &next
 	s.point.Started = true
-	s.setBase()
+	s.setBase(s.account)
 	if len(s.plan) == 0 {
-		s.point.Stack = startWalk(s.graph.starts)
+		s.point.Stack = startWalk(s.graph.Starts)
 	}
 	out, err := s.lifecycle(millrace.EventRunStarted, s.run)
 	if err != nil {
 		return err
 	}
-	return s.freeze(ctx, change{out: []output{out}, emit: []string{millrace.EventRunStarted}})
+	return s.freeze(ctx, change{out: []evaluate.Output{out}, emit: []string{millrace.EventRunStarted}})
 }
 
 // lifecycle returns the delivery of an event of the run to its own webhook.
-func (s *slice) lifecycle(event string, run *millrace.SyncJobRun) (output, error) {
+func (s *slice) lifecycle(event string, run *millrace.SyncJobRun) (evaluate.Output, error) {
 	payload, err := s.runPayload(run)
 	if err != nil {
-		return output{}, err
+		return evaluate.Output{}, err
 	}
-	return output{event: event, webhook: run.WebhookID, payload: payload}, nil
+	return evaluate.Output{Event: event, Webhook: run.WebhookID, Payload: payload}, nil
 }
 
 // fail makes a run fail: what it has brought so far is sent, its error events are walked, and then it ends.
-func (s *slice) fail(ctx context.Context, e *evaluation, reason millrace.RunError) error {
+func (s *slice) fail(ctx context.Context, e *evaluate.Evaluation, reason millrace.RunError) error {
 	s.failing(reason)
-	return s.freeze(ctx, e.change())
+	return s.freeze(ctx, changeOf(e))
 }
 
-// finish freezes the last delivery of a run. Its answer makes the row final; without anybody to tell, the row is final
-// at once.
-func (s *slice) finish(ctx context.Context, e *evaluation, status millrace.RunStatus) error {
-	last := &final{Status: status, FinishedAt: s.r.now()}
+// finish freezes the last delivery of a run. Its response makes the row final; without a webhook that wants it,
+// the row is final at once.
+func (s *slice) finish(ctx context.Context, e *evaluate.Evaluation, status millrace.RunStatus) error {
+	last := &checkpoint.Final{Status: status, FinishedAt: s.r.now()}
 	event := millrace.EventRunCompleted
 	if status == millrace.RunFailed {
 		event = millrace.EventRunFailed
@@ -62,27 +64,28 @@ func (s *slice) finish(ctx context.Context, e *evaluation, status millrace.RunSt
 		return err
 	}
 	if status == millrace.RunFailed {
-		out.line = &millrace.RunLog{
+		out.Line = &millrace.RunLog{
 			Level: millrace.LogError, Message: s.point.Failing.Message, Node: s.point.Failing.Node, Detail: last.Error,
 		}
 	}
-	return s.freeze(ctx, change{out: []output{out}, counts: e.counts, lines: e.lines})
+	return s.freeze(ctx, change{out: []evaluate.Output{out}, counts: e.Counts, lines: e.Lines})
 }
 
-// rateLimited tells that the run waits for the third party, once for each time that it begins to wait.
-func (s *slice) rateLimited(e *evaluation) (change, error) {
-	ch := e.change()
+// rateLimited tells that the run waits for the provider, once for each time that it begins to wait.
+func (s *slice) rateLimited(e *evaluate.Evaluation) (change, error) {
+	ch := changeOf(e)
 	ch.status = millrace.RunRateLimited
 	if s.run.Status == millrace.RunRateLimited {
 		return ch, nil
 	}
 	shown := *s.run
-	shown.Status, shown.RetryAt = millrace.RunRateLimited, s.point.NotBefore
+	shown.Status = millrace.RunRateLimited
+	s.waits(&shown)
 	out, err := s.lifecycle(millrace.EventRunRateLimited, &shown)
 	if err != nil {
 		return change{}, err
 	}
-	if out.line, err = e.limitLine(until(s.point.NotBefore, s.r.now())); err != nil {
+	if out.Line, err = e.LimitLine(until(s.point.NotBefore, s.r.now())); err != nil {
 		return change{}, err
 	}
 	ch.out = append(ch.out, out)

@@ -13,8 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/jsonata"
 )
 
 // retryIn checks that a slice asks to come again, and returns when.
@@ -34,7 +38,7 @@ func TestRunWithoutTimeForQuickRetriesComesBackForThem(t *testing.T) {
 		w := newWorld(t, db, plot{resources: plainGraph})
 		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
 		failures := 0
-		w.sink.answer = func(r received) (SendResult, error) {
+		w.sink.answer = func(r received) (deliver.Result, error) {
 			if r.Event != millrace.EventRunRecord || failures == 3 {
 				return delivered(), nil
 			}
@@ -70,7 +74,7 @@ func TestParkedRunKeepsItsPageAndResumesInOrder(t *testing.T) {
 		w := newWorld(t, db, plot{resources: plainGraph})
 		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
 		down := true
-		w.sink.answer = func(r received) (SendResult, error) {
+		w.sink.answer = func(r received) (deliver.Result, error) {
 			if down && r.Event == millrace.EventRunRecord {
 				return refused(503), nil
 			}
@@ -110,18 +114,18 @@ func TestParkedRunKeepsItsPageAndResumesInOrder(t *testing.T) {
 			t.Errorf("after the end: parked since %s, retry at %s", row.ParkedSince, row.RetryAt)
 		}
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			attempts, err := tx.AttemptsOf(ctx, env, record.DeliveryID)
+			attempts, err := tx.Deliveries().Attempts(ctx, env, record.DeliveryID)
 			if err != nil {
 				return err
 			}
-			d, err := tx.Delivery(ctx, env, record.DeliveryID)
+			d, err := tx.Deliveries().Get(ctx, env, record.DeliveryID)
 			if err != nil {
 				return err
 			}
 			if len(attempts) != 4 || attempts[3].Number != 4 || d.Attempts != 4 || d.Status != millrace.DeliveryDelivered {
 				t.Errorf("got attempts %+v of %+v, want four, delivered", attempts, d)
 			}
-			frozen, err := tx.FrozenDeliveries(ctx, env, w.run.ID)
+			frozen, err := tx.Deliveries().Frozen(ctx, env, w.run.ID)
 			if len(frozen) != 0 {
 				t.Errorf("got %d frozen deliveries after the end", len(frozen))
 			}
@@ -134,10 +138,10 @@ func TestRateLimitedRunWaitsAndResumes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
 	limits := 3
-	w.api.answer = func(req FetchRequest) (FetchResult, error) {
+	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 		if len(req.Cursor) > 0 && limits > 0 {
 			limits--
-			return FetchResult{Outcome: FetchRateLimited, Status: 429, RetryAfter: 90 * time.Second}, nil
+			return fetch.Outcome{Kind: fetch.KindRateLimited, Status: 429, RetryAfter: 90 * time.Second}, nil
 		}
 		return pages(`[{"id":1}]`, `[{"id":2}]`)(req)
 	}
@@ -162,16 +166,75 @@ func TestRateLimitedRunWaitsAndResumes(t *testing.T) {
 	if err := json.Unmarshal(w.sink.answered[2].envelope.Payload, &payload); err != nil || payload.RetryAfter != 90 || payload.Status != millrace.RunRateLimited {
 		t.Errorf("got payload %+v, %v; want rate_limited with 90 s", payload, err)
 	}
-	if diff := cmp.Diff([]string{"started", "rate_limited", "completed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "rate_limited", "completed"}, w.told()); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
+	}
+}
+
+// recorder notes the status of a run after each transaction.
+type recorder struct {
+	database
+	status func() millrace.RunStatus
+	seen   []millrace.RunStatus
+}
+
+func (r *recorder) Update(ctx context.Context, fn func(*store.Tx) error) error {
+	err := r.database.Update(ctx, fn)
+	if s := r.status(); s != r.seen[len(r.seen)-1] {
+		r.seen = append(r.seen, s)
+	}
+	return err
+}
+
+// TestRunIsRunningBeforeItWaits shows that no run is stored as one that waits, or has ended, before it is stored as one that runs:
+// the table of transitions has no such step.
+func TestRunIsRunningBeforeItWaits(t *testing.T) {
+	t.Parallel()
+	limited := func() func(FetchRequest) (fetch.Outcome, error) {
+		first := true
+		return func(req FetchRequest) (fetch.Outcome, error) {
+			if first {
+				first = false
+				return fetch.Outcome{Kind: fetch.KindRateLimited, Status: 429, RetryAfter: time.Second}, nil
+			}
+			return pages(`[{"id":1}]`)(req)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		webhook bool
+		graph   string
+		want    []millrace.RunStatus
+	}{
+		{"with a webhook", true, plainGraph, []millrace.RunStatus{"created", "running", "rate_limited", "running", "completed"}},
+		{"without", false, `[{"name":"tickets","type":"request","resource":"tickets","method":"list"}]`, []millrace.RunStatus{"created", "running", "rate_limited", "running", "completed"}},
+		{"without a plan", false, `[{"name":"a","type":"request"}]`, []millrace.RunStatus{"created", "running", "failed"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				w := newWorld(t, db, plot{resources: c.graph, edit: func(run *millrace.SyncJobRun) {
+					if !c.webhook {
+						run.WebhookID = ""
+					}
+				}})
+				w.api.answer = limited()
+				r := &recorder{database: db, status: func() millrace.RunStatus { return w.row().Status }, seen: []millrace.RunStatus{millrace.RunCreated}}
+				w.runner.db = r
+				w.finish()
+				if diff := cmp.Diff(c.want, r.seen); diff != "" {
+					t.Errorf("states (-want +got):\n%s", diff)
+				}
+			})
+		})
 	}
 }
 
 func TestTemporaryFailuresAreRepeatedThenHandled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-	w.api.answer = func(FetchRequest) (FetchResult, error) {
-		return FetchResult{Outcome: FetchTemporary, Status: 502, Code: "http_502", Message: "bad gateway", Request: "GET https://x.test/tickets"}, nil
+	w.api.answer = func(FetchRequest) (fetch.Outcome, error) {
+		return fetch.Outcome{Kind: fetch.KindRemoteError, Status: 502, Message: "bad gateway", RequestLine: "GET https://x.test/tickets"}, nil
 	}
 	var pauses []time.Duration
 	for {
@@ -185,7 +248,7 @@ func TestTemporaryFailuresAreRepeatedThenHandled(t *testing.T) {
 	if diff := cmp.Diff([]time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute}, pauses); diff != "" {
 		t.Errorf("pauses (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"started", "record_error http_502", "completed"}, w.script()); diff != "" {
+	if diff := cmp.Diff([]string{"started", "record_error http_502", "failed"}, w.script()); diff != "" {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
 	want := `{"resource":"tickets","method":"list","error":{"code":"http_502","message":"bad gateway","node":"tickets","resource":"tickets",` +
@@ -211,7 +274,7 @@ func TestFailFastSaysWhere(t *testing.T) {
 		got.Position.Path != "resources[1].config.expression" {
 		t.Errorf("got %+v at %+v", got, got.Position)
 	}
-	if diff := cmp.Diff([]string{"started", "failed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "failed"}, w.told()); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
 	}
 }
@@ -220,9 +283,9 @@ func TestRefusedStartStopsTheRun(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph})
-		w.sink.answer = func(r received) (SendResult, error) {
+		w.sink.answer = func(r received) (deliver.Result, error) {
 			if r.Event == millrace.EventRunStarted {
-				return SendResult{Outcome: SendCancel, Attempts: []millrace.Attempt{{StatusCode: 400}}}, nil
+				return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: []millrace.Attempt{{StatusCode: 400}}}, nil
 			}
 			return delivered(), nil
 		}
@@ -234,13 +297,13 @@ func TestRefusedStartStopsTheRun(t *testing.T) {
 			t.Error("something was fetched")
 		}
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			d, err := tx.Delivery(ctx, env, millrace.RunDeliveryID(env, w.run.ID, 1))
+			d, err := tx.Deliveries().Get(ctx, env, millrace.RunDeliveryID(env, w.run.ID, 1))
 			if err == nil && (d.Status != millrace.DeliveryCancelled || d.Attempts != 1) {
 				t.Errorf("got delivery %+v", d)
 			}
 			return err
 		})
-		if diff := cmp.Diff([]string{"started", "updated"}, w.told.lines); diff != "" {
+		if diff := cmp.Diff([]string{"started", "updated"}, w.told()); diff != "" {
 			t.Errorf("told to others (-want +got):\n%s", diff)
 		}
 	})
@@ -252,15 +315,15 @@ func TestStoppedRunIsLeftAlone(t *testing.T) {
 		w := newWorld(t, db, plot{resources: plainGraph})
 		stop := func() {
 			w.update(func(ctx context.Context, tx *store.Tx) error {
-				run, err := tx.LockSyncJobRun(ctx, env, w.run.ID)
+				run, err := tx.SyncJobRuns().Lock(ctx, env, w.run.ID)
 				if err != nil {
 					return err
 				}
 				run.Status, run.FinishedAt = millrace.RunStopped, tx.Now()
-				return tx.UpdateSyncJobRun(ctx, run)
+				return tx.SyncJobRuns().Update(ctx, run)
 			})
 		}
-		w.api.answer = func(req FetchRequest) (FetchResult, error) {
+		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 			if len(req.Cursor) > 0 {
 				stop()
 			}
@@ -278,31 +341,31 @@ func TestStoppedRunIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestStopEndsASlowRequest shows that a stop does not wait for a third party that takes its time.
+// TestStopEndsASlowRequest shows that a stop does not wait for a provider that takes its time.
 func TestStopEndsASlowRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, config: func(c *Config) { c.StopPoll = time.Millisecond }})
-	w.runner.cfg.Fetcher = fetcherFunc(func(ctx context.Context, _ FetchRequest) (FetchResult, error) {
+	w.runner.cfg.Fetcher = fetcherFunc(func(ctx context.Context, _ FetchRequest) (fetch.Outcome, error) {
 		w.update(func(ctx context.Context, tx *store.Tx) error {
-			run, err := tx.LockSyncJobRun(ctx, env, w.run.ID)
+			run, err := tx.SyncJobRuns().Lock(ctx, env, w.run.ID)
 			if err != nil {
 				return err
 			}
 			run.Status = millrace.RunStopped
-			return tx.UpdateSyncJobRun(ctx, run)
+			return tx.SyncJobRuns().Update(ctx, run)
 		})
 		<-ctx.Done()
-		return FetchResult{}, ctx.Err()
+		return fetch.Outcome{}, ctx.Err()
 	})
 	if err := w.slice(); err != nil {
 		t.Errorf("got %v, want a quiet end", err)
 	}
 }
 
-type fetcherFunc func(context.Context, FetchRequest) (FetchResult, error)
+type fetcherFunc func(context.Context, FetchRequest) (fetch.Outcome, error)
 
 // Fetch implements Fetcher.
-func (f fetcherFunc) Fetch(ctx context.Context, req FetchRequest) (FetchResult, error) {
+func (f fetcherFunc) Fetch(ctx context.Context, req FetchRequest) (fetch.Outcome, error) {
 	return f(ctx, req)
 }
 
@@ -310,10 +373,10 @@ func TestFencedSliceWritesNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph, config: func(c *Config) { c.Soon = -1 }})
-		w.api.answer = func(req FetchRequest) (FetchResult, error) {
+		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 			w.api.answer = pages(`[{"id":1}]`)
 			w.update(func(ctx context.Context, tx *store.Tx) error { // another process takes over
-				_, err := tx.ClaimSyncJobRun(ctx, env, w.run.ID)
+				_, err := tx.SyncJobRuns().Claim(ctx, env, w.run.ID)
 				return err
 			})
 			return pages(`[{"id":1}]`)(req)
@@ -335,11 +398,11 @@ func TestSliceYieldsByTimeAndOnShutdown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
 	ctx, shutdown := context.WithCancel(t.Context())
-	w.api.answer = func(req FetchRequest) (FetchResult, error) {
+	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 		w.now = w.now.Add(3 * time.Second)
 		return pages(`[{"id":1}]`, `[{"id":2}]`, `[{"id":3}]`, `[{"id":4}]`, `[{"id":5}]`)(req)
 	}
-	w.sink.answer = func(r received) (SendResult, error) {
+	w.sink.answer = func(r received) (deliver.Result, error) {
 		if len(w.api.calls) == 4 {
 			shutdown() // while the endpoint answers: its 200 counts
 		}
@@ -376,9 +439,9 @@ func TestWebhookThatIsGoneFailsTheRun(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: resources})
 			w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
-			w.sink.answer = func(r received) (SendResult, error) {
+			w.sink.answer = func(r received) (deliver.Result, error) {
 				if r.Event == millrace.EventRunRecord && (r.WebhookID == second) != c.own || c.own && r.WebhookID == second {
-					return SendResult{Outcome: SendGone, Attempts: []millrace.Attempt{{StatusCode: 410}}}, nil
+					return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: []millrace.Attempt{{StatusCode: 410}}}, nil
 				}
 				return delivered(), nil
 			}
@@ -387,7 +450,7 @@ func TestWebhookThatIsGoneFailsTheRun(t *testing.T) {
 				t.Errorf("deliveries (-want +got):\n%s", diff)
 			}
 			row := w.row()
-			if row.Status != millrace.RunFailed || !strings.Contains(string(row.Error), codeWebhookGone) {
+			if row.Status != millrace.RunFailed || !strings.Contains(string(row.Error), evaluate.CodeWebhookGone) {
 				t.Errorf("got status %s, error %s", row.Status, row.Error)
 			}
 		})
@@ -419,29 +482,29 @@ func TestPreviousRunDate(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	endless := func(req FetchRequest) (FetchResult, error) {
-		next := fmt.Sprintf(`"%s1"`, strings.Trim(string(req.Cursor), `"`))
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"x","more":true}]`), Next: json.RawMessage(next)}, nil
+	endless := func(req FetchRequest) (fetch.Outcome, error) {
+		next := req.Cursor + "1"
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"x","more":true}]`)...), NextCursor: next}, nil
 	}
-	stuck := func(FetchRequest) (FetchResult, error) {
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"x"}]`), Next: json.RawMessage(`"c"`)}, nil
+	stuck := func(FetchRequest) (fetch.Outcome, error) {
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"x"}]`)...), NextCursor: "c"}, nil
 	}
-	single := func(FetchRequest) (FetchResult, error) {
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"x","more":true}]`)}, nil
+	single := func(FetchRequest) (fetch.Outcome, error) {
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"x","more":true}]`)...)}, nil
 	}
 	request := `{"name":"a","type":"request","resource":"a","method":"list"`
 	for _, c := range []struct {
 		name      string
 		resources string
-		api       func(FetchRequest) (FetchResult, error)
+		api       func(FetchRequest) (fetch.Outcome, error)
 		code      string
 	}{
-		{"pages", `[` + request + `}]`, endless, codePageLimit},
-		{"a stuck cursor", `[` + request + `}]`, stuck, codeCursorLoop},
-		{"recursion", `[` + request + `,"recurse":{"if":"{{resources.a.more:bool}}"}}]`, single, codeRecursion},
-		{"a spool", `[` + request + `},{"name":"s","type":"spool","depends_on":"a"}]`, endless, codeSpoolLimit},
-		{"an account that is no id", `[` + request + `,"integrated_account_id":"{{args.other}}"}]`, single, codeAccount},
-		{"a query that is no object", `[` + request + `,"query":"1 + 1"}]`, single, codeExpression},
+		{"pages", `[` + request + `}]`, endless, evaluate.CodePageLimit},
+		{"a stuck cursor", `[` + request + `}]`, stuck, evaluate.CodeCursorLoop},
+		{"recursion", `[` + request + `,"recurse":{"if":"{{resources.a.more:bool}}"}}]`, single, evaluate.CodeRecursion},
+		{"a spool", `[` + request + `},{"name":"s","type":"spool","depends_on":"a"}]`, endless, evaluate.CodeSpoolLimit},
+		{"an account that is no id", `[` + request + `,"integrated_account_id":"{{args.other}}"}]`, single, evaluate.CodeAccount},
+		{"a query that is no object", `[` + request + `,"query":"1 + 1"}]`, single, evaluate.CodeExpression},
 		{"an expression that never ends", `[` + request + `,"query":"($f := function(){$f()}; $f())"}]`, single, "L1001"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -473,7 +536,7 @@ func TestRunWithoutWebhook(t *testing.T) {
 	if row := w.row(); row.Status != millrace.RunCompleted || len(w.sink.all) != 0 {
 		t.Errorf("got status %s, %d deliveries", row.Status, len(w.sink.all))
 	}
-	if diff := cmp.Diff([]string{"started", "completed"}, w.told.lines); diff != "" {
+	if diff := cmp.Diff([]string{"started", "completed"}, w.told()); diff != "" {
 		t.Errorf("told to others (-want +got):\n%s", diff)
 	}
 }
@@ -545,13 +608,14 @@ func TestScopeOfExpressions(t *testing.T) {
 		 {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["more"]}]`,
 		args: `{"x":[1]}`,
 	})
-	w.api.answer = pages(`[{"id":"p"},{"id":"q"}]`)
+	w.api.answer = pages(`[{"id":"p"},{"id":"q"}]`, `[{"id":"r"}]`)
 	w.finish()
 	asked := []string{`list a-b/c-d {"t":"2026-03-01T12:00:00.000Z","tenant":"acme","sub":"acme","key":false,"a":[1],"run":"` + string(w.run.ID) + `","prev":false}`}
+	asked = append(asked, asked[0]+" @1")
 	if diff := cmp.Diff(asked, w.api.asked()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	script := []string{"started", "record a-b/c-d p/2/2+pp/2/2,q/2/2+pp/2/2", "completed"}
+	script := []string{"started", "record a-b/c-d p/2/2+pp/2/2,q/2/2+pp/2/2", "record a-b/c-d r/3/1+rr/3/1", "completed"}
 	if diff := cmp.Diff(script, w.script()); diff != "" {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
@@ -564,13 +628,13 @@ func TestAChangeOfTheWebhookDuringAnAttemptKeepsTheRunAwake(t *testing.T) {
 		w := newWorld(t, db, plot{resources: plainGraph})
 		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
 		repair := false
-		w.sink.answer = func(received) (SendResult, error) {
+		w.sink.answer = func(received) (deliver.Result, error) {
 			if repair {
 				w.update(func(ctx context.Context, tx *store.Tx) error {
-					if err := tx.UpdateWebhook(ctx, w.webhook); err != nil {
+					if err := tx.Webhooks().Update(ctx, w.webhook); err != nil {
 						return err
 					}
-					return tx.WakeWebhook(ctx, env, w.webhook.ID)
+					return tx.Webhooks().Wake(ctx, env, w.webhook.ID)
 				})
 				w.sink.answer = nil
 			}

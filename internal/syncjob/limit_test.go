@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,63 +9,67 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/jsonata"
 )
 
 // TestLimitsFailTheRun shows that a run that must leave something out because of a limit fails, even if its
 // error_handling ignores errors, and that everything before the limit was delivered.
 func TestLimitsFailTheRun(t *testing.T) {
 	t.Parallel()
-	endless := func(req FetchRequest) (FetchResult, error) {
-		next := fmt.Sprintf(`"%s1"`, strings.Trim(string(req.Cursor), `"`))
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"x","more":true}]`), Next: json.RawMessage(next)}, nil
+	endless := func(req FetchRequest) (fetch.Outcome, error) {
+		next := req.Cursor + "1"
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"x","more":true}]`)...), NextCursor: next}, nil
 	}
-	single := func(FetchRequest) (FetchResult, error) {
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"x","more":true}]`)}, nil
+	single := func(FetchRequest) (fetch.Outcome, error) {
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"x","more":true}]`)...)}, nil
 	}
-	large := func(FetchRequest) (FetchResult, error) {
-		return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":1},{"id":2,"text":"` + strings.Repeat("x", 2000) + `"},{"id":3}]`)}, nil
+	large := func(FetchRequest) (fetch.Outcome, error) {
+		return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":1},{"id":2,"text":"` + strings.Repeat("x", 2000) + `"},{"id":3}]`)...)}, nil
 	}
 	const request, persist = `{"name":"a","type":"request","resource":"r","method":"list"`, `,"persist":true}`
 	for _, c := range []struct {
 		name      string
 		resources string
-		api       func(FetchRequest) (FetchResult, error)
+		api       func(FetchRequest) (fetch.Outcome, error)
 		want      millrace.RunError
 		records   int
 	}{
-		{"pages", `[` + request + persist + `]`, endless, millrace.RunError{Code: codePageLimit, Message: "there are more than 4 pages"}, 4},
+		{"pages", `[` + request + persist + `]`, endless, millrace.RunError{Code: evaluate.CodePageLimit, Message: "there are more than 4 pages"}, 4},
 		{
 			"recursion", `[` + request + `,"recurse":{"if":"{{resources.a.more:bool}}"}` + persist + `]`, single,
-			millrace.RunError{Code: codeRecursion, Message: "the request recurses more than 2 times"},
+			millrace.RunError{Code: evaluate.CodeRecursion, Message: "the request recurses more than 2 times"},
 			3,
 		},
 		{
 			"spool", `[` + request + persist + `,{"name":"s","type":"spool","depends_on":"a"}]`, endless,
 			millrace.RunError{
-				Code: codeSpoolLimit, Node: "s",
+				Code: evaluate.CodeSpoolLimit, Node: "s",
 				Message: `the spool collects more than 60 bytes; not sent were 3 records that the spool "s" had collected`,
 			},
 			3,
 		},
 		{
 			"delivery", `[` + request + persist + `]`, large,
-			millrace.RunError{Code: codeDelivery, Message: "a delivery of one record has 2503 bytes; at most 1000 are allowed"},
+			millrace.RunError{Code: evaluate.CodeDelivery, Message: "a delivery of one record has 2503 bytes; at most 1000 are allowed"},
 			1,
 		},
-		{"run time", `[` + request + persist + `]`, endless, millrace.RunError{Code: codeRunTime, Message: "the run has worked for more than 30s"}, 3},
+		{"run time", `[` + request + persist + `]`, endless, millrace.RunError{Code: evaluate.CodeRunTime, Message: "the run has worked for more than 30s"}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: c.resources, config: func(cfg *Config) {
 				cfg.MaxPages, cfg.MaxRecursion, cfg.MaxSpool, cfg.MaxDelivery = 4, 2, 60, 1000
-				if c.want.Code == codeRunTime {
+				if c.want.Code == evaluate.CodeRunTime {
 					cfg.MaxRunTime, cfg.MaxPages = 30*time.Second, 1000
 				}
 			}})
-			w.api.answer = func(req FetchRequest) (FetchResult, error) {
-				if c.want.Code == codeRunTime {
+			w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+				if c.want.Code == evaluate.CodeRunTime {
 					w.now = w.now.Add(10 * time.Second)
 				}
 				return c.api(req)
@@ -97,14 +100,14 @@ func TestWaitingIsNoWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, config: func(cfg *Config) { cfg.MaxRunTime = time.Minute }})
 	limits, refusals := 5, 3
-	w.api.answer = func(req FetchRequest) (FetchResult, error) {
+	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 		if limits > 0 {
 			limits--
-			return FetchResult{Outcome: FetchRateLimited, RetryAfter: time.Hour}, nil
+			return fetch.Outcome{Kind: fetch.KindRateLimited, RetryAfter: time.Hour}, nil
 		}
 		return pages(`[{"id":1}]`, `[{"id":2}]`)(req)
 	}
-	w.sink.answer = func(r received) (SendResult, error) {
+	w.sink.answer = func(r received) (deliver.Result, error) {
 		if r.Event == millrace.EventRunRecord && refusals > 0 {
 			refusals--
 			return refused(503), nil
@@ -126,7 +129,7 @@ func TestLargePageIsDivided(t *testing.T) {
 			resources: `[{"name":"a","type":"request","resource":"a","method":"list","persist":true}]`,
 			config:    func(cfg *Config) { cfg.MaxDelivery = 4000 },
 		})
-		w.api.answer = func(FetchRequest) (FetchResult, error) { return bulky("x", 10), nil }
+		w.api.answer = func(FetchRequest) (fetch.Outcome, error) { return bulky("x", 10), nil }
 		w.finish()
 		want := []string{"started", "record a x0,x1", "record a x2,x3,x4", "record a x5,x6", "record a x7,x8,x9", "completed"}
 		if diff := cmp.Diff(want, w.script()); diff != "" {
@@ -148,13 +151,13 @@ func TestRateLimitNeverFailsARun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, errors: millrace.ErrorFailFast})
 	limits := 0
-	w.api.answer = func(req FetchRequest) (FetchResult, error) {
+	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 		if req.Waits != int64(limits) {
 			t.Errorf("got %d waits, want %d", req.Waits, limits)
 		}
 		if limits < 300 {
 			limits++
-			return FetchResult{Outcome: FetchRateLimited, RetryAfter: time.Duration(limits%3-1) * time.Minute}, nil
+			return fetch.Outcome{Kind: fetch.KindRateLimited, RetryAfter: time.Duration(limits%3-1) * time.Minute}, nil
 		}
 		return pages(`[{"id":1}]`)(req)
 	}
@@ -169,9 +172,9 @@ func TestRateLimitNeverFailsARun(t *testing.T) {
 func TestPacedRequestWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-	w.api.answer = func(req FetchRequest) (FetchResult, error) {
+	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
 		if len(req.Cursor) > 0 && !req.Turn {
-			return FetchResult{Outcome: FetchPaced, RetryAfter: 10 * time.Second}, nil
+			return fetch.Outcome{Kind: fetch.KindPaced, RetryAfter: 10 * time.Second}, nil
 		}
 		return pages(`[{"id":1}]`, `[{"id":2}]`, `[{"id":3}]`)(req)
 	}

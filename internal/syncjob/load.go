@@ -2,43 +2,38 @@ package syncjob
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/internal/syncjob/plan"
 	"github.com/millrace/millrace/jsonata"
 )
 
 // load reads everything the slice needs and compiles the plan.
 func (s *slice) load(ctx context.Context) error {
 	var err error
-	if s.point, err = readCheckpoint(s.run.Checkpoint); err != nil {
+	if s.point, err = checkpoint.Read(s.run.Checkpoint); err != nil {
 		return err
 	}
-	if s.stats, err = readStats(s.run.ResourceStats); err != nil {
+	if s.stats, err = evaluate.ReadStats(s.run.ResourceStats); err != nil {
 		return err
+	}
+	if s.point.AuthSince != 0 {
+		s.point.NotBefore = s.run.RetryAt // which is earlier when the account was connected again
 	}
 	s.worked = s.point.Worked
-	s.readEvents()
+	s.audience = audienceOf(s.run)
 	if err := s.r.db.View(ctx, func(tx *store.Tx) error { return s.read(ctx, tx) }); err != nil {
 		return fmt.Errorf("load sync job run: %w", err)
 	}
-	s.graph, s.plan = buildGraph(s.run.Resources, s.run.Version)
+	s.graph, s.plan = plan.Build(s.run.Resources, s.run.Version)
 	if s.point.Started {
-		s.setBase()
+		s.setBase(s.account)
 	}
 	return nil
-}
-
-func (s *slice) readEvents() {
-	var names []string
-	if len(s.run.EventsToSend) > 0 && json.Unmarshal(s.run.EventsToSend, &names) == nil && len(names) > 0 {
-		s.events = make(map[string]bool, len(names))
-		for _, name := range names {
-			s.events[name] = true
-		}
-	}
 }
 
 // read fetches the rows around the run's own.
@@ -46,11 +41,11 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 	env := s.run.EnvironmentID
 	var err error
 	if s.run.IntegratedAccountID != "" {
-		if s.account, err = optional(tx.IntegratedAccount(ctx, env, s.run.IntegratedAccountID)); err != nil {
+		if s.account, err = optional(tx.Accounts().Get(ctx, env, s.run.IntegratedAccountID)); err != nil {
 			return err
 		}
 	}
-	if err := s.readHeard(ctx, tx); err != nil {
+	if err := s.readListened(ctx, tx, s.run.EnvironmentID); err != nil {
 		return err
 	}
 	if err := s.readParts(ctx, tx); err != nil {
@@ -63,32 +58,19 @@ func (s *slice) read(ctx context.Context, tx *store.Tx) error {
 }
 
 // readParts completes the checkpoint with what is kept beside it.
-func (s *slice) readParts(ctx context.Context, tx *store.Tx) error {
-	if s.point.Parts == 0 {
+func (l *ledger) readParts(ctx context.Context, tx *store.Tx) error {
+	if l.point.Parts == 0 {
 		return nil
 	}
-	parts, err := tx.CheckpointParts(ctx, s.run.EnvironmentID, s.run.ID)
+	parts, err := tx.Checkpoints().Get(ctx, l.run.EnvironmentID, l.run.ID)
 	if err != nil {
 		return err
 	}
-	s.parts = make(map[int64]bool, len(parts))
+	l.parts = make(map[int64]bool, len(parts))
 	for number := range parts {
-		s.parts[number] = true
+		l.parts[number] = true
 	}
-	return s.point.fill(parts)
-}
-
-// readHeard finds out whether workflows listen to records. They are stored as events only then: most runs would store
-// every record twice for nothing.
-func (s *slice) readHeard(ctx context.Context, tx *store.Tx) error {
-	s.heard = map[string]bool{}
-	for _, event := range []string{millrace.EventRunRecord, millrace.EventRunRecordError} {
-		var err error
-		if s.heard[event], err = tx.HasWorkflow(ctx, s.run.EnvironmentID, event); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.point.Fill(parts)
 }
 
 // optional turns a missing row into nil: a run goes on without what was deleted meanwhile, as far as it gets.
@@ -101,7 +83,7 @@ func optional[T any](v *T, err error) (*T, error) {
 
 func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
 	s.pending = nil
-	frozen, err := tx.FrozenDeliveries(ctx, s.run.EnvironmentID, s.run.ID)
+	frozen, err := tx.Deliveries().Frozen(ctx, s.run.EnvironmentID, s.run.ID)
 	if err != nil {
 		return err
 	}
@@ -113,26 +95,26 @@ func (s *slice) readPending(ctx context.Context, tx *store.Tx) error {
 
 // readPrevious finds the date of the previous run. It is kept in the checkpoint, because another run may complete
 // while this one is under way.
-func (s *slice) readPrevious(ctx context.Context, tx *store.Tx) error {
-	s.point.Previous = ""
-	if s.run.IgnorePreviousRun {
+func (l *ledger) readPrevious(ctx context.Context, tx *store.Tx) error {
+	l.point.Previous = ""
+	if l.run.IgnorePreviousRun {
 		return nil
 	}
-	last, err := tx.LastCompletedRun(ctx, s.run.EnvironmentID, s.run.SyncJobID, s.run.IntegratedAccountID)
+	last, err := tx.SyncJobRuns().LastClean(ctx, l.run.EnvironmentID, l.run.SyncJobID, l.run.IntegratedAccountID)
 	if err != nil {
 		return err
 	}
-	if last != nil && last.ID != s.run.ID {
-		s.point.Previous = last.StartedAt.String()
+	if last != nil && last.ID != l.run.ID {
+		l.point.Previous = last.StartedAt.String()
 	}
 	return nil
 }
 
 // setBase builds the scope of the run. Args that are no object make the plan useless.
-func (s *slice) setBase() {
+func (w *walk) setBase(account *millrace.IntegratedAccount) {
 	var err error
-	if s.base, err = baseScope(s.run, s.account, s.point.Previous); err != nil {
-		s.base = scope{root: jsonata.NewObject(0)}
-		s.plan = append(s.plan, millrace.Failure{Message: err.Error()})
+	if w.base, err = plan.NewScope(w.run, account, w.point.Previous); err != nil {
+		w.base = plan.Scope{Root: jsonata.NewObject(0)}
+		w.plan = append(w.plan, millrace.Failure{Message: err.Error()})
 	}
 }

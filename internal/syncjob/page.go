@@ -2,24 +2,30 @@ package syncjob
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
-	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/observe"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/internal/syncjob/plan"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// maxLimitedPause bounds the pause after a rate limit for which the third party named no time.
+// maxLimitedPause bounds the pause after a rate limit for which the provider named no time.
 const maxLimitedPause = 5 * time.Minute
 
 // page makes one request and evaluates its records. The checkpoint has moved behind the page when it returns nil, or
 // says when to try again.
-func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
-	n := s.graph.byName[c.Node]
+func (s *slice) page(ctx context.Context, e *evaluate.Evaluation, c *checkpoint.CallFrame) error {
+	n := s.graph.ByName[c.Node]
 	sc := s.scopeOf(s.point.Stack)
-	e.owner = ownerIn(s.point.Stack)
+	e.Owner = checkpoint.Owner(s.point.Stack)
 	if c.Page >= s.r.cfg.MaxPages {
-		return s.giveUp(e, c, limitAt(n, codePageLimit, "there are more than %d pages", s.r.cfg.MaxPages))
+		return s.giveUp(e, c, evaluate.LimitAt(n, evaluate.CodePageLimit, "there are more than %d pages", s.r.cfg.MaxPages))
 	}
 	req, p := s.request(ctx, n, c, sc)
 	if ctx.Err() != nil {
@@ -29,39 +35,47 @@ func (s *slice) page(ctx context.Context, e *evaluation, c *callFrame) error {
 		return s.giveUp(e, c, p)
 	}
 	c.Account = req.AccountID
+	var err error
+	if req.Cursor, err = readCursor(c.Cursor); err != nil {
+		return err
+	}
 	res, err := s.fetch(ctx, req)
 	if err != nil {
 		return fmt.Errorf("fetch page: %w", err)
 	}
 	s.lease = res.Lease
-	if ctx.Err() != nil && res.Outcome != FetchOK {
-		return context.Cause(ctx) // interrupted, which says nothing about the third party
+	if ctx.Err() != nil && res.Kind != fetch.KindOK {
+		return context.Cause(ctx) // interrupted, which says nothing about the provider
 	}
-	switch res.Outcome {
-	case FetchOK:
+	switch res.Kind {
+	case fetch.KindOK:
 		return s.accept(ctx, e, c, n, sc, res)
-	case FetchRateLimited:
+	case fetch.KindRateLimited:
 		return s.limited(e, res)
-	case FetchPaced:
-		s.point.Turn, s.point.NotBefore = true, s.r.now().Add(res.RetryAfter)
+	case fetch.KindPaced:
+		s.point.Wait(s.r.now().Add(res.RetryAfter), "few requests are left in the provider's rate limit")
+		s.point.Turn = true
 		return nil
-	case FetchTemporary:
-		return s.temporary(e, c, n, res)
-	case FetchRejected:
+	case fetch.KindUnauthorized:
+		return s.unauthorized(e, c, n, res)
+	case fetch.KindRemoteError, fetch.KindNetworkError, fetch.KindRejected:
+		if res.Temporary() {
+			return s.temporary(e, c, n, res)
+		}
 		return s.giveUp(e, c, fetchProblem(n, res))
 	}
-	return fmt.Errorf("fetch page: unknown outcome %q", res.Outcome)
+	return fmt.Errorf("fetch page: unknown outcome %q", res.Kind)
 }
 
 // fetch asks for a page. When it does not come soon, what is behind is written while it is on its way: a crash in that
 // time would repeat the last delivery, with the same id and the same bytes.
-func (s *slice) fetch(ctx context.Context, req FetchRequest) (FetchResult, error) {
+func (s *slice) fetch(ctx context.Context, req FetchRequest) (fetch.Outcome, error) {
 	if s.behind == nil {
 		return s.ask(ctx, req)
 	}
 	if s.r.cfg.Soon < 0 {
 		if err := s.catchUp(ctx); err != nil {
-			return FetchResult{}, err
+			return fetch.Outcome{}, err
 		}
 		return s.ask(ctx, req)
 	}
@@ -70,35 +84,42 @@ func (s *slice) fetch(ctx context.Context, req FetchRequest) (FetchResult, error
 	res, err := s.ask(ctx, req)
 	if !timer.Stop() {
 		if late := <-caughtUp; late != nil {
-			return FetchResult{}, late
+			return fetch.Outcome{}, late
 		}
 	}
 	return res, err
 }
 
 // ask makes the request.
-func (s *slice) ask(ctx context.Context, req FetchRequest) (FetchResult, error) {
-	return away(ctx, s.turn, func() (FetchResult, error) { return s.r.cfg.Fetcher.Fetch(ctx, req) })
+func (s *slice) ask(ctx context.Context, req FetchRequest) (fetch.Outcome, error) {
+	return away(ctx, s.turn, func() (fetch.Outcome, error) { return s.r.cfg.Fetcher.Fetch(ctx, req) })
 }
 
 // accept evaluates the records of a page and moves the cursor.
-func (s *slice) accept(ctx context.Context, e *evaluation, c *callFrame, n *node, sc scope, res FetchResult) error {
-	circles, err := c.Loop.circles(res.Next, res.Records)
+func (s *slice) accept(ctx context.Context, e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, sc plan.Scope, res fetch.Outcome) error {
+	next, err := writeCursor(res.NextCursor)
+	if err != nil {
+		return err
+	}
+	records := res.Records.Items()
+	circles, err := c.Loop.Circles(next, records)
 	if err != nil {
 		return fmt.Errorf("compare pages: %w", err)
 	}
 	if circles {
-		return s.giveUp(e, c, problemAt(n, codeCursorLoop, "the third party repeats its pages: the cursor goes round in circles"))
+		return s.giveUp(e, c, evaluate.ProblemAt(n, evaluate.CodeCursorLoop, "the provider repeats its pages: the cursor goes round in circles"))
 	}
-	counted := e.counts.of(n.request.resource, n.request.method)
+	counted := e.Counts.Of(n.Request.Resource, n.Request.Method)
 	counted.Pages++
-	counted.Fetched += int64(len(res.Records))
-	s.r.cfg.Observe(1, int64(len(res.Records)), 0)
+	counted.Fetched += int64(len(records))
+	s.r.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.Page, N: int64(len(records))})
 	c.Page++
-	c.Cursor, c.Ended = res.Next, len(res.Next) == 0
-	s.settled()
-	if len(res.Records) > 0 {
-		if err := e.batch(ctx, n, res.Records, sc); err != nil {
+	c.Seen += int64(len(records))
+	c.Cursor, c.Ended = next, len(next) == 0
+	s.point.Fetched = s.point.Fetched || s.point.Moment() == ""
+	s.point.Settle()
+	if len(records) > 0 {
+		if err := e.Batch(ctx, n, records, sc); err != nil {
 			return err
 		}
 	}
@@ -106,118 +127,120 @@ func (s *slice) accept(ctx context.Context, e *evaluation, c *callFrame, n *node
 	return nil
 }
 
-// settled forgets the failed tries of a request that was answered for good.
-func (s *slice) settled() {
-	s.point.Attempt, s.point.Limited, s.point.NotBefore, s.point.Turn = 0, 0, 0, false
-}
-
 // giveUp goes on behind a request that failed for good, unless the run must fail.
-func (s *slice) giveUp(e *evaluation, c *callFrame, p *problem) error {
-	s.settled()
+func (s *slice) giveUp(e *evaluate.Evaluation, c *checkpoint.CallFrame, p *evaluate.Problem) error {
+	s.point.Settle()
 	c.Ended = true
-	return e.report(p)
+	return e.Report(p)
 }
 
-// limited makes the run wait as long as the third party asks.
-func (s *slice) limited(e *evaluation, res FetchResult) error {
+// limited makes the run wait as long as the provider asks.
+func (s *slice) limited(e *evaluate.Evaluation, res fetch.Outcome) error {
 	pause := res.RetryAfter
 	if pause <= 0 {
 		pause = s.r.spread(min(time.Second<<min(s.point.Limited, 10), maxLimitedPause))
 	}
 	s.point.Limited++
-	s.point.NotBefore, s.point.Turn = s.r.now().Add(pause), false
-	e.limited = true
+	s.point.AuthSince = 0
+	s.point.Wait(s.r.now().Add(pause), limitReason(res))
+	e.Limited = true
 	return nil
 }
 
 // temporary makes the run try again later, a few times.
-func (s *slice) temporary(e *evaluation, c *callFrame, n *node, res FetchResult) error {
+func (s *slice) temporary(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, res fetch.Outcome) error {
 	retries := s.r.cfg.FetchRetries
+	if s.point.AuthSince != 0 {
+		s.point.AuthSince, s.point.Attempt = 0, 0 // the credentials work again
+	}
 	if s.point.Attempt >= int64(len(retries)) {
 		return s.giveUp(e, c, fetchProblem(n, res))
 	}
 	pause := max(s.r.spread(retries[s.point.Attempt]), res.RetryAfter)
 	s.point.Attempt++
-	s.point.NotBefore, s.point.Turn = s.r.now().Add(pause), false
+	s.point.Wait(s.r.now().Add(pause), fmt.Sprintf("attempt %d of %d to request %s failed with %s: %s",
+		s.point.Attempt, len(retries)+1, n.Resource(), res.Code(), res.Message))
 	return nil
 }
 
-// request computes what is to be asked for.
-func (s *slice) request(ctx context.Context, n *node, c *callFrame, sc scope) (FetchRequest, *problem) {
-	plan := n.request
-	req := FetchRequest{
-		EnvironmentID: s.run.EnvironmentID, AccountID: s.run.IntegratedAccountID, SyncJobRunID: s.run.ID,
-		Resource: plan.resource, Method: plan.method, Cursor: c.Cursor, Waits: s.point.Limited, Turn: s.point.Turn,
+// unauthorized makes the run wait until its account is connected again, or the credentials work again, and gives the
+// request up when neither happens in time.
+func (s *slice) unauthorized(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, res fetch.Outcome) error {
+	now := s.r.now()
+	since := s.point.AuthSince
+	if since == 0 {
+		since, s.point.Attempt = now, 0
 	}
-	if plan.account != nil {
-		id, err := plan.account.text(ctx, sc.root)
-		if err != nil {
-			return req, expressionProblem(n, plan.account.path, err)
-		}
-		req.AccountID = millrace.IntegratedAccountID(id)
+	left := until(since.Add(s.r.cfg.MaxAuthWait), now)
+	if res.Foreign || left <= 0 {
+		return s.giveUp(e, c, fetchProblem(n, res))
 	}
-	if !millrace.IsID(string(req.AccountID)) {
-		return req, problemAt(n, codeAccount, "the integrated account %q is not an id", req.AccountID)
+	retries := s.r.cfg.AuthRetries
+	pause := s.r.spread(retries[min(s.point.Attempt, int64(len(retries)-1))])
+	s.point.Attempt++
+	s.point.AuthSince = since
+	s.point.Wait(now.Add(min(pause, left)), fmt.Sprintf("the account %s needs re-authentication: %s", c.Account, res.Message))
+	return nil
+}
+
+// limitReason says why a run waits for the limit of a provider.
+func limitReason(res fetch.Outcome) string {
+	if res.RetryAfter > 0 {
+		return fmt.Sprintf("the provider limits the rate and asks for %s: %s", res.RetryAfter.Round(time.Second), res.Message)
 	}
-	hasPrevious := s.point.Previous != ""
-	var err error
-	if plan.id != nil {
-		if req.ID, err = plan.id.text(ctx, sc.root); err != nil {
-			return req, expressionProblem(n, plan.id.path, err)
-		}
-	}
-	if req.Query, err = plan.query.eval(ctx, sc.root, hasPrevious); err != nil {
-		return req, expressionProblem(n, plan.query.path, err)
-	}
-	switch req.Query.(type) {
-	case nil, *jsonata.Object:
-	case jsonata.Null:
-		req.Query = nil
-	default:
-		return req, problemAt(n, codeExpression, "the query is not an object")
-	}
-	if req.Body, err = plan.body.eval(ctx, sc.root, hasPrevious); err != nil {
-		return req, expressionProblem(n, plan.body.path, err)
-	}
-	if len(c.Overlay) > 0 {
-		if err := overlay(&req, c); err != nil {
-			return req, problemAt(n, codeExpression, "the config of the recursion does not apply: %v", err)
-		}
-	}
-	return req, nil
+	return "the provider limits the rate and does not say for how long: " + res.Message
 }
 
 // overlay merges what a recursion changes over a request.
-func overlay(req *FetchRequest, c *callFrame) error {
+func overlay(req *FetchRequest, c *checkpoint.CallFrame) error {
 	config := jsonata.NewObject(4)
-	if err := mergeJSON(config, c.Overlay); err != nil {
+	if err := expr.SetMembers(config, c.Overlay); err != nil {
 		return err
 	}
-	switch id := present(config, "id").(type) {
+	switch id := expr.Member(config, "id").(type) {
 	case string:
 		req.ID = id
 	case float64:
 		req.ID = jsonata.FormatNumber(id)
 	}
-	req.Query = merged(req.Query, present(config, "query"))
-	req.Body = merged(req.Body, present(config, "body"))
+	for name, part := range map[string]*jsonata.Value{"query": &req.Query, "body": &req.Body} {
+		if over := expr.Member(config, name); over != nil {
+			*part = expr.Merge(*part, over, expr.Replace)
+		}
+	}
 	return nil
 }
 
-// merged returns v with the members of over in it; anything but an object replaces it.
-func merged(v, over jsonata.Value) jsonata.Value {
-	base, ok := v.(*jsonata.Object)
-	top, isObject := over.(*jsonata.Object)
-	switch {
-	case over == nil:
-		return v
-	case !ok || !isObject:
-		return over
+// fetchProblem returns the problem that the outcome of a request is.
+func fetchProblem(n *plan.Node, res fetch.Outcome) *evaluate.Problem {
+	p := evaluate.ProblemAt(n, res.Code(), "%s", res.Message)
+	p.Request, p.Status = res.RequestLine, res.Status
+	if len(res.Raw) > 0 {
+		p.Body, _ = json.Marshal(string(res.Raw)) // a text always has a JSON
 	}
-	out := copyObject(base, top.Len())
-	for key, member := range top.All() {
-		old, _ := base.Get(key)
-		out.Set(key, merged(old, member))
+	return p
+}
+
+// readCursor returns the cursor of a checkpoint, where it is JSON.
+func readCursor(raw json.RawMessage) (string, error) {
+	var cursor string
+	if len(raw) == 0 {
+		return "", nil
 	}
-	return out
+	if err := json.Unmarshal(raw, &cursor); err != nil {
+		return "", fmt.Errorf("decode cursor: %w", err)
+	}
+	return cursor, nil
+}
+
+// writeCursor returns a cursor for a checkpoint; none is nothing.
+func writeCursor(cursor string) (json.RawMessage, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	raw, err := json.Marshal(cursor)
+	if err != nil {
+		return nil, fmt.Errorf("encode cursor: %w", err)
+	}
+	return raw, nil
 }

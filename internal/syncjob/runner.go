@@ -8,25 +8,28 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
 )
 
 // Config is what a Runner needs. DB, Fetcher, Sender and Clock are required.
 type Config struct {
-	DB      *store.DB
-	Fetcher Fetcher
-	Sender  Sender
-	Emitter Emitter                               // nil: events of runs go to their own webhooks only
-	Clock   func() time.Time                      // the clock of the store
-	Logger  *slog.Logger                          // nil: none
-	Observe func(pages, fetched, delivered int64) // told what runs have done; nil: nobody is
-	Jitter  func() float64                        // numbers in [0, 1) that spread repetitions; nil: random
+	DB          *store.DB
+	Fetcher     Fetcher
+	Destination Destination
+	Clock       func() time.Time // the clock of the store
+	Logger      *slog.Logger     // nil: none
+	Observe     observe.Observer // receives what runs have fetched and sent; may be nil
+	Jitter      func() float64   // numbers in [0, 1) that spread repetitions; nil: random
 
 	Slice        time.Duration   // how long a slice works; 0: 7 s
-	Soon         time.Duration   // how long an answer to a delivery may stay unwritten while the next page is fetched; 0: 10 ms; negative: not at all
+	Soon         time.Duration   // how long a response to a delivery may stay unwritten while the next page is fetched; 0: 10 ms; negative: not at all
 	StopPoll     time.Duration   // how often a slice looks whether its run was stopped; 0: 2 s
 	FetchRetries []time.Duration // pauses between the repetitions of a failed request; nil: 1 s, 5 s, 20 s, 60 s
 	ParkRetries  []time.Duration // pauses between the repetitions of a delivery, the last one repeats; nil: 1 min to 10 h
+	AuthRetries  []time.Duration // pauses between the repetitions of a request whose account must be connected again; nil: 1 min to 1 h
+	MaxAuthWait  time.Duration   // how long such a request waits; 0: 7 days; negative: not at all
 	MaxPages     int64           // of one request, or of one element of its loop; 0: 100,000
 	MaxRecursion int64           // how deep a request may recurse; 0: 32
 	MaxSpool     int             // bytes that a spool may collect; 0: 32 MiB
@@ -50,17 +53,11 @@ type database interface {
 
 // New returns a Runner.
 func New(cfg Config) (*Runner, error) {
-	if cfg.DB == nil || cfg.Fetcher == nil || cfg.Sender == nil || cfg.Clock == nil {
+	if cfg.DB == nil || cfg.Fetcher == nil || cfg.Destination == nil || cfg.Clock == nil {
 		return nil, errors.New("syncjob: database, fetcher, sender and clock are required")
-	}
-	if cfg.Emitter == nil {
-		cfg.Emitter = silent{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Observe == nil {
-		cfg.Observe = func(int64, int64, int64) {}
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
@@ -78,12 +75,18 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.FetchRetries == nil {
 		cfg.FetchRetries = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute}
 	}
+	if cfg.MaxAuthWait == 0 {
+		cfg.MaxAuthWait = 7 * 24 * time.Hour
+	}
+	if len(cfg.AuthRetries) == 0 {
+		cfg.AuthRetries = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour}
+	}
 	if len(cfg.ParkRetries) == 0 {
 		cfg.ParkRetries = []time.Duration{
 			time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
 		}
 	}
-	r := &Runner{cfg: cfg, db: cfg.DB, inline: maxInline}
+	r := &Runner{cfg: cfg, db: cfg.DB, inline: checkpoint.MaxInline}
 	r.turns = newTurns(r.now)
 	return r, nil
 }
@@ -99,12 +102,4 @@ func (r *Runner) now() millrace.Time { return millrace.TimeOf(r.cfg.Clock()) }
 // spread lengthens a pause by up to a fifth, so that what failed together does not come back together.
 func (r *Runner) spread(d time.Duration) time.Duration {
 	return d + time.Duration(float64(d)*0.2*r.cfg.Jitter())
-}
-
-// silent is the Emitter of a Runner that has none.
-type silent struct{}
-
-// EmitTx does nothing.
-func (silent) EmitTx(context.Context, *store.Tx, millrace.WebhookID, ...*millrace.Event) error {
-	return nil
 }

@@ -6,17 +6,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/jsonata"
 )
 
-type answers = map[string]func(FetchRequest) (FetchResult, error)
+type answers = map[string]func(FetchRequest) (fetch.Outcome, error)
 
 // scenario is a run from its first slice to its end.
 type scenario struct {
 	name   string
 	plot   plot
-	api    func(FetchRequest) (FetchResult, error)
+	api    func(FetchRequest) (fetch.Outcome, error)
 	asked  []string // nil: not compared
 	script []string
 	status millrace.RunStatus
@@ -111,8 +113,8 @@ func scenarios() []scenario {
 				args:    `{"user_ids":["x","y"]}`,
 				context: `{"category":[{"value":"one"},{"value":"two"}]}`,
 			},
-			api: func(req FetchRequest) (FetchResult, error) {
-				return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"r"}]`)}, nil
+			api: func(req FetchRequest) (fetch.Outcome, error) {
+				return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"r"}]`)...)}, nil
 			},
 			asked: []string{"get users id=x", "get users id=y", `list articles {"c":"one"}`, `list articles {"c":"two"}`},
 			script: []string{
@@ -147,7 +149,7 @@ func scenarios() []scenario {
 			  {"name":"text","type":"transform","depends_on":"all","config":{"expression":"{\"id\": $join(resources.blocks.id, \"+\")}"}},
 			  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["text"]}
 			]`},
-			api: func(req FetchRequest) (FetchResult, error) {
+			api: func(req FetchRequest) (fetch.Outcome, error) {
 				switch jsonOf(req.Query) {
 				case `{"in":"d1"}`:
 					return pages(`[{"id":"a"},{"id":"b","more":true}]`, `[{"id":"c"}]`)(req)
@@ -184,8 +186,8 @@ func scenarios() []scenario {
 			  {"name":"get","type":"request","resource":"things","method":"get","depends_on":"ids","id":"{{resources.ids.id}}"},
 			  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["get"],"run_if":"payload.records.id != \"q\""}
 			]`, args: `{"ids":["p","q"]}`},
-			api: func(req FetchRequest) (FetchResult, error) {
-				return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"` + req.ID + `"}]`)}, nil
+			api: func(req FetchRequest) (fetch.Outcome, error) {
+				return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"` + req.ID + `"}]`)...)}, nil
 			},
 			asked:  []string{"get things id=p", "get things id=q"},
 			script: []string{"started", "record things p", "completed"},
@@ -213,7 +215,7 @@ func scenarios() []scenario {
 			  {"name":"bad","type":"request","resource":"missing","method":"list","loop_on":"args.x"}
 			]`, args: `{"x":[1,2,3]}`},
 			api:    byResource(nil),
-			script: []string{"started", "record_error http_404,http_404,http_404", "completed"},
+			script: []string{"started", "record_error http_404,http_404,http_404", "failed"}, status: millrace.RunFailed,
 		},
 		{
 			name: "fail_fast: what came before is sent, error events run, then the run fails",

@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob/checkpoint"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
 )
 
-// deliver sends what is frozen, one after the other, until all of it was answered.
+// deliver sends what is frozen, one after the other, until all of it is delivered.
 func (s *slice) deliver(ctx context.Context) error {
 	for len(s.pending) > 0 {
 		if ctx.Err() != nil {
@@ -20,8 +24,8 @@ func (s *slice) deliver(ctx context.Context) error {
 			return millrace.RetryAfter(0, nil)
 		}
 		p := s.pending[0]
-		res, err := away(ctx, s.turn, func() (SendResult, error) {
-			return s.r.cfg.Sender.Send(ctx, SendRequest{
+		res, err := away(ctx, s.turn, func() (deliver.Result, error) {
+			return s.r.cfg.Destination.Send(ctx, deliver.Request{
 				EnvironmentID: s.run.EnvironmentID, WebhookID: p.WebhookID, DeliveryID: p.ID, Event: p.Event,
 				Body: p.Body, Attempts: p.Attempts,
 			})
@@ -29,19 +33,19 @@ func (s *slice) deliver(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("send delivery: %w", err)
 		}
-		if err := s.answered(ctx, p, res); err != nil {
+		if err := s.record(ctx, p, res); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// answered writes down what came of a delivery.
-func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error {
-	switch res.Outcome {
-	case SendDelivered:
+// record stores the outcome of a delivery.
+func (s *slice) record(ctx context.Context, p *pending, res deliver.Result) error {
+	switch res.Kind {
+	case deliver.Delivered:
 		return s.delivered(ctx, p, res)
-	case SendRetry:
+	case deliver.Retry:
 		if res.QuickRetry == 0 {
 			return s.park(ctx, p, res)
 		}
@@ -49,11 +53,11 @@ func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error 
 			return err
 		}
 		return millrace.RetryAfter(res.QuickRetry, nil)
-	case SendCancel:
+	case deliver.Cancel:
 		return s.cancel(ctx, p, res)
-	case SendGone:
+	case deliver.Gone:
 		return s.gone(ctx, p, res)
-	case SendInterrupted:
+	case deliver.Interrupted:
 		if len(res.Attempts) > 0 {
 			if err := s.saveTries(ctx, p, res); err != nil {
 				return err
@@ -64,17 +68,18 @@ func (s *slice) answered(ctx context.Context, p *pending, res SendResult) error 
 		}
 		return millrace.RetryAfter(0, nil)
 	}
-	return fmt.Errorf("send delivery: unknown outcome %q", res.Outcome)
+	return fmt.Errorf("send delivery: unknown outcome %q", res.Kind)
 }
 
-// delivered moves the run behind an answered delivery. When it was the last of the run, the run is over.
-func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error {
+// delivered moves the run past a delivery that is done. When it was the last of the run, the run is over.
+func (s *slice) delivered(ctx context.Context, p *pending, res deliver.Result) error {
 	if p.Event == millrace.EventRunRecord {
-		s.stats.of(p.Resource, p.Method).Persisted += p.Records
-		s.r.cfg.Observe(0, 0, p.Records)
+		s.stats.Of(p.Resource, p.Method).Persisted += p.Records
+		s.r.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.Sent, N: p.Records})
 	}
 	next := *s.run
-	next.ParkedSince, next.RetryAt = 0, s.point.NotBefore
+	next.ParkedSince = 0
+	s.waits(&next)
 	var err error
 	if next.ResourceStats, err = json.Marshal(s.stats); err != nil {
 		return fmt.Errorf("encode resource_stats: %w", err)
@@ -119,39 +124,8 @@ func (s *slice) delivered(ctx context.Context, p *pending, res SendResult) error
 	return nil
 }
 
-// progress writes the run's row, fenced, and what was tried for a delivery.
-func (s *slice) progress(ctx context.Context, tx *store.Tx, next millrace.SyncJobRun, p *pending, res SendResult) (*millrace.SyncJobRun, error) {
-	saved, err := s.saveRow(ctx, tx, next)
-	if err != nil {
-		return nil, err
-	}
-	return saved, recordAttempts(ctx, tx, p, res)
-}
-
-// recordAttempts writes a delivery and what was tried for it.
-func recordAttempts(ctx context.Context, tx *store.Tx, p *pending, res SendResult) error {
-	d := millrace.TriedDelivery{Delivery: p.Delivery, Tries: make([]millrace.Attempt, len(res.Attempts))}
-	for i, a := range res.Attempts {
-		d.Attempts++
-		a.DeliveryID, a.EnvironmentID, a.WebhookID, a.Number = d.ID, d.EnvironmentID, d.WebhookID, d.Attempts
-		d.Tries[i] = a
-	}
-	return tx.SaveDeliveries(ctx, d)
-}
-
-// saveTries writes down what was tried for a delivery that is to be sent again soon.
-func (s *slice) saveTries(ctx context.Context, p *pending, res SendResult) error {
-	err := s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
-		return s.progress(ctx, tx, *s.run, p, res)
-	})
-	if err != nil {
-		return fmt.Errorf("save attempts: %w", err)
-	}
-	return nil
-}
-
-// park stops the run until its webhook answers. It keeps what is frozen and fetches nothing.
-func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
+// park stops the run until its webhook responds. It keeps what is frozen and fetches nothing.
+func (s *slice) park(ctx context.Context, p *pending, res deliver.Result) error {
 	now := s.r.now()
 	schedule := s.r.cfg.ParkRetries
 	pause := res.RetryAfter
@@ -164,13 +138,14 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 		next.ParkedSince = now
 	}
 	next.RetryAt = now.Add(pause)
+	next.WaitReason = parkReason(p, res)
 	var err error
 	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}
 	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
 		// Who changes a webhook wakes the runs that are parked on it, under the same lock.
-		w, err := optional(tx.LockEndpoint(ctx, p.EnvironmentID, p.WebhookID))
+		w, err := optional(tx.Webhooks().LockEndpoint(ctx, p.EnvironmentID, p.WebhookID))
 		if err != nil {
 			return nil, err
 		}
@@ -186,16 +161,27 @@ func (s *slice) park(ctx context.Context, p *pending, res SendResult) error {
 	return millrace.RetryAfter(max(until(s.run.RetryAt, s.r.now()), time.Millisecond), nil)
 }
 
+// parkReason says why a run waits for its webhook.
+func parkReason(p *pending, res deliver.Result) string {
+	switch {
+	case len(res.Attempts) == 0:
+		return fmt.Sprintf("the webhook %s is inactive", p.WebhookID)
+	case res.Status != 0:
+		return fmt.Sprintf("the webhook %s responds %d to %s", p.WebhookID, res.Status, p.Event)
+	}
+	return fmt.Sprintf("the webhook %s does not respond to %s: %s", p.WebhookID, p.Event, res.ErrorClass)
+}
+
 // cancel stops a run whose webhook does not want it.
-func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
+func (s *slice) cancel(ctx context.Context, p *pending, res deliver.Result) error {
 	reason, err := json.Marshal(millrace.RunError{
-		Code: codeRefused, Message: fmt.Sprintf("the webhook %s answered 400 to %s: it does not want the run", p.WebhookID, p.Event),
+		Code: evaluate.CodeRefusedByWebhook, Message: fmt.Sprintf("the webhook %s responded with 400 to %s: it does not want the run", p.WebhookID, p.Event),
 	})
 	if err != nil {
 		return fmt.Errorf("encode run error: %w", err)
 	}
 	next := *s.run
-	s.point.Final = &final{Status: millrace.RunStopped, FinishedAt: s.r.now(), Error: reason}
+	s.point.Final = &checkpoint.Final{Status: millrace.RunStopped, FinishedAt: s.r.now(), Error: reason}
 	s.applyFinal(&next)
 	err = s.save(ctx, func(ctx context.Context, tx *store.Tx) (*millrace.SyncJobRun, error) {
 		saved, err := s.progress(ctx, tx, next, p, res)
@@ -213,16 +199,20 @@ func (s *slice) cancel(ctx context.Context, p *pending, res SendResult) error {
 	return errOver
 }
 
-// gone makes a run fail because a webhook of it will never answer. Deliveries to that webhook are cancelled.
-func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
+// gone makes a run fail because a webhook of it will never respond. Deliveries to that webhook are cancelled.
+func (s *slice) gone(ctx context.Context, p *pending, res deliver.Result) error {
 	webhook := p.WebhookID
 	if s.point.Failing == nil {
 		s.point.Failing = &millrace.RunError{
-			Code: codeWebhookGone, Message: fmt.Sprintf("the webhook %s was deleted, or has unsubscribed with 410", webhook), Resource: p.Resource,
+			Code: evaluate.CodeWebhookGone, Message: fmt.Sprintf("the webhook %s was deleted, or has unsubscribed with 410", webhook), Resource: p.Resource,
 		}
 	}
 	s.point.Gone = append(s.point.Gone, webhook)
-	s.point.Stack, s.point.NotBefore, s.point.Parks, s.point.Final = nil, 0, 0, nil
+	if s.point.First == nil {
+		s.point.Fail(millrace.FirstError{RunError: *s.point.Failing, At: s.r.now()})
+	}
+	s.point.Settle()
+	s.point.Stack, s.point.Parks, s.point.Final = nil, 0, nil
 	var kept, dropped []*pending
 	for _, q := range s.pending {
 		if q.WebhookID == webhook {
@@ -232,7 +222,8 @@ func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
 		}
 	}
 	next := *s.run
-	next.ParkedSince, next.RetryAt = 0, 0
+	next.ParkedSince = 0
+	s.waits(&next)
 	var err error
 	if next.Checkpoint, err = json.Marshal(s.point); err != nil {
 		return fmt.Errorf("encode checkpoint: %w", err)
@@ -243,7 +234,7 @@ func (s *slice) gone(ctx context.Context, p *pending, res SendResult) error {
 			if err != nil {
 				return nil, err
 			}
-			tried := SendResult{}
+			tried := deliver.Result{}
 			if q == p {
 				tried = res
 			}

@@ -10,36 +10,45 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/internal/trace"
 )
 
 // errOver says that the row of the run is final and that its task was finished with it.
 var errOver = errors.New("syncjob: the run is over")
 
-// slice is some seconds of one run.
+// slice is some seconds of one run. It does three things in turn, see [slice.work]: it sends what is frozen until all of it is
+// delivered; it walks the graph until there is something to send or a page has come; and it freezes what that has brought.
+//
+// Between two freezes it is ahead of the database, in memory only. What it is ahead by has one owner each: the ledger has
+// the run's row and its checkpoint, the walk what it changed of the state, pending what is still to be sent. A freeze
+// writes all of them in one transaction, and only what that has committed is adopted. After a commit that failed the ledger
+// writes nothing more, and the next slice begins with what is stored.
 type slice struct {
+	walk
+	audience
+	shift
+
 	r       *Runner
-	run     *millrace.SyncJobRun // as it is stored with the next freeze
-	stored  millrace.RunStatus   // of the row
-	point   *checkpoint          // ahead of the stored one until the next freeze
-	stats   stats
-	parts   map[int64]bool         // of the checkpoint that are stored
-	pending []*pending             // frozen and not answered, in order
-	changed map[string]stateChange // of the state, not stored yet
-	behind  write                  // of the last answer, not written yet; the run is ahead of its row by it
-	ahead   bool                   // a commit has failed: nothing of this counts any more but what is stored
+	stats   evaluate.Stats
+	pending []*pending // frozen and not delivered, in order
 	account *millrace.IntegratedAccount
-	events  map[string]bool // events_to_send; nil: all
-	heard   map[string]bool // the events of records that workflows listen to
-	graph   *graph
-	plan    []millrace.Failure // what is wrong with the graph
-	base    scope
-	began   millrace.Time
-	until   millrace.Time
-	worked  time.Duration // before this slice
 	turn    *turn
 	lease   *memory.Lease // on the page that is worked on
 }
+
+// shift is the time that a slice has.
+type shift struct {
+	began  millrace.Time
+	until  millrace.Time
+	worked time.Duration // on the run, before this slice
+}
+
+// workedFor returns for how long slices have worked on the run. The time in which it waits for a provider's limit, for a
+// webhook that does not respond, or for a worker, does not count.
+func (s *shift) workedFor(now millrace.Time) time.Duration { return s.worked + until(now, s.began) }
 
 // pending is a frozen delivery, with the event that it is to workflows.
 type pending struct {
@@ -56,6 +65,7 @@ func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	if s == nil || err != nil {
 		return err
 	}
+	ctx = trace.With(ctx, s.run.Traceparent)
 	if wait := until(s.run.RetryAt, began); wait > 0 {
 		return millrace.RetryAfter(wait, nil)
 	}
@@ -88,9 +98,9 @@ func until(at, now millrace.Time) time.Duration {
 func (r *Runner) claim(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*slice, error) {
 	s, err := store.Compute(ctx, r.db, func(tx *store.Tx) (*slice, error) {
 		if env == "" {
-			return nil, tx.RescopeTask(ctx, millrace.TaskSlice, string(id))
+			return nil, tx.Tasks().Rescope(ctx, millrace.TaskSlice, string(id))
 		}
-		run, err := tx.ClaimSyncJobRun(ctx, env, id)
+		run, err := tx.SyncJobRuns().Claim(ctx, env, id)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +116,7 @@ func (r *Runner) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 		if run.WaitingFor != "" {
 			return nil, tx.Finish(ctx) // it gets a task of its own when its turn comes
 		}
-		return &slice{r: r, run: run, stored: run.Status}, nil
+		return r.slice(run), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim sync job run: %w", err)
@@ -114,18 +124,26 @@ func (r *Runner) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 	return s, nil
 }
 
+// slice returns a slice of a run that was claimed.
+func (r *Runner) slice(run *millrace.SyncJobRun) *slice {
+	rows := &ledger{db: r.db, inline: r.inline, run: run, stored: run.Status}
+	s := &slice{r: r, walk: walk{ledger: rows, maxDepth: r.cfg.MaxRecursion, maxSpool: r.cfg.MaxSpool, now: r.now}}
+	rows.moved = s.updated
+	return s
+}
+
 // cancelPending cancels what a run that is over has not delivered, and drops what its checkpoint has left.
 func cancelPending(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) error {
-	if err := tx.DropCheckpoint(ctx, run.EnvironmentID, run.ID); err != nil {
+	if err := tx.Checkpoints().Delete(ctx, run.EnvironmentID, run.ID); err != nil {
 		return err
 	}
-	frozen, err := tx.FrozenDeliveries(ctx, run.EnvironmentID, run.ID)
+	frozen, err := tx.Deliveries().Frozen(ctx, run.EnvironmentID, run.ID)
 	if err != nil {
 		return err
 	}
 	for i := range frozen {
 		frozen[i].Status = millrace.DeliveryCancelled
-		if err := tx.SaveDeliveries(ctx, millrace.TriedDelivery{Delivery: frozen[i].Delivery}); err != nil {
+		if err := tx.Deliveries().Save(ctx, millrace.TriedDelivery{Delivery: frozen[i].Delivery}); err != nil {
 			return err
 		}
 	}
@@ -167,23 +185,26 @@ func (s *slice) proceed(ctx context.Context) error {
 	case !s.point.Started:
 		return s.begin(ctx)
 	case len(s.plan) > 0 && s.point.Failing == nil:
-		return s.fail(ctx, s.evaluation(nil), s.planError())
+		return s.fail(ctx, s.evaluation(), s.planError())
+	}
+	if reason := s.undeliverable(); reason != nil {
+		return s.fail(ctx, s.evaluation(), *reason)
 	}
 	if reason := s.overdue(); reason != nil {
-		return s.fail(ctx, s.evaluation(nil), *reason)
+		return s.fail(ctx, s.evaluation(), *reason)
 	}
 	return s.advance(ctx)
 }
 
 // planError says why the plan of the run cannot be followed, and at which node.
-func (s *slice) planError() millrace.RunError {
+func (s *walk) planError() millrace.RunError {
 	failure := s.plan[0]
-	reason := millrace.RunError{Code: codePlan, Message: millrace.InvalidAll(s.plan).Error(), Position: &failure}
-	for name, n := range s.graph.byName {
-		if n.at != "" && strings.HasPrefix(failure.Path+".", n.at+".") {
+	reason := millrace.RunError{Code: evaluate.CodePlan, Message: millrace.InvalidAll(s.plan).Error(), Position: &failure}
+	for name, n := range s.graph.ByName {
+		if n.At != "" && strings.HasPrefix(failure.Path+".", n.At+".") {
 			reason.Node = name
-			if n.request != nil {
-				reason.Resource = n.request.resource
+			if n.Request != nil {
+				reason.Resource = n.Request.Resource
 			}
 		}
 	}
@@ -195,6 +216,11 @@ func (s *slice) conclude(ctx context.Context, err error) error {
 	var retry *millrace.RetryError
 	switch {
 	case errors.Is(err, errOver):
+		outcome := string(s.run.Status)
+		if s.run.IsPartial {
+			outcome = "partial"
+		}
+		s.r.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.RunEnd, Outcome: outcome})
 		return nil
 	case errors.As(err, &retry):
 		return retry
@@ -211,7 +237,7 @@ func (s *slice) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	status, err := store.Compute(ctx, s.r.db, func(tx *store.Tx) (millrace.RunStatus, error) {
-		run, err := optional(tx.SyncJobRun(ctx, s.run.EnvironmentID, s.run.ID))
+		run, err := optional(tx.SyncJobRuns().Get(ctx, s.run.EnvironmentID, s.run.ID))
 		if err != nil {
 			return "", err
 		}

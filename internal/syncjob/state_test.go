@@ -7,8 +7,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
+	"github.com/millrace/millrace/internal/syncjob/evaluate"
+	"github.com/millrace/millrace/jsonata"
 )
 
 const cursorGraph = `[
@@ -62,8 +65,8 @@ func TestStateNodesRunInTheirOrder(t *testing.T) {
 		  {"name":"third","type":"request","resource":"third","method":"get","depends_on":"gone","id":"{{resources.gone.value:str:undefined}}x"},
 		  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["made","third"]}
 		]`})
-		w.api.answer = func(req FetchRequest) (FetchResult, error) {
-			return FetchResult{Outcome: FetchOK, Records: recordsOf(`[{"id":"` + req.Resource + `"}]`)}, nil
+		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+			return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"` + req.Resource + `"}]`)...)}, nil
 		}
 		w.finish()
 		if diff := cmp.Diff([]string{"get first", "get second id=new", "get third id=x"}, w.api.asked()); diff != "" {
@@ -82,10 +85,10 @@ func TestStateThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.SQLite(t))
 	for _, c := range []struct{ name, node, code string }{
-		{"an empty key", `"type":"update_state","config":{"key":"{{args.nothing:undefined}}","value":1}`, codeStateKey},
-		{"a long key", `"type":"delete_state","config":{"key":"` + strings.Repeat("k", 600) + `"}`, codeStateKey},
+		{"an empty key", `"type":"update_state","config":{"key":"{{args.nothing:undefined}}","value":1}`, evaluate.CodeStateKey},
+		{"a long key", `"type":"delete_state","config":{"key":"` + strings.Repeat("k", 600) + `"}`, evaluate.CodeStateKey},
 		{"an expression that fails", `"type":"update_state","config":{"key":"k","value_expression":"1 + 'a'"}`, "T2002"},
-		{"a value that is too large", `"type":"update_state","config":{"key":"k","value_expression":"$pad('', 1200000, 'x')"}`, codeStateLimit},
+		{"a value that is too large", `"type":"update_state","config":{"key":"k","value_expression":"$pad('', 1200000, 'x')"}`, evaluate.CodeStateLimit},
 	} {
 		w := newWorld(t, db, plot{resources: `[{"name":"n",` + c.node + `}]`, errors: millrace.ErrorFailFast, edit: func(run *millrace.SyncJobRun) {
 			run.StateKey = c.name

@@ -14,7 +14,7 @@ func errFenced() error {
 	return millrace.Errorf(millrace.KindConflict, "the sync job run was stopped or taken over meanwhile")
 }
 
-// watch returns a context that ends soon after the run was stopped or taken over, so that a slow third party or
+// watch returns a context that ends soon after the run was stopped or taken over, so that a slow provider or
 // webhook does not hold up the stop. The function must be called; it waits for the watcher to end.
 func (s *slice) watch(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -41,11 +41,11 @@ func (s *slice) watch(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// fenced reports whether the run is known to belong to nobody or somebody else. A failed look says nothing.
+// fenced reports whether the run is known to have ended or to belong to another slice. When it cannot be read it is not.
 func (r *Runner) fenced(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID, epoch int64) bool {
 	fenced := false
 	_ = r.db.View(ctx, func(tx *store.Tx) error {
-		run, err := tx.SyncJobRun(ctx, env, id)
+		run, err := tx.SyncJobRuns().Get(ctx, env, id)
 		if err == nil {
 			fenced = run.Status.Finished() || run.Epoch != epoch
 		} else {

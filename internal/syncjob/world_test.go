@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/deliver"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/jsonata"
 )
 
-// world is a store with one account, one webhook and one job, a third party and an endpoint that answer as told, and a
+// world is a store with one account, one webhook and one job, a provider and an endpoint that answer as told, and a
 // clock that only the test moves.
 type world struct {
 	t       testing.TB
@@ -30,7 +32,6 @@ type world struct {
 	run     *millrace.SyncJobRun
 	api     *api
 	sink    *sink
-	told    *told
 }
 
 // plot is what a test says about its world.
@@ -50,21 +51,21 @@ const env = millrace.EnvironmentID("5f1c7a52-6a51-4a6e-8a3b-0f6f2d0f0001")
 
 func newWorld(tb testing.TB, db *store.DB, p plot) *world {
 	tb.Helper()
-	w := &world{t: tb, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}, told: &told{}}
+	w := &world{t: tb, db: db, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), api: &api{}, sink: &sink{}}
 	w.account = &millrace.IntegratedAccount{EnvironmentID: env, TenantID: "acme", Status: millrace.AccountActive}
 	if err := w.account.SetContext(json.RawMessage(orText(p.context, `{"subdomain":"acme","api_key":"secret"}`)), [][]string{{"api_key"}}); err != nil {
 		tb.Fatal(err)
 	}
-	w.webhook = &millrace.Webhook{
-		EnvironmentID: env, TargetURL: "https://example.test/hook", IsActive: true, Secret: "s",
-	}
+	// Not active, so that no run's events are queued for the webhooks of the worlds before: what a run sends to it itself goes to
+	// the sink.
+	w.webhook = &millrace.Webhook{EnvironmentID: env, TargetURL: "https://example.test/hook", Secret: "s"}
 	w.job = &millrace.SyncJob{EnvironmentID: env, Label: "job", ArgsSchema: rawOf(p.schema), Resources: rawOf(p.resources)}
 	w.update(func(ctx context.Context, tx *store.Tx) error {
-		return errors.Join(tx.InsertIntegratedAccount(ctx, w.account), tx.InsertWebhook(ctx, w.webhook), tx.InsertSyncJob(ctx, w.job))
+		return errors.Join(tx.Accounts().Create(ctx, w.account), tx.Webhooks().Create(ctx, w.webhook), tx.SyncJobs().Create(ctx, w.job))
 	})
 	w.sink.webhook = w.webhook
 	cfg := Config{
-		DB: db, Fetcher: w.api, Sender: w.sink, Emitter: w.told,
+		DB: db, Fetcher: w.api, Destination: w.sink,
 		Clock: func() time.Time { return w.now }, Jitter: func() float64 { return 0 },
 	}
 	if p.config != nil {
@@ -88,7 +89,7 @@ func (w *world) newRun(p plot) {
 	if p.edit != nil {
 		p.edit(w.run)
 	}
-	w.update(func(ctx context.Context, tx *store.Tx) error { return tx.InsertSyncJobRun(ctx, w.run) })
+	w.update(func(ctx context.Context, tx *store.Tx) error { return tx.SyncJobRuns().Create(ctx, w.run) })
 }
 
 func (w *world) update(fn func(context.Context, *store.Tx) error) {
@@ -131,7 +132,7 @@ func (w *world) rowOf(id millrace.SyncJobRunID) *millrace.SyncJobRun {
 	var run *millrace.SyncJobRun
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		var err error
-		run, err = tx.SyncJobRun(ctx, env, id)
+		run, err = tx.SyncJobRuns().Get(ctx, env, id)
 		return err
 	})
 	return run
@@ -142,7 +143,7 @@ func (w *world) state() map[string]string {
 	w.t.Helper()
 	out := map[string]string{}
 	w.update(func(ctx context.Context, tx *store.Tx) error {
-		page, err := tx.ListState(ctx, env, millrace.Query{
+		page, err := tx.States().List(ctx, env, millrace.Query{
 			Filters: []millrace.Filter{{Field: "state_key", Op: millrace.OpEq, Values: []string{w.run.StateKey}}},
 		})
 		for _, entry := range page.Result {
@@ -158,7 +159,7 @@ func (w *world) parts() map[int64]int {
 	w.t.Helper()
 	sizes := map[int64]int{}
 	w.update(func(ctx context.Context, tx *store.Tx) error {
-		parts, err := tx.CheckpointParts(ctx, env, w.run.ID)
+		parts, err := tx.Checkpoints().Get(ctx, env, w.run.ID)
 		for number, body := range parts {
 			sizes[number] = len(body)
 		}
@@ -177,15 +178,15 @@ func (w *world) script() []string {
 	return lines
 }
 
-// api is the third party: pages by "method resource" and further by what a test makes of the request.
+// api is the provider: pages by "method resource" and further by what a test makes of the request.
 type api struct {
 	mu     sync.Mutex
-	answer func(FetchRequest) (FetchResult, error)
+	answer func(FetchRequest) (fetch.Outcome, error)
 	calls  []FetchRequest
 }
 
 // Fetch implements Fetcher.
-func (a *api) Fetch(_ context.Context, req FetchRequest) (FetchResult, error) {
+func (a *api) Fetch(_ context.Context, req FetchRequest) (fetch.Outcome, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls = append(a.calls, req)
@@ -204,7 +205,7 @@ func (a *api) asked() []string {
 			line += " " + jsonOf(c.Query)
 		}
 		if len(c.Cursor) > 0 {
-			line += " @" + string(c.Cursor)
+			line += " @" + c.Cursor
 		}
 		lines = append(lines, line)
 	}
@@ -212,27 +213,27 @@ func (a *api) asked() []string {
 }
 
 // pages answers with lists of records, page by page; the cursor is the number of the next page.
-func pages(list ...string) func(FetchRequest) (FetchResult, error) {
-	return func(req FetchRequest) (FetchResult, error) {
+func pages(list ...string) func(FetchRequest) (fetch.Outcome, error) {
+	return func(req FetchRequest) (fetch.Outcome, error) {
 		i := 0
 		if len(req.Cursor) > 0 {
-			i, _ = strconv.Atoi(string(req.Cursor))
+			i, _ = strconv.Atoi(req.Cursor)
 		}
-		res := FetchResult{Outcome: FetchOK, Records: recordsOf(list[i])}
+		res := fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(list[i])...)}
 		if i+1 < len(list) {
-			res.Next = json.RawMessage(strconv.Itoa(i + 1))
+			res.NextCursor = strconv.Itoa(i + 1)
 		}
 		return res, nil
 	}
 }
 
 // resources answers by resource.
-func byResource(m map[string]func(FetchRequest) (FetchResult, error)) func(FetchRequest) (FetchResult, error) {
-	return func(req FetchRequest) (FetchResult, error) {
+func byResource(m map[string]func(FetchRequest) (fetch.Outcome, error)) func(FetchRequest) (fetch.Outcome, error) {
+	return func(req FetchRequest) (fetch.Outcome, error) {
 		if fn := m[req.Resource]; fn != nil {
 			return fn(req)
 		}
-		return FetchResult{Outcome: FetchRejected, Status: 404, Code: "http_404", Message: "not found"}, nil
+		return fetch.Outcome{Kind: fetch.KindRejected, Status: 404, Message: "not found"}, nil
 	}
 }
 
@@ -255,22 +256,22 @@ func jsonOf(v jsonata.Value) string {
 // sink is the customer's endpoint.
 type sink struct {
 	webhook  *millrace.Webhook
-	answer   func(received) (SendResult, error)
+	answer   func(received) (deliver.Result, error)
 	answered []received // with success
 	all      []received
 }
 
 type received struct {
-	SendRequest
+	deliver.Request
 	envelope millrace.Envelope
 }
 
-// Send implements Sender.
-func (s *sink) Send(ctx context.Context, req SendRequest) (SendResult, error) {
-	r := received{SendRequest: req}
+// Send implements Destination.
+func (s *sink) Send(ctx context.Context, req deliver.Request) (deliver.Result, error) {
+	r := received{Request: req}
 	r.Body = bytes.Clone(req.Body)
 	if err := json.Unmarshal(req.Body, &r.envelope); err != nil {
-		return SendResult{}, err
+		return deliver.Result{}, err
 	}
 	s.all = append(s.all, r)
 	called := s.webhook.UpdatedAt
@@ -282,18 +283,18 @@ func (s *sink) Send(ctx context.Context, req SendRequest) (SendResult, error) {
 		}
 	}
 	res.ChangedAt = called
-	if res.Outcome == SendDelivered {
+	if res.Kind == deliver.Delivered {
 		s.answered = append(s.answered, r)
 	}
 	return res, nil
 }
 
-func delivered() SendResult {
-	return SendResult{Outcome: SendDelivered, Attempts: []millrace.Attempt{{StatusCode: 200}}}
+func delivered() deliver.Result {
+	return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Delivered}, Attempts: []millrace.Attempt{{StatusCode: 200}}}
 }
 
-func refused(status int64) SendResult {
-	return SendResult{Outcome: SendRetry, Attempts: []millrace.Attempt{{StatusCode: status}}}
+func refused(status int64) deliver.Result {
+	return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Retry}, Attempts: []millrace.Attempt{{StatusCode: status}}}
 }
 
 // line describes a delivery: for records their resource and ids.
@@ -330,17 +331,21 @@ func (r received) line() string {
 	return name
 }
 
-// told is the emitter: it remembers names and whom they were kept from.
-type told struct{ lines []string }
-
-// EmitTx implements Emitter.
-func (o *told) EmitTx(_ context.Context, tx *store.Tx, except millrace.WebhookID, events ...*millrace.Event) error {
+// told returns the names of the stored events about the run, in order.
+func (w *world) told() []string {
+	w.t.Helper()
 	var names []string
-	for _, e := range events {
-		names = append(names, strings.TrimPrefix(e.Name, "sync_job_run:"))
-	}
-	tx.AfterCommit(func() { o.lines = append(o.lines, names...) })
-	return nil
+	w.update(func(ctx context.Context, tx *store.Tx) error {
+		names = nil
+		page, err := tx.Events().List(ctx, env, millrace.Query{Sort: []millrace.Sort{{Field: "created_at"}}, Limit: 500})
+		for _, e := range page.Result {
+			if bytes.HasPrefix(e.Payload, []byte(`{"id":"`+string(w.run.ID)+`"`)) {
+				names = append(names, strings.TrimPrefix(e.Name, "sync_job_run:")) //commit:allow reset above
+			}
+		}
+		return err
+	})
+	return names
 }
 
 func orText(s, def string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -32,6 +33,9 @@ type Metrics struct {
 	sent     prometheus.Counter
 	limited  *prometheus.CounterVec
 	decided  *prometheus.CounterVec
+	ended    *prometheus.CounterVec
+	asked    *prometheus.CounterVec
+	hooks    *prometheus.CounterVec
 }
 
 // New returns metrics over a database, which is asked for figures every 15 s at most.
@@ -48,18 +52,32 @@ func New(db *store.DB, clock func() time.Time, logger *slog.Logger) *Metrics {
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "millrace_delivery_attempts_total", Help: "Requests to webhooks, by their outcome and the class of the error.",
 		}, []string{"outcome", "error_class"}),
-		pages:   counter("pages_fetched_total", "Pages that sync job runs got from third parties."),
+		pages:   counter("pages_fetched_total", "Pages that sync job runs got from providers."),
 		fetched: counter("records_fetched_total", "Records on these pages."),
 		sent:    counter("records_delivered_total", "Records that webhooks have taken."),
 	}
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "millrace_inbound_limited_total", Help: "Requests of third parties that met a limit of their account, by its unit: requests or bytes.",
+		Name: "millrace_inbound_limited_total", Help: "Requests of providers that met a limit of their account, by its unit: requests or bytes.",
 	}, []string{"unit"})
 	m.decided = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "millrace_decisions_total", Help: "Decisions whether an event wakes a workflow, by their outcome: limit is that of runs for an event, or of their depth.",
 	}, []string{"outcome"})
+	m.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_sync_job_runs_ended_total", Help: "Sync job runs that have ended on this node, by their status; those that are completed with failures count as partial.",
+	}, []string{"status"})
+	m.asked = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_provider_requests_total", Help: "Requests to providers, by integration and by the class of the response: 2xx to 5xx, or network when there was none.",
+	}, []string{"integration", "status"})
+	m.hooks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_inbound_hooks_total", Help: "Inbound hooks that were worked on, by their outcome.",
+	}, []string{"outcome"})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "millrace_build_info", Help: "1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": millrace.Version(), "go": runtime.Version()},
+	})
+	build.Set(1)
 	m.registry.MustRegister(
-		m.decided, m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
+		build, m.decided, m.ended, m.asked, m.hooks, m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -85,6 +103,16 @@ func (m *Metrics) Conditions(b *expr.Budget) {
 	)
 }
 
+// Resealing shows how many values are still to be sealed with a new encryption key.
+func (m *Metrics) Resealing(left func() int64) {
+	if m == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_reseal_values_left", Help: "Values that are still to be sealed with the new encryption key, as this node knows.",
+	}, func() float64 { return float64(left()) }))
+}
+
 // Handler serves the metrics at /metrics.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -108,30 +136,29 @@ func (m *Metrics) InboundLimited(unit string) {
 	m.limited.WithLabelValues(unit).Inc()
 }
 
-// Decisions counts n decisions of one outcome.
-func (m *Metrics) Decisions(outcome millrace.Outcome, n int) {
+// Observe counts what a stage has done.
+func (m *Metrics) Observe(_ context.Context, f observe.Fact) {
 	if m == nil {
 		return
 	}
-	m.decided.WithLabelValues(string(outcome)).Add(float64(n))
-}
-
-// Attempt counts a request to a webhook.
-func (m *Metrics) Attempt(o deliver.Outcome) {
-	if m == nil {
-		return
+	n := float64(f.N)
+	switch f.Kind {
+	case observe.Decision:
+		m.decided.WithLabelValues(f.Outcome).Add(n)
+	case observe.Page:
+		m.pages.Inc()
+		m.fetched.Add(n)
+	case observe.Sent:
+		m.sent.Add(n)
+	case observe.RunEnd:
+		m.ended.WithLabelValues(f.Outcome).Inc()
+	case observe.Request:
+		m.asked.WithLabelValues(f.Name, f.Outcome).Inc()
+	case observe.Hook:
+		m.hooks.WithLabelValues(f.Outcome).Inc()
+	case observe.Attempt:
+		m.attempts.WithLabelValues(f.Outcome, f.Class).Inc()
 	}
-	m.attempts.WithLabelValues(string(o.Kind), o.ErrorClass).Inc()
-}
-
-// Progress counts what a sync job run has got and what a webhook has taken of it.
-func (m *Metrics) Progress(pages, fetched, delivered int64) {
-	if m == nil {
-		return
-	}
-	m.pages.Add(float64(pages))
-	m.fetched.Add(float64(fetched))
-	m.sent.Add(float64(delivered))
 }
 
 // figures collects what the database knows.
@@ -140,7 +167,7 @@ type figures struct {
 	clock  func() time.Time
 	logger *slog.Logger
 
-	databaseBytes, tableRows, tableBytes, backlog, oldest, parked, runs, webhooks, tasks *prometheus.Desc
+	databaseBytes, tableRows, tableBytes, backlog, oldest, parked, accounts, runs, webhooks, tasks *prometheus.Desc
 
 	mu   sync.Mutex
 	last *store.Figures
@@ -159,6 +186,7 @@ func newFigures(db *store.DB, clock func() time.Time, logger *slog.Logger) *figu
 		backlog:       desc("webhook_backlog_deliveries", "Deliveries of events that are not finished, of all webhooks."),
 		oldest:        desc("webhook_backlog_oldest_age_seconds", "Age of the oldest of them; 0 when there is none."),
 		parked:        desc("sync_job_runs_parked", "Sync job runs that wait for their webhook."),
+		accounts:      desc("integrated_accounts", "Integrated accounts, by status.", "status"),
 		runs:          desc("sync_job_runs_open", "Sync job runs that have not ended, by status.", "status"),
 		webhooks:      desc("webhooks", "Webhooks: active, failing (and still active) and inactive.", "state"),
 		tasks:         desc("tasks", "Tasks of the queue.", "kind", "state"),
@@ -167,7 +195,7 @@ func newFigures(db *store.DB, clock func() time.Time, logger *slog.Logger) *figu
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.databaseBytes, f.tableRows, f.tableBytes, f.backlog, f.oldest, f.parked, f.runs, f.webhooks, f.tasks} {
+	for _, d := range []*prometheus.Desc{f.databaseBytes, f.tableRows, f.tableBytes, f.backlog, f.oldest, f.parked, f.accounts, f.runs, f.webhooks, f.tasks} {
 		out <- d
 	}
 }
@@ -198,6 +226,9 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	for _, status := range []string{"created", "running", "rate_limited"} {
 		gauge(f.runs, float64(got.Runs[status]), status)
 	}
+	for status, n := range got.Accounts {
+		gauge(f.accounts, float64(n), status)
+	}
 	for _, state := range []string{"active", "failing", "inactive"} {
 		gauge(f.webhooks, float64(got.Webhooks[state]), state)
 	}
@@ -206,7 +237,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// get returns figures that are not old. When the database does not answer there are none, and the scrape shows the rest.
+// get returns figures that are not old. When the database does not respond there are none, and the scrape shows the rest.
 func (f *figures) get() (*store.Figures, time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -218,7 +249,7 @@ func (f *figures) get() (*store.Figures, time.Time) {
 	defer cancel()
 	err := f.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		f.last, err = tx.Figures(ctx)
+		f.last, err = tx.Rows().Figures(ctx)
 		return err
 	})
 	f.at = now

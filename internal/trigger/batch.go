@@ -107,7 +107,7 @@ func (m *Matcher) open(ctx context.Context, id millrace.BatchID) (*matching, err
 	}
 	err := m.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		if w.batch, err = tx.OpenBatch(ctx, id); err != nil || w.batch == nil {
+		if w.batch, err = tx.Events().OpenBatch(ctx, id); err != nil || w.batch == nil {
 			return err
 		}
 		w.at.Until = int64(tx.Now().Add(clocksDiffer))
@@ -188,7 +188,7 @@ func (w *matching) workflows(ctx context.Context, l listener, from mark, whole b
 	p := &page{listener: l, from: from, to: from, whole: whole}
 	err := w.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		p.workflows, p.more, err = tx.WorkflowsByEvent(ctx, store.WorkflowPage{
+		p.workflows, p.more, err = tx.Workflows().ByEvent(ctx, store.WorkflowPage{
 			EnvironmentID: l.Environment, Event: l.Event, From: store.Mark{At: millrace.Time(from.At), ID: from.ID}, Whole: whole,
 			Until: millrace.Time(w.at.Until), Most: w.rows, MostBytes: pageBytes,
 		})
@@ -200,7 +200,7 @@ func (w *matching) workflows(ctx context.Context, l listener, from mark, whole b
 	if n := len(p.workflows); n > 0 {
 		p.to = workflowMark(&p.workflows[n-1])
 		if p.more {
-			w.rows = n // when they are large, no more of them are asked for than are read
+			w.rows = n // when they are large, no more of them are requested than are read
 		}
 	}
 	w.page = p

@@ -24,7 +24,7 @@ func (w *matching) readSpent(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	for some := range slices.Chunk(list, 256) {
-		caused, err := tx.FanOut(ctx, w.batch.EnvironmentID, some)
+		caused, err := tx.Events().FanOut(ctx, w.batch.EnvironmentID, some)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (w *matching) limit(ctx context.Context, e *millrace.Event) (json.RawMessag
 	var causes []millrace.Cause
 	err := w.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		causes, err = tx.CausesOf(ctx, e)
+		causes, err = tx.Events().Causes(ctx, e)
 		return err
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ type decided struct {
 	controls *millrace.WorkflowConfig // nil: there are none
 	keys     millrace.FlowKeys
 	root     millrace.EventID // of the event
+	trace    string           // of the event, its traceparent
 	at       position
 }
 
@@ -55,7 +56,7 @@ func (w *matching) decide(ctx context.Context) (*chunk, error) {
 		if err != nil {
 			return nil, err
 		}
-		evaluates := !w.stopped(p.event) && p.workflow.Config.Evaluates()
+		evaluates := !w.stopped(p.event) && !p.workflow.IsPaused && p.workflow.Config.Evaluates()
 		if evaluates {
 			if c.wait = w.cfg.Budget.Wait(p.event.EnvironmentID); c.wait > 0 {
 				return c, nil
@@ -77,7 +78,7 @@ func (w *matching) decide(ctx context.Context) (*chunk, error) {
 // decideOne makes one decision.
 func (w *matching) decideOne(ctx context.Context, p *pair) (*decided, error) {
 	e := p.event
-	d := &decided{root: e.Root(), at: p.position(w.at.Until)}
+	d := &decided{root: e.Root(), trace: e.Traceparent, at: p.position(w.at.Until)}
 	d.Decision = millrace.Decision{
 		EventID: e.ID, EnvironmentID: e.EnvironmentID, WorkflowID: p.workflow.ID, WorkflowVersion: p.workflow.Version, Outcome: millrace.OutcomeMatched,
 	}
@@ -86,6 +87,10 @@ func (w *matching) decideOne(ctx context.Context, p *pair) (*decided, error) {
 		d.Outcome = millrace.OutcomeLimit
 		d.Error, err = w.limit(ctx, e)
 		return d, err
+	}
+	if p.workflow.IsPaused {
+		d.Outcome = millrace.OutcomePaused
+		return d, nil
 	}
 	if p.workflow.Config.Evaluates() {
 		scope, err := w.scopes.get(ctx, e)

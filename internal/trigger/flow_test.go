@@ -50,7 +50,7 @@ func TestNodesMatchAtOnce(t *testing.T) {
 			},
 		} {
 			w := &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:" + name, Event: "custom:" + name, Config: c.config}
-			update(t, db, func(ctx context.Context, tx *store.Tx) error { return tx.InsertWorkflow(ctx, w) })
+			update(t, db, func(ctx context.Context, tx *store.Tx) error { return tx.Workflows().Create(ctx, w) })
 			var group sync.WaitGroup
 			var events []*millrace.Event
 			for node := range nodes {
@@ -72,7 +72,7 @@ func TestNodesMatchAtOnce(t *testing.T) {
 			group.Wait()
 			checkOutcomes(t, db, name, events, c.want)
 			err := db.View(t.Context(), func(tx *store.Tx) error {
-				page, err := tx.ListWorkflowRuns(t.Context(), env, millrace.Query{Filters: []millrace.Filter{
+				page, err := tx.WorkflowRuns().List(t.Context(), env, millrace.Query{Filters: []millrace.Filter{
 					{Field: "workflow_id", Op: millrace.OpEq, Values: []string{string(w.ID)}},
 				}})
 				if len(page.Result) != c.runs {
@@ -92,7 +92,7 @@ func checkOutcomes(t *testing.T, db *store.DB, name string, events []*millrace.E
 	got := map[millrace.Outcome]int{}
 	for _, e := range events {
 		err := db.View(t.Context(), func(tx *store.Tx) error {
-			decisions, err := tx.DecisionsOf(t.Context(), env, e.ID)
+			decisions, err := tx.Decisions().OfEvent(t.Context(), env, e.ID)
 			for _, d := range decisions {
 				got[d.Outcome]++
 			}

@@ -1,9 +1,9 @@
-// Package trigger decides which workflows an event wakes: the second hop of the data. It also fires schedules (Ticker).
+// Package trigger decides which workflows an event wakes: the second hop of the data.
 //
 // A match task names a batch of events of one environment that were stored together. For every event and every workflow of
 // its environment that listens to it, the workflow's run_if is evaluated and one decision row is stored: matched,
 // not_matched, error or limit, with the version of the workflow. A match also stores the workflow run and the task
-// that starts it. In the same transaction, the flow control of a workflow (store.Tx.Arrive) may say of a match that its run
+// that starts it. In the same transaction, the flow control of a workflow (control.Arrive) may say of a match that its run
 // begins later, that there is none, or that another event's stands for it.
 //
 // Most batches are matched in one transaction, which also ends their task. A batch with more to decide is matched in chunks
@@ -20,6 +20,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -38,8 +39,8 @@ type MatcherConfig struct {
 	Clock  func() time.Time // nil: time.Now
 	Budget *expr.Budget     // nil: conditions may take any share of the time
 	FanOut int64            // how many workflow runs an event may cause; 0: DefaultFanOut
-	// Observe is called with decisions of one outcome that were stored; nil: they are not counted.
-	Observe func(outcome millrace.Outcome, n int)
+	// Observe receives the decisions that were stored, those of one outcome at a time; may be nil.
+	Observe observe.Observer
 }
 
 // Matcher decides about events.
@@ -49,9 +50,6 @@ type Matcher struct{ cfg MatcherConfig }
 func NewMatcher(cfg MatcherConfig) *Matcher {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the default of the injected clock
-	}
-	if cfg.Observe == nil {
-		cfg.Observe = func(millrace.Outcome, int) {}
 	}
 	if cfg.FanOut == 0 {
 		cfg.FanOut = DefaultFanOut
@@ -90,7 +88,7 @@ func (m *Matcher) Match(ctx context.Context, task millrace.Task) error {
 // end ends the task of a batch of which nothing is left to be matched.
 func (m *Matcher) end(ctx context.Context, id millrace.BatchID) error {
 	return m.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.MarkBatchMatched(ctx, id); err != nil {
+		if err := tx.Events().FinishBatch(ctx, id); err != nil {
 			return err
 		}
 		return tx.Finish(ctx)

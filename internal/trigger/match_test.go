@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 	"github.com/millrace/millrace/internal/trigger"
@@ -42,7 +43,7 @@ func flows(t *testing.T, db *store.DB, conditions ...string) []*millrace.Workflo
 				EnvironmentID: env, Event: "custom:x", CreatedAt: millrace.Time(1000 + i/7), // some at the same time
 				Config: millrace.WorkflowConfig{RunIf: condition},
 			}
-			if err := tx.InsertWorkflow(ctx, w); err != nil {
+			if err := tx.Workflows().Create(ctx, w); err != nil {
 				return err
 			}
 			out = append(out, w)
@@ -66,13 +67,13 @@ func decisions(t *testing.T, db *store.DB, events []*millrace.Event) map[millrac
 	out := map[millrace.WorkflowID][]millrace.Outcome{}
 	err := db.View(t.Context(), func(tx *store.Tx) error {
 		for _, e := range events {
-			list, err := tx.DecisionsOf(t.Context(), e.EnvironmentID, e.ID)
+			list, err := tx.Decisions().OfEvent(t.Context(), e.EnvironmentID, e.ID)
 			if err != nil {
 				return err
 			}
 			for _, d := range list {
 				out[d.WorkflowID] = append(out[d.WorkflowID], d.Outcome)
-				run, err := tx.WorkflowRunByID(t.Context(), d.WorkflowRunID)
+				run, err := tx.WorkflowRuns().ByID(t.Context(), d.WorkflowRunID)
 				if err != nil || (run != nil) != (d.Outcome == millrace.OutcomeMatched) {
 					t.Errorf("decision %s has run %v, %v", d.Outcome, run, err)
 				}
@@ -162,7 +163,7 @@ func TestWorkflowsChangeWhileABatchIsMatched(t *testing.T) {
 			}
 			update(t, db, func(ctx context.Context, tx *store.Tx) error {
 				all[28].Config.RunIf = "false"
-				return errors.Join(tx.DeleteWorkflow(ctx, env, all[29].ID), tx.UpdateWorkflow(ctx, all[28]), tx.InsertWorkflow(ctx, late))
+				return errors.Join(tx.Workflows().Delete(ctx, env, all[29].ID), tx.Workflows().Update(ctx, all[28]), tx.Workflows().Create(ctx, late))
 			})
 		})
 		got := decisions(t, db, events)
@@ -274,9 +275,9 @@ func TestFanOutIsBounded(t *testing.T) {
 			t.Errorf("got %v, want the 70 runs that were left, and a limit for the rest", got)
 		}
 		// Another event is another matter, also when it wakes more workflows than there may be runs.
-		observed := map[millrace.Outcome]int{}
+		observed := map[string]int64{}
 		tight := trigger.NewMatcher(trigger.MatcherConfig{
-			DB: db, FanOut: 25, Observe: func(o millrace.Outcome, n int) { observed[o] += n },
+			DB: db, FanOut: 25, Observe: func(_ context.Context, f observe.Fact) { observed[f.Outcome] += f.N },
 		})
 		other := some(2)
 		if err := match(t.Context(), tight, batch(t, db, other...)); err != nil {
@@ -285,7 +286,7 @@ func TestFanOutIsBounded(t *testing.T) {
 		if got := outcomes(decisions(t, db, other)); got[millrace.OutcomeMatched] != 50 || got[millrace.OutcomeLimit] != 10 {
 			t.Errorf("got %v, want 25 runs of each event", got)
 		}
-		if diff := cmp.Diff(map[millrace.Outcome]int{millrace.OutcomeMatched: 50, millrace.OutcomeLimit: 10}, observed); diff != "" {
+		if diff := cmp.Diff(map[string]int64{string(millrace.OutcomeMatched): 50, string(millrace.OutcomeLimit): 10}, observed); diff != "" {
 			t.Errorf("observed (-want +got):\n%s", diff)
 		}
 		says(t, db, other[0], "fan_out_limit", string(other[0].ID)+" has caused 25 workflow runs")
@@ -296,7 +297,7 @@ func TestFanOutIsBounded(t *testing.T) {
 func says(t *testing.T, db *store.DB, e *millrace.Event, code, text string) {
 	t.Helper()
 	err := db.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.DecisionsOf(t.Context(), env, e.ID)
+		list, err := tx.Decisions().OfEvent(t.Context(), env, e.ID)
 		limits := 0
 		for _, d := range list {
 			if d.Outcome != millrace.OutcomeLimit {

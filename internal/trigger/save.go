@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/workflow/control"
 )
 
 // The time that the statements of a chunk should take. When one takes longer, the next is smaller.
@@ -49,7 +51,7 @@ func (w *matching) save(ctx context.Context, c *chunk) (bool, error) {
 	case s.took < shortChunk:
 		w.room = min(w.room*2, maxRoom)
 	}
-	w.observe(c.decisions[:s.kept])
+	w.observe(ctx, c.decisions[:s.kept])
 	if s.kept > 0 {
 		w.at, w.batch.Progress = c.decisions[s.kept-1].at, s.progress
 	}
@@ -60,13 +62,13 @@ func (w *matching) save(ctx context.Context, c *chunk) (bool, error) {
 }
 
 // observe counts decisions that are stored.
-func (w *matching) observe(stored []decided) {
-	counts := map[millrace.Outcome]int{}
+func (w *matching) observe(ctx context.Context, stored []decided) {
+	counts := map[millrace.Outcome]int64{}
 	for i := range stored {
 		counts[stored[i].Outcome]++
 	}
 	for outcome, n := range counts {
-		w.cfg.Observe(outcome, n)
+		w.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.Decision, Outcome: string(outcome), N: n})
 	}
 }
 
@@ -95,7 +97,7 @@ func (w *matching) saveTx(ctx context.Context, tx *store.Tx, c *chunk) (*saved, 
 		return nil, err
 	}
 	maps.DeleteFunc(started, func(root millrace.EventID, _ int64) bool { return !counted[root] })
-	if err := tx.AddFanOut(ctx, w.batch.EnvironmentID, started); err != nil || !s.done {
+	if err := tx.Events().AddFanOut(ctx, w.batch.EnvironmentID, started); err != nil || !s.done {
 		return s, err
 	}
 	return s, tx.Finish(ctx)
@@ -122,7 +124,7 @@ func (w *matching) lockFanOut(ctx context.Context, tx *store.Tx, c *chunk) (map[
 			counted[root] = true
 		}
 	}
-	runs, err := tx.LockFanOut(ctx, w.batch.EnvironmentID, slices.Collect(maps.Keys(counted)))
+	runs, err := tx.Events().LockFanOut(ctx, w.batch.EnvironmentID, slices.Collect(maps.Keys(counted)))
 	for root, n := range runs {
 		left[root] -= n
 	}
@@ -132,7 +134,7 @@ func (w *matching) lockFanOut(ctx context.Context, tx *store.Tx, c *chunk) (map[
 // move records how far the batch has come, unless another worker has taken it over.
 func (w *matching) move(ctx context.Context, tx *store.Tx, c *chunk, s *saved) error {
 	if s.done {
-		return tx.MarkBatchMatched(ctx, w.batch.ID)
+		return tx.Events().FinishBatch(ctx, w.batch.ID)
 	}
 	if s.kept == 0 {
 		return nil
@@ -142,7 +144,7 @@ func (w *matching) move(ctx context.Context, tx *store.Tx, c *chunk, s *saved) e
 		return fmt.Errorf("encode progress: %w", err)
 	}
 	s.progress = string(text) //commit:allow what the same transaction returns
-	moved, err := tx.MoveBatch(ctx, w.batch.ID, w.batch.Progress, s.progress)
+	moved, err := tx.Events().MoveBatch(ctx, w.batch.ID, w.batch.Progress, s.progress)
 	if err == nil && !moved {
 		err = millrace.Errorf(millrace.KindConflict, "batch %s is matched by another worker", w.batch.ID)
 	}
@@ -156,7 +158,7 @@ func saveAll(ctx context.Context, tx *store.Tx, decisions []decided) (map[millra
 	for i := range decisions {
 		locks = append(locks, store.FlowLocks(decisions[i].EnvironmentID, decisions[i].WorkflowID, decisions[i].keys.List()...)...)
 	}
-	if err := tx.LockFlow(ctx, locks); err != nil {
+	if err := tx.Flow().Lock(ctx, locks); err != nil {
 		return nil, err
 	}
 	tasks, err := savePlain(ctx, tx, decisions)
@@ -168,7 +170,7 @@ func saveAll(ctx context.Context, tx *store.Tx, decisions []decided) (map[millra
 		if !d.matched() || d.controls == nil {
 			continue
 		}
-		some, err := tx.Arrive(ctx, &store.Arrival{Decision: &d.Decision, Config: d.controls, Keys: d.keys})
+		some, err := control.Arrive(ctx, tx, &control.Arrival{Decision: &d.Decision, Config: d.controls, Keys: d.keys, Traceparent: d.trace})
 		if err != nil {
 			return nil, err
 		}
@@ -195,12 +197,14 @@ func started(decisions []decided, tasks []millrace.Task) map[millrace.EventID]in
 // savePlain stores the decisions in which flow control has no say, with their runs, and returns the tasks that follow.
 func savePlain(ctx context.Context, tx *store.Tx, decisions []decided) ([]millrace.Task, error) {
 	var plain []*millrace.Decision
+	traces := map[millrace.EventID]string{}
 	for i := range decisions {
+		traces[decisions[i].EventID] = decisions[i].trace
 		if d := decisions[i]; !d.matched() || d.controls == nil {
 			plain = append(plain, &d.Decision) // a copy: the transaction may run more than once
 		}
 	}
-	fresh, err := tx.InsertDecisions(ctx, plain)
+	fresh, err := tx.Decisions().CreateAll(ctx, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -213,12 +217,12 @@ func savePlain(ctx context.Context, tx *store.Tx, decisions []decided) ([]millra
 			})
 		}
 	}
-	if runs, err = tx.InsertNewWorkflowRuns(ctx, runs); err != nil {
+	if runs, err = tx.WorkflowRuns().CreateNew(ctx, runs); err != nil {
 		return nil, fmt.Errorf("store workflow runs: %w", err)
 	}
 	tasks := make([]millrace.Task, len(runs))
 	for i, run := range runs {
-		tasks[i] = millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Environment: run.EnvironmentID}
+		tasks[i] = millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Environment: run.EnvironmentID, Traceparent: traces[run.EventID]}
 	}
 	return tasks, nil
 }

@@ -70,7 +70,7 @@ func (s *scopes) account(ctx context.Context, env millrace.EnvironmentID, id mil
 	}
 	var public json.RawMessage
 	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		account, err := tx.IntegratedAccount(ctx, env, id)
+		account, err := tx.Accounts().Get(ctx, env, id)
 		if millrace.KindOf(err) == millrace.KindNotFound {
 			return nil
 		}

@@ -3,7 +3,6 @@ package trigger_test
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,11 +29,11 @@ func batch(t *testing.T, db *store.DB, events ...*millrace.Event) millrace.Task 
 	update(t, db, func(ctx context.Context, tx *store.Tx) error {
 		for _, e := range events {
 			e.BatchID = id
-			if _, err := tx.InsertEvent(ctx, e); err != nil {
+			if _, err := tx.Events().Create(ctx, e); err != nil {
 				return err
 			}
 		}
-		return tx.InsertBatch(ctx, env, id)
+		return tx.Events().CreateBatch(ctx, env, id)
 	})
 	return millrace.Task{Kind: millrace.TaskMatch, Key: string(id)}
 }
@@ -49,18 +48,19 @@ func TestDecisionsSayWhy(t *testing.T) {
 			"not":     "amount > 100",
 			"missing": "no.such.thing",
 			"fails":   "amount > 10 and $number('x') > 1",
+			"paused":  "$number('x') > 1",
 			"endless": "($f := function($n) { $f($n + 1) }; $f(0))",
 		}
 		names := map[millrace.WorkflowID]string{}
 		update(t, db, func(ctx context.Context, tx *store.Tx) error {
 			for name, runIf := range conditions {
-				w := &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x", Config: millrace.WorkflowConfig{RunIf: runIf}}
-				if err := tx.InsertWorkflow(ctx, w); err != nil {
+				w := &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x", Config: millrace.WorkflowConfig{RunIf: runIf}, IsPaused: name == "paused"}
+				if err := tx.Workflows().Create(ctx, w); err != nil {
 					return err
 				}
 				names[w.ID] = name
 			}
-			return tx.InsertIntegratedAccount(ctx, account)
+			return tx.Accounts().Create(ctx, account)
 		})
 		e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: json.RawMessage(`{"amount":20,"integrated_account_id":"` + string(account.ID) + `"}`)}
 		task := batch(t, db, e)
@@ -72,7 +72,7 @@ func TestDecisionsSayWhy(t *testing.T) {
 		}
 		got := map[string]millrace.Outcome{}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
-			decisions, err := tx.DecisionsOf(t.Context(), env, e.ID)
+			decisions, err := tx.Decisions().OfEvent(t.Context(), env, e.ID)
 			for _, d := range decisions {
 				got[names[d.WorkflowID]] = d.Outcome
 				var f millrace.Failure
@@ -81,7 +81,7 @@ func TestDecisionsSayWhy(t *testing.T) {
 						t.Errorf("got error %s, want the place of $number", d.Error)
 					}
 				}
-				if run, err := tx.WorkflowRunByID(t.Context(), d.WorkflowRunID); err != nil || (run != nil) != (d.Outcome == millrace.OutcomeMatched) {
+				if run, err := tx.WorkflowRuns().ByID(t.Context(), d.WorkflowRunID); err != nil || (run != nil) != (d.Outcome == millrace.OutcomeMatched) {
 					t.Errorf("%s: run %v, %v", names[d.WorkflowID], run, err)
 				}
 			}
@@ -93,6 +93,7 @@ func TestDecisionsSayWhy(t *testing.T) {
 		want := map[string]millrace.Outcome{
 			"none": millrace.OutcomeMatched, "holds": millrace.OutcomeMatched, "not": millrace.OutcomeNotMatched,
 			"missing": millrace.OutcomeNotMatched, "fails": millrace.OutcomeError, "endless": millrace.OutcomeLimit,
+			"paused": millrace.OutcomePaused,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("decisions (-want +got):\n%s", diff)
@@ -107,14 +108,14 @@ func TestAChainOfRunsEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		update(t, db, func(ctx context.Context, tx *store.Tx) error {
-			return tx.InsertWorkflow(ctx, &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x"})
+			return tx.Workflows().Create(ctx, &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x"})
 		})
 		e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Depth: 8, Payload: json.RawMessage(`{}`)}
 		if err := match(t.Context(), trigger.NewMatcher(trigger.MatcherConfig{DB: db}), batch(t, db, e)); err != nil {
 			t.Fatal(err)
 		}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
-			decisions, err := tx.DecisionsOf(t.Context(), env, e.ID)
+			decisions, err := tx.Decisions().OfEvent(t.Context(), env, e.ID)
 			if len(decisions) != 1 || decisions[0].Outcome != millrace.OutcomeLimit || len(decisions[0].Error) == 0 {
 				t.Errorf("got %+v, want a limit that says why", decisions)
 			}
@@ -125,38 +126,3 @@ func TestAChainOfRunsEnds(t *testing.T) {
 		}
 	})
 }
-
-// listener collects what is emitted.
-type listener struct {
-	mu    sync.Mutex
-	names []string
-}
-
-// EmitTx implements trigger.Emitter.
-func (l *listener) EmitTx(_ context.Context, tx *store.Tx, events ...*millrace.Event) error {
-	tx.AfterCommit(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, e := range events {
-			l.names = append(l.names, e.Name)
-		}
-	})
-	return nil
-}
-
-// runListener collects what is emitted about runs.
-type runListener struct{ *listener }
-
-// EmitTx implements syncjob.Emitter.
-func (l runListener) EmitTx(ctx context.Context, tx *store.Tx, _ millrace.WebhookID, events ...*millrace.Event) error {
-	return l.listener.EmitTx(ctx, tx, events...)
-}
-
-// nothing is a queue that forgets.
-type nothing struct{}
-
-// Enqueue implements store.Queue.
-func (nothing) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-
-// Finish implements store.Queue.
-func (nothing) Finish(context.Context, *store.Tx) error { return nil }

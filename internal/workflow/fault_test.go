@@ -8,7 +8,6 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/workflow"
 )
 
@@ -33,7 +32,7 @@ func started(t *testing.T, db *store.DB) int {
 	t.Helper()
 	n := 0
 	err := db.View(t.Context(), func(tx *store.Tx) error {
-		runs, err := tx.ListSyncJobRuns(t.Context(), env, millrace.Query{Limit: 500})
+		runs, err := tx.SyncJobRuns().List(t.Context(), env, millrace.Query{Limit: 500})
 		n = len(runs.Result)
 		return err
 	})
@@ -52,7 +51,7 @@ func TestOutageEndsNoRun(t *testing.T) {
 		faults.on = false
 		run := created(t, db, twoSteps)
 		faults.on = true
-		n := attempt(t, workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil), run)
+		n := attempt(t, workflow.NewRunner(db, nil), run)
 		faults.on = false
 		got, _ := result(t, db, run.ID)
 		if got.Status != millrace.WorkflowRunCompleted || got.RetryAttempt != 0 || n <= 20 {
@@ -92,7 +91,7 @@ func TestFaultsAtEveryPlaceOfARun(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		faults := &storetest.Faults{}
 		db := faults.Open(t, url)
-		r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil)
+		r := workflow.NewRunner(db, nil)
 		calm := created(t, db, twoSteps)
 		faults.At(nil)
 		attempt(t, r, calm)
@@ -120,20 +119,22 @@ func TestFaultsAtEveryPlaceOfARun(t *testing.T) {
 	})
 }
 
-// buggy is a starter with a fault of its own.
-type buggy struct{ *syncjob.Starter }
+// buggy is a queue with a fault that no database has.
+type buggy struct{}
 
-// StartTx implements workflow.Starter.
-func (buggy) StartTx(context.Context, *store.Tx, *millrace.SyncJobRun) (*millrace.SyncJobRun, error) {
-	return nil, errors.New("a bug")
-}
+// Enqueue implements store.Queue.
+func (buggy) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return errors.New("a bug") }
+
+// Finish implements store.Queue.
+func (buggy) Finish(context.Context, *store.Tx) error { return nil }
 
 // What is neither the run's fault nor the database's is tried four times.
 func TestRunThatCannotGoOnIsGivenUp(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		run := created(t, db, twoSteps)
-		n := attempt(t, workflow.NewRunner(db, buggy{syncjob.NewStarter(db, nil)}, nil), run)
+		db.SetQueue(buggy{})
+		n := attempt(t, workflow.NewRunner(db, nil), run)
 		got, out := result(t, db, run.ID)
 		if n != 4 || got.Status != millrace.WorkflowRunFailed || got.RetryAttempt != 3 || out.Error != "gave up after 4 attempts: an internal error" {
 			t.Errorf("got %s after %d attempts, %d counted: %s", got.Status, n, got.RetryAttempt, out.Error)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/trigger"
 	"github.com/millrace/millrace/internal/workflow"
 )
@@ -41,9 +41,9 @@ func newClockwork(t *testing.T, url string) *clockwork {
 	}
 	t.Cleanup(func() { _ = c.db.Close() })
 	c.db.SetQueue(c)
-	c.runner, c.matcher = workflow.NewRunner(c.db, syncjob.NewStarter(c.db, nil), nil), trigger.NewMatcher(trigger.MatcherConfig{DB: c.db, Clock: c.clock})
+	c.runner, c.matcher = workflow.NewRunner(c.db, nil), trigger.NewMatcher(trigger.MatcherConfig{DB: c.db, Clock: c.clock})
 	err = c.db.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.InsertSyncJob(t.Context(), &millrace.SyncJob{ID: job, EnvironmentID: env})
+		return tx.SyncJobs().Create(t.Context(), &millrace.SyncJob{ID: job, EnvironmentID: env})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func (c *clockwork) work(rt *rapid.T, key string) {
 // lose forgets all tasks, and wakes what the pass over open work finds, as after a disaster.
 func (c *clockwork) lose(rt *rapid.T) {
 	err := c.db.View(context.Background(), func(tx *store.Tx) error {
-		tasks, err := tx.OpenWork(context.Background())
+		tasks, err := tx.Tasks().Open(context.Background())
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		clear(c.live)
@@ -195,11 +195,11 @@ func (r *trial) arrive() {
 		e := &millrace.Event{
 			EnvironmentID: env, Name: "custom:x", BatchID: id, Payload: json.RawMessage(fmt.Sprintf(`{"key":%q,"once":%q}`, key, once)),
 		}
-		r.update(func(ctx context.Context, tx *store.Tx) error { _, err := tx.InsertEvent(ctx, e); return err })
+		r.update(func(ctx context.Context, tx *store.Tx) error { _, err := tx.Events().Create(ctx, e); return err })
 		r.events = append(r.events, e)
 		r.about[e.ID] = [2]string{key, once}
 	}
-	r.update(func(ctx context.Context, tx *store.Tx) error { return tx.InsertBatch(ctx, env, id) })
+	r.update(func(ctx context.Context, tx *store.Tx) error { return tx.Events().CreateBatch(ctx, env, id) })
 	for range rapid.IntRange(1, 2).Draw(r.rt, "matches") {
 		if err := r.matcher.Match(context.Background(), millrace.Task{Kind: millrace.TaskMatch, Key: string(id)}); err != nil {
 			r.rt.Fatal(err)
@@ -211,7 +211,7 @@ func (r *trial) arrive() {
 func (r *trial) syncs() map[millrace.WorkflowRunID]millrace.SyncJobRunID {
 	open := map[millrace.WorkflowRunID]millrace.SyncJobRunID{}
 	err := r.db.View(context.Background(), func(tx *store.Tx) error {
-		page, err := tx.ListSyncJobRuns(context.Background(), env, millrace.Query{Filters: []millrace.Filter{{Field: "status", Op: millrace.OpEq, Values: []string{"created"}}}})
+		page, err := tx.SyncJobRuns().List(context.Background(), env, millrace.Query{Filters: []millrace.Filter{{Field: "status", Op: millrace.OpEq, Values: []string{"created"}}}})
 		for _, s := range page.Result {
 			open[s.WorkflowRunID] = s.ID
 		}
@@ -226,12 +226,12 @@ func (r *trial) syncs() map[millrace.WorkflowRunID]millrace.SyncJobRunID {
 // endSync ends a sync job run, as its slice would.
 func (r *trial) endSync(id millrace.SyncJobRunID) {
 	r.update(func(ctx context.Context, tx *store.Tx) error {
-		run, err := tx.LockSyncJobRun(ctx, env, id)
+		run, err := tx.SyncJobRuns().Lock(ctx, env, id)
 		if err != nil {
 			return err
 		}
 		run.Status = millrace.RunCompleted
-		return tx.UpdateSyncJobRun(ctx, run)
+		return tx.SyncJobRuns().Update(ctx, run)
 	})
 }
 
@@ -261,7 +261,7 @@ func (r *trial) step() {
 func (r *trial) runs() []millrace.WorkflowRun {
 	var out []millrace.WorkflowRun
 	err := r.db.View(context.Background(), func(tx *store.Tx) error {
-		page, err := tx.ListWorkflowRuns(context.Background(), env, millrace.Query{
+		page, err := tx.WorkflowRuns().List(context.Background(), env, millrace.Query{
 			Filters: []millrace.Filter{{Field: "workflow_id", Op: millrace.OpEq, Values: []string{string(r.w.ID)}}},
 			Sort:    []millrace.Sort{{Field: "created_at"}},
 		})
@@ -341,6 +341,9 @@ func (r *trial) check() {
 	for i := range all {
 		run := &all[i]
 		runs[run.ID] = run
+		if run.RateAt != 0 && strings.Contains(string(run.Error), `"skipped"`) {
+			r.rt.Errorf("run %s was skipped and counts for the rate limit", run.ID)
+		}
 		if run.RateAt != 0 {
 			rates[run.RateKey] = append(rates[run.RateKey], run.RateAt)
 		}
@@ -426,7 +429,7 @@ func (r *trial) checkDecisions(runs map[millrace.WorkflowRunID]*millrace.Workflo
 func (r *trial) decision(e *millrace.Event) millrace.Decision {
 	var out millrace.Decision
 	err := r.db.View(context.Background(), func(tx *store.Tx) error {
-		ds, err := tx.DecisionsOf(context.Background(), env, e.ID)
+		ds, err := tx.Decisions().OfEvent(context.Background(), env, e.ID)
 		if err == nil && len(ds) != 1 {
 			err = fmt.Errorf("got %d decisions about %s, want 1", len(ds), e.ID)
 		}
@@ -450,14 +453,14 @@ func TestControlsKeepTheirPromises(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			r := &trial{clockwork: c, rt: rt, about: map[millrace.EventID][2]string{}}
 			r.w = &millrace.Workflow{EnvironmentID: env, TriggerName: "custom:x", Event: "custom:x", Config: drawControls(rt)}
-			r.update(func(ctx context.Context, tx *store.Tx) error { r.w.ID = ""; return tx.InsertWorkflow(ctx, r.w) })
+			r.update(func(ctx context.Context, tx *store.Tx) error { r.w.ID = ""; return tx.Workflows().Create(ctx, r.w) })
 			for range rapid.IntRange(3, 15).Draw(rt, "steps") {
 				r.step()
 				r.checkSlots()
 			}
 			r.drain()
 			r.check()
-			r.update(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteWorkflow(ctx, env, r.w.ID) })
+			r.update(func(ctx context.Context, tx *store.Tx) error { return tx.Workflows().Delete(ctx, env, r.w.ID) })
 		})
 	})
 }

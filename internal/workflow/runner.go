@@ -20,31 +20,22 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trace"
+	"github.com/millrace/millrace/internal/workflow/control"
 )
 
 // maxRetries is how often a run is tried again after a failure that is not its own.
 const maxRetries = 3
 
-// Starter makes sync job runs.
-type Starter interface {
-	// Prepare checks a request and returns the run that it asks for; findings are at paths below prefix.
-	Prepare(ctx context.Context, env millrace.EnvironmentID, r *millrace.RunRequest, prefix string) (*millrace.SyncJobRun, error)
-	// StartTx stores a prepared run and returns it as it is stored.
-	StartTx(ctx context.Context, tx *store.Tx, prepared *millrace.SyncJobRun) (*millrace.SyncJobRun, error)
-	// StopTx ends a run, unless it has ended.
-	StopTx(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.SyncJobRunID) (*millrace.SyncJobRun, error)
-}
-
 // Runner runs workflow runs.
 type Runner struct {
-	db      *store.DB
-	starter Starter
-	budget  *expr.Budget
+	db     *store.DB
+	budget *expr.Budget
 }
 
 // NewRunner returns a runner over a store. Its expressions use a budget; nil: any share of the time.
-func NewRunner(db *store.DB, starter Starter, budget *expr.Budget) *Runner {
-	return &Runner{db: db, starter: starter, budget: budget}
+func NewRunner(db *store.DB, budget *expr.Budget) *Runner {
+	return &Runner{db: db, budget: budget}
 }
 
 // progress is a run with all that its steps need.
@@ -72,6 +63,7 @@ func (r *Runner) Run(ctx context.Context, task millrace.Task) error {
 	if p == nil {
 		return r.leave(ctx, id)
 	}
+	ctx = trace.With(ctx, p.event.Traceparent) // what the run starts belongs to the request that it goes back to
 	err = r.steps(ctx, p)
 	if errors.Is(err, errEnded) {
 		return r.leave(ctx, id)
@@ -94,7 +86,7 @@ func (r *Runner) countRetry(ctx context.Context, run *millrace.WorkflowRun, atte
 	err := r.db.Update(ctx, func(tx *store.Tx) error {
 		next := *run
 		next.RetryAttempt = attempt
-		return tx.UpdateWorkflowRun(ctx, &next)
+		return tx.WorkflowRuns().Update(ctx, &next)
 	})
 	if millrace.KindOf(err) == millrace.KindNotFound {
 		return nil
@@ -106,17 +98,17 @@ func (r *Runner) load(ctx context.Context, id millrace.WorkflowRunID) (*progress
 	p := &progress{}
 	err := r.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		if p.run, err = tx.WorkflowRunByID(ctx, id); err != nil || p.run == nil {
+		if p.run, err = tx.WorkflowRuns().ByID(ctx, id); err != nil || p.run == nil {
 			return err
 		}
 		env := p.run.EnvironmentID
-		if p.workflow, err = tx.WorkflowVersion(ctx, env, p.run.WorkflowID, p.run.WorkflowVersion); err != nil {
+		if p.workflow, err = tx.Workflows().GetVersion(ctx, env, p.run.WorkflowID, p.run.WorkflowVersion); err != nil {
 			return err
 		}
-		if p.event, err = tx.Event(ctx, env, p.run.EventID); err != nil {
+		if p.event, err = tx.Events().Get(ctx, env, p.run.EventID); err != nil {
 			return err
 		}
-		if p.results, err = tx.StepResults(ctx, env, id); err != nil {
+		if p.results, err = tx.WorkflowRuns().StepResults(ctx, env, id); err != nil {
 			return fmt.Errorf("read step results: %w", err)
 		}
 		return p.decode(ctx, tx)
@@ -125,7 +117,7 @@ func (r *Runner) load(ctx context.Context, id millrace.WorkflowRunID) (*progress
 		return nil, err
 	}
 	if p.run == nil || p.run.Status.Finished() {
-		return nil, nil //nolint:nilnil // nothing to do is an answer
+		return nil, nil //nolint:nilnil // nothing to do is a valid result
 	}
 	return p, nil
 }
@@ -139,7 +131,7 @@ func (p *progress) decode(ctx context.Context, tx *store.Tx) error {
 	if id == "" {
 		return nil
 	}
-	account, err := tx.IntegratedAccount(ctx, p.run.EnvironmentID, id)
+	account, err := tx.Accounts().Get(ctx, p.run.EnvironmentID, id)
 	if millrace.KindOf(err) == millrace.KindNotFound {
 		return nil
 	}
@@ -218,16 +210,16 @@ func (r *Runner) effect(ctx context.Context, p *progress, index int, what *prepa
 	}
 	out, err := store.Compute(ctx, r.db, func(tx *store.Tx) (stored, error) {
 		v := stored{p.run, millrace.StepResult{Type: step.Type, Action: step.Action, Success: true, Skipped: what == nil}}
-		if goes, err := tx.HoldWorkflowRun(ctx, p.run); err != nil || !goes {
+		if goes, err := control.Hold(ctx, tx, p.run); err != nil || !goes {
 			return v, cmp.Or(err, errEnded)
 		}
 		var err error
 		if what != nil {
-			if v.result.Result, err = r.act(ctx, tx, p, index, what); err != nil {
+			if v.result.Result, err = act(ctx, tx, p, index, what); err != nil {
 				return v, err
 			}
 		}
-		if _, err := tx.InsertStepResult(ctx, p.run.EnvironmentID, p.run.ID, index, v.result); err != nil {
+		if _, err := tx.WorkflowRuns().AddStepResult(ctx, p.run.EnvironmentID, p.run.ID, index, v.result); err != nil {
 			return v, fmt.Errorf("store step result: %w", err)
 		}
 		if index == len(p.workflow.Config.Steps)-1 {
@@ -263,7 +255,7 @@ func markRunning(ctx context.Context, tx *store.Tx, run millrace.WorkflowRun) (*
 		return &run, nil
 	}
 	run.Status, run.StartedAt = millrace.WorkflowRunRunning, tx.Now()
-	return &run, tx.UpdateWorkflowRun(ctx, &run)
+	return &run, tx.WorkflowRuns().Update(ctx, &run)
 }
 
 // finish ends the run and its task, and with them its slot unless what it started still goes. A message makes it failed.
@@ -289,13 +281,13 @@ func finish(ctx context.Context, tx *store.Tx, p *progress, results []millrace.S
 			return fmt.Errorf("encode error: %w", err)
 		}
 	}
-	if goes, err := tx.HoldWorkflowRun(ctx, &run); err != nil || !goes {
+	if goes, err := control.Hold(ctx, tx, &run); err != nil || !goes {
 		return cmp.Or(err, errEnded)
 	}
-	if err := tx.UpdateWorkflowRun(ctx, &run); err != nil && millrace.KindOf(err) != millrace.KindNotFound {
+	if err := tx.WorkflowRuns().Update(ctx, &run); err != nil && millrace.KindOf(err) != millrace.KindNotFound {
 		return err
 	}
-	if err := tx.LeaveSlot(ctx, &run); err != nil {
+	if err := control.LeaveSlot(ctx, tx, &run); err != nil {
 		return err
 	}
 	return tx.Finish(ctx)

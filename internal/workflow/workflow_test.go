@@ -11,7 +11,6 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
-	"github.com/millrace/millrace/internal/syncjob"
 	"github.com/millrace/millrace/internal/workflow"
 )
 
@@ -25,7 +24,7 @@ const (
 func ran(t *testing.T, db *store.DB, steps string) (*millrace.WorkflowRun, millrace.WorkflowResult) {
 	t.Helper()
 	run := created(t, db, steps)
-	r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), nil)
+	r := workflow.NewRunner(db, nil)
 	for range 2 { // a task may run again
 		if err := r.Run(t.Context(), millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
 			t.Fatal(err)
@@ -46,22 +45,22 @@ func created(t *testing.T, db *store.DB, steps string) *millrace.WorkflowRun {
 		}
 		e := &millrace.Event{EnvironmentID: env, Name: millrace.EventAccountActive, Payload: json.RawMessage(
 			`{"id":"` + string(account) + `","tenant_id":"acme","context":{"plan":"pro"},"integration":{"name":"zendesk"}}`)}
-		if err := tx.InsertWorkflow(ctx, w); err != nil {
+		if err := tx.Workflows().Create(ctx, w); err != nil {
 			return err
 		}
-		if _, err := tx.InsertEvent(ctx, e); err != nil {
+		if _, err := tx.Events().Create(ctx, e); err != nil {
 			return err
 		}
-		if _, err := tx.SyncJob(ctx, env, job); err != nil {
-			if err := tx.InsertSyncJob(ctx, &millrace.SyncJob{ID: job, EnvironmentID: env}); err != nil {
+		if _, err := tx.SyncJobs().Get(ctx, env, job); err != nil {
+			if err := tx.SyncJobs().Create(ctx, &millrace.SyncJob{ID: job, EnvironmentID: env}); err != nil {
 				return err
 			}
-			if err := tx.InsertIntegratedAccount(ctx, &millrace.IntegratedAccount{ID: account, EnvironmentID: env}); err != nil {
+			if err := tx.Accounts().Create(ctx, &millrace.IntegratedAccount{ID: account, EnvironmentID: env}); err != nil {
 				return err
 			}
 		}
 		run.WorkflowID, run.EventID = w.ID, e.ID
-		return tx.InsertWorkflowRun(ctx, run)
+		return tx.WorkflowRuns().Create(ctx, run)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +75,7 @@ func result(t *testing.T, db *store.DB, id millrace.WorkflowRunID) (*millrace.Wo
 	var result millrace.WorkflowResult
 	err := db.View(t.Context(), func(tx *store.Tx) error {
 		var err error
-		run, err = tx.WorkflowRun(t.Context(), env, id)
+		run, err = tx.WorkflowRuns().Get(t.Context(), env, id)
 		return err
 	})
 	if err != nil {
@@ -100,17 +99,17 @@ func TestStepsWaitForTheirBudget(t *testing.T) {
 				Type: "run", Action: millrace.ActionRunSyncJob, RunIf: "false", Config: json.RawMessage(`{}`),
 			}}}}
 			e := &millrace.Event{EnvironmentID: env, Name: "custom:x", Payload: json.RawMessage(`{}`)}
-			_, err := tx.InsertEvent(t.Context(), e)
-			if err := errors.Join(err, tx.InsertWorkflow(t.Context(), w)); err != nil {
+			_, err := tx.Events().Create(t.Context(), e)
+			if err := errors.Join(err, tx.Workflows().Create(t.Context(), w)); err != nil {
 				return err
 			}
 			run.WorkflowID, run.EventID = w.ID, e.ID
-			return tx.InsertWorkflowRun(t.Context(), run)
+			return tx.WorkflowRuns().Create(t.Context(), run)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := workflow.NewRunner(db, syncjob.NewStarter(db, nil), budget)
+		r := workflow.NewRunner(db, budget)
 		task := millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 9}
 		var again *millrace.RetryError
 		if err := r.Run(t.Context(), task); !errors.As(err, &again) || again.After < time.Second {
@@ -121,7 +120,7 @@ func TestStepsWaitForTheirBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = db.View(t.Context(), func(tx *store.Tx) error {
-			got, err := tx.WorkflowRun(t.Context(), env, run.ID)
+			got, err := tx.WorkflowRuns().Get(t.Context(), env, run.ID)
 			if err == nil && (got.Status != millrace.WorkflowRunCompleted || got.RetryAttempt != 0) {
 				t.Errorf("got %s after %d retries, want completed after none", got.Status, got.RetryAttempt)
 			}
@@ -144,26 +143,29 @@ func TestStepsTakeEffectOnce(t *testing.T) {
 			{"type":"run","action":"run_sync_job","config":{"sync_job_id":"`+string(job)+`","integrated_account_id":"{{integrated_account_id}}"}},
 			{"type":"run","action":"run_sync_job","run_if":"context.plan = 'free'","config":"{}"},
 			{"type":"run","action":"run_sync_job","config":"{\"sync_job_id\":steps[0].sync_job_id,\"args\":{\"first\":steps[0].id,\"integrated_account_id\":integrated_account_id}}"},
+			{"type":"run","action":"run_sync_job","config":{"sync_job_id":"`+string(job)+`"}},
 			{"type":"run","action":"run_sync_job","cron_expression":"0 */6 * * *","config":{"sync_job_id":"`+string(job)+`"}}]`)
-		if run.Status != millrace.WorkflowRunCompleted || !result.Success || len(result.Steps) != 4 || !result.Steps[1].Skipped {
+		if run.Status != millrace.WorkflowRunCompleted || !result.Success || len(result.Steps) != 5 || !result.Steps[1].Skipped {
 			t.Fatalf("got %s, %s", run.Status, run.Result)
 		}
 		err := db.View(t.Context(), func(tx *store.Tx) error {
-			runs, err := tx.ListSyncJobRuns(t.Context(), env, millrace.Query{Sort: []millrace.Sort{{Field: "created_at"}}})
+			runs, err := tx.SyncJobRuns().List(t.Context(), env, millrace.Query{Sort: []millrace.Sort{{Field: "created_at"}}})
 			if err != nil {
 				return err
 			}
-			if len(runs.Result) != 2 {
-				t.Fatalf("got %d sync job runs, want 2 although the task ran twice", len(runs.Result))
+			if len(runs.Result) != 3 {
+				t.Fatalf("got %d sync job runs, want 3 although the task ran twice", len(runs.Result))
 			}
 			for _, r := range runs.Result {
 				if r.IntegratedAccountID != account || !strings.Contains(string(r.Args), string(account)) {
 					t.Errorf("account %q and args %s, want the account in both", r.IntegratedAccountID, r.Args)
 				}
 			}
-			triggers, err := tx.ListSyncJobCronTriggers(t.Context(), env, millrace.Query{})
+			triggers, err := tx.Schedules().List(t.Context(), env, millrace.Query{})
 			if len(triggers.Result) != 1 || triggers.Result[0].NextRunAt == 0 {
 				t.Errorf("got schedules %+v, want one that is scheduled", triggers.Result)
+			} else if got := triggers.Result[0]; got.IntegratedAccountID != account || !strings.Contains(string(got.Args), string(account)) {
+				t.Errorf("the schedule has account %q and args %s, want that of the event", got.IntegratedAccountID, got.Args)
 			}
 			return err
 		})
@@ -191,6 +193,10 @@ func TestWrongStepsFailWithTheValueAndItsSource(t *testing.T) {
 			step(`{"sync_job_id":"` + string(job) + `","webhook_id":"{{tenant_id}}","integrated_account_id":"nope"}`),
 			[]string{`"acme" is not an id`, `"nope" is not an id`},
 		},
+		"an unknown member": {
+			step(`"{ \"sync_job_id\": \"` + string(job) + `\", \"webhok_id\": tenant_id }"`),
+			[]string{"config.steps[0].config.webhok_id", `run_sync_job has no input "webhok_id"; did you mean "webhook_id"?`},
+		},
 		"absent":     {step(`"{}"`), []string{"config.steps[0].config.sync_job_id", "is required"}},
 		"no object":  {step(`"[1]"`), []string{"config.steps[0].config", "must yield an object, yields [1]"}},
 		"nothing":    {step(`"no.where"`), []string{"must yield an object, yields nothing"}},
@@ -214,4 +220,59 @@ func TestWrongStepsFailWithTheValueAndItsSource(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A step makes a schedule after its workflow was changed: it rests as those do that were there.
+func TestAScheduleComesTooLate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		edit func(*millrace.Workflow) // nil: it was deleted
+		want string                   // why the schedule rests
+	}{
+		"unchanged": {func(w *millrace.Workflow) { w.Label = "x" }, ""},
+		"deleted":   {nil, "its workflow was deleted"},
+		"paused":    {func(w *millrace.Workflow) { w.IsPaused = true }, "its workflow is not active"},
+		"removed":   {func(w *millrace.Workflow) { w.Config.Steps[0].CronExpression = "" }, "its step was removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				run := created(t, db, `[{"type":"run","action":"run_sync_job","cron_expression":"0 */6 * * *","overlap":"skip","config":{"sync_job_id":"`+string(job)+`","catch_up":"all"}}]`)
+				err := db.Update(t.Context(), func(tx *store.Tx) error {
+					w, err := tx.Workflows().Get(t.Context(), env, run.WorkflowID)
+					if err != nil || c.edit == nil {
+						return errors.Join(err, tx.Workflows().Delete(t.Context(), env, run.WorkflowID))
+					}
+					c.edit(w)
+					return tx.Workflows().Update(t.Context(), w)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := workflow.NewRunner(db, nil).Run(t.Context(), millrace.Task{Kind: millrace.TaskWorkflow, Key: string(run.ID), Attempt: 1}); err != nil {
+					t.Fatal(err)
+				}
+				err = db.View(t.Context(), func(tx *store.Tx) error {
+					page, err := tx.Schedules().List(t.Context(), env, millrace.Query{})
+					if err != nil {
+						return err
+					}
+					if len(page.Result) != 1 {
+						t.Fatalf("got %d schedules", len(page.Result))
+					}
+					got := page.Result[0]
+					if !strings.HasPrefix(got.RestReason, c.want) || (got.NextRunAt == 0) != (c.want != "") {
+						t.Errorf("the schedule rests because %q and is due at %s; want %q", got.RestReason, got.NextRunAt, c.want)
+					}
+					if got.CatchUp != millrace.CatchUpAll || got.Overlap != millrace.OverlapSkip {
+						t.Errorf("got catch_up %s, overlap %s", got.CatchUp, got.Overlap)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }

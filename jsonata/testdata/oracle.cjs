@@ -1,11 +1,18 @@
 // Evaluates expressions with the reference implementation. Reads lines of
-// {"expr", "data"} and writes lines of {"result"}, {"undefined"} or {"code"}.
+// {"expr", "data"} and writes lines of {"result"}, {"undefined"} or {"code"}, with
+// "changed" if the data is another one afterwards.
 // Usage: node oracle.cjs DIRECTORY-WITH-NODE_MODULES
 const path = require("path");
 const jsonata = require(path.join(process.argv[2], "node_modules", "jsonata"));
 
-async function run(line) {
+async function unchanged(line) {
   const { expr, data } = JSON.parse(line);
+  const before = JSON.stringify(data);
+  const out = await run(expr, data);
+  return JSON.stringify(data) === before ? out : { ...out, changed: true };
+}
+
+async function run(expr, data) {
   try {
     const options = { timeout: 2000, stack: 400, sequence: 200000 };
     const value = await jsonata(expr, options).evaluate(data);
@@ -25,7 +32,7 @@ const replacer = (key, value) =>
   for await (const line of lines) {
     let out;
     try {
-      out = JSON.stringify(await run(line), replacer);
+      out = JSON.stringify(await unchanged(line), replacer);
     } catch (error) {
       out = JSON.stringify({ code: "?", message: String(error.message) });
     }

@@ -23,13 +23,13 @@ func (s *slice) update(ctx context.Context, db *store.DB) error {
 	more := []string{}
 	other := &s.webhook
 	err = db.Update(ctx, func(tx *store.Tx) error {
-		s.run, err = tx.ClaimSyncJobRun(ctx, "", "") // bad
-		token = "t"                                  // bad
-		s.n++                                        // bad
-		more[0] = "x"                                // bad
-		other.Attempt = 1                            // bad
-		s.done <- 1                                  // bad
-		delete(s.seen, "x")                          // bad
+		s.run, err = tx.SyncJobRuns().Claim(ctx, "", "") // bad
+		token = "t"                                      // bad
+		s.n++                                            // bad
+		more[0] = "x"                                    // bad
+		other.Attempt = 1                                // bad
+		s.done <- 1                                      // bad
+		delete(s.seen, "x")                              // bad
 		w := &s.webhook
 		w.Attempt = 2 // bad
 		for _, run := range s.runs {

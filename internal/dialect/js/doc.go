@@ -1,4 +1,4 @@
-// Package js is what the functions of the dialect have in common, because all of them were written in JavaScript first: how
+// Package js holds what the functions of the dialect have in common, because all of them were written in JavaScript first: how
 // values become text, numbers and conditions, what members they have, when they are the same, and how functions report
 // errors and charge for their work.
 //

@@ -36,15 +36,26 @@ func ObjectOf(v jsonata.Value) (*jsonata.Object, bool) {
 	case *jsonata.Object:
 		return v, true
 	case Enumerable:
-		names := v.Keys()
-		o := jsonata.NewObject(len(names))
-		for _, name := range names {
-			member, _ := v.Member(name)
-			o.Set(name, member)
-		}
-		return o, true
+		return withMembers(v, v.Keys()), true
 	}
 	return nil, false
+}
+
+func withMembers(h jsonata.Host, names []string) *jsonata.Object {
+	o := jsonata.NewObject(len(names))
+	for _, name := range names {
+		member, _ := h.Member(name)
+		o.Set(name, member)
+	}
+	return o
+}
+
+// Listed returns a value as an object for functions that list members, which see those of date-times, too.
+func Listed(v jsonata.Value) (*jsonata.Object, bool) {
+	if l, ok := v.(jsonata.Lister); ok {
+		return withMembers(l, l.Names()), true
+	}
+	return ObjectOf(v)
 }
 
 // Indexed returns items as an object whose keys are their indexes.

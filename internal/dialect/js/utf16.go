@@ -47,7 +47,7 @@ func characters(s string, between func() error) ([]jsonata.Value, error) {
 	return out, nil
 }
 
-// pairHalves joins halves of surrogate pairs that have come to stand side by side.
+// pairHalves joins halves of surrogate pairs that have become neighbours.
 func pairHalves(s string) string {
 	if !strings.Contains(s, "\xed") {
 		return s

@@ -258,7 +258,7 @@ func removeEmpty(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // removeEmptyItems drops the items that are false in JavaScript's sense and the empty objects and lists. What is not a
-// list is returned as it is.
+// list is returned unchanged.
 func removeEmptyItems(c *jsonata.Call) (jsonata.Value, error) {
 	if _, ok := c.Arg(0).(*jsonata.Array); !ok {
 		return c.Arg(0), nil

@@ -50,7 +50,7 @@ func pick(c *jsonata.Call) (jsonata.Value, error) {
 	return out.value(), nil
 }
 
-// isUnsafeKey reports whether lodash refuses to write a member of that name.
+// isUnsafeKey reports whether lodash does not write a member of that name.
 func isUnsafeKey(key string) bool {
 	return key == "__proto__" || key == "constructor" || key == "prototype"
 }
@@ -204,10 +204,18 @@ func replaceMember(c *jsonata.Call, o *jsonata.Object, keys []string, v jsonata.
 	return out, c.Step(out.Len())
 }
 
-// keys lists the keys of an object, or each key once of the objects in a list. A single key stands for itself.
+// keys lists the keys of an object, or each key once of the objects in a list. A single key is returned without a list.
 func keys(c *jsonata.Call) (jsonata.Value, error) {
 	seen := make(map[string]bool)
 	order := []jsonata.Value{}
+	add := func(keys []string) {
+		for _, key := range keys {
+			if !seen[key] {
+				seen[key] = true
+				order = append(order, key)
+			}
+		}
+	}
 	var collect func(v jsonata.Value) error
 	collect = func(v jsonata.Value) error {
 		switch v := v.(type) {
@@ -221,13 +229,10 @@ func keys(c *jsonata.Call) (jsonata.Value, error) {
 				}
 			}
 		case *jsonata.Object:
-			for _, key := range v.Keys() {
-				if !seen[key] {
-					seen[key] = true
-					order = append(order, key)
-				}
-			}
+			add(v.Keys())
 			return c.Step(v.Len())
+		case jsonata.Lister:
+			add(v.Names())
 		}
 		return nil
 	}
@@ -250,7 +255,7 @@ func collapse(items []jsonata.Value) jsonata.Value {
 
 // each calls a function with every member, its key and the object, and lists what it returns.
 func each(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := js.ObjectOf(c.Arg(0))
+	object, ok := js.Listed(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}
@@ -275,7 +280,7 @@ func applyMember(c *jsonata.Call, key string, member jsonata.Value) (jsonata.Val
 
 // sift keeps the members that a function accepts.
 func sift(c *jsonata.Call) (jsonata.Value, error) {
-	object, ok := js.ObjectOf(c.Arg(0))
+	object, ok := js.Listed(c.Arg(0))
 	if !ok {
 		return nil, nil
 	}
@@ -300,7 +305,7 @@ func sift(c *jsonata.Call) (jsonata.Value, error) {
 }
 
 // accepts tells whether $sift takes the result of its function for true. Other than $boolean it does so for functions,
-// and refuses infinite numbers.
+// and rejects infinite numbers.
 func accepts(c *jsonata.Call, v jsonata.Value) (bool, error) {
 	switch v := v.(type) {
 	case *jsonata.Function:
@@ -323,7 +328,7 @@ func accepts(c *jsonata.Call, v jsonata.Value) (bool, error) {
 	return jsonata.Boolean(v), nil
 }
 
-// zipSQLResponse turns the columns and rows of a database's answer into objects. The key says which member of a column
+// zipSQLResponse turns the columns and rows of a database's response into objects. The key says which member of a column
 // is its name.
 func zipSQLResponse(c *jsonata.Call) (jsonata.Value, error) {
 	columns, ok := c.Arg(0).(*jsonata.Array)

@@ -45,7 +45,7 @@ func orderBy(c *jsonata.Call, items []jsonata.Value, by []iteratee, orders []jso
 	return out, s.err
 }
 
-// sorter compares rows. After an error it leaves them where they stand.
+// sorter compares rows. After an error it leaves them where they are.
 type sorter struct {
 	call   *jsonata.Call
 	orders []jsonata.Value

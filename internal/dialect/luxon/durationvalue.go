@@ -31,6 +31,11 @@ func (v *durationValue) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
+// Names lists the units of the duration and its methods.
+func (v *durationValue) Names() []string {
+	return append(v.units(), "toObject", "as", "plus", "minus", "shiftTo", "normalize", "negate", "toFormat", "toISO", "toMillis", "get")
+}
+
 func (v *durationValue) method(name string) call {
 	switch name {
 	case "plus", "minus":
@@ -45,7 +50,7 @@ func (v *durationValue) method(name string) call {
 		return func(a []jsonata.Value) (jsonata.Value, error) { return v.inUnit(js.Arg(a, 0), name == "as") }
 	case "toFormat":
 		return v.toFormat
-	case "toISO":
+	case "toISO", "toJSON":
 		return func([]jsonata.Value) (jsonata.Value, error) { return v.JSON(), nil }
 	case "toMillis":
 		return func([]jsonata.Value) (jsonata.Value, error) { return v.millis(), nil }
@@ -120,7 +125,7 @@ func (v *durationValue) toFormat(a []jsonata.Value) (jsonata.Value, error) {
 	return v.formatted(format, js.Arg(a, 1)), nil
 }
 
-// formatted rounds down unless told otherwise. With options that are not about that, the width is the one of the whole part.
+// formatted rounds down unless the options say otherwise. With options that are not about that, the width is the one of the whole part.
 func (v *durationValue) formatted(format string, options jsonata.Value) string {
 	down := js.Field(options, "round") != false && js.Field(options, "floor") != false
 	wholeWidth := false

@@ -57,7 +57,7 @@ func formatterFor(d dateTime, loc locale.Locale) formatter {
 	return formatter{d: d.inLocale(loc), weeks: d.loc.WeekRule().WeekOf(d.civil)}
 }
 
-// format fills in the tokens of a format. Letters that mean nothing stand for themselves.
+// format fills in the tokens of a format. Letters that mean nothing are kept.
 func (f formatter) format(format string) string {
 	var b strings.Builder
 	for _, token := range splitFormat(format) {
@@ -159,7 +159,7 @@ func lastTwo(year float64) float64 {
 	return js.ParseNumber(text[max(0, len(text)-2):])
 }
 
-// name is the text of the tokens that stand for names and zones.
+// name is the text of the tokens for names and zones.
 func (f formatter) name(token string) (string, bool) {
 	c := f.d.civil
 	switch token {

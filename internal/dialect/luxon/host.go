@@ -34,6 +34,20 @@ func (d *dateTime) Member(name string) (jsonata.Value, bool) {
 	return nil, false
 }
 
+// Names lists the members.
+func (d *dateTime) Names() []string {
+	return []string{
+		"year", "quarter", "month", "day", "hour", "minute", "second", "millisecond", "weekYear", "weekNumber", "weekday", "ordinal",
+		"monthShort", "monthLong", "weekdayShort", "weekdayLong", "offset", "offsetNameShort", "offsetNameLong", "zoneName",
+		"daysInMonth", "daysInYear", "weeksInWeekYear", "isInLeapYear", "isInDST", "isOffsetFixed", "isValid", "invalidReason",
+		"invalidExplanation", "locale", "numberingSystem", "outputCalendar", "zone",
+		"plus", "minus", "set", "startOf", "endOf", "setZone", "setLocale", "reconfigure", "toUTC", "toLocal",
+		"toFormat", "toISO", "toISODate", "toISOTime", "toISOWeekDate", "toRFC2822", "toHTTP", "toSQL", "toSQLDate", "toSQLTime",
+		"toJSDate", "toMillis", "toSeconds", "toUnixInteger", "toRelative", "toRelativeCalendar", "toLocaleString",
+		"diff", "diffNow", "until", "hasSame", "equals", "valueOf",
+	}
+}
+
 func (d *dateTime) number(name string) (float64, bool) {
 	switch name {
 	case "year":

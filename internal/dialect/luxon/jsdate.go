@@ -49,7 +49,7 @@ func (d *date) Member(name string) (jsonata.Value, bool) {
 	c := calendar.At(d.ms)
 	var result jsonata.Value
 	switch name {
-	case "toISOString":
+	case "toISOString", "toJSON":
 		result = d.JSON()
 	case "getTime":
 		result = d.ms

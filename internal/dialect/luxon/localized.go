@@ -15,7 +15,7 @@ import (
 // A localized format is looked up by a key that names its fields and their styles: y1M3d1 is a numeric year, a short month and a numeric
 // day. The styles are 1 numeric, 2 two digits, 3 short, 4 long, 5 narrow.
 
-// macroKey is the key of a format token that stands for a whole localized format.
+// macroKey is the key of a format token that means a whole localized format.
 func macroKey(token string) (string, bool) {
 	const longDate = "E4y1M4d1"
 	key, ok := map[string]string{

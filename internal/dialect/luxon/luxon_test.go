@@ -70,6 +70,7 @@ func TestNewDate(t *testing.T) {
 	run.Set("started_at", NewDate(time.Date(2024, 2, 29, 13, 45, 30, 123456789, time.FixedZone("", 3600))))
 	for src, want := range map[string]jsonata.Value{
 		`started_at.toISOString()`:                  "2024-02-29T12:45:30.123Z",
+		`started_at.toJSON()`:                       "2024-02-29T12:45:30.123Z",
 		`started_at.getTime()`:                      1709210730123.0,
 		`started_at.getFullYear()`:                  2024.0,
 		`started_at.getUTCMonth()`:                  1.0,

@@ -25,7 +25,7 @@ func weekFields(u units, loc locale.Locale) (calendar.WeekRule, error) {
 	return loc.WeekRule(), nil
 }
 
-// checkMix refuses fields of two calendars at once.
+// checkMix rejects fields of two calendars at once.
 func checkMix(u units) error {
 	gregorian := u.has("year", "month", "day")
 	if (gregorian || u.has("ordinal")) && (u["weekYear"] != 0 || u["weekNumber"] != 0) {

@@ -137,6 +137,8 @@ func (d *dateTime) writing(name string) call {
 		return func(a []jsonata.Value) (jsonata.Value, error) {
 			return d.toLocaleString(js.Arg(a, 0), js.Arg(a, 1))
 		}
+	case "toJSON":
+		return func([]jsonata.Value) (jsonata.Value, error) { return d.JSON(), nil }
 	case "toISO":
 		return text(func(o jsonata.Value) jsonata.Value { return d.toISO(isoOptionsOf(o)) })
 	case "toISODate":
@@ -204,7 +206,7 @@ func (d *dateTime) counting(name string) call {
 	return nil
 }
 
-// comparing are the methods that look at another date-time.
+// comparing lists the methods that take another date-time.
 func (d *dateTime) comparing(name string) call {
 	switch name {
 	case "diff":

@@ -92,7 +92,7 @@ func (u parseUnit) read(groups []string) parsed {
 	return parsed{number: parseDigits(text)}
 }
 
-// plainName is a name as it is compared: without dots and case, with one kind of space.
+// plainName returns the form in which names are compared: without dots and case, with one kind of space.
 func plainName(name string) string {
 	return strings.ToLower(strings.NewReplacer(".", "", "\u00a0", " ").Replace(name))
 }

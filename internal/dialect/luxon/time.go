@@ -40,7 +40,7 @@ func outOfRange(unit string, value float64) *invalidity {
 }
 
 // dateTime is a point in time as seen in a zone and a language, with the semantics of Luxon 3.5, whose date-times existing mappings are
-// written against. It is immutable. An invalid one answers every question with NaN or null instead of failing.
+// written against. It is immutable. The fields of an invalid one are NaN or null.
 type dateTime struct { //nolint:recvcheck // calculations work on copies; as a value of expressions it is a pointer, which has an identity
 	ms      float64
 	zone    zone

@@ -66,7 +66,7 @@ func (p *parser) enclose(segment string, leaf *node) (*node, error) {
 	return out, nil
 }
 
-// segments splits a name into what stands before the first bracket and the bracketed parts. Parts beyond the depth
+// segments splits a name into the part before the first bracket and the bracketed parts. Parts beyond the depth
 // stay together as one.
 func (p *parser) segments(name string) ([]string, error) {
 	if p.dots {

@@ -101,7 +101,7 @@ func (w *writer) namedElement(v jsonata.Value, depth int) {
 	w.write("</", name, ">")
 }
 
-// hasLines reports whether a child stands on a line of its own.
+// hasLines reports whether a child is on a line of its own.
 func (w *writer) hasLines(v jsonata.Value) bool {
 	children, ok := js.Field(v, "elements").(*jsonata.Array)
 	if !ok {

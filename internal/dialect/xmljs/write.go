@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// writer writes one document. Nothing is escaped in comments, instructions and names: what goes in comes out.
+// writer writes one document. Nothing is escaped in comments, instructions and names: they are written unchanged.
 type writer struct {
 	o      options
 	call   *jsonata.Call
@@ -85,7 +85,7 @@ func (w *writer) enter() bool {
 
 func (w *writer) leave() { w.depth-- }
 
-// entries lists the members of a value, none when the evaluation has come to its limits.
+// entries lists the members of a value, none when the evaluation has reached its limits.
 func (w *writer) entries(v jsonata.Value) *jsonata.Object {
 	o, err := js.CallEntries(w.call, v)
 	if err != nil {
@@ -214,7 +214,7 @@ func preservesSpace(attributes jsonata.Value) bool {
 	return js.Field(attributes, "xml:space") == "preserve"
 }
 
-// hasContent reports whether a node of the compact form has anything but attributes: something that stands on a line of its own, or
+// hasContent reports whether a node of the compact form has anything but attributes: something that is on a line of its own, or
 // anything at all.
 func (w *writer) hasContent(node jsonata.Value, anything bool) bool {
 	for key := range w.entries(node).All() {

@@ -29,7 +29,7 @@ type Faults struct {
 	struck     int
 }
 
-// Open is [Open] for a store that fails as told.
+// Open is [Open] for a store that fails as configured.
 func (f *Faults) Open(t testing.TB, url string) *store.DB {
 	t.Helper()
 	return OpenWith(t, url, f)

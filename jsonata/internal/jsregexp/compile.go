@@ -1,9 +1,6 @@
 package jsregexp
 
-import (
-	"math/bits"
-	"strings"
-)
+import "strings"
 
 type opcode uint8
 
@@ -48,8 +45,7 @@ type Regexp struct {
 	multiline bool
 	fold      bool
 
-	first    first
-	anyStart bool // the first unit is not known
+	window   *window
 	anchored bool // can only match at the start of the text
 }
 
@@ -85,7 +81,7 @@ func Compile(pattern, flags string) (*Regexp, error) {
 	c.emit(root, false)
 	c.add(inst{op: opDone})
 	re.program, re.groups, re.slots = c.program, p.groups, c.slots
-	re.anyStart = !re.first.collect(root)
+	re.window = newWindow(root)
 	re.anchored = !re.multiline && startsLine(root)
 	return re, nil
 }
@@ -239,18 +235,4 @@ func (c *compiler) body(n *node, backward bool, counter int32) {
 	c.add(inst{op: opMark, x: mark})
 	c.emit(n.children[0], backward)
 	c.add(inst{op: opProgress, x: mark, y: counter, min: small(n.min)})
-}
-
-// only returns the single code unit that a match must start with, if it is one
-// of ASCII.
-func (f *first) only() (byte, bool) {
-	if f.wide || bits.OnesCount64(f.ascii[0])+bits.OnesCount64(f.ascii[1]) != 1 {
-		return 0, false
-	}
-	for c := range byte(128) {
-		if f.ascii[c>>6]&(1<<(c&63)) != 0 {
-			return c, true
-		}
-	}
-	return 0, false
 }

@@ -1,35 +1,32 @@
 package jsregexp
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "unsafe"
 
-// unit is what text is made of: bytes if all of it is ASCII, else code units.
+// unit is an element of text: bytes if all of it is ASCII, else code units.
 type unit interface{ byte | uint16 }
 
 // Matcher applies an expression to one text. It keeps the text converted and
 // the memory of earlier matches, and is not for concurrent use.
 type Matcher struct {
-	re    *Regexp
-	ascii []byte
-	wide  []uint16
-	slots []int32
-	stack []entry
-	work  int // units of work until step is called next
-	step  func(int) error
+	re      *Regexp
+	text    string
+	ascii   []byte
+	wide    []uint16
+	slots   []int32
+	stack   []entry
+	offsets []int // of the last match
+	work    int   // units of work until step is called next
+	step    func(int) error
 }
 
 // Matcher prepares text for matching.
 func (re *Regexp) Matcher(text string) *Matcher {
-	m := &Matcher{re: re, slots: make([]int32, re.slots)}
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			m.wide = encode(text)
-			return m
-		}
+	m := &Matcher{re: re, text: text, slots: make([]int32, re.slots)}
+	if IsASCII(text) {
+		m.ascii = unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // it is only read, and too long to be copied for each call
+	} else {
+		m.wide = encode(text)
 	}
-	m.ascii = []byte(text)
 	return m
 }
 
@@ -42,16 +39,16 @@ func (m *Matcher) Slice(from, to int) string {
 	if m.wide != nil {
 		return decode(m.wide[from:to])
 	}
-	return string(m.ascii[from:to])
+	return m.text[from:to]
 }
 
 // Match finds the first match at or after start. It returns the offsets of the
 // whole match and of every group, two each and -1 for a group that took no part,
-// or nil if there is no match.
+// or nil if there is no match. The next call overwrites them.
 //
 // step is called with the number of units of work done since the last call: one
 // for each instruction or few units of text, which is some nanoseconds. An error
-// from it is returned as it is; ErrLimit means that a match needs too much memory.
+// from it is returned unchanged; ErrLimit means that a match needs too much memory.
 func (m *Matcher) Match(start int, step func(n int) error) ([]int, error) {
 	m.step, m.work = step, stepChunk
 	for i := range m.slots {
@@ -75,7 +72,10 @@ func (m *Matcher) Match(start int, step func(n int) error) ([]int, error) {
 	if err != nil || !found {
 		return nil, err
 	}
-	offsets := make([]int, 2*m.re.groups+2)
+	if m.offsets == nil {
+		m.offsets = make([]int, 2*m.re.groups+2)
+	}
+	offsets := m.offsets
 	for i := range offsets {
 		offsets[i] = int(m.slots[i])
 		if m.slots[i|1] < 0 || m.slots[i&^1] < 0 {
@@ -98,14 +98,11 @@ func (m *Matcher) spend(n int) error {
 // search tries every position from start on where a match can begin.
 func search[T unit](m *Matcher, text []T, start int) (bool, error) {
 	for at := start; at <= len(text); at++ {
-		next := at
-		if !m.re.anyStart {
-			next = skip(m.re, text, at)
-		}
-		if err := m.spend(1 + (next-at)/scanRate); err != nil || next > len(text) {
+		found := next(m.re.window, text, at)
+		if err := m.spend(1 + (found-at)/scanRate); err != nil || found > len(text) {
 			return false, err
 		}
-		at = next
+		at = found
 		m.slots[0] = small(at)
 		end, err := run(m, text, 0, small(at))
 		if err != nil {
@@ -120,24 +117,4 @@ func search[T unit](m *Matcher, text []T, start int) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// skip returns the next position where the first unit fits, or one beyond the
-// end if there is none.
-func skip[T unit](re *Regexp, text []T, at int) int {
-	if b, ok := any(text).([]byte); ok {
-		if c, ok := re.first.only(); ok {
-			if i := bytes.IndexByte(b[at:], c); i >= 0 {
-				return at + i
-			}
-			return len(text) + 1
-		}
-	}
-	for ; at < len(text); at++ {
-		c := uint16(text[at])
-		if c >= 128 && re.first.wide || c < 128 && re.first.ascii[c>>6]&(1<<(c&63)) != 0 {
-			return at
-		}
-	}
-	return len(text) + 1
 }

@@ -52,3 +52,22 @@ func decode(units []uint16) string {
 	}
 	return string(text)
 }
+
+// IsASCII tells whether a text has no other characters. It looks at eight bytes at a time.
+func IsASCII(s string) bool {
+	const high = 0x8080808080808080
+	for len(s) >= 8 {
+		eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if eight&high != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -141,7 +141,7 @@ func (d date) weekMonth() float64 {
 }
 
 // component returns an integer component of the date by its letter, and 0 for a
-// letter that stands for something else.
+// letter that has another meaning.
 func (d date) component(letter uint16) float64 {
 	switch letter {
 	case 'Y':

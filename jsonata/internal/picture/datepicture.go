@@ -65,7 +65,7 @@ func parseDatePicture(picture string) ([]*datePart, error) {
 	}
 }
 
-// parseMarker analyses what stands between the brackets.
+// parseMarker parses the text between the brackets.
 func parseMarker(text string) (*datePart, error) {
 	marker := toUnits(strings.Join(strings.FieldsFunc(text, isSpace), ""))
 	p := &datePart{width: math.NaN(), yearDigits: -1}

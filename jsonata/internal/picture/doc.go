@@ -18,7 +18,7 @@
 //     D3100, D3110, D3130 to D3136) and the value its message shows;
 //   - the reference implementation runs into an exception of its host, an
 //     endless loop or a stack overflow, so there is no code: ErrRange;
-//   - the answer would be unreasonably large or expensive: ErrLimit.
+//   - the result would be unreasonably large or expensive: ErrLimit.
 //
 // Results follow the reference implementation (npm jsonata 2.2.2) even where it
 // leaves the XPath specification, because expressions in use depend on it. A

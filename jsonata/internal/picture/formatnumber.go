@@ -5,48 +5,72 @@ import (
 	"slices"
 )
 
-// FormatNumber formats a number by a decimal-format picture. Options replace
-// the symbols of the format by their XPath names, for example
-// decimal-separator. A bad picture fails with D3080 to D3093.
+// Number is a decimal-format picture that has been taken apart. It may be used again and again.
+type Number struct {
+	symbols  *symbols
+	positive *subpicture
+	negative *subpicture // nil: the positive one behind a minus sign
+}
+
+// FormatNumber formats a number by a picture that is used once; see ParseNumber.
 func FormatNumber(value float64, picture string, options map[string]string) (string, error) {
+	p, err := ParseNumber(picture, options)
+	if err != nil {
+		return "", err
+	}
+	return p.Format(value)
+}
+
+// ParseNumber takes a decimal-format picture apart. Options replace the symbols of
+// the format by their XPath names, for example decimal-separator. A bad picture
+// fails with D3080 to D3093.
+func ParseNumber(picture string, options map[string]string) (*Number, error) {
 	if len(picture) > maxPicture {
-		return "", ErrLimit
+		return nil, ErrLimit
 	}
 	for _, symbol := range options {
 		if len(symbol) > maxSymbol {
-			return "", ErrLimit
+			return nil, ErrLimit
 		}
 	}
 	s := newSymbols(options)
 	texts := toUnits(picture).split(s.pattern)
 	if len(texts) > 2 {
-		return "", fail("D3080", nil)
+		return nil, fail("D3080", nil)
 	}
 	if len(texts) == 0 {
-		return "", ErrRange
+		return nil, ErrRange
 	}
 	parts := make([]*subpicture, len(texts))
 	for i, text := range texts {
 		parts[i] = s.split(text)
 	}
-	for _, p := range parts {
+	n := &Number{symbols: s, positive: parts[0]}
+	for i, p := range parts {
 		if code := s.validate(p); code != "" {
-			return "", fail(code, nil)
+			return nil, fail(code, nil)
+		}
+		s.analyse(p)
+		if i > 0 {
+			n.negative = p
 		}
 	}
-	p := parts[0]
-	if value < 0 || math.IsNaN(value) {
-		if len(parts) == 2 {
-			p = parts[1]
-		} else {
-			p.prefix = slices.Concat(s.minus, p.prefix)
-		}
-	}
-	s.analyse(p)
-	return s.format(value, p)
+	return n, nil
 }
 
-func (s *symbols) format(value float64, p *subpicture) (string, error) {
+// Format formats a number.
+func (n *Number) Format(value float64) (string, error) {
+	if !(value < 0) && !math.IsNaN(value) {
+		return n.symbols.format(value, n.positive, nil)
+	}
+	if n.negative != nil {
+		return n.symbols.format(value, n.negative, nil)
+	}
+	return n.symbols.format(value, n.positive, n.symbols.minus)
+}
+
+// format writes a number behind a sign.
+func (s *symbols) format(value float64, p *subpicture, sign units) (string, error) {
 	if p.maxDecimals > 100 { // Number.prototype.toFixed takes no more
 		return "", ErrRange
 	}
@@ -82,7 +106,7 @@ func (s *symbols) format(value float64, p *subpicture) (string, error) {
 		}
 		text = slices.Concat(text, s.zeros(p.minExponent-len(digits)), digits)
 	}
-	return slices.Concat(p.prefix, text, p.suffix).String(), nil
+	return slices.Concat(sign, p.prefix, text, p.suffix).String(), nil
 }
 
 // normalise finds a mantissa with as many integer digits as the picture has,

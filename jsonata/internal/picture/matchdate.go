@@ -208,7 +208,7 @@ func matchWords() partMatcher {
 
 // matchZone matches a signed number, with the separator and a second number if
 // the picture has a regular separator. The reference puts the separator into its
-// regular expression as it is, so a dot matches anything and others are errors.
+// regular expression unchanged, so a dot matches anything and others are errors.
 func (p *datePart) matchZone() (partMatcher, error) {
 	var sep units
 	if p.integer.regular > 0 {

@@ -2,6 +2,7 @@ package picture
 
 import (
 	"math"
+	"math/big"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,10 +43,12 @@ func parseLetters(text string, first rune) float64 {
 	const allOverflow = 300 // powers of 26 from here on are infinite
 	value := 0.0
 	u := toUnits(text)
+	power, base := big.NewInt(1), big.NewInt(26)
 	for i := range u {
 		weight := math.Inf(1)
 		if i < allOverflow {
-			weight = math.Pow(26, float64(i))
+			weight, _ = new(big.Float).SetInt(power).Float64()
+			power.Mul(power, base)
 		}
 		digit := float64(rune(u[len(u)-1-i])-first+1) * weight
 		value += digit
@@ -53,7 +56,7 @@ func parseLetters(text string, first rune) float64 {
 	return value
 }
 
-// parseRoman subtracts a numeral that stands before a larger one.
+// parseRoman subtracts a numeral that precedes a larger one.
 func parseRoman(text string) float64 {
 	value, largest := 0.0, 1.0
 	for len(text) > 0 {

@@ -3,15 +3,42 @@ package picture
 import (
 	"slices"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // units is text as JavaScript counts it. Number pictures are taken apart by
 // position, and a position means a UTF-16 code unit.
 type units []uint16
 
-func toUnits(s string) units { return utf16.Encode([]rune(s)) }
+// toUnits takes half of a surrogate pair as the three bytes that UTF-8 would have for it.
+func toUnits(s string) units {
+	u := make(units, 0, len(s))
+	for s != "" {
+		if len(s) >= 3 && s[0] == 0xED && s[1] >= 0xA0 && s[1] <= 0xBF {
+			u, s = append(u, 0xD000|uint16(s[1]&0x3F)<<6|uint16(s[2]&0x3F)), s[3:]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s)
+		u, s = utf16.AppendRune(u, r), s[n:]
+	}
+	return u
+}
 
-func (u units) String() string { return string(utf16.Decode(u)) }
+func (u units) String() string {
+	buf := make([]byte, 0, len(u))
+	for i := 0; i < len(u); i++ {
+		switch r := rune(u[i]); {
+		case !utf16.IsSurrogate(r):
+			buf = utf8.AppendRune(buf, r)
+		case i+1 < len(u) && utf16.DecodeRune(r, rune(u[i+1])) != utf8.RuneError:
+			buf = utf8.AppendRune(buf, utf16.DecodeRune(r, rune(u[i+1])))
+			i++
+		default:
+			buf = append(buf, 0xED, 0x80|byte(r>>6&0x3F), 0x80|byte(r&0x3F))
+		}
+	}
+	return string(buf)
+}
 
 // index finds sub at or after from. Like String.prototype.indexOf, it finds an
 // empty sub at from or at the end of u.

@@ -62,7 +62,7 @@ type parser struct {
 	nodes int // so far
 }
 
-// node counts a node of the tree that stands at pos.
+// node counts a node of the tree at pos.
 func (p *parser) node(pos int) error {
 	if p.nodes++; p.nodes > MaxNodes {
 		return tooLarge(MaxNodes, "parts", pos)
@@ -188,7 +188,7 @@ func (p *parser) prefix(tok token) (*Node, error) {
 func (p *parser) prefixOperator(n *Node) (*Node, error) {
 	var err error
 	switch n.Text {
-	case "and", "or", "in": // names of fields where no operator can stand
+	case "and", "or", "in": // names of fields where no operator is allowed
 		n.Kind = Name
 	case "-":
 		n.Kind = Negate

@@ -123,12 +123,9 @@ func (pr *processor) dot(n *Node) (*Node, error) {
 	if err := pr.children(&n.Left); err != nil {
 		return nil, err
 	}
-	path := n.Left
-	if path.Kind != Path {
-		path = &Node{Kind: Path, Pos: n.Left.Pos, List: []*Node{n.Left}}
-		if n.Left.Kind == Parent {
-			path.seeking = []*Slot{n.Left.Slot}
-		}
+	path := n.Left.path()
+	if n.Left.Kind == Parent {
+		path.seeking = []*Slot{n.Left.Slot}
 	}
 	if err := pr.children(&n.Right); err != nil {
 		return nil, err
@@ -158,7 +155,18 @@ func (pr *processor) dot(n *Node) (*Node, error) {
 	return path, pr.resolve(path)
 }
 
-// lastStep returns the last step of a path, and anything else as it is.
+// path returns the node as a path. The predicates of an array constructor that is bound to a variable see the variable.
+func (n *Node) path() *Node {
+	if n.Kind == Path {
+		return n
+	}
+	if n.Kind == Array && n.Focus != "" {
+		n.Stages, n.Predicates = n.Predicates, nil
+	}
+	return &Node{Kind: Path, Pos: n.Pos, List: []*Node{n}}
+}
+
+// lastStep returns the last step of a path, and any other node unchanged.
 func (n *Node) lastStep() *Node {
 	if n.Kind == Path {
 		return n.List[len(n.List)-1]
@@ -219,10 +227,7 @@ func (pr *processor) order(n *Node) (*Node, error) {
 	if err := pr.children(&n.Left); err != nil {
 		return nil, err
 	}
-	out := n.Left
-	if out.Kind != Path {
-		out = &Node{Kind: Path, Pos: out.Pos, List: []*Node{out}}
-	}
+	out := n.Left.path()
 	step := &Node{Kind: Sort, Pos: n.Pos, Terms: n.Terms}
 	for i := range step.Terms {
 		if err := pr.children(&step.Terms[i].Expr); err != nil {

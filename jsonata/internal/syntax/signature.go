@@ -23,6 +23,8 @@ type Param struct {
 	Optional bool
 	Repeated bool
 	Context  bool   // taken from the context item when missing
+	Contexts uint16 // acceptable types of the context item
+	Typed    bool   // Subtype was written, which may be empty
 	Subtype  string // of an array's items
 }
 
@@ -41,6 +43,10 @@ func ParseSignature(text string) (*Signature, error) {
 		switch c := text[i]; c {
 		case '-':
 			if last != nil {
+				last.Contexts = last.Types
+				if last.Optional { // then the reference implementation accepts any
+					last.Contexts = anyType
+				}
 				last.Context, last.Optional = true, true
 			}
 		case '?':
@@ -56,6 +62,7 @@ func ParseSignature(text string) (*Signature, error) {
 			if last == nil || last.Letter != 'a' && last.Letter != 'f' {
 				return nil, &Error{Code: "S0401", Pos: i, Value: text}
 			}
+			last.Typed = true
 			last.Subtype = text[i+1 : min(end, len(text))]
 			i = end
 		case '(':

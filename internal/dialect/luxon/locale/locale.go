@@ -263,7 +263,7 @@ func (l Locale) With(options jsonata.Value) (Locale, error) {
 	return l, l.check()
 }
 
-// check refuses what is not a language tag at all. A language nobody knows is fine: it shows as English.
+// check rejects what is not a language tag. An unknown language is accepted and shown as English.
 func (l Locale) check() error {
 	if !tagPattern.MatchString(l.Name()) {
 		return js.ArgumentError("Incorrect locale information provided")

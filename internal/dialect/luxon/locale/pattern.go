@@ -32,7 +32,7 @@ func (l *Data) Pattern(key string) string {
 	return l.plain(key)
 }
 
-// glue is what stands between a date and a time. Languages with a word for it use it after the long name of a month.
+// glue is the text between a date and a time. Languages with a word for it use it after the long name of a month.
 func (l *Data) glue(longMonth bool) string {
 	style := "medium"
 	if longMonth {

@@ -1,0 +1,229 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// maxSteps bounds how many steps an action may have: a caller waits for all of them.
+const maxSteps = 50
+
+// actionPatience is how long a step waits for memory while the action holds what the step before brought.
+const actionPatience = 5 * time.Second
+
+// action is a run of an action. Its steps come one after the other and share a context.
+type action struct {
+	proxy    Proxy
+	account  *loadedAccount
+	call     *Call
+	path     string       // of the step
+	shared   *expr.Object // the account's public context, and what steps have set
+	previous expr.Value   // what the step before gave
+	last     *Response    // of the last request
+	reached  bool
+	lease    *memory.Lease // on what the last request brought
+}
+
+// act runs an action and returns the result of its last step, or the first error of the provider.
+func (p Proxy) act(ctx context.Context, account *loadedAccount, call *Call) (*Response, error) {
+	steps, err := account.action(call.Action)
+	if err != nil {
+		return nil, err
+	}
+	public, err := expr.ParseJSON(account.row.ReadContext())
+	if err != nil {
+		return nil, fmt.Errorf("read context: %w", err)
+	}
+	a := &action{proxy: p, account: account, call: call, shared: copyObject(public)}
+	for i := range steps {
+		a.path = fmt.Sprintf("config.actions.%s.steps[%d]", call.Action, i)
+		if err := a.step(ctx, &steps[i]); err != nil {
+			a.lease.Release()
+			return &Response{Reached: a.reached}, err
+		}
+		if a.last != nil && a.last.Rejected != nil {
+			return a.last, nil
+		}
+	}
+	out := &Response{Status: http.StatusOK, Data: a.previous, Reached: a.reached, Lease: a.lease}
+	if a.last != nil {
+		out.Headers, out.Limits = a.last.Headers, a.last.Limits
+	}
+	if blob, ok := a.previous.(*expr.File); ok {
+		out.Binary, out.Raw = true, blob.Data
+	}
+	return out, nil
+}
+
+// action returns the steps of an action that a caller may run.
+func (account *loadedAccount) action(name string) ([]config.ActionStep, error) {
+	if slices.Contains([]string{"post_install", "validation", "post_connect_user_form", "refresh_token"}, name) {
+		return nil, millrace.Errorf(millrace.KindForbidden, "the action %s belongs to the connection of an account; it cannot be called", name)
+	}
+	steps, ok := account.config.Actions[name]
+	if !ok {
+		names := make([]string, 0, len(account.config.Actions))
+		for known := range account.config.Actions {
+			names = append(names, known)
+		}
+		return nil, millrace.Unknown("action", "action", name, names)
+	}
+	for i, step := range steps {
+		path := fmt.Sprintf("config.actions.%s.steps[%d].type", name, i)
+		switch step.Type {
+		case "request":
+			if err := mayWrite(account, false, step.Method); err != nil {
+				return nil, err
+			}
+		case "transform", "update_context", "set_context", "get_context":
+		case "form":
+			return nil, millrace.Invalid(path, "a form waits for a user; an action with one cannot be called")
+		default:
+			return nil, millrace.Invalid(path, "%q is not a type of step", step.Type)
+		}
+	}
+	if len(steps) > maxSteps {
+		return nil, millrace.Invalid("config.actions."+name+".steps", "has more than %d steps", maxSteps)
+	}
+	return steps, nil
+}
+
+func (a *action) step(ctx context.Context, step *config.ActionStep) error {
+	if step.RunIf != nil {
+		v, err := a.eval(ctx, a.path+".run_if", step.RunIf)
+		if err != nil || !expr.Truthy(v) {
+			return err
+		}
+	}
+	switch step.Type {
+	case "request":
+		return a.request(ctx, step.Method)
+	case "get_context":
+		a.previous = a.shared
+		return nil
+	}
+	if step.Expression == nil {
+		return millrace.Invalid(a.path+".config", "has no expression")
+	}
+	v, err := a.eval(ctx, a.path+".config", step.Expression)
+	if err != nil || step.Type == "transform" {
+		a.previous = v
+		return err
+	}
+	o, ok := v.(*expr.Object)
+	if !ok {
+		return millrace.Invalid(a.path+".config.expression", "must return an object")
+	}
+	a.shared = copyObject(a.shared)
+	for key, member := range o.All() {
+		a.shared.Set(key, member)
+	}
+	a.previous = o
+	if step.Type == "update_context" {
+		return a.save(ctx, o)
+	}
+	return nil
+}
+
+func (a *action) request(ctx context.Context, m *config.Method) error {
+	scope := copyObject(a.shared)
+	if a.previous != nil {
+		scope.Set("previous", a.previous)
+	}
+	req := fetch.Request{Custom: m, Query: a.call.Query, Body: a.call.Body, RawBody: a.call.Sent, Scope: scope}
+	if a.lease.Size() > 0 {
+		req.Patience = actionPatience
+	}
+	outcome, err := a.proxy.request(ctx, a.account, a.call, req)
+	a.lease.Release() // of the step before, which only its successor sees
+	a.lease = outcome.Lease
+	first := !a.reached
+	a.reached = a.reached || outcome.RequestLine != ""
+	if err != nil {
+		return err
+	}
+	a.last = responseOf(&outcome)
+	a.last.forbid(a.account, m, &outcome)
+	a.last.Safe = a.last.Safe && first
+	a.previous = outcome.Data
+	return nil
+}
+
+// eval evaluates an expression over the shared context, without credentials.
+func (a *action) eval(ctx context.Context, path string, p *expr.Program) (expr.Value, error) {
+	scope := copyObject(a.shared)
+	scope.Set("context", a.shared)
+	scope.Set("query", a.call.Query)
+	bindings := map[string]expr.Value{}
+	for name, v := range map[string]expr.Value{"body": a.call.Body, "previous": a.previous} {
+		if v != nil {
+			scope.Set(name, v)
+			bindings[name] = v
+		}
+	}
+	if a.previous != nil {
+		scope.Set("response", a.previous)
+	}
+	v, err := p.EvalInput(ctx, expr.Input{Data: scope, Bindings: bindings, Limits: expr.LimitsTransform()})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, millrace.InvalidAll([]millrace.Failure{expr.FailureOf(path, err)})
+	}
+	return v, nil
+}
+
+// save merges members into the account's own context, as a change of the account through the API does.
+func (a *action) save(ctx context.Context, members *expr.Object) error {
+	sent, err := expr.EncodeJSON(members)
+	if err != nil {
+		return err
+	}
+	row := a.account.row
+	err = a.proxy.accounts.db.Update(ctx, func(tx *store.Tx) error {
+		v, err := tx.Accounts().Get(ctx, row.EnvironmentID, row.ID)
+		if err != nil {
+			return err
+		}
+		if err := MergeContext(ctx, tx, v, json.RawMessage(sent)); err != nil {
+			return err
+		}
+		if err := Update(ctx, tx, v); err != nil {
+			return err
+		}
+		updated, err := NewEvent(ctx, tx, millrace.EventAccountUpdated, v)
+		if err != nil {
+			return err
+		}
+		return event.Emit(ctx, tx, updated)
+	})
+	if err != nil {
+		return err
+	}
+	a.account, err = a.proxy.accounts.account(ctx, row.EnvironmentID, row.ID)
+	return err
+}
+
+func copyObject(v expr.Value) *expr.Object {
+	copied := jsonata.NewObject(8)
+	if o, ok := v.(*expr.Object); ok && o != nil {
+		for key, member := range o.All() {
+			copied.Set(key, member)
+		}
+	}
+	return copied
+}

@@ -1,0 +1,56 @@
+package account_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
+)
+
+// full is a database that has no room for the log of calls.
+type full struct{}
+
+func (full) Statement(sql string) error {
+	if strings.Contains(sql, "call_log") {
+		return store.Injected()
+	}
+	return nil
+}
+
+func (full) Commit() store.CommitFault { return store.CommitSucceeds }
+
+// A call has been made whether or not the log of it can be stored: the server's own log says so, without what the call was about.
+func TestALogThatCannotBeStoredIsReported(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, nil))
+		row := millrace.CallLog{EnvironmentID: "00000000-0000-4000-8000-000000000001", IntegratedAccountID: "00000000-0000-4000-8000-0000000000a1", Message: "what the provider said"}
+		for _, db := range []*store.DB{storetest.Open(t, url), storetest.OpenWith(t, url, full{})} {
+			fetcher := account.NewFetcher(db, nil, nil, logger, nil)
+			account.NewProxy(fetcher).Log(t.Context(), row)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // the caller has left, and the call is in the log all the same
+		db := storetest.Open(t, url)
+		account.NewProxy(account.NewFetcher(db, nil, nil, logger, nil)).Log(ctx, row)
+		if got := out.String(); strings.Count(got, "the log of a call was not stored") != 1 || strings.Contains(got, row.Message) {
+			t.Errorf("got the lines %s, want one about the call that was not stored", got)
+		}
+		var page millrace.Page[millrace.CallLog]
+		err := db.View(t.Context(), func(tx *store.Tx) error {
+			var err error
+			page, err = tx.Calls().ListLog(t.Context(), row.EnvironmentID, millrace.LogQuery{})
+			return err
+		})
+		if err != nil || len(page.Result) != 2 {
+			t.Errorf("got %d rows, %v, want 2", len(page.Result), err)
+		}
+	})
+}

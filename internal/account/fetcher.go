@@ -1,0 +1,284 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/cache"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/observe"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/syncjob"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Fetcher makes every request to a provider: it finds the account and the merged config of its integration.
+// Sync job runs call it page by page; [Proxy] calls it for the API.
+type Fetcher struct {
+	db       *store.DB
+	fetcher  *fetch.Fetcher
+	configs  *configCache
+	budget   *RateBudget
+	logger   *slog.Logger
+	observe  observe.Observer
+	accounts *cache.Cache[accountKey, *loadedAccount]
+}
+
+// accountKey names an account among those of all environments: its id is unique in its own only.
+type accountKey struct {
+	env millrace.EnvironmentID
+	id  millrace.IntegratedAccountID
+}
+
+// NewFetcher returns a fetcher for the accounts of a database. observe receives its requests; it may be nil.
+func NewFetcher(db *store.DB, fetcher *fetch.Fetcher, budget *RateBudget, logger *slog.Logger, observe observe.Observer) *Fetcher {
+	return &Fetcher{
+		db: db, fetcher: fetcher, configs: newConfigCache(), budget: budget, logger: logger, observe: observe,
+		accounts: cache.NewLasting[accountKey, *loadedAccount](maxRemembered),
+	}
+}
+
+// loadedAccount is an account ready for requests, as it was at a revision.
+type loadedAccount struct {
+	revision store.AccountRevision
+
+	row     *millrace.IntegratedAccount
+	install *millrace.EnvironmentIntegration
+	config  *config.Config
+	full    map[string]any // its context with the credentials
+	secrets *fetch.Secrets // of full
+
+	integration string // its name
+}
+
+// errBlocked is of KindUnavailable; it tells an account whose integration was switched off from a database that is down.
+var errBlocked error = millrace.Errorf(millrace.KindUnavailable, "the account is blocked: its integration is installed but not enabled")
+
+// usable returns errBlocked for an account whose integration was switched off.
+func (a *loadedAccount) usable() error {
+	if a.install.IsEnabled {
+		return nil
+	}
+	return errBlocked
+}
+
+// Fetch makes one request on behalf of an account.
+func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Outcome, error) {
+	account, err := f.account(ctx, req.EnvironmentID, req.AccountID)
+	if err == nil {
+		err = account.usable()
+	}
+	if err != nil {
+		return rejected(err)
+	}
+	out := fetch.Request{Resource: req.Resource, Method: req.Method, ID: req.ID, Body: req.Body, Cursor: req.Cursor}
+	out.Query, _ = req.Query.(*jsonata.Object)
+	who := caller{env: req.EnvironmentID, id: req.AccountID, waits: req.Waits, turn: req.Turn}
+	blocked, paced, err := f.budget.ask(ctx, who)
+	switch {
+	case err != nil:
+		return fetch.Outcome{}, err
+	case blocked > 0:
+		return fetch.Outcome{Kind: fetch.KindRateLimited, RetryAfter: blocked}, nil
+	case paced > 0:
+		return fetch.Outcome{Kind: fetch.KindPaced, RetryAfter: paced}, nil
+	}
+	got, back, err := f.callFor(ctx, who, account, out)
+	got.RetryAfter = back
+	if err != nil {
+		got.Lease.Release()
+		return rejected(err)
+	}
+	if got.Kind != fetch.KindOK {
+		got.Lease.Release() // of what is not used
+		got.Lease = nil
+	}
+	return got, nil
+}
+
+// account finds an account, or returns an error of KindNotFound when it is not of the environment. What is remembered of it counts
+// while nothing of it has changed, so that each request is made with what is stored by then, on every node.
+func (f *Fetcher) account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
+	var revision store.AccountRevision
+	err := f.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		revision, err = tx.Accounts().Revision(ctx, env, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	key := accountKey{env, id}
+	if known, ok := f.accounts.Get(key); ok && known.revision == revision {
+		return known, nil
+	}
+	fresh, err := f.load(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	fresh.revision = revision // of before it was loaded: a change in between is seen at the next request
+	f.accounts.Set(key, fresh)
+	return fresh, nil
+}
+
+// call makes one request for a caller that will not retry; RetryAfter is set when the provider sent one.
+func (f *Fetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	req.Echoes = true
+	o, back, err := f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
+	if o.RetryAfter == 0 {
+		o.RetryAfter = back
+	}
+	return o, err
+}
+
+// callFor makes one request on behalf of an account. Every request comes through here, so that every response is learned from.
+// The duration says when the caller may try again.
+func (f *Fetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
+	req.Owner = string(who.env)
+	o, err := f.fetch(ctx, account, req)
+	if err == nil && o.Kind == fetch.KindUnauthorized && !o.Foreign {
+		now, changed := f.changed(ctx, account)
+		if changed {
+			o.Lease.Release()
+			account = now
+			o, err = f.fetch(ctx, account, req)
+		}
+	}
+	if err != nil {
+		return o, 0, err
+	}
+	f.report(ctx, account, req, &o)
+	back := f.budget.learn(ctx, who, &o)
+	if err := f.judge(ctx, account, &o); err != nil {
+		return o, back, err
+	}
+	return o, back, f.forbid(ctx, account, req, &o)
+}
+
+func (f *Fetcher) fetch(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	req.Integration, req.Context, req.Secrets = account.config, account.full, account.secrets
+	return f.fetcher.Fetch(ctx, req)
+}
+
+// report tells of a request, and logs one that failed.
+func (f *Fetcher) report(ctx context.Context, account *loadedAccount, req fetch.Request, o *fetch.Outcome) {
+	if o.Kind == fetch.KindRejected || o.Kind == fetch.KindPaced {
+		return // it was not made
+	}
+	outcome := "network"
+	if o.Status != 0 {
+		outcome = strconv.Itoa(o.Status/100) + "xx"
+	}
+	f.observe.Tell(ctx, observe.Fact{Kind: observe.Request, Name: account.integration, Outcome: outcome, Took: o.Duration})
+	if o.Kind == fetch.KindOK || o.Kind == fetch.KindRateLimited {
+		return
+	}
+	f.logger.LogAttrs(ctx, slog.LevelWarn, "provider request failed",
+		slog.String("environment_id", string(account.row.EnvironmentID)), slog.String("integrated_account_id", string(account.row.ID)),
+		slog.String("integration", account.integration), slog.String("resource", req.Resource), slog.String("method", req.Method),
+		slog.Int("status", o.Status), slog.String("error", o.Message), slog.Int64("duration_ms", o.Duration.Milliseconds()))
+}
+
+// changed returns an account as it is now, and whether it or its integration was changed since: then a response to what it was says
+// nothing.
+func (f *Fetcher) changed(ctx context.Context, seen *loadedAccount) (*loadedAccount, bool) {
+	now, err := f.account(ctx, seen.row.EnvironmentID, seen.row.ID)
+	if err != nil || now.usable() != nil {
+		return seen, false
+	}
+	return now, now.revision != seen.revision
+}
+
+func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
+	account, install, integration, err := f.rows(ctx, env, id)
+	if err != nil {
+		return nil, err
+	}
+	config, err := f.configs.get(account, install, integration)
+	if err != nil {
+		return nil, err
+	}
+	full, err := account.FullContext()
+	if err != nil {
+		return nil, err
+	}
+	return &loadedAccount{
+		row: account, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
+	}, nil
+}
+
+// rows reads an account with what it is a connection of.
+func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (
+	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, error,
+) {
+	var account *millrace.IntegratedAccount
+	var install *millrace.EnvironmentIntegration
+	var integration *millrace.Integration
+	err := f.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if account, err = tx.Accounts().Get(ctx, env, id); err != nil {
+			return err
+		}
+		if install, err = tx.Installs().Get(ctx, env, account.EnvironmentIntegrationID); err != nil {
+			return err
+		}
+		integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID)
+		return err
+	})
+	return account, install, integration, err
+}
+
+// rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can mend it,
+// repeating cannot. Everything else is our fault.
+func rejected(err error) (fetch.Outcome, error) {
+	var e *millrace.Error
+	switch {
+	case !errors.As(err, &e):
+		return fetch.Outcome{}, err
+	case errors.Is(err, errBlocked):
+		return fetch.Outcome{Kind: fetch.KindRejected, ErrorClass: "account_blocked", Message: e.Message}, nil
+	case e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound:
+		return fetch.Outcome{}, err
+	}
+	return fetch.Outcome{Kind: fetch.KindRejected, ErrorClass: "invalid_request", Message: e.Message}, nil
+}
+
+const (
+	// remembered is how long a change may go unnoticed by what providers send to an inbound hook, and by a rate limit.
+	remembered = time.Second
+	// maxRemembered bounds how many accounts, endpoints and rate limits are remembered.
+	maxRemembered = 10_000
+	// maxConfigs bounds how many compiled configs are kept.
+	maxConfigs = 1000
+)
+
+// configCache keeps compiled configs: compiling one costs more than a request on a fast network.
+type configCache struct {
+	kept *cache.Cache[configKey, *config.Config]
+}
+
+// configKey changes whenever one of the merged parts does.
+type configKey struct {
+	environment, account, install, integration string
+	accountAt, installAt                       millrace.Time
+	version                                    int64
+}
+
+func newConfigCache() *configCache {
+	return &configCache{cache.NewLasting[configKey, *config.Config](maxConfigs)}
+}
+
+func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.EnvironmentIntegration, i *millrace.Integration) (*config.Config, error) {
+	key := configKey{environment: string(e.EnvironmentID), install: string(e.ID), integration: string(i.ID), installAt: e.UpdatedAt, version: i.Version}
+	if own := len(a.Override()) > 0 && string(a.Override()) != "null"; own {
+		key.account, key.accountAt = string(a.ID), a.UpdatedAt
+	}
+	return c.kept.Load(key, func() (*config.Config, error) {
+		return config.Parse(config.Merge(i.Config, e.Override, a.Override()))
+	})
+}

@@ -1,0 +1,36 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// withStore runs a transaction on the database of a server that may be running.
+func withStore(ctx context.Context, o node.Options, fn func(*store.Tx) error) error {
+	_, err := compute(ctx, o, func(tx *store.Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
+}
+
+// compute is withStore for a result, which counts once the transaction has committed.
+func compute[T any](ctx context.Context, o node.Options, fn func(*store.Tx) (T, error)) (T, error) {
+	db, err := node.OpenExisting(ctx, o)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer func() { _ = db.Close() }()
+	db.SetQueue(noQueue{})
+	return store.Compute(ctx, db, fn)
+}
+
+// noQueue leaves out tasks. What a transaction leaves to be done is in its rows, where a server finds it within a minute.
+type noQueue struct{}
+
+// Enqueue implements store.Queue.
+func (noQueue) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
+
+// Finish implements store.Queue.
+func (noQueue) Finish(context.Context, *store.Tx) error { return nil }

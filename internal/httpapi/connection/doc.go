@@ -1,0 +1,3 @@
+// Package connection has the handlers of what connects to providers: integrations, their installations, accounts, and what
+// providers send.
+package connection

@@ -1,0 +1,146 @@
+package rest
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/cache"
+	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// Principal is who makes a request, and what follows from that. Handlers get it with their input and ask it for nothing
+// but the environment whose rows they may see. Today it is the holder of a token; the zero value is anybody.
+type Principal struct {
+	Environment millrace.EnvironmentID // empty: none or, of an admin, all
+
+	token *millrace.APIToken
+}
+
+// has returns what the principal may do.
+func (p *Principal) has() Need {
+	switch p.token.Scope {
+	case millrace.ScopeRead:
+		return ofRead
+	case millrace.ScopeWrite, writeBefore:
+		return ofRead | ofWrite
+	case millrace.ScopeAdmin:
+		return ofAdmin
+	}
+	return Nothing // of a newer version
+}
+
+// writeBefore is what earlier versions call the scope write. A node of one may still make tokens while others are upgraded.
+const writeBefore millrace.TokenScope = "environment"
+
+// TokenID returns the id of the token that the request came with.
+func (p *Principal) TokenID() millrace.APITokenID { return p.token.ID }
+
+// TokenEnds returns when that token ends; 0: never.
+func (p *Principal) TokenEnds() millrace.Time { return p.token.ExpiresAt }
+
+// Need says who may use a route, as a set of scopes of which one is enough. A route with the empty set is for anyone who
+// reaches the server.
+type Need uint8
+
+// What a route may need.
+const (
+	Nothing Need = 0
+	ofRead  Need = 1 << iota
+	ofWrite
+	ofAdmin
+)
+
+// Needs returns the need for any of some scopes.
+func Needs(scopes ...millrace.TokenScope) Need {
+	n := Nothing
+	for _, scope := range scopes {
+		switch scope {
+		case millrace.ScopeRead:
+			n |= ofRead
+		case millrace.ScopeWrite:
+			n |= ofWrite
+		case millrace.ScopeAdmin:
+			n |= ofAdmin
+		}
+	}
+	return n
+}
+
+// allows returns an error of KindForbidden when a route is not for a principal.
+func (n Need) allows(p *Principal) error {
+	switch has := p.has(); {
+	case n&has != 0:
+		return nil
+	case n == ofAdmin:
+		return millrace.Errorf(millrace.KindForbidden, "this needs an admin token; make one with: millrace token create --scope admin")
+	case has == ofAdmin:
+		return millrace.Errorf(millrace.KindForbidden, "an admin token belongs to no environment; use a token of one")
+	case has == ofRead:
+		return millrace.Errorf(millrace.KindForbidden, "the token has the scope read, and this needs write")
+	}
+	return millrace.Errorf(millrace.KindForbidden, "this version does not know the scope %q of the token", p.token.Scope)
+}
+
+// A token that was found is not looked up again for a while, so that a busy client costs no query per request. A
+// token that is deleted works that much longer.
+const (
+	tokenMemory    = 5 * time.Second
+	maxKnownTokens = 10_000
+)
+
+// tokens finds the holders of tokens.
+type tokens struct {
+	db    *store.DB
+	clock func() time.Time
+	known *cache.Cache[string, *millrace.APIToken] // by hash
+}
+
+func newTokens(db *store.DB, clock func() time.Time) *tokens {
+	return &tokens{db: db, clock: clock, known: cache.New[string, *millrace.APIToken](maxKnownTokens, tokenMemory, clock)}
+}
+
+// read returns the holder of the token in an Authorization header. Its errors are of KindUnauthorized.
+func (t *tokens) read(ctx context.Context, header string) (Principal, error) {
+	scheme, sent, _ := strings.Cut(strings.TrimSpace(header), " ")
+	sent = strings.TrimSpace(sent)
+	if !strings.EqualFold(scheme, "Bearer") || sent == "" {
+		return Principal{}, millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
+	}
+	token, err := t.find(ctx, secret.HashToken(sent))
+	if err != nil {
+		return Principal{}, err
+	}
+	if token.ExpiresAt != 0 && token.ExpiresAt <= millrace.TimeOf(t.clock()) {
+		return Principal{}, millrace.Errorf(millrace.KindUnauthorized, "the token expired at %s", token.ExpiresAt)
+	}
+	return Principal{Environment: token.EnvironmentID, token: token}, nil
+}
+
+// find returns the token with a hash, or an error of KindUnauthorized. What is no token is looked up each time.
+func (t *tokens) find(ctx context.Context, hash string) (*millrace.APIToken, error) {
+	if token, ok := t.known.Get(hash); ok {
+		return token, nil
+	}
+	var token *millrace.APIToken
+	var deletedAt millrace.Time
+	err := t.db.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if token, err = tx.APITokens().ByHash(ctx, hash); err == nil && token == nil {
+			deletedAt, err = tx.APITokens().DeletedAt(ctx, hash)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case deletedAt != 0:
+		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token was deleted at %s", deletedAt)
+	case token == nil:
+		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token is not valid: no such token is known here")
+	}
+	t.known.Set(hash, token)
+	return token, nil
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store/accounts"
+	"github.com/millrace/millrace/internal/store/deliveries"
+	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/syncjobs"
+	"github.com/millrace/millrace/internal/store/table"
+	"github.com/millrace/millrace/internal/store/upkeep"
+	"github.com/millrace/millrace/internal/store/workflows"
+)
+
+// The handles of [Tx].
+type (
+	// APITokens is the handle of the API tokens.
+	APITokens = accounts.APITokens
+	// Accounts is the handle of the integrated accounts.
+	Accounts = accounts.Accounts
+	// AccountRevision tells one state of an account, its install and its integration from every other.
+	AccountRevision = accounts.Revision
+	// Calls is the handle of the calls to providers: those under an idempotency key, and the log of all.
+	Calls = accounts.Calls
+	// Checkpoints is the handle of the parts of the checkpoints of sync job runs.
+	Checkpoints = syncjobs.Checkpoints
+	// Decisions is the handle of what was decided about events and workflows.
+	Decisions = workflows.Decisions
+	// Deliveries is the handle of the deliveries with what was tried for them.
+	Deliveries = deliveries.Deliveries
+	// Environments is the handle of the environments.
+	Environments = accounts.Environments
+	// Erasures is the handle of the erasures of customers.
+	Erasures = upkeep.Erasures
+	// Events is the handle of the events, their batches, and how many workflow runs they cause.
+	Events = workflows.Events
+	// Flow is the handle of what flow control counts: keys, rates and slots.
+	Flow = workflows.Flow
+	// Hooks is the handle of the inbound hooks.
+	Hooks = accounts.Hooks
+	// Installs is the handle of the integrations that environments have installed.
+	Installs = accounts.Installs
+	// Integrations is the handle of the integrations.
+	Integrations = accounts.Integrations
+	// Notifications is the handle of the notification destinations.
+	Notifications = deliveries.Notifications
+	// Rows is the handle of the rows of all tables: what is old, what belongs to an environment, and how much there is.
+	Rows = upkeep.Rows
+	// Schedules is the handle of the schedules of sync jobs with their fires.
+	Schedules = syncjobs.Schedules
+	// States is the handle of the state that sync job runs keep from one to the next.
+	States = syncjobs.States
+	// SyncJobRuns is the handle of the sync job runs with their log.
+	SyncJobRuns = syncjobs.SyncJobRuns
+	// SyncJobs is the handle of the sync jobs.
+	SyncJobs = syncjobs.SyncJobs
+	// Tasks is the handle of the tasks: those that wait in line, and those of the queue.
+	Tasks = upkeep.Tasks
+	// Templates is the handle of the templates of sync jobs.
+	Templates = syncjobs.Templates
+	// Webhooks is the handle of the webhooks.
+	Webhooks = deliveries.Webhooks
+	// WorkflowRuns is the handle of the workflow runs with the results of their steps.
+	WorkflowRuns = workflows.WorkflowRuns
+	// Workflows is the handle of the workflows with their versions.
+	Workflows = workflows.Workflows
+)
+
+// What handles take and return.
+type (
+	// Batch is a group of events that were stored together.
+	Batch = workflows.Batch
+	// ErasedRows says how far the deletion of an environment has come.
+	ErasedRows = upkeep.ErasedRows
+	// Figures says how much there is and how much waits.
+	Figures = upkeep.Figures
+	// FlowLock is the lock of some keys of a workflow.
+	FlowLock = workflows.FlowLock
+	// Mark says where a scan of old rows ends.
+	Mark = table.Mark
+	// Needed is a reason for which an old row stays.
+	Needed = upkeep.Needed
+	// Owned says how many rows of a kind an environment has.
+	Owned = upkeep.Owned
+	// Prune says which old rows to look at.
+	Prune = upkeep.Prune
+	// Pruned says what became of them.
+	Pruned = upkeep.Pruned
+	// TableSize says how large a table is.
+	TableSize = upkeep.TableSize
+	// TaskState is a kind of tasks with what becomes of them.
+	TaskState = upkeep.TaskState
+	// WaitingTask is a task in line.
+	WaitingTask = upkeep.WaitingTask
+	// WorkflowPage says which workflows to read.
+	WorkflowPage = workflows.WorkflowPage
+)
+
+// The engine below.
+type (
+	// Cipher seals what is secret.
+	Cipher = sqldb.Cipher
+	// CommitFault says how a commit fails.
+	CommitFault = sqldb.CommitFault
+	// Faults makes updates fail where a test wants them to.
+	Faults = sqldb.Faults
+)
+
+// The ways in which a commit fails.
+const (
+	CommitSucceeds     = sqldb.CommitSucceeds
+	CommitFails        = sqldb.CommitFails
+	CommitVanishes     = sqldb.CommitVanishes
+	CommitIsNotHeardOf = sqldb.CommitIsNotHeardOf
+)
+
+// The reasons for which an old row stays.
+const (
+	NeedAge         = upkeep.NeedAge
+	NeedOpen        = upkeep.NeedOpen
+	NeedWebhook     = upkeep.NeedWebhook
+	NeedRun         = upkeep.NeedRun
+	NeedMatch       = upkeep.NeedMatch
+	NeedDelivery    = upkeep.NeedDelivery
+	NeedWorkflowRun = upkeep.NeedWorkflowRun
+	NeedSlot        = upkeep.NeedSlot
+	NeedRate        = upkeep.NeedRate
+	NeedLine        = upkeep.NeedLine
+	NeedPrevious    = upkeep.NeedPrevious
+	NeedScheduled   = upkeep.NeedScheduled
+)
+
+// EnvironmentSweep is how long after the wish to delete an environment its entry stays.
+const EnvironmentSweep = upkeep.EnvironmentSweep
+
+// Errors of the engine.
+var (
+	ErrOutage         = sqldb.ErrOutage         // a failure of the database itself
+	ErrUnknownOutcome = sqldb.ErrUnknownOutcome // a commit that was sent and got no response
+	ErrSilent         = sqldb.ErrSilent         // a database that does not respond
+)
+
+// Injected returns the error of a fault that a test has placed. It is a failure of the database like a full disk.
+func Injected() error { return sqldb.Injected() }
+
+// IsPostgres reports whether url names a PostgreSQL database rather than a SQLite file.
+func IsPostgres(url string) bool { return sqldb.IsPostgres(url) }
+
+// Name names a database in a way that does not change with the credentials: host, port, database and schema, or the name of
+// the file.
+func Name(url string) (string, error) { return sqldb.Name(url) }
+
+// OnBehalfOf returns a context whose transactions take turns with those of other environments. Without it they share the turns of
+// the server itself.
+func OnBehalfOf(ctx context.Context, env millrace.EnvironmentID) context.Context {
+	return sqldb.OnBehalfOf(ctx, env)
+}
+
+// FlowLocks returns the locks of keys of a workflow.
+func FlowLocks(env millrace.EnvironmentID, id millrace.WorkflowID, keys ...string) []FlowLock {
+	return workflows.FlowLocks(env, id, keys...)
+}
+
+// OwnedText says what an environment has, for people.
+func OwnedText(rows []Owned) string { return upkeep.OwnedText(rows) }
