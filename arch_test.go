@@ -75,6 +75,7 @@ var imports = map[string][]string{
 	"internal/fetch/hook":             {"internal/expr", "internal/fetch/field"},
 	"internal/fetch/config":           {"internal/expr", "internal/fetch/field", "internal/fetch/hook", "internal/fetch/page", "internal/fetch/wire", "internal/secret", "jsonata"},
 	"internal/fetch":                  {"internal/egress", "internal/expr", "internal/fetch/config", "internal/fetch/field", "internal/fetch/page", "internal/fetch/wire", "internal/memory", "internal/secret", "jsonata"},
+	"internal/oauth":                  {"internal/egress", "internal/expr", "internal/fetch/config", "internal/fetch/field", "internal/secret", "jsonata"},
 	"internal/deliver/notify":         {},
 	"internal/deliver":                {"internal/cache", "internal/deliver/notify", "internal/egress", "internal/event", "internal/observe", "internal/secret", "internal/store", "internal/trace"},
 	"internal/definition":             {"internal/document", "internal/event/catalogue", "internal/expr", "internal/fetch/config", "internal/schedule", "internal/store", "internal/syncjob/plan"},

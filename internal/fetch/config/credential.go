@@ -19,9 +19,11 @@ import (
 
 // Credential says how accounts get their credentials.
 type Credential struct {
+	Path   string // where it stands in the config
 	Format string
 	Config expr.Value
 	Fields []Input
+	OAuth  *OAuth // nil: there are no tokens to ask for
 }
 
 // Input is a member of an account's context that whoever connects the account has to give.
@@ -86,13 +88,10 @@ func (c *Config) parseCredential(f field.Field, key string) {
 		f.Get("format").Suggest(format, formats, "%q is not a format of credentials", format)
 	}
 	config := f.Get("config")
-	if format == "oauth2" || format == "oauth2_client_credentials" {
-		auth := config.Get("auth")
-		auth.Members()
-		auth.Known("tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath", "revokePath")
-		auth.Get("tokenHost").Need()
+	credential := Credential{Path: f.Path, Format: format, Config: config.Value}
+	if format == FormatOAuth2 || format == FormatClient {
+		credential.OAuth = parseOAuth(config, format)
 	}
-	credential := Credential{Format: format, Config: config.Value}
 	for _, input := range config.Get("fields").List() {
 		credential.Fields = append(credential.Fields, parseInput(input))
 	}

@@ -1,0 +1,305 @@
+package oauth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/fetch/field"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Kind says what a token is asked for with.
+type Kind string
+
+// The kinds of requests to a token endpoint.
+const (
+	KindCode    Kind = "authorization_code" // the code of a redirect
+	KindRefresh Kind = "refresh_token"      // a refresh token
+	KindClient  Kind = "client_credentials" // what the client has
+)
+
+// Grant is what a token is asked for with.
+type Grant struct {
+	Kind         Kind
+	Context      map[string]any // the account's, with its secrets: the root of placeholders
+	Variables    *expr.Object   // environment variables as [config.Config.Environment] returns them; nil: none
+	Code         string         // of the redirect
+	RedirectURI  string         // the same as in the authorization URL
+	Verifier     string         // of PKCE; empty: none was made
+	RefreshToken string
+	Scopes       []string // nil: those of the config
+	Now          time.Time
+}
+
+// Request is a request to a token endpoint, ready to be sent. All of it is secret.
+type Request struct {
+	url     *url.URL
+	header  http.Header
+	body    []byte
+	secrets []string // what an echo of it must not show
+}
+
+// String keeps what is secret out of logs and errors.
+func (r *Request) String() string { return "a request to " + r.Host() }
+
+// GoString does the same for %#v.
+func (r *Request) GoString() string { return r.String() }
+
+// Host is the host of the token endpoint, without its port.
+func (r *Request) Host() string {
+	if r == nil || r.url == nil {
+		return "a token endpoint"
+	}
+	return r.url.Hostname()
+}
+
+// NewRequest makes the request that asks for a token. An error is of KindInvalid and names the place in the config.
+func NewRequest(credential *config.Credential, g Grant) (*Request, error) {
+	b, err := newBuilder(credential, g.Context, g.Variables)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.request(g)
+	if err != nil {
+		return nil, b.clean(err)
+	}
+	return r, nil
+}
+
+// builder makes requests and URLs of a config and an account.
+type builder struct {
+	credential *config.Credential
+	oauth      *config.OAuth
+	scope      *expr.Object // of placeholders
+	params     url.Values
+	goContext  map[string]any
+	secrets    []string
+}
+
+func newBuilder(credential *config.Credential, accountContext map[string]any, variables *expr.Object) (*builder, error) {
+	if credential == nil || credential.OAuth == nil {
+		return nil, millrace.Invalid("credentials", "the credentials of the account are not of a kind whose tokens are asked for")
+	}
+	v, err := jsonata.FromGo(accountContext)
+	if err != nil {
+		return nil, fmt.Errorf("convert context: %w", err)
+	}
+	context, ok := v.(*expr.Object)
+	if !ok {
+		context = jsonata.NewObject(0)
+	}
+	scope := expr.CopyObject(context, 3)
+	scope.Set("context", context)
+	scope.Set("credentials", context)
+	scope.Set("environment_variables", expr.OrEmpty(variables))
+	return &builder{credential: credential, oauth: credential.OAuth, scope: scope, params: url.Values{}, goContext: accountContext}, nil
+}
+
+func (b *builder) path(option string) string { return b.credential.Path + ".config." + option }
+
+func (b *builder) request(g Grant) (*Request, error) {
+	endpoint, extra := b.oauth.Token, b.oauth.TokenParams
+	switch g.Kind {
+	case KindCode:
+		b.set("code", g.Code)
+		b.set("redirect_uri", g.RedirectURI)
+		b.set("code_verifier", g.Verifier)
+		b.hide(g.Code, g.Verifier)
+	case KindRefresh:
+		endpoint, extra = b.oauth.Refresh, b.oauth.RefreshParams
+		b.set("refresh_token", g.RefreshToken)
+		b.hide(g.RefreshToken)
+		if len(g.Scopes) > 0 { // without, the token has what was granted
+			b.set("scope", strings.Join(g.Scopes, b.oauth.Separator))
+		}
+	case KindClient:
+		b.set("scope", strings.Join(b.scopes(g.Scopes), b.oauth.Separator))
+	}
+	b.set("grant_type", string(g.Kind))
+	header := http.Header{"Accept": {"application/json"}}
+	if err := b.authenticate(header); err != nil {
+		return nil, err
+	}
+	if err := b.add(extra); err != nil {
+		return nil, err
+	}
+	u, err := b.url(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	r := &Request{url: u, header: header}
+	if r.body, err = b.encode(header); err != nil {
+		return nil, err
+	}
+	r.secrets = b.secrets
+	return r, nil
+}
+
+func (b *builder) scopes(given []string) []string {
+	if given != nil {
+		return given
+	}
+	return b.oauth.Scope
+}
+
+func (b *builder) set(name, value string) {
+	if value != "" {
+		b.params.Set(name, value)
+	}
+}
+
+func (b *builder) hide(texts ...string) {
+	for _, text := range texts {
+		if text != "" {
+			b.secrets = append(b.secrets, text)
+		}
+	}
+}
+
+// client returns the id and the secret of the client; a client without a secret is a public one.
+func (b *builder) client() (id, secret string, err error) {
+	if id, err = b.text(b.oauth.ClientID, "client_id"); err != nil {
+		return "", "", err
+	}
+	if id == "" {
+		return "", "", millrace.Invalid(b.path("client.id"), "the config has no client, nor has the override of the installation or the context")
+	}
+	if secret, err = b.text(b.oauth.ClientSecret, "client_secret"); err != nil {
+		return "", "", err
+	}
+	b.hide(secret)
+	return id, secret, nil
+}
+
+// text renders a template, or reads a member of the context where there is none.
+func (b *builder) text(t *field.Template, member string) (string, error) {
+	if t == nil {
+		return expr.Text(expr.Get(expr.Get(b.scope, "context"), member)), nil
+	}
+	return t.Text(b.scope)
+}
+
+func (b *builder) authenticate(header http.Header) error {
+	id, secret, err := b.client()
+	if err != nil {
+		return err
+	}
+	if b.oauth.ClientAuth == config.ClientHeader && secret != "" {
+		if !b.oauth.LooseEncoding {
+			id, secret = url.QueryEscape(id), url.QueryEscape(secret)
+		}
+		pair := base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
+		header.Set("Authorization", "Basic "+pair)
+		b.hide(pair)
+		return nil
+	}
+	b.set(b.oauth.IDParam, id)
+	b.set(b.oauth.SecretParam, secret)
+	return nil
+}
+
+// add adds parameters of the config. One that is null takes away what is there, one whose placeholder has no value is left out.
+func (b *builder) add(t *field.Template) error {
+	v, err := t.Render(b.scope)
+	if err != nil {
+		return err
+	}
+	o, ok := v.(*expr.Object)
+	if !ok {
+		return nil
+	}
+	for name, value := range o.All() {
+		if _, null := value.(expr.Null); null {
+			b.params.Del(name)
+		}
+	}
+	for name, value := range field.DropMissing(o).All() {
+		b.params.Set(name, expr.Text(value))
+	}
+	return nil
+}
+
+// encode makes the body of the parameters.
+func (b *builder) encode(header http.Header) ([]byte, error) {
+	if !b.oauth.JSONBody {
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return []byte(b.params.Encode()), nil
+	}
+	header.Set("Content-Type", "application/json")
+	members := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(b.params)) {
+		members[name] = b.params.Get(name)
+	}
+	body, err := json.Marshal(members)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request for a token: %w", err)
+	}
+	return body, nil
+}
+
+// url makes the address of an endpoint. Values are escaped, except where a placeholder is the beginning and so is a URL itself; then
+// the provider has to be reached with encryption, because the value may come from whoever connects the account.
+func (b *builder) url(e config.Endpoint) (*url.URL, error) {
+	host, err := b.urlText(e.Host)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	if e.Path != nil {
+		if path, err = b.urlText(e.Path); err != nil {
+			return nil, err
+		}
+	}
+	at := e.Host.Path
+	if e.Host.StartsWithPlaceholder() && !config.HasScheme(host) {
+		host = "https://" + host
+	}
+	base, err := url.Parse(host)
+	if err != nil {
+		return nil, millrace.Invalid(at, "is not a URL")
+	}
+	relative, err := url.Parse(path)
+	if err != nil {
+		return nil, millrace.Invalid(e.Path.Path, "is not a path")
+	}
+	u := base
+	if path != "" {
+		u = base.ResolveReference(relative)
+	}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Hostname()):
+		return nil, millrace.Invalid(at, "is not a URL of https")
+	case u.User != nil:
+		return nil, millrace.Invalid(at, "must not contain credentials")
+	case u.Scheme == "http" && e.Host.StartsWithPlaceholder() && !isLocal(u.Hostname()):
+		return nil, millrace.Invalid(at, "must begin with https://")
+	}
+	return u, nil
+}
+
+func (b *builder) urlText(t *field.Template) (string, error) {
+	if t.StartsWithPlaceholder() {
+		return t.Text(b.scope)
+	}
+	return t.PathText(b.scope)
+}
+
+// isHost reports whether a host is written as hosts are: nothing of a value that stands in its place may look like one and be another.
+func isHost(host string) bool {
+	return host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789.-_:") == ""
+}
+
+// isLocal reports whether a host is this machine, which only a server in development calls.
+func isLocal(host string) bool {
+	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
+}
