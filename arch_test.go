@@ -92,6 +92,7 @@ var imports = map[string][]string{
 	"internal/millracetest":           {"*"},
 	"internal/millracetest/provider":  {},
 	"internal/millracetest/scenario":  {"internal/document", "internal/millracetest", "internal/millracetest/provider", "internal/server", "internal/store"},
+	"internal/millracetest/tokens":    {},
 	"internal/millracetest/trial":     {"internal/millracetest", "internal/millracetest/provider"},
 	"internal/realserver":             {},
 	"cmd/millrace":                    {"client", "integrations", "internal/admin", "internal/demo", "internal/expr", "internal/node", "internal/secret", "internal/server", "internal/store", "jsonata"},

@@ -194,7 +194,7 @@ func TestReadRedirect(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"spapi_oauth_code=c&accounts-server=https://accounts.zoho.eu.evil.test/": "the provider sent a value of accounts-server that the integration does not allow",
-		"code=c": "the provider sent no code",
+		"code=c":                                "the provider sent no code",
 		"spapi_oauth_code=c&spapi_oauth_code=d": "the provider sent no code",
 		"error=access_denied&error_description=The+user+said%0Ano+to+state-1234&state=state-1234": "access was denied (access_denied); the provider says: The user said no to ***",
 		"error=%3Cscript%3E&spapi_oauth_code=c":                                                   "the provider rejected the request (script)",
