@@ -26,7 +26,8 @@ type Fetcher struct {
 	budget   *RateBudget
 	logger   *slog.Logger
 	observe  observe.Observer
-	accounts *cache.Cache[accountKey, *loadedAccount]
+	clock    func() time.Time
+	accounts *cache.Cache[accountKey, remembered]
 }
 
 // accountKey names an account among those of all environments: its id is unique in its own only.
@@ -39,7 +40,7 @@ type accountKey struct {
 func NewFetcher(db *store.DB, fetcher *fetch.Fetcher, budget *RateBudget, logger *slog.Logger, observe observe.Observer) *Fetcher {
 	return &Fetcher{
 		db: db, fetcher: fetcher, configs: newConfigCache(), budget: budget, logger: logger, observe: observe,
-		accounts: cache.NewLasting[accountKey, *loadedAccount](maxRemembered),
+		clock: budget.now, accounts: cache.NewLasting[accountKey, remembered](maxRemembered),
 	}
 }
 
@@ -69,7 +70,7 @@ func (a *loadedAccount) usable() error {
 
 // Fetch makes one request on behalf of an account.
 func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Outcome, error) {
-	account, err := f.account(ctx, req.EnvironmentID, req.AccountID)
+	account, err := f.accountSince(ctx, req.EnvironmentID, req.AccountID, req.Since)
 	if err == nil {
 		err = account.usable()
 	}
@@ -99,31 +100,6 @@ func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Ou
 		got.Lease = nil
 	}
 	return got, nil
-}
-
-// account finds an account, or returns an error of KindNotFound when it is not of the environment. What is remembered of it counts
-// while nothing of it has changed, so that each request is made with what is stored by then, on every node.
-func (f *Fetcher) account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
-	var revision store.AccountRevision
-	err := f.db.View(ctx, func(tx *store.Tx) error {
-		var err error
-		revision, err = tx.Accounts().Revision(ctx, env, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	key := accountKey{env, id}
-	if known, ok := f.accounts.Get(key); ok && known.revision == revision {
-		return known, nil
-	}
-	fresh, err := f.load(ctx, env, id)
-	if err != nil {
-		return nil, err
-	}
-	fresh.revision = revision // of before it was loaded: a change in between is seen at the next request
-	f.accounts.Set(key, fresh)
-	return fresh, nil
 }
 
 // call makes one request for a caller that will not retry; RetryAfter is set when the provider sent one.
@@ -249,8 +225,8 @@ func rejected(err error) (fetch.Outcome, error) {
 }
 
 const (
-	// remembered is how long a change may go unnoticed by what providers send to an inbound hook, and by a rate limit.
-	remembered = time.Second
+	// unnoticed is how long a change may go unnoticed by what providers send to an inbound hook, and by a rate limit.
+	unnoticed = time.Second
 	// maxRemembered bounds how many accounts, endpoints and rate limits are remembered.
 	maxRemembered = 10_000
 	// maxConfigs bounds how many compiled configs are kept.

@@ -24,7 +24,7 @@ type hookDirectory struct {
 }
 
 func newHookDirectory(accounts *Fetcher, clock func() time.Time) *hookDirectory {
-	return &hookDirectory{accounts, cache.New[string, *inbound.Endpoint](maxRemembered, remembered, clock)}
+	return &hookDirectory{accounts, cache.New[string, *inbound.Endpoint](maxRemembered, unnoticed, clock)}
 }
 
 // accountEndpoint tells the endpoint of an account from that of an installation, which may have any id.

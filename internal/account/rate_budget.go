@@ -69,10 +69,12 @@ func NewRateBudget(db *store.DB, clock func() time.Time, logger *slog.Logger, ma
 	}
 	return &RateBudget{
 		db: db, clock: clock, logger: logger, jitter: rand.Float64, maxWait: maxWait,
-		rows:  cache.New[accountKey, millrace.AccountRate](maxRemembered, remembered, clock),
+		rows:  cache.New[accountKey, millrace.AccountRate](maxRemembered, unnoticed, clock),
 		known: map[accountKey]*accountBudget{},
 	}
 }
+
+func (b *RateBudget) now() time.Time { return b.clock() }
 
 // ask returns how long a request must wait: because the account is blocked, or for its turn among the few requests that
 // are left.

@@ -84,6 +84,9 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 // SetQueue plugs in the queue. It must be called before the first Enqueue.
 func (db *DB) SetQueue(q Queue) { db.db.SetQueue(queue{q}) }
 
+// Generation counts the changes of accounts, their installations and their integrations that this process has committed.
+func (db *DB) Generation() int64 { return db.db.Generation() }
+
 // Close closes the database after the updates that are under way.
 func (db *DB) Close() error { return db.db.Close() }
 

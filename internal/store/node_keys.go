@@ -37,6 +37,18 @@ func (db *DB) LeaveNode(ctx context.Context, node string) error {
 	return nil
 }
 
+// Shared reports whether more than one node works on the database.
+func (db *DB) Shared(ctx context.Context) (bool, error) {
+	if db.Postgres() == nil {
+		return false, nil
+	}
+	var n int
+	if err := db.Postgres().QueryRow(ctx, "SELECT count(*) FROM node").Scan(&n); err != nil {
+		return false, fmt.Errorf("count nodes: %w", err)
+	}
+	return n > 1, nil
+}
+
 // OtherNodes returns the nodes that are alive beside some.
 func (db *DB) OtherNodes(ctx context.Context, but []string) ([]NodeKeys, error) {
 	rows, err := db.Postgres().Query(ctx, `SELECT id, keys FROM node WHERE NOT id = ANY ($1)

@@ -34,7 +34,7 @@ func (s *slice) page(ctx context.Context, e *evaluate.Evaluation, c *checkpoint.
 	if p != nil {
 		return s.giveUp(e, c, p)
 	}
-	c.Account = req.AccountID
+	c.Account, req.Since = req.AccountID, s.since
 	var err error
 	if req.Cursor, err = readCursor(c.Cursor); err != nil {
 		return err

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver"
@@ -27,6 +28,7 @@ type FetchRequest struct {
 	Body          jsonata.Value // nil: none
 	Cursor        string        // of the page; empty: the first
 	Waits         int64         // how often the request has waited for the provider's limit
+	Since         time.Time     // what was known of the account before does not count
 	Turn          bool          // it has waited for its turn, see fetch.KindPaced
 }
 

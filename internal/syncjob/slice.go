@@ -42,6 +42,7 @@ type slice struct {
 // shift is the time that a slice has.
 type shift struct {
 	began  millrace.Time
+	since  time.Time // began, on the clock of the machine as well
 	until  millrace.Time
 	worked time.Duration // on the run, before this slice
 }
@@ -59,7 +60,8 @@ type pending struct {
 // Slice works on the run named by the task's key until its time is over, the run must wait, or it has ended. It
 // returns nil when there is nothing left to do, and a [millrace.RetryError] when the task shall come again.
 func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
-	began := r.now()
+	since := r.cfg.Clock()
+	began := millrace.TimeOf(since)
 	env, id := millrace.ParseTaskKey[millrace.SyncJobRunID](task.Key)
 	s, err := r.claim(ctx, env, id)
 	if s == nil || err != nil {
@@ -69,7 +71,7 @@ func (r *Runner) Slice(ctx context.Context, task millrace.Task) error {
 	if wait := until(s.run.RetryAt, began); wait > 0 {
 		return millrace.RetryAfter(wait, nil)
 	}
-	s.began, s.until = began, began.Add(r.cfg.Slice)
+	s.since, s.began, s.until = since, began, began.Add(r.cfg.Slice)
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	s.turn = r.turns.join(s.run.EnvironmentID)

@@ -57,6 +57,9 @@ func showIntegrations(ctx context.Context, tx *store.Tx, rows []millrace.Integra
 // Handlers are the handlers of what connects to providers.
 type Handlers struct{ DB *store.DB }
 
+// Settle waits until a change of an account, or of what it is a connection of, holds on every node.
+func (h *Handlers) Settle(ctx context.Context) { account.Settle(ctx, h.DB) }
+
 // Integrations are the handlers of integrations.
 func (h *Handlers) Integrations() integrations {
 	return integrations{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Integrations, dropIntegration), showIntegrations)}

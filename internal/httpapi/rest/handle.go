@@ -50,6 +50,9 @@ func Handle[I, O any](h *Router, needed Need, route, summary string, fn func(con
 		if err != nil {
 			return nil, r.Reject(err)
 		}
+		if d.after != nil {
+			d.after(ctx)
+		}
 		return out, nil
 	})
 	h.attachBody(d)

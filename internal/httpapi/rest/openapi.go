@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -22,6 +23,7 @@ type Doc struct {
 	Op      huma.Operation
 	body    *BodyReader
 	Request *huma.RequestBody
+	after   func(context.Context)
 }
 
 // Option says more about a route.
@@ -35,6 +37,9 @@ func EmptyToo(d *Doc) { d.body.empty = true }
 
 // Note adds sentences to a route's summary.
 func Note(text string) Option { return func(d *Doc) { d.Op.Description = text } }
+
+// After runs fn when the handler has succeeded, before the response is sent.
+func After(fn func(context.Context)) Option { return func(d *Doc) { d.after = fn } }
 
 // Operation names a route whose name does not follow from its path.
 func Operation(id string) Option { return func(d *Doc) { d.Op.OperationID = id } }

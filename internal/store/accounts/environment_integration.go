@@ -49,6 +49,18 @@ var environmentIntegrationTable = sync.OnceValue(func() *table.Table[millrace.En
 	}
 })
 
+// Update writes all of an installation, or returns an error of KindNotFound.
+func (h Installs) Update(ctx context.Context, v *millrace.EnvironmentIntegration) error {
+	h.tx.Outdate()
+	return h.Noun.Update(ctx, v)
+}
+
+// Delete removes an installation, or returns an error of KindNotFound.
+func (h Installs) Delete(ctx context.Context, env millrace.EnvironmentID, id millrace.EnvironmentIntegrationID) error {
+	h.tx.Outdate()
+	return h.Noun.Delete(ctx, env, id)
+}
+
 // Of returns the installation of an integration, or nil.
 func (h Installs) Of(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegrationID) (*millrace.EnvironmentIntegration, error) {
 	return environmentIntegrationTable().Find(ctx, h.tx, "environment_id = $1 AND integration_id = $2", string(env), string(id))

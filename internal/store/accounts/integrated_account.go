@@ -75,12 +75,14 @@ func (h Accounts) List(ctx context.Context, env millrace.EnvironmentID, q millra
 
 // Update writes all of an integrated account, or returns an error of KindNotFound.
 func (h Accounts) Update(ctx context.Context, v *millrace.IntegratedAccount) error {
+	h.tx.Outdate()
 	return table.MustUpdate(ctx, h.tx, integratedAccountTable(), v, string(v.ID))
 }
 
 // Move writes all of an integrated account if it still has the status and the time of its last change
 // that it had when it was read, and reports whether it did.
 func (h Accounts) Move(ctx context.Context, v *millrace.IntegratedAccount, from millrace.AccountStatus, since millrace.Time) (bool, error) {
+	h.tx.Outdate()
 	t := integratedAccountTable()
 	n := len(t.Columns)
 	return t.Update(ctx, h.tx, v, fmt.Sprintf("status = $%d AND updated_at = $%d", n+1, n+2), string(from), int64(since))
@@ -114,6 +116,7 @@ func (h Accounts) Revision(ctx context.Context, env millrace.EnvironmentID, id m
 
 // Delete removes an integrated account, or returns an error of KindNotFound.
 func (h Accounts) Delete(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
+	h.tx.Outdate()
 	if err := integratedAccountTable().Remove(ctx, h.tx, env, string(id)); err != nil {
 		return err
 	}

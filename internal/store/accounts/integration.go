@@ -14,11 +14,24 @@ import (
 // Integrations are the integrations.
 type Integrations struct {
 	table.Noun[millrace.Integration, millrace.IntegrationID]
+	tx *sqldb.Tx
 }
 
 // NewIntegrations returns the handle of the integrations.
 func NewIntegrations(tx *sqldb.Tx) Integrations {
-	return Integrations{table.NewNoun[millrace.IntegrationID](tx, integrationTable())}
+	return Integrations{table.NewNoun[millrace.IntegrationID](tx, integrationTable()), tx}
+}
+
+// Update writes all of an integration, or returns an error of KindNotFound.
+func (h Integrations) Update(ctx context.Context, v *millrace.Integration) error {
+	h.tx.Outdate()
+	return h.Noun.Update(ctx, v)
+}
+
+// Delete removes an integration, or returns an error of KindNotFound.
+func (h Integrations) Delete(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegrationID) error {
+	h.tx.Outdate()
+	return h.Noun.Delete(ctx, env, id)
 }
 
 // Named returns the integration of the environment with that name, or an error of KindNotFound.

@@ -32,16 +32,17 @@ type Config struct {
 
 // DB is an open database.
 type DB struct {
-	backend backend
-	plain   backend // the backend itself, without the faults of a test
-	dialect Dialect
-	cipher  Cipher
-	clock   func() time.Time
-	queue   Queue
-	pulse   *pulse
-	weights *weights
-	full    atomic.Bool // the last update that failed did so for want of space
-	scratch sync.Pool   // of *[]byte: where bytes are compressed, which come out much shorter
+	backend    backend
+	plain      backend // the backend itself, without the faults of a test
+	dialect    Dialect
+	cipher     Cipher
+	clock      func() time.Time
+	queue      Queue
+	pulse      *pulse
+	weights    *weights
+	full       atomic.Bool  // the last update that failed did so for want of space
+	generation atomic.Int64 // see Generation
+	scratch    sync.Pool    // of *[]byte: where bytes are compressed, which come out much shorter
 }
 
 // Queue inserts and completes tasks inside the store's transactions.
@@ -131,6 +132,9 @@ func (db *DB) Dialect() Dialect { return db.dialect }
 
 // InjectFaults makes updates fail where a test wants them to.
 func (db *DB) InjectFaults(f Faults) { db.backend = &brittle{db.backend, f} }
+
+// Generation counts the commits of this process that called [Tx.Outdate]: what was read at another generation may be out of date.
+func (db *DB) Generation() int64 { return db.generation.Load() }
 
 // SetQueue plugs in the queue. It must be called before the first Enqueue.
 func (db *DB) SetQueue(q Queue) { db.queue = q }

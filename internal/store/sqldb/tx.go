@@ -44,6 +44,9 @@ func (tx *Tx) Finish(ctx context.Context) error {
 // AfterCommit runs fn once the transaction has committed; never when it has not.
 func (tx *Tx) AfterCommit(fn func()) { tx.afterCommit = append(tx.afterCommit, fn) }
 
+// Outdate begins another generation with the commit, for those who remember what the transaction changes.
+func (tx *Tx) Outdate() { tx.AfterCommit(func() { tx.db.generation.Add(1) }) }
+
 // Now returns the time on the store's clock.
 func (tx *Tx) Now() millrace.Time { return millrace.TimeOf(tx.db.clock()) }
 
