@@ -15,6 +15,7 @@ const (
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
 	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
+	TaskRefresh   TaskKind = "refresh"   // Key = TaskKey of an IntegratedAccountID: ask for the next pair of tokens of an account
 	TaskErase     TaskKind = "erase"     // Key = ErasureID, or an environment: remove what is stored about a customer, or all of it
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
@@ -22,7 +23,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskErase, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskRefresh, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // TaskKey is the key of a task about a row whose id is unique in its environment only.

@@ -1,10 +1,12 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -28,6 +30,7 @@ type Fetcher struct {
 	observe  observe.Observer
 	clock    func() time.Time
 	accounts *cache.Cache[accountKey, remembered]
+	renew    Renew
 }
 
 // accountKey names an account among those of all environments: its id is unique in its own only.
@@ -35,6 +38,9 @@ type accountKey struct {
 	env millrace.EnvironmentID
 	id  millrace.IntegratedAccountID
 }
+
+// RenewWith plugs in what gets accounts new tokens. It must be called before the first request.
+func (f *Fetcher) RenewWith(renew Renew) { f.renew = renew }
 
 // NewFetcher returns a fetcher for the accounts of a database. observe receives its requests; it may be nil.
 func NewFetcher(db *store.DB, fetcher *fetch.Fetcher, budget *RateBudget, logger *slog.Logger, observe observe.Observer) *Fetcher {
@@ -55,6 +61,9 @@ type loadedAccount struct {
 	secrets *fetch.Secrets // of full
 
 	integration string // its name
+
+	grant    *millrace.Grant // nil: it has no tokens that end
+	accepted atomic.Bool     // it is written down that the provider accepts the access token
 }
 
 // errBlocked is of KindUnavailable; it tells an account whose integration was switched off from a database that is down.
@@ -116,24 +125,44 @@ func (f *Fetcher) call(ctx context.Context, account *loadedAccount, req fetch.Re
 // The duration says when the caller may try again.
 func (f *Fetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
 	req.Owner = string(who.env)
-	o, err := f.fetch(ctx, account, req)
-	if err == nil && o.Kind == fetch.KindUnauthorized && !o.Foreign {
-		now, changed := f.changed(ctx, account)
-		if changed {
-			o.Lease.Release()
-			account = now
-			o, err = f.fetch(ctx, account, req)
-		}
-	}
+	account, o, err := f.exchange(ctx, account, req)
 	if err != nil {
 		return o, 0, err
 	}
 	f.report(ctx, account, req, &o)
 	back := f.budget.learn(ctx, who, &o)
+	f.accept(ctx, account, &o)
 	if err := f.judge(ctx, account, &o); err != nil {
 		return o, back, err
 	}
 	return o, back, f.forbid(ctx, account, req, &o)
+}
+
+// exchange makes a request, once more if the response was to an access token that has been replaced. It returns the account that the
+// outcome is about.
+func (f *Fetcher) exchange(ctx context.Context, account *loadedAccount, req fetch.Request) (*loadedAccount, fetch.Outcome, error) {
+	account, stop, err := f.ensureToken(ctx, account)
+	if err != nil || stop != nil {
+		return account, *cmp.Or(stop, &fetch.Outcome{}), err
+	}
+	o, err := f.fetch(ctx, account, req)
+	if err != nil || o.Kind != fetch.KindUnauthorized || o.Foreign {
+		return account, o, err
+	}
+	now, changed := f.changed(ctx, account)
+	if !changed {
+		if !account.mayRenew(f.clock()) {
+			return account, o, nil
+		}
+		var stop *fetch.Outcome
+		if now, stop, err = f.renewed(ctx, account); err != nil || stop != nil {
+			o.Lease.Release()
+			return account, *cmp.Or(stop, &fetch.Outcome{}), err
+		}
+	}
+	o.Lease.Release()
+	o, err = f.fetch(ctx, now, req)
+	return now, o, err
 }
 
 func (f *Fetcher) fetch(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
@@ -171,7 +200,7 @@ func (f *Fetcher) changed(ctx context.Context, seen *loadedAccount) (*loadedAcco
 }
 
 func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
-	account, install, integration, err := f.rows(ctx, env, id)
+	account, install, integration, grant, err := f.rows(ctx, env, id)
 	if err != nil {
 		return nil, err
 	}
@@ -184,17 +213,18 @@ func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millr
 		return nil, err
 	}
 	return &loadedAccount{
-		row: account, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
+		grant: grant, row: account, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
 	}, nil
 }
 
 // rows reads an account with what it is a connection of.
 func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (
-	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, error,
+	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, *millrace.Grant, error,
 ) {
 	var account *millrace.IntegratedAccount
 	var install *millrace.EnvironmentIntegration
 	var integration *millrace.Integration
+	var grant *millrace.Grant
 	err := f.db.View(ctx, func(tx *store.Tx) error {
 		var err error
 		if account, err = tx.Accounts().Get(ctx, env, id); err != nil {
@@ -203,10 +233,15 @@ func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millr
 		if install, err = tx.Installs().Get(ctx, env, account.EnvironmentIntegrationID); err != nil {
 			return err
 		}
-		integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID)
+		if integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID); err != nil || !HasTokens(account.AuthenticationMethod) {
+			return err
+		}
+		if grant, err = tx.Accounts().Grants().Get(ctx, env, id); err == nil && grant == nil {
+			grant = &millrace.Grant{ID: id, EnvironmentID: env} // it was connected by an older version
+		}
 		return err
 	})
-	return account, install, integration, err
+	return account, install, integration, grant, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can mend it,
@@ -243,6 +278,11 @@ type configKey struct {
 	environment, account, install, integration string
 	accountAt, installAt                       millrace.Time
 	version                                    int64
+}
+
+// Config returns the compiled config of an account.
+func (f *Fetcher) Config(a *millrace.IntegratedAccount, e *millrace.EnvironmentIntegration, i *millrace.Integration) (*config.Config, error) {
+	return f.configs.get(a, e, i)
 }
 
 func newConfigCache() *configCache {

@@ -49,7 +49,7 @@ func (d *hookDirectory) Account(ctx context.Context, env millrace.EnvironmentID,
 
 // load reads an account anew. One whose config is broken takes no hooks.
 func (d *hookDirectory) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
-	row, install, integration, err := d.accounts.rows(ctx, env, id)
+	row, install, integration, _, err := d.accounts.rows(ctx, env, id)
 	if err != nil {
 		return nil, err
 	}

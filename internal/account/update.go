@@ -12,5 +12,8 @@ func Update(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount) er
 	if err := tx.Accounts().Update(ctx, v); err != nil {
 		return err
 	}
+	if err := TrackTokens(ctx, tx, v); err != nil {
+		return err
+	}
 	return tx.Accounts().WakeRuns(ctx, v.EnvironmentID, v.ID)
 }

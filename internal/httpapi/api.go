@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi/proxy"
@@ -25,6 +26,8 @@ type Config struct {
 	Accepter *event.Accepter
 	Sender   *deliver.Sender // sends test events
 
+	// Renew gets accounts new tokens.
+	Renew account.Renew
 	// Proxy makes the calls of the proxy API and the custom API. Nil: they are not available.
 	Proxy proxy.Caller
 	// TokenLimit and AccountLimit bound the requests in 10 seconds for each API token and, of the proxy API and the

@@ -47,7 +47,7 @@ func (a *api) connectionRoutes() {
 	rest.Handle(a.router, rest.Needs(read, admin), "GET /api-token/{id}", "Get an API token", tokens.Get, rest.Note(eitherNote))
 	rest.Handle(a.router, rest.Needs(admin), "DELETE /api-token/{id}", "Delete an API token", a.deleteToken, rest.Note(adminNote))
 
-	c := &connection.Handlers{DB: a.cfg.DB}
+	c := &connection.Handlers{DB: a.cfg.DB, Renew: a.cfg.Renew}
 	settled := rest.After(c.Settle)
 	integrations := c.Integrations()
 	rest.Handle(a.router, rest.Needs(read), "GET /integration", "List integrations", integrations.List)
@@ -66,6 +66,7 @@ func (a *api) connectionRoutes() {
 	accounts := c.IntegratedAccounts()
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account", "List integrated accounts", accounts.List)
 	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account", "Import an account with its credentials", accounts.Create)
+	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/refresh-credentials", "Refresh the credentials of an account", accounts.Refresh, rest.Note(connection.RefreshNote))
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}", "Get an integrated account", accounts.Get)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}", "Change an integrated account", accounts.Patch, rest.Note(connection.ContextNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.Reconnect, rest.Note(connection.ReconnectNote), settled)

@@ -25,10 +25,12 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/grant"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/node"
+	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/schedule"
@@ -123,6 +125,7 @@ type Server struct {
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *event.Accepter
+	grants   *grant.Keeper
 	receiver *inbound.Receiver
 	ticker   *schedule.Ticker
 	ticking  sync.WaitGroup
@@ -196,6 +199,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	budget := account.NewRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
 	accounts := account.NewFetcher(s.db, fetcher, budget, s.opts.Logger, s.metrics.Observe)
+	tokens, err := oauth.New(oauth.ClientConfig{Transport: transport, UserAgent: s.opts.UserAgent})
+	if err != nil {
+		return err
+	}
+	s.grants = grant.New(grant.Config{DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger})
+	accounts.RenewWith(s.grants.Renew)
 	committers := 1
 	if s.db.Postgres() != nil {
 		committers = 4
@@ -236,7 +245,7 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, poo
 	s.http = &http.Server{
 		Handler: trace.Handler(httpapi.New(httpapi.Config{
 			DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
-			Proxy:   account.NewProxy(accounts),
+			Proxy: account.NewProxy(accounts), Renew: s.grants.Renew,
 			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
 			Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
 			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
@@ -280,6 +289,7 @@ func (s *Server) handlers(
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, conditions).Run,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
+		millrace.TaskRefresh:  s.grants.Refresh,
 		millrace.TaskErase:    retention.NewEraser(s.db, s.opts.Clock, s.opts.Logger).Erase,
 		millrace.TaskPrune:    retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
 	}, nil

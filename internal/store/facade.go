@@ -37,6 +37,8 @@ type (
 	Events = workflows.Events
 	// Flow is the handle of what flow control counts: keys, rates and slots.
 	Flow = workflows.Flow
+	// Grants is the handle of what keeps the tokens of accounts alive.
+	Grants = accounts.Grants
 	// Hooks is the handle of the inbound hooks.
 	Hooks = accounts.Hooks
 	// Installs is the handle of the integrations that environments have installed.

@@ -32,6 +32,8 @@ func sealedColumns() [][2]string {
 		{"inbound_hook", "query"},
 		{"inbound_hook", "body"},
 		{"idempotent_call", "body"},
+		{"account_grant", "response"},
+		{"account_grant", "previous"},
 	}
 }
 

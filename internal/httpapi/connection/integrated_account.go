@@ -26,11 +26,12 @@ const (
 
 type accounts struct {
 	*rest.Resource[millrace.IntegratedAccountID, millrace.IntegratedAccount, account.AccountView]
+	handlers *Handlers
 }
 
 // IntegratedAccounts are the handlers of integrated accounts.
 func (h *Handlers) IntegratedAccounts() accounts {
-	return accounts{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Accounts, dropAccount), account.Show)}
+	return accounts{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Accounts, dropAccount), account.Show), h}
 }
 
 // accountBody is the body of an import.

@@ -55,7 +55,10 @@ func showIntegrations(ctx context.Context, tx *store.Tx, rows []millrace.Integra
 }
 
 // Handlers are the handlers of what connects to providers.
-type Handlers struct{ DB *store.DB }
+type Handlers struct {
+	DB    *store.DB
+	Renew account.Renew // gets accounts new tokens
+}
 
 // Settle waits until a change of an account, or of what it is a connection of, holds on every node.
 func (h *Handlers) Settle(ctx context.Context) { account.Settle(ctx, h.DB) }

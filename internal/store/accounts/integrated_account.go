@@ -67,6 +67,11 @@ func (h Accounts) Get(ctx context.Context, env millrace.EnvironmentID, id millra
 	return integratedAccountTable().Get(ctx, h.tx, env, string(id), "")
 }
 
+// Lock is Get, and no other transaction changes the account until this one ends.
+func (h Accounts) Lock(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*millrace.IntegratedAccount, error) {
+	return integratedAccountTable().Get(ctx, h.tx, env, string(id), h.tx.Dialect().ForUpdate())
+}
+
 // List returns one page of the environment's integrated accounts. It returns an error of KindInvalid for a field, operator or
 // cursor that it does not know.
 func (h Accounts) List(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.IntegratedAccount], error) {
@@ -120,8 +125,14 @@ func (h Accounts) Delete(ctx context.Context, env millrace.EnvironmentID, id mil
 	if err := integratedAccountTable().Remove(ctx, h.tx, env, string(id)); err != nil {
 		return err
 	}
-	_, err := h.tx.Exec(ctx, "DELETE FROM account_rate WHERE integrated_account_id = $1 AND environment_id = $2", string(id), string(env))
-	return err
+	for _, query := range []string{
+		"DELETE FROM account_rate WHERE integrated_account_id = $1 AND environment_id = $2", "DELETE FROM account_grant WHERE id = $1 AND environment_id = $2",
+	} {
+		if _, err := h.tx.Exec(ctx, query, string(id), string(env)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // integrationOfAccount returns the SQL of a column of the integration that an account belongs to.

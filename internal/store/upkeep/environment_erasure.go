@@ -44,7 +44,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "event", what: "events", count: " AND event NOT LIKE 'api_token:%'", Parts: []table.Part{{Table: "decision", Column: "event_id"}, {Table: "fan_out", Column: "root_event_id"}}},
 		{Name: "event_batch"},
 		{Name: "waiting_task"},
-		{Name: "integrated_account", what: "integrated accounts", Parts: []table.Part{{Table: "account_rate", Column: "integrated_account_id"}}},
+		{Name: "integrated_account", what: "integrated accounts", Parts: []table.Part{{Table: "account_rate", Column: "integrated_account_id"}, {Table: "account_grant", Column: "id"}}},
 		{Name: "environment_integration", what: "installed integrations"},
 		{Name: "integration", what: "integrations"},
 		{Name: "sync_job", what: "sync jobs"},
@@ -62,6 +62,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "delivery_attempt"},
 		{Name: "decision"},
 		{Name: "account_rate"},
+		{Name: "account_grant"},
 		{Name: "fan_out"},
 	}
 }

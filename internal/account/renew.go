@@ -1,0 +1,107 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// unproven is how long an access token that the provider has never accepted is not replaced because of a 401: another one would not be
+// accepted either.
+const unproven = 5 * time.Minute
+
+// renewable reports whether another pair of tokens can be asked for without the customer.
+func (a *loadedAccount) renewable() bool {
+	if a.grant == nil {
+		return false
+	}
+	_, _, refresh := millrace.OAuthToken(a.full)
+	return refresh != "" || a.row.AuthenticationMethod != config.FormatOAuth2
+}
+
+// idleLimit is how long the provider keeps a refresh token that nobody uses; 0: not known.
+func (a *loadedAccount) idleLimit() time.Duration {
+	if c, ok := a.config.Credentials[a.row.AuthenticationMethod]; ok && c.OAuth != nil {
+		return c.OAuth.IdleLimit
+	}
+	return 0
+}
+
+// mayRenew reports whether a 401 may be answered with another pair of tokens.
+func (a *loadedAccount) mayRenew(now time.Time) bool {
+	return a.renewable() && (a.grant.Used || a.accepted.Load() || now.Sub(a.grant.GrantedAt.Std()) > unproven)
+}
+
+// ensureToken returns an account with an access token that has not ended. Without one there is the outcome of the request that cannot be
+// made.
+func (f *Fetcher) ensureToken(ctx context.Context, account *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
+	if f.renew == nil || !account.renewable() || !account.due(f.clock()) {
+		return account, nil, nil
+	}
+	next, stop, err := f.renewed(ctx, account)
+	if stop != nil && stop.Kind == fetch.KindNetworkError && f.clock().Before(account.grant.ExpiresAt.Std()) {
+		return account, nil, nil // it is still good for a moment
+	}
+	return next, stop, err
+}
+
+func (a *loadedAccount) due(now time.Time) bool {
+	_, access, _ := millrace.OAuthToken(a.full)
+	return access == "" || IsDue(a.grant, now)
+}
+
+// renewed returns an account with another pair of tokens.
+func (f *Fetcher) renewed(ctx context.Context, account *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
+	err := f.renew(ctx, account.row.EnvironmentID, account.row.ID, account.grant.Generation)
+	var refused *RefusedError
+	var unsure *UnsureError
+	switch {
+	case errors.As(err, &refused):
+		return account, &fetch.Outcome{Kind: fetch.KindUnauthorized, Status: http.StatusUnauthorized, Message: refused.Cause}, nil
+	case errors.As(err, &unsure):
+		return account, &fetch.Outcome{
+			Kind: fetch.KindNetworkError, ErrorClass: "token", Message: "there is no access token: " + unsure.Cause, RetryAfter: unsure.After,
+		}, nil
+	case err != nil:
+		return account, nil, err
+	}
+	next, err := f.account(ctx, account.row.EnvironmentID, account.row.ID)
+	if err == nil {
+		err = next.usable()
+	}
+	return next, nil, err
+}
+
+// accept writes down, once, that the provider has accepted an access token: what came before it is not needed any more, and from now on
+// it is replaced before it ends.
+func (f *Fetcher) accept(ctx context.Context, account *loadedAccount, o *fetch.Outcome) {
+	g := account.grant
+	if g == nil || o.Kind != fetch.KindOK || o.Foreign || g.Used || !account.accepted.CompareAndSwap(false, true) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
+	defer cancel()
+	err := f.db.Update(ctx, func(tx *store.Tx) error {
+		now, err := tx.Accounts().Grants().Lock(ctx, g.EnvironmentID, g.ID)
+		if err != nil || now.Generation != g.Generation || now.Used {
+			return err
+		}
+		now.Used, now.Previous = true, ""
+		PlanRefresh(now, tx.Now().Std(), account.row.AuthenticationMethod == config.FormatOAuth2 && account.renewable(), account.idleLimit())
+		if err := tx.Accounts().Grants().Save(ctx, now); err != nil || now.RefreshAt == 0 {
+			return err
+		}
+		return tx.Enqueue(ctx, RefreshTask(now))
+	})
+	if err != nil {
+		account.accepted.Store(false)
+		f.logger.WarnContext(ctx, "it is not stored that an access token was accepted", slog.Any("err", err))
+	}
+}

@@ -1,0 +1,167 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// settle changes a grant, together with its account, if nobody has stored a newer pair meanwhile. It reports whether it did.
+func (k *Keeper) settle(ctx context.Context, c *claim, change func(*store.Tx, *millrace.IntegratedAccount, *millrace.Grant) error) (bool, error) {
+	return store.Compute(context.WithoutCancel(ctx), k.DB, func(tx *store.Tx) (bool, error) {
+		// What an integration declares is held before its accounts: a change of it seals these.
+		if _, _, err := tx.Installs().Lock(ctx, c.install.EnvironmentID, c.install.ID); err != nil {
+			return false, err
+		}
+		v, err := tx.Accounts().Lock(ctx, c.grant.EnvironmentID, c.grant.ID)
+		if err != nil {
+			return false, err
+		}
+		full, err := v.FullContext()
+		if err != nil {
+			return false, err
+		}
+		g, err := tx.Accounts().Grants().Lock(ctx, v.EnvironmentID, v.ID)
+		if err != nil || g.Generation != c.grant.Generation || g.Pair != millrace.PairOf(full) {
+			return false, err
+		}
+		return true, change(tx, v, g)
+	})
+}
+
+// take stores the pair that was granted.
+func (k *Keeper) take(ctx context.Context, c *claim, s *subject, r *oauth.Result) error {
+	token := maps.Clone(r.Token)
+	if r.RefreshToken == "" && s.kind == oauth.KindRefresh {
+		token["refresh_token"] = s.refresh // the provider keeps it
+	}
+	stored, err := k.settle(ctx, c, func(tx *store.Tx, v *millrace.IntegratedAccount, g *millrace.Grant) error {
+		set, err := account.SecretsOf(ctx, tx, v)
+		if err != nil {
+			return err
+		}
+		if err := v.SetToken(token, r.Extra, set.Paths()); err != nil {
+			return err
+		}
+		full, err := v.FullContext()
+		if err != nil {
+			return err
+		}
+		previous := g.Previous
+		if g.Used || previous == "" {
+			previous = s.refresh
+		}
+		account.Begin(g, tx.Now(), millrace.PairOf(full))
+		if r.RefreshToken != "" && r.RefreshToken != s.refresh {
+			g.Previous = previous
+		}
+		if !r.ExpiresAt.IsZero() {
+			g.ExpiresAt = millrace.TimeOf(r.ExpiresAt)
+		}
+		account.PlanRefresh(g, tx.Now().Std(), s.kind == oauth.KindRefresh, s.credential.OAuth.IdleLimit)
+		if err := tx.Accounts().Grants().Save(ctx, g); err != nil {
+			return err
+		}
+		if err := k.restore(ctx, tx, v); err != nil || g.RefreshAt == 0 {
+			return err
+		}
+		return tx.Enqueue(ctx, account.RefreshTask(g))
+	})
+	if err == nil && !stored {
+		k.Logger.InfoContext(ctx, "a pair of tokens came after another one and is not used", c.about())
+	}
+	return err
+}
+
+// restore stores an account that has a new pair. One whose credentials did not work before works again.
+func (k *Keeper) restore(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount) error {
+	again := v.Status == millrace.AccountNeedsReauth
+	if again {
+		v.Status, v.LastError = millrace.AccountActive, "" //commit:allow the row was read in the same transaction
+	}
+	if err := account.Update(ctx, tx, v); err != nil || !again {
+		return err
+	}
+	e, err := account.NewEvent(ctx, tx, millrace.EventAccountReactivated, v)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, e)
+}
+
+// refuse stores that the provider grants no other pair. An access token that is good still is used until it ends when a response was
+// lost that may have held the next pair: then there is something to gain.
+func (k *Keeper) refuse(ctx context.Context, c *claim, s *subject, r *oauth.Result) error {
+	cause := causeOf(c, r)
+	stored, err := k.settle(ctx, c, func(tx *store.Tx, v *millrace.IntegratedAccount, g *millrace.Grant) error {
+		now := tx.Now()
+		g.Response, g.LeaseUntil, g.AttemptAt, g.Attempts, g.RetryAt, g.RefreshAt = nil, 0, 0, 0, 0, 0
+		g.RefusedAt, g.Cause = now, cause
+		if err := tx.Accounts().Grants().Save(ctx, g); err != nil {
+			return err
+		}
+		if c.before != 0 && g.ExpiresAt.Std().Sub(now.Std()) > refuseSoon || v.Status != millrace.AccountActive {
+			return nil
+		}
+		return Lose(ctx, tx, v, cause)
+	})
+	if err != nil || !stored {
+		return err // not stored: there is a newer pair
+	}
+	k.Logger.WarnContext(ctx, "the provider refuses to renew the tokens of an account", c.about(), slog.String("cause", cause))
+	return &account.RefusedError{Cause: cause}
+}
+
+// Lose stores that an account must be connected again.
+func Lose(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, cause string) error {
+	v.Status, v.LastError = millrace.AccountNeedsReauth, cause //commit:allow the row was read in the same transaction
+	if err := tx.Accounts().Update(ctx, v); err != nil {
+		return err
+	}
+	e, err := account.NewEvent(ctx, tx, millrace.EventAccountAuthError, v)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, e)
+}
+
+// causeOf says in words why there is no other pair.
+func causeOf(c *claim, r *oauth.Result) string {
+	if c.before == 0 {
+		return r.Message
+	}
+	return fmt.Sprintf("%s; the response to the request at %s was lost, and may have held the next refresh token", r.Message, c.before.Std().UTC().Format("15:04:05 on 2006-01-02 UTC"))
+}
+
+// giveBack ends a lease without an outcome. reached says that the provider may have got the request: then it may have granted a pair
+// that we do not have.
+func (k *Keeper) giveBack(ctx context.Context, c *claim, reached bool, cause string, after time.Duration) error {
+	wait := min(max(minRetry<<min(c.grant.Attempts-1, 10), after), maxRetry)
+	if after > maxRetry {
+		wait = min(after, time.Hour)
+	}
+	stored, err := k.settle(ctx, c, func(tx *store.Tx, _ *millrace.IntegratedAccount, g *millrace.Grant) error {
+		now := tx.Now()
+		g.Response, g.LeaseUntil, g.RetryAt, g.Cause = nil, 0, now.Add(wait), cause
+		if !reached {
+			g.AttemptAt = c.before
+		}
+		if g.RefreshAt > 0 && g.RefreshAt < g.RetryAt {
+			g.RefreshAt = g.RetryAt
+		}
+		return tx.Accounts().Grants().Save(ctx, g)
+	})
+	if err != nil || !stored {
+		return err
+	}
+	k.Logger.WarnContext(ctx, "the tokens of an account were not renewed", c.about(), slog.String("cause", cause), slog.Duration("again_in", wait))
+	return &account.UnsureError{Cause: cause, After: wait}
+}
