@@ -167,6 +167,9 @@ func (f *Fetcher) exchange(ctx context.Context, account *loadedAccount, req fetc
 
 func (f *Fetcher) fetch(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
 	req.Integration, req.Context, req.Secrets = account.config, account.full, account.secrets
+	if credential, ok := account.config.Credentials[account.row.AuthenticationMethod]; ok {
+		req.Credential = &credential
+	}
 	return f.fetcher.Fetch(ctx, req)
 }
 

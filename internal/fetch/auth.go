@@ -17,8 +17,7 @@ func (c *call) authorize(ctx context.Context, out *wire.Request) error {
 	a := c.m.Auth
 	switch {
 	case a == nil:
-		token, _ := accountToken(c.context)
-		return c.setBearer(out, token)
+		return c.authorizeAccount(out)
 	case a.Format == config.AuthNone:
 		return nil
 	case a.Format == config.AuthBearer:

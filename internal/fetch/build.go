@@ -188,7 +188,7 @@ func (c *call) httpRequest(ctx context.Context, out *wire.Request) (*http.Reques
 	if contentType != "" && (multipart || req.Header.Get("Content-Type") == "") {
 		req.Header.Set("Content-Type", contentType)
 	}
-	return req, nil
+	return req, c.sign(ctx, out, req, body)
 }
 
 // requestLine is the request for logs and messages.

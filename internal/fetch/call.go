@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,10 @@ type call struct {
 	scope   *expr.Object // of placeholders
 	list    page.List
 	secrets *secrets
+
+	transport http.RoundTripper
+	certified bool // the transport shows a client certificate
+	signed    bool // the request proves itself as a whole, so that no other can be made of it
 }
 
 func (f *Fetcher) newCall(req Request) (*call, error) {

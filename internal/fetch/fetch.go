@@ -75,10 +75,11 @@ type Request struct {
 	Custom      *config.Method // instead of Resource and Method
 	Path        string         // escaped, below the base URL: instead of the path of Custom, which then has none
 
-	Context              map[string]any // the account's, with its credentials
-	Secrets              *Secrets       // of Context, as [Config.Secrets] finds them; nil: they are found out
-	Echoes               bool           // look for secrets in the data of the response in every encoding
-	EnvironmentVariables map[string]any // over those of the config
+	Context              map[string]any     // the account's, with its credentials
+	Credential           *config.Credential // of the account; nil: as if its format had nothing of its own
+	Secrets              *Secrets           // of Context, as [Config.Secrets] finds them; nil: they are found out
+	Echoes               bool               // look for secrets in the data of the response in every encoding
+	EnvironmentVariables map[string]any     // over those of the config
 
 	ID      string
 	Query   *expr.Object // forwarded to the provider
@@ -104,6 +105,9 @@ func (f *Fetcher) Fetch(ctx context.Context, req Request) (Outcome, error) {
 		return Outcome{}, c.clean(err)
 	}
 	sent, err := c.httpRequest(ctx, out)
+	if err == nil {
+		err = c.chooseTransport()
+	}
 	if err != nil {
 		return Outcome{}, c.clean(err)
 	}

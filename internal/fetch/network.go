@@ -42,11 +42,18 @@ func causeOf(err error) error {
 // client returns an HTTP client that treats redirects as the method wants.
 func (f *Fetcher) client(c *call, out *wire.Request) *http.Client {
 	client := *f.http
+	client.Transport = c.transport
 	client.Jar = nil // accounts must not share cookies
 	client.Timeout = 0
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("%w: more than %d hops", errRedirect, maxRedirects)
+		}
+		if c.signed {
+			return fmt.Errorf("%w: it would need another signature", errRedirect)
+		}
+		if c.certified && !wire.SameHost(req.URL, via[0].URL) {
+			return fmt.Errorf("%w: it would show the client certificate to another host", errRedirect)
 		}
 		if req.URL.Scheme != "https" && req.URL.Scheme != "http" {
 			return fmt.Errorf("%w: its scheme is %s", errRedirect, req.URL.Scheme)

@@ -17,6 +17,7 @@ type Authorization struct {
 	RedirectURI string
 	State       string
 	Verifier    string         // of PKCE, as [Verifier] makes it; not used when the config does without
+	Temporary   string         // the token of the temporary credentials of OAuth 1.0a
 	Scopes      []string       // nil: those of the config
 	Context     map[string]any // what is known of the account so far: the root of placeholders
 	Variables   *expr.Object
@@ -43,15 +44,10 @@ func (b *builder) authorizeURL(a Authorization) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b.set("response_type", "code")
-	b.set(b.oauth.IDParam, id)
-	b.set("redirect_uri", a.RedirectURI)
-	b.set("scope", strings.Join(b.scopes(a.Scopes), b.oauth.Separator))
-	b.set("state", a.State)
-	if b.oauth.PKCE && a.Verifier != "" {
-		sum := sha256.Sum256([]byte(a.Verifier))
-		b.set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
-		b.set("code_challenge_method", "S256")
+	if b.credential.Format == config.FormatOAuth1 {
+		b.set("oauth_token", a.Temporary) // the rest is known from the request for it
+	} else {
+		b.setAuthorization(id, a)
 	}
 	if err := b.add(b.oauth.Params); err != nil {
 		return "", err
@@ -67,6 +63,19 @@ func (b *builder) authorizeURL(a Authorization) (string, error) {
 	// A plus is a space in a form; not every provider knows that of a URL.
 	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 	return u.String(), nil
+}
+
+func (b *builder) setAuthorization(id string, a Authorization) {
+	b.set("response_type", "code")
+	b.set(b.oauth.IDParam, id)
+	b.set("redirect_uri", a.RedirectURI)
+	b.set("scope", strings.Join(b.scopes(a.Scopes), b.oauth.Separator))
+	b.set("state", a.State)
+	if b.oauth.PKCE && a.Verifier != "" {
+		sum := sha256.Sum256([]byte(a.Verifier))
+		b.set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
+		b.set("code_challenge_method", "S256")
+	}
 }
 
 // Verifier returns a new secret for PKCE, which a caller keeps until it asks for the token.
@@ -89,6 +98,9 @@ func ReadRedirect(credential *config.Credential, query url.Values) (string, map[
 	o := credential.OAuth
 	if o.Issuer != "" && query.Get("iss") != o.Issuer {
 		return "", nil, &RedirectError{Code: "invalid_issuer", Message: "the redirect does not come from the provider that the user was sent to"}
+	}
+	if query.Has("denied") && credential.Format == config.FormatOAuth1 {
+		return "", nil, &RedirectError{Code: "access_denied", Message: meaning("access_denied") + " (access_denied)"}
 	}
 	if code := query.Get("error"); code != "" {
 		return "", nil, redirectError(query, code)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/egress"
+	"github.com/millrace/millrace/internal/sign"
 )
 
 // Bounds of a request to a token endpoint.
@@ -31,7 +32,7 @@ type ClientConfig struct {
 
 // Client sends requests to token endpoints. It may be used by any number of goroutines.
 type Client struct {
-	http      *http.Client
+	transport *http.Transport
 	timeout   time.Duration
 	userAgent string
 }
@@ -45,19 +46,13 @@ func New(cfg ClientConfig) (*Client, error) {
 	// A connection that was used before may be closed while a request is on its way. A transport repeats such a request, or cannot say
 	// whether it was sent.
 	t.DisableKeepAlives = true
-	return &Client{
-		http: &http.Client{
-			Transport:     t,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		timeout: cmp.Or(cfg.Timeout, DefaultTimeout), userAgent: cmp.Or(cfg.UserAgent, "truto"),
-	}, nil
+	return &Client{transport: t, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), userAgent: cmp.Or(cfg.UserAgent, "truto")}, nil
 }
 
 // Response is the response of a token endpoint as it came. All of it is secret; it is stored sealed before it is read.
 type Response struct {
 	Status int               `json:"status"`
-	Header map[string]string `json:"header,omitempty"` // Content-Type, Date and Retry-After
+	Header map[string]string `json:"header,omitempty"` // Content-Type, Date, Retry-After, and the one that the config says is the token
 	Body   []byte            `json:"body,omitempty"`
 	Sent   []string          `json:"sent,omitempty"` // secrets of the request, which the response may repeat
 }
@@ -111,14 +106,18 @@ func (c *Client) Send(ctx context.Context, r *Request) (Response, error) {
 }
 
 func (c *Client) send(ctx context.Context, r *Request) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url.String(), bytes.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, r.verb, r.url.String(), bytes.NewReader(r.body))
 	if err != nil {
 		return Response{}, err
 	}
 	req.GetBody = nil // so that nothing can send it again
+	client := http.Client{Transport: c.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if r.certificate != nil {
+		client.Transport = sign.WithCertificate(c.transport, *r.certificate)
+	}
 	req.Header = r.header.Clone()
 	req.Header.Set("User-Agent", c.userAgent)
-	resp, err := c.http.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return Response{}, err
 	}
@@ -131,7 +130,7 @@ func (c *Client) send(ctx context.Context, r *Request) (Response, error) {
 		return Response{}, fmt.Errorf("read the response: %w", err)
 	}
 	out := Response{Status: resp.StatusCode, Header: map[string]string{}, Body: body, Sent: r.secrets}
-	for _, name := range []string{"Content-Type", "Date", "Retry-After"} {
+	for _, name := range []string{"Content-Type", "Date", "Retry-After", http.CanonicalHeaderKey(r.keep)} {
 		if value := resp.Header.Get(name); value != "" {
 			out.Header[name] = value
 		}

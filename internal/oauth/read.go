@@ -52,11 +52,24 @@ func Read(credential *config.Credential, r Response, now time.Time) Result {
 		o = credential.OAuth
 	}
 	body, ok := parseBody(r)
-	if !ok {
+	header := ""
+	if o.TokenHeader != "" {
+		header = r.Header[http.CanonicalHeaderKey(o.TokenHeader)]
+	}
+	if !ok && header == "" {
 		out.Outcome, out.Message = Unknown, unreadable(r)
+		if rejects(credential, r.Status) {
+			out.Outcome = Refused
+		}
 		return out
 	}
+	if body == nil {
+		body = map[string]any{}
+	}
 	token := lift(body, o)
+	if header != "" {
+		token["access_token"] = header
+	}
 	if access := text(token["access_token"]); access != "" && r.Status/100 == 2 && body["ok"] != false {
 		out.grant(o, body, token, r, now)
 		return out
@@ -64,6 +77,9 @@ func Read(credential *config.Credential, r Response, now time.Time) Result {
 	a := &answer{secrets: append(secret.NewSet().Values(body), r.Sent...)}
 	a.read(body)
 	out.Outcome, out.Code = a.judge(r.Status), a.code
+	if out.Outcome == Unknown && rejects(credential, r.Status) && !a.transient() {
+		out.Outcome = Refused
+	}
 	switch {
 	case a.code == "" && a.description == "":
 		out.Message = fmt.Sprintf("the token endpoint responded with status %d, without a token and without an error", r.Status)
@@ -71,6 +87,12 @@ func Read(credential *config.Credential, r Response, now time.Time) Result {
 		out.Message = a.message()
 	}
 	return out
+}
+
+// rejects reports whether a status alone is a definite no: of a login and of OAuth 1.0a, which have no codes of errors and use nothing up.
+func rejects(credential *config.Credential, status int) bool {
+	return credential != nil && (credential.Format == config.FormatSession || credential.Format == config.FormatOAuth1) &&
+		slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity}, status)
 }
 
 // grant reads the token.
@@ -128,7 +150,7 @@ func parseBody(r Response) (map[string]any, bool) {
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header["Content-Type"])
 	form, err := url.ParseQuery(string(raw))
-	if err != nil || kind != "application/x-www-form-urlencoded" && !form.Has("access_token") && !form.Has("error") && !form.Has("oauth_token") {
+	if err != nil || kind != "application/x-www-form-urlencoded" && !form.Has("access_token") && !form.Has("error") && !form.Has("oauth_token") && !form.Has("oauth_problem") {
 		return nil, false
 	}
 	out := map[string]any{}
@@ -165,9 +187,15 @@ func lift(body map[string]any, o *config.OAuth) map[string]any {
 			}
 		}
 	}
-	for name, alias := range map[string]string{"access_token": "accessToken", "refresh_token": "refreshToken", "expires_in": "expiresIn"} {
-		if text(token[name]) == "" && text(token[alias]) != "" {
-			token[name] = token[alias]
+	for _, alias := range [][2]string{
+		{"access_token", "accessToken"},
+		{"access_token", "oauth_token"},
+		{"access_token_secret", "oauth_token_secret"},
+		{"refresh_token", "refreshToken"},
+		{"expires_in", "expiresIn"},
+	} {
+		if text(token[alias[0]]) == "" && text(token[alias[1]]) != "" && (o.TokenPath == "" || alias[0] != "access_token") {
+			token[alias[0]] = token[alias[1]]
 		}
 	}
 	if o.RefreshTokenPath != "" {
@@ -259,7 +287,7 @@ func (a *answer) read(body map[string]any) {
 			a.description = text(list[0])
 		}
 	}
-	for _, name := range []string{"code", "type", "error", "error_code", "errorCode"} {
+	for _, name := range []string{"code", "type", "error", "error_code", "errorCode", "oauth_problem"} {
 		if a.code == "" {
 			a.code = text(found[name])
 		}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/fetch/field"
+	"github.com/millrace/millrace/internal/fetch/wire"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -26,14 +29,41 @@ const (
 	KindCode    Kind = "authorization_code" // the code of a redirect
 	KindRefresh Kind = "refresh_token"      // a refresh token
 	KindClient  Kind = "client_credentials" // what the client has
+	KindKeka    Kind = "kekaapi"            // what the client has, and an API key
+	KindJWT     Kind = "jwt"                // a JSON Web Token that a private key has signed
+	KindLogin   Kind = "login"              // a user name and a password, or whatever a login wants
+
+	// KindTemporary asks for the temporary credentials of OAuth 1.0a, with which a user is sent to the provider.
+	KindTemporary Kind = "temporary"
 )
+
+// FirstKind returns what the first token of an account is asked for with, and every later one for which there is no refresh token. Of
+// KindCode a user has to be sent to the provider, with OAuth 1.0a after a request of KindTemporary. It is false when there are no
+// tokens to ask for.
+func FirstKind(credential *config.Credential) (Kind, bool) {
+	if credential == nil || credential.OAuth == nil {
+		return "", false
+	}
+	switch credential.Format {
+	case config.FormatClient:
+		return KindClient, true
+	case config.FormatKeka:
+		return KindKeka, true
+	case config.FormatJWT:
+		return KindJWT, true
+	case config.FormatSession:
+		return KindLogin, true
+	}
+	return KindCode, true
+}
 
 // Grant is what a token is asked for with.
 type Grant struct {
 	Kind         Kind
 	Context      map[string]any // the account's, with its secrets: the root of placeholders
 	Variables    *expr.Object   // environment variables as [config.Config.Environment] returns them; nil: none
-	Code         string         // of the redirect
+	Code         string         // of the redirect; of OAuth 1.0a the verifier
+	Temporary    Temporary      // of OAuth 1.0a, with Code
 	RedirectURI  string         // the same as in the authorization URL
 	Verifier     string         // of PKCE; empty: none was made
 	RefreshToken string
@@ -41,12 +71,18 @@ type Grant struct {
 	Now          time.Time
 }
 
+// Temporary are the temporary credentials of OAuth 1.0a: AccessToken of the result, and access_token_secret of its Token.
+type Temporary struct{ Token, Secret string }
+
 // Request is a request to a token endpoint, ready to be sent. All of it is secret.
 type Request struct {
-	url     *url.URL
-	header  http.Header
-	body    []byte
-	secrets []string // what an echo of it must not show
+	verb        string
+	url         *url.URL
+	header      http.Header
+	body        []byte
+	secrets     []string         // what an echo of it must not show
+	keep        string           // a header of the response that is kept
+	certificate *tls.Certificate // nil: none is shown
 }
 
 // String keeps what is secret out of logs and errors.
@@ -110,39 +146,94 @@ func (b *builder) path(option string) string { return b.credential.Path + ".conf
 func (b *builder) request(g Grant) (*Request, error) {
 	endpoint, extra := b.oauth.Token, b.oauth.TokenParams
 	switch g.Kind {
-	case KindCode:
-		b.set("code", g.Code)
-		b.set("redirect_uri", g.RedirectURI)
-		b.set("code_verifier", g.Verifier)
-		b.hide(g.Code, g.Verifier)
+	case KindTemporary:
+		endpoint, extra = b.oauth.Temporary, nil
 	case KindRefresh:
 		endpoint, extra = b.oauth.Refresh, b.oauth.RefreshParams
-		b.set("refresh_token", g.RefreshToken)
-		b.hide(g.RefreshToken)
-		if len(g.Scopes) > 0 { // without, the token has what was granted
-			b.set("scope", strings.Join(g.Scopes, b.oauth.Separator))
-		}
-	case KindClient:
-		b.set("scope", strings.Join(b.scopes(g.Scopes), b.oauth.Separator))
-	}
-	b.set("grant_type", string(g.Kind))
-	header := http.Header{"Accept": {"application/json"}}
-	if err := b.authenticate(header); err != nil {
-		return nil, err
-	}
-	if err := b.add(extra); err != nil {
-		return nil, err
+	case KindCode, KindClient, KindKeka, KindJWT, KindLogin:
 	}
 	u, err := b.url(endpoint)
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{url: u, header: header}
-	if r.body, err = b.encode(header); err != nil {
+	r := &Request{verb: http.MethodPost, url: u, header: http.Header{"Accept": {"application/json"}}, keep: b.oauth.TokenHeader}
+	if b.credential.Format == config.FormatOAuth1 {
+		if err := b.sign1(r, g); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := b.prove(r, g); err != nil {
+			return nil, err
+		}
+		if err := b.authenticate(r, g.Now); err != nil {
+			return nil, err
+		}
+		if err := b.add(extra); err != nil {
+			return nil, err
+		}
+		if err := b.encode(r); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.addHeaders(r); err != nil {
 		return nil, err
 	}
+	if r.certificate, err = b.certificate(); err != nil {
+		return nil, err
+	}
+	b.hideParams()
 	r.secrets = b.secrets
 	return r, nil
+}
+
+// prove sets what a token is asked for with.
+func (b *builder) prove(r *Request, g Grant) error {
+	grantType := string(g.Kind)
+	switch g.Kind {
+	case KindCode:
+		b.set("code", g.Code)
+		b.set("redirect_uri", g.RedirectURI)
+		if b.oauth.PKCE {
+			b.set("code_verifier", g.Verifier)
+		}
+	case KindRefresh:
+		b.set("refresh_token", g.RefreshToken)
+		if len(g.Scopes) > 0 { // without, the token has what was granted
+			b.set("scope", strings.Join(g.Scopes, b.oauth.Separator))
+		}
+	case KindClient:
+		b.set("scope", strings.Join(b.scopes(g.Scopes), b.oauth.Separator))
+	case KindKeka:
+		key := expr.Text(expr.Get(expr.Get(b.scope, "context"), "api_key"))
+		if key == "" {
+			return millrace.Invalid("context.api_key", "is required")
+		}
+		b.set("scope", "kekaapi")
+		b.set("api_key", key)
+	case KindJWT:
+		assertion, err := b.assertion(r.url, g.Now)
+		if err != nil {
+			return err
+		}
+		grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+		b.set("assertion", assertion)
+		b.set("scope", strings.Join(b.scopes(g.Scopes), b.oauth.Separator))
+	case KindLogin:
+		grantType = ""
+	case KindTemporary:
+		return millrace.Invalid(b.credential.Path, "only OAuth 1.0a has temporary credentials")
+	}
+	b.set("grant_type", grantType)
+	return nil
+}
+
+// hideParams makes secrets of what was sent, but for what every request has.
+func (b *builder) hideParams() {
+	for name, values := range b.params {
+		if !slices.Contains([]string{"grant_type", "scope", "redirect_uri", "client_assertion_type", b.oauth.IDParam}, name) {
+			b.hide(values...)
+		}
+	}
 }
 
 func (b *builder) scopes(given []string) []string {
@@ -167,14 +258,16 @@ func (b *builder) hide(texts ...string) {
 }
 
 // client returns the id and the secret of the client; a client without a secret is a public one.
-func (b *builder) client() (id, secret string, err error) {
-	if id, err = b.text(b.oauth.ClientID, "client_id"); err != nil {
+func (b *builder) client() (string, string, error) {
+	id, err := b.text(b.oauth.ClientID, "client_id")
+	if err != nil {
 		return "", "", err
 	}
 	if id == "" {
 		return "", "", millrace.Invalid(b.path("client.id"), "the config has no client, nor has the override of the installation or the context")
 	}
-	if secret, err = b.text(b.oauth.ClientSecret, "client_secret"); err != nil {
+	secret, err := b.text(b.oauth.ClientSecret, "client_secret")
+	if err != nil {
 		return "", "", err
 	}
 	b.hide(secret)
@@ -189,19 +282,29 @@ func (b *builder) text(t *field.Template, member string) (string, error) {
 	return t.Text(b.scope)
 }
 
-func (b *builder) authenticate(header http.Header) error {
+// authenticate adds what proves the client.
+func (b *builder) authenticate(r *Request, now time.Time) error {
+	format := b.credential.Format
+	if b.oauth.ClientAuth == config.ClientNone && (format == config.FormatSession || format == config.FormatJWT) {
+		return nil // whoever asks is in what it asks with
+	}
 	id, secret, err := b.client()
 	if err != nil {
 		return err
 	}
-	if b.oauth.ClientAuth == config.ClientHeader && secret != "" {
+	switch {
+	case b.oauth.ClientAuth == config.ClientJWT:
+		return b.assertClient(r.url, id, now)
+	case b.oauth.ClientAuth == config.ClientHeader && secret != "":
 		if !b.oauth.LooseEncoding {
 			id, secret = url.QueryEscape(id), url.QueryEscape(secret)
 		}
 		pair := base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
-		header.Set("Authorization", "Basic "+pair)
+		r.header.Set("Authorization", "Basic "+pair)
 		b.hide(pair)
 		return nil
+	case b.oauth.ClientAuth == config.ClientNone:
+		secret = ""
 	}
 	b.set(b.oauth.IDParam, id)
 	b.set(b.oauth.SecretParam, secret)
@@ -229,22 +332,51 @@ func (b *builder) add(t *field.Template) error {
 	return nil
 }
 
-// encode makes the body of the parameters.
-func (b *builder) encode(header http.Header) ([]byte, error) {
-	if !b.oauth.JSONBody {
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		return []byte(b.params.Encode()), nil
+// addHeaders adds headers of the config.
+func (b *builder) addHeaders(r *Request) error {
+	if b.oauth.Headers == nil {
+		return nil
 	}
-	header.Set("Content-Type", "application/json")
+	headers, err := b.oauth.Headers.Object(b.scope)
+	if err != nil {
+		return err
+	}
+	for name, v := range headers.All() {
+		value := expr.Text(v)
+		if !wire.ValidHeader(name, value) {
+			return millrace.Invalid(b.path("headers"), "the header %q or its value contains characters that headers cannot carry", name)
+		}
+		r.header.Set(name, value)
+		if secret.IsRequestName(name) {
+			b.hide(value)
+		}
+	}
+	return nil
+}
+
+// encode puts the parameters into the body, or into the query.
+func (b *builder) encode(r *Request) error {
+	if b.oauth.Get {
+		query := r.url.Query()
+		maps.Copy(query, b.params)
+		r.verb, r.url.RawQuery = http.MethodGet, query.Encode()
+		return nil
+	}
+	if !b.oauth.JSONBody {
+		r.header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.body = []byte(b.params.Encode())
+		return nil
+	}
+	r.header.Set("Content-Type", "application/json")
 	members := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(b.params)) {
+	for name := range b.params {
 		members[name] = b.params.Get(name)
 	}
-	body, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("encode the request for a token: %w", err)
+	var err error
+	if r.body, err = json.Marshal(members); err != nil {
+		return fmt.Errorf("encode the request for a token: %w", err)
 	}
-	return body, nil
+	return nil
 }
 
 // url makes the address of an endpoint. Values are escaped, except where a placeholder is the beginning and so is a URL itself; then

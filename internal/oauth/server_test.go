@@ -217,7 +217,7 @@ func TestUnsent(t *testing.T) {
 	}
 	transport := egress.NewTransport(egress.TransportConfig{})
 	c, err := New(ClientConfig{Transport: transport})
-	if err != nil || transport.DisableKeepAlives || c.http.Transport == http.RoundTripper(transport) {
+	if err != nil || transport.DisableKeepAlives || c.transport == transport {
 		t.Errorf("the transport of others was changed, or is used: %v", err)
 	}
 	if Unsent(nil) || Unsent(fmt.Errorf("x")) {

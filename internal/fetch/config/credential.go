@@ -24,6 +24,11 @@ type Credential struct {
 	Config expr.Value
 	Fields []Input
 	OAuth  *OAuth // nil: there are no tokens to ask for
+
+	JWT         *JWT         // of the format jwt: without OAuth, what is sent as the token
+	OAuth1      *OAuth1      // of the format oauth
+	AWS         *AWS         // of the format aws_sigv4
+	Certificate *Certificate // of any format; nil: none is shown
 }
 
 // Input is a member of an account's context that whoever connects the account has to give.
@@ -78,24 +83,49 @@ func (c *Config) parseCredentials(f field.Field) {
 }
 
 func (c *Config) parseCredential(f field.Field, key string) {
-	formats := []string{"api_key", "oauth2", "oauth2_client_credentials", "oauth", "keka_oauth", "basic"}
 	f.Known("format", "config")
 	format := key
 	if f.Get("format").Present() || key == "" {
 		format = f.Get("format").Need()
 	}
-	if !slices.Contains(formats, format) && millrace.Nearest(format, formats) != "" {
-		f.Get("format").Suggest(format, formats, "%q is not a format of credentials", format)
+	if !slices.Contains(formats(), format) && millrace.Nearest(format, formats()) != "" {
+		f.Get("format").Suggest(format, formats(), "%q is not a format of credentials", format)
 	}
 	config := f.Get("config")
 	credential := Credential{Path: f.Path, Format: format, Config: config.Value}
-	if format == FormatOAuth2 || format == FormatClient {
-		credential.OAuth = parseOAuth(config, format)
-	}
+	credential.parseOptions(config)
 	for _, input := range config.Get("fields").List() {
 		credential.Fields = append(credential.Fields, parseInput(input))
 	}
+	credential.checkHosts(config)
 	c.Credentials[format] = credential
+}
+
+// parseOptions reads what a format has beside its fields.
+func (c *Credential) parseOptions(config field.Field) {
+	o := &options{Field: config, known: []string{"fields", "documentation_link", "permissions_text", "help_text", "label"}}
+	c.Certificate = parseCertificate(o)
+	switch c.Format {
+	case FormatOAuth2, FormatClient, FormatKeka, FormatSession:
+		c.OAuth = parseOAuth(o, c.Format)
+	case FormatOAuth1:
+		c.OAuth1 = parseOAuth1(o)
+		c.OAuth = parseOAuth(o, c.Format)
+		c.OAuth1.ClientID, c.OAuth1.ClientSecret = c.OAuth.ClientID, c.OAuth.ClientSecret
+		if c.OAuth.Temporary.Host == nil {
+			c.OAuth = nil // users enter the tokens
+		}
+	case FormatJWT:
+		c.JWT = parseJWT(o)
+		if o.get("auth").Present() {
+			c.OAuth = parseOAuth(o, c.Format)
+		}
+	case FormatAWS:
+		c.AWS = parseAWS(o)
+	default:
+		return // whatever the config of others has is documentation
+	}
+	o.done()
 }
 
 func parseInput(f field.Field) Input {

@@ -5,17 +5,27 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/field"
 )
 
-// The formats of credentials whose tokens are asked for.
+// The formats of credentials.
 const (
-	FormatOAuth2 = "oauth2"                    // authorization code, with a redirect
-	FormatClient = "oauth2_client_credentials" // client credentials, without
+	FormatAPIKey  = "api_key"
+	FormatBasic   = "basic"
+	FormatOAuth2  = "oauth2"                    // authorization code, with a redirect
+	FormatClient  = "oauth2_client_credentials" // client credentials, without
+	FormatOAuth1  = "oauth"                     // OAuth 1.0a: requests are signed
+	FormatKeka    = "keka_oauth"                // client credentials and an API key
+	FormatJWT     = "jwt"                       // a JSON Web Token of a private key, exchanged for a token or sent as one
+	FormatSession = "session_token"             // a login
+	FormatAWS     = "aws_sigv4"                 // requests are signed
 )
+
+func formats() []string {
+	return []string{FormatAPIKey, FormatBasic, FormatOAuth2, FormatClient, FormatOAuth1, FormatKeka, FormatJWT, FormatSession, FormatAWS}
+}
 
 // OAuth says how the tokens of accounts are asked for. Templates read the context of the account.
 type OAuth struct {
@@ -23,27 +33,32 @@ type OAuth struct {
 	ClientSecret *field.Template // nil: member client_secret of the context, or a client without one
 	IDParam      string          // what the client's id is called in requests
 	SecretParam  string
+	Assertion    *JWT // with ClientJWT: what the client signs
 
+	Temporary Endpoint // of OAuth 1.0a; without a host, tokens do not come from a redirect
 	Authorize Endpoint
 	Token     Endpoint
 	Refresh   Endpoint
-	Revoke    Endpoint
+	Revoke    Endpoint // without a path there is none
 
 	Scope         []string
 	OptionalScope []string
 	Separator     string // between scopes
-	ClientAuth    string // how the client proves who it is: ClientHeader or ClientBody
+	ClientAuth    string // how the client proves who it is: ClientHeader, ClientBody, ClientJWT or ClientNone
 	LooseEncoding bool   // id and secret stand in the header as they are, without percent encoding
 	JSONBody      bool   // requests for tokens are JSON, not forms
+	Get           bool   // a login is a GET, with its parameters in the query
 	PKCE          bool
 
 	Params        *field.Template // of the authorization URL
 	TokenParams   *field.Template // of requests for the first token
 	RefreshParams *field.Template // of requests for further ones
+	Headers       *field.Template // of both
 
 	CodeParam        string        // what the code is called on the redirect
 	Issuer           string        // what iss has to be on the redirect; empty: anything
 	TokenPath        string        // where the token is in the response: an object, or the text of the access token; empty: at the top
+	TokenHeader      string        // a header of the response that is the access token; empty: it is in the body
 	RefreshTokenPath string        // where the refresh token is; empty: beside the access token
 	ExpiresPath      string        // where it says when the token expires; empty: beside the access token
 	Lifetime         time.Duration // of tokens whose response does not say; 0: not known
@@ -60,6 +75,8 @@ type OAuth struct {
 const (
 	ClientHeader = "header" // basic authentication
 	ClientBody   = "body"   // id and secret are parameters
+	ClientJWT    = "private_key_jwt"
+	ClientNone   = "none"
 )
 
 // Endpoint is an address of a provider: a host and, relative to it, a path.
@@ -72,64 +89,24 @@ type Kept struct {
 	Pattern *regexp.Regexp // what the value has to match as a whole; nil: anything
 }
 
-// options reads an object whose members may be spelt in either way: tokenHost, or token_host.
-type options struct {
-	field.Field
-	known []string
-}
-
-func (o *options) get(name string) field.Field {
-	snake := snakeCase(name)
-	o.known = append(o.known, name)
-	if snake != name {
-		o.known = append(o.known, snake)
-	}
-	return o.Get(name, snake)
-}
-
-// below returns the options of a member.
-func (o *options) below(name string) *options {
-	f := o.get(name)
-	f.Members()
-	return &options{Field: f}
-}
-
-// done reports the members that nothing has read.
-func (o *options) done() { o.Known(o.known...) }
-
-func snakeCase(name string) string {
-	var out strings.Builder
-	for _, r := range name {
-		if unicode.IsUpper(r) {
-			out.WriteByte('_')
-		}
-		out.WriteRune(unicode.ToLower(r))
-	}
-	return out.String()
-}
-
-func parseOAuth(config field.Field, format string) *OAuth {
-	o := &options{Field: config}
-	for _, name := range []string{"fields", "documentation_link", "permissions_text", "help_text", "label"} {
-		o.known = append(o.known, name)
-	}
+// parseOAuth reads the options of the formats that ask for tokens.
+func parseOAuth(o *options, format string) *OAuth {
 	out := &OAuth{}
 	out.parseClient(o.below("client"))
-	out.parseAuth(o.below("auth"), format)
-	out.parseOptions(o.below("options"))
+	out.parseEndpoints(o, format)
+	out.parseOptions(o.below("options"), format)
 	out.Scope, out.OptionalScope = texts(o.get("scope")), texts(o.get("optionalScope"))
-	out.Params = object(o.get("params"))
+	out.Params, out.Headers = object(o.get("params")), object(o.get("headers"))
 	out.TokenParams, out.RefreshParams = object(o.get("tokenParams")), object(o.get("refreshParams"))
 	out.PKCE = parsePKCE(o.get("pkce"))
-	out.CodeParam = textOr(o.get("codeParam"), "code")
+	out.CodeParam = textOr(o.get("codeParam"), map[bool]string{false: "code", true: "oauth_verifier"}[format == FormatOAuth1])
 	out.Issuer = o.get("issuer").Text()
-	out.parseResponse(o)
+	out.parseResponse(o, format)
 	out.parseKeep(o.below("keep"))
 	out.Identity = o.get("identity").Program()
 	out.Margin = seconds(o.get("refreshMargin"), time.Second)
 	out.Grace = seconds(o.get("grace"), time.Second)
 	out.IdleLimit = seconds(o.get("idleLimit"), 24*time.Hour)
-	o.done()
 	return out
 }
 
@@ -137,13 +114,38 @@ func (out *OAuth) parseClient(client *options) {
 	out.ClientID, out.ClientSecret = client.get("id").Template(), client.get("secret").Template()
 	out.IDParam = textOr(client.get("idParamName"), "client_id")
 	out.SecretParam = textOr(client.get("secretParamName"), "client_secret")
+	if client.get("privateKey").Present() {
+		out.Assertion = parseKey(client)
+	} else {
+		client.known = append(client.known, "algorithm", "keyId", "key_id", "certificate")
+	}
 	client.done()
 }
 
-func (out *OAuth) parseAuth(auth *options, format string) {
+// parseEndpoints reads where tokens are asked for.
+func (out *OAuth) parseEndpoints(o *options, format string) {
+	if format == FormatOAuth1 {
+		out.Temporary.Host = hostOf(o.get("requestTokenUrl"))
+		out.Authorize.Host = hostOf(o.get("authorizeUrl"))
+		out.Token.Host = hostOf(o.get("tokenUrl"))
+		if out.Temporary.Host != nil || out.Authorize.Host != nil || out.Token.Host != nil {
+			for _, name := range []string{"requestTokenUrl", "authorizeUrl", "tokenUrl"} {
+				o.get(name).Need()
+			}
+		}
+		return
+	}
+	auth := o.below("auth")
 	host := auth.get("tokenHost")
+	path := "/oauth/token"
+	if format == FormatKeka {
+		path = "/connect/token"
+		if !host.Present() {
+			host.Value = "https://login.keka.com"
+		}
+	}
 	host.Need()
-	out.Token = endpoint(host, auth.get("tokenPath"), "/oauth/token")
+	out.Token = endpoint(host, auth.get("tokenPath"), path)
 	out.Refresh = Endpoint{or(hostOf(auth.get("refreshHost")), out.Token.Host), or(auth.get("refreshPath").Template(), out.Token.Path)}
 	out.Revoke = Endpoint{out.Token.Host, auth.get("revokePath").Template()}
 	authorizeHost, authorizePath := auth.get("authorizeHost"), auth.get("authorizePath")
@@ -194,21 +196,41 @@ var loopback = regexp.MustCompile(`^http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]
 
 func isLoopback(url string) bool { return loopback.MatchString(url) }
 
-func (out *OAuth) parseOptions(o *options) {
+func (out *OAuth) parseOptions(o *options, format string) {
 	out.Separator = " "
 	if f := o.get("scopeSeparator"); f.Present() {
 		out.Separator = f.Text()
 	}
-	out.ClientAuth = o.get("authorizationMethod").OneOf(ClientHeader, ClientHeader, ClientBody)
+	method, fallback := o.get("authorizationMethod"), ClientHeader
+	switch {
+	case format == FormatSession, format == FormatJWT:
+		fallback = ClientNone
+	case format == FormatKeka:
+		fallback = ClientBody
+	case out.Assertion != nil:
+		fallback = ClientJWT
+	}
+	out.ClientAuth = method.OneOf(fallback, ClientHeader, ClientBody, ClientJWT, ClientNone)
+	if out.ClientAuth == ClientJWT && out.Assertion == nil {
+		method.Report("needs client.private_key")
+	}
 	out.JSONBody = o.get("bodyFormat").OneOf("form", "form", "json") == "json"
 	out.LooseEncoding = o.get("credentialsEncodingMode").OneOf("strict", "strict", "loose") == "loose"
+	out.Get = o.get("method").OneOf("post", "post", "get") == "get"
+	if out.Get && format != FormatSession {
+		o.get("method").Report("get is for the format " + FormatSession + ": a token is asked for with post")
+	}
 	o.done()
 }
 
-func (out *OAuth) parseResponse(o *options) {
+func (out *OAuth) parseResponse(o *options, format string) {
 	path := o.get("tokenPath")
 	if out.TokenPath = path.Text(); strings.HasPrefix(out.TokenPath, "/") {
 		path.Report("says where in the response the token is; the path of the endpoint is auth.tokenPath")
+	}
+	header := o.get("tokenHeader")
+	if out.TokenHeader = header.Text(); format == FormatSession && out.TokenPath == "" && out.TokenHeader == "" {
+		path.Report("Required string is missing: where in the response the token is, unless token_header says it")
 	}
 	out.RefreshTokenPath = o.get("refreshTokenPath").Text()
 	out.ExpiresPath = o.get("expiresPath").Text()
@@ -269,51 +291,33 @@ func parsePKCE(f field.Field) bool {
 	return !f.Present() || f.Bool()
 }
 
-// texts reads a list of texts, or one text.
-func texts(f field.Field) []string {
-	if text, ok := f.Value.(string); ok {
-		if text == "" {
-			return nil
-		}
-		return []string{text}
+// checkHosts looks at who decides where the secret of the client goes. What a redirect brings, anybody can change who connects an
+// account, and what a form asks for as well.
+func (c *Credential) checkHosts(config field.Field) {
+	if c.OAuth == nil {
+		return
 	}
-	var out []string
-	for _, item := range f.List() {
-		if text := item.Need(); text != "" {
-			out = append(out, text)
+	var hosts []*field.Template
+	for _, e := range []Endpoint{c.OAuth.Temporary, c.OAuth.Token, c.OAuth.Refresh, c.OAuth.Revoke} {
+		if e.Host != nil && e.Host.StartsWithPlaceholder() && !slices.Contains(hosts, e.Host) {
+			hosts = append(hosts, e.Host)
 		}
 	}
-	return out
-}
-
-// object reads parameters with placeholders.
-func object(f field.Field) *field.Template {
-	if f.Members() == nil {
-		return nil
+	for _, host := range hosts {
+		reads := func(name string) bool {
+			return host.Reads(name) || host.Reads("context."+name) || host.Reads("credentials."+name)
+		}
+		at := field.Field{Found: config.Found, Path: host.Path}
+		for _, k := range c.OAuth.KeepRedirect {
+			if k.Pattern == nil && reads(k.As) {
+				at.Report("is read from the redirect, which whoever connects an account can change: " + k.As + " in keep.redirect needs a pattern")
+			}
+		}
+		for i := range c.Fields {
+			in := &c.Fields[i]
+			if c.Format == FormatOAuth2 && in.pattern == nil && in.options == nil && reads(in.Name) {
+				at.Idle("lets whoever connects an account choose where the secret of the client is sent: the field " + in.Name + " needs a pattern or options")
+			}
+		}
 	}
-	return f.Template()
-}
-
-func textOr(f field.Field, fallback string) string {
-	if !f.Present() {
-		return fallback
-	}
-	return f.Need()
-}
-
-func or(t, fallback *field.Template) *field.Template {
-	if t == nil {
-		return fallback
-	}
-	return t
-}
-
-// seconds reads how often a unit passes.
-func seconds(f field.Field, unit time.Duration) time.Duration {
-	n := f.Natural(0)
-	if most := int(100 * 365 * 24 * time.Hour / unit); n > most {
-		f.Report("is too long")
-		return 0
-	}
-	return time.Duration(n) * unit
 }
