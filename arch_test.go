@@ -97,11 +97,12 @@ var imports = map[string][]string{
 	"internal/millracetest/tokens":    {},
 	"internal/millracetest/trial":     {"internal/millracetest", "internal/millracetest/provider"},
 	"internal/realserver":             {},
-	"cmd/millrace":                    {"client", "integrations", "internal/admin", "internal/demo", "internal/expr", "internal/node", "internal/secret", "internal/server", "internal/store", "jsonata"},
+	"cmd/millrace":                    {"client", "integrations", "integrations/signin", "internal/admin", "internal/demo", "internal/expr", "internal/node", "internal/secret", "internal/server", "internal/store", "jsonata"},
 	"internal/release":                {},
 	"bench":                           {"*"},
 	"examples":                        {},
 	"integrations":                    {},
+	"integrations/signin":             {},
 	"webhook":                         {},
 }
 

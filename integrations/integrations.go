@@ -5,6 +5,7 @@
 //	<name>/sync-job.yaml      the body of POST /sync-job: a job that works unchanged
 //	<name>/README.md          credentials, permissions, resources, limits
 //	<name>/contract.yaml      the responses of the API, for the test
+//	<name>/verified.yaml      when it was run against the provider's own server; most have none
 //
 // All of it is data. To add an API, add a folder: the tests find it.
 package integrations
@@ -12,6 +13,7 @@ package integrations
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -22,7 +24,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-//go:embed */integration.yaml */sync-job.yaml */README.md
+//go:embed */integration.yaml */sync-job.yaml */verified.yaml */README.md
 var files embed.FS
 
 // Integration is one entry of the catalogue.
@@ -33,11 +35,15 @@ type Integration struct {
 	Auth      []string // formats of its credentials, in the order of the file
 	Resources []string // in the order of the file
 
+	requests int // in the sync job
+
 	Body    json.RawMessage // of POST /integration
 	SyncJob json.RawMessage // of POST /sync-job
 
 	BodyYAML, SyncJobYAML string // the same as they stand in the files, with their comments
 	Readme                string
+
+	Verified string // the date of the last run against a server of the provider, such as 2026-11-30; empty: there was none
 }
 
 // Names returns the names of all integrations, in order.
@@ -102,7 +108,42 @@ func read(name string) (*Integration, error) {
 	if i.SyncJob, err = toJSON(name, i.SyncJobYAML); err != nil {
 		return nil, err
 	}
+	if err := i.readVerified(); err != nil {
+		return nil, err
+	}
 	return i, i.summarise()
+}
+
+func (i *Integration) readVerified() error {
+	raw, err := files.ReadFile(i.Name + "/verified.yaml")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var v struct {
+		On string `yaml:"on"`
+	}
+	if err := yaml.Unmarshal(raw, &v); err != nil {
+		return fmt.Errorf("integration %s: %w", i.Name, err)
+	}
+	i.Verified = v.On
+	return nil
+}
+
+// Tier says how much of an integration there is, and how it is known to work: proxy when calls can be made, sync when a sync job
+// comes with it as well, verified when that was run against the provider's own server.
+func (i *Integration) Tier() string {
+	switch {
+	case len(i.Resources) == 0:
+		return "sign-in"
+	case i.requests == 0:
+		return "proxy"
+	case i.Verified == "":
+		return "sync"
+	}
+	return "verified on " + i.Verified
 }
 
 // toJSON returns YAML as JSON, its members in their order.
@@ -128,6 +169,19 @@ func (i *Integration) summarise() error {
 		return fmt.Errorf("integration %s: %w", i.Name, err)
 	}
 	i.Category, i.Label = body.Category, body.Config.Label
+	var job struct {
+		Resources []struct {
+			Type string `json:"type"`
+		} `json:"resources"`
+	}
+	if err := json.Unmarshal(i.SyncJob, &job); err != nil {
+		return fmt.Errorf("sync job of integration %s: %w", i.Name, err)
+	}
+	for _, node := range job.Resources {
+		if node.Type == "request" {
+			i.requests++
+		}
+	}
 	var err error
 	if i.Auth, err = keys(body.Config.Credentials); err != nil {
 		return fmt.Errorf("credentials of integration %s: %w", i.Name, err)

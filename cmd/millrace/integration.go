@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/integrations"
+	"github.com/millrace/millrace/integrations/signin"
 )
 
 type integrationCmd struct {
@@ -16,19 +21,54 @@ type integrationCmd struct {
 	Install integrationInstallCmd `cmd:"" help:"Create a ready integration on a server, or bring it up to date, and install it in the token's environment."`
 }
 
-type integrationListCmd struct{}
+type integrationListCmd struct {
+	Signin bool `help:"List the known sign-ins: how providers give tokens, taken from other projects and from documentation, and not tried."`
+}
 
 // Run prints the catalogue as a table.
-func (integrationListCmd) Run(s *streams) error {
+func (c *integrationListCmd) Run(s *streams) error {
+	if c.Signin {
+		return listSignIns(s)
+	}
 	all, err := integrations.All()
 	if err != nil {
 		return err
 	}
 	w := columns(s.out)
-	_, _ = fmt.Fprintln(w, "NAME\tLABEL\tCATEGORY\tAUTH\tRESOURCES")
+	_, _ = fmt.Fprintln(w, "NAME\tLABEL\tTIER\tCATEGORY\tAUTH\tRESOURCES")
 	for _, i := range all {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n",
-			i.Name, i.Label, i.Category, strings.Join(i.Auth, ", "), strings.Join(i.Resources, ", "))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			i.Name, i.Label, i.Tier(), i.Category, strings.Join(i.Auth, ", "), strings.Join(i.Resources, ", "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, "\nproxy: calls can be made. sync: a sync job comes with it, tested against recorded responses. verified: run against the provider's own "+
+		"server.\nFor other providers there are known sign-ins, none of them tried: millrace integration list --signin")
+	return err
+}
+
+// listSignIns prints the known sign-ins that are no ready integrations.
+func listSignIns(s *streams) error {
+	known, err := signin.All()
+	if err != nil {
+		return err
+	}
+	ready, err := integrations.Names()
+	if err != nil {
+		return err
+	}
+	w := columns(s.out)
+	_, _ = fmt.Fprintln(w, "NAME\tLABEL\tTIER\tAPI\tTAKEN FROM")
+	for _, p := range known {
+		if slices.Contains(ready, p.Name) {
+			continue
+		}
+		from := p.Sources
+		if len(p.Read) > 0 {
+			from = append(from, "documentation, "+p.Read[len(p.Read)-1].Date)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\tknown sign-in\t%s\t%s\n", p.Name, p.Label, cmp.Or(p.BaseURL, "-"), strings.Join(from, ", "))
 	}
 	return w.Flush()
 }
@@ -60,12 +100,14 @@ func (c *integrationShowCmd) Run(s *streams) error {
 type integrationInstallCmd struct {
 	clientFlags
 	Name        string `arg:"" help:"Name of the integration."`
+	Signin      bool   `help:"Install a known sign-in, which nobody has tried: accounts can connect, and calls be made at /custom."`
+	BaseURL     string `help:"Address of the provider's API, for a known sign-in that has none or another one." placeholder:"URL"`
 	WithSyncJob bool   `help:"Also create the integration's sync job, or bring it up to date."`
 }
 
 // Run creates or updates what is in the catalogue and prints the ids. Doing it again changes nothing.
 func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
-	i, err := integrations.Get(c.Name)
+	i, err := c.find()
 	if err != nil {
 		return err
 	}
@@ -87,6 +129,9 @@ func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "environment integration\t%s\t%s\n", install.ID, didInstall)
+	if c.Signin {
+		return errors.Join(w.Flush(), c.explain(s, install.ID))
+	}
 	if !c.WithSyncJob {
 		return nil
 	}
@@ -96,4 +141,41 @@ func (c *integrationInstallCmd) Run(ctx context.Context, s *streams) error {
 	}
 	_, _ = fmt.Fprintf(w, "sync job\t%s\t%s\n", job.id, job.did)
 	return nil
+}
+
+// find returns what is to be installed.
+func (c *integrationInstallCmd) find() (*integrations.Integration, error) {
+	ready, err := integrations.Get(c.Name)
+	if !c.Signin {
+		if _, known := signin.Get(c.Name); err != nil && known == nil {
+			return nil, fmt.Errorf("%s is no ready integration, but a known sign-in, which nobody has tried: install it with --signin", c.Name)
+		}
+		if err == nil && c.BaseURL != "" {
+			err = errors.New("--base-url is for known sign-ins; a ready integration gets another address by the override of its installation")
+		}
+		return ready, err
+	}
+	switch {
+	case err == nil:
+		return nil, fmt.Errorf("%s is a ready integration: install it without --signin", c.Name)
+	case c.WithSyncJob:
+		return nil, errors.New("a known sign-in has no sync job")
+	}
+	p, err := signin.Get(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := p.Integration(c.BaseURL)
+	if millrace.KindOf(err) == millrace.KindInvalid {
+		err = fmt.Errorf("the address of %s's API is not known: give it with --base-url", p.Label)
+	}
+	return &integrations.Integration{Name: p.Name, Body: body}, err
+}
+
+// explain says what is left to do before accounts can sign in.
+func (c *integrationInstallCmd) explain(s *streams, install string) error {
+	_, err := fmt.Fprintf(s.out, "\nNobody has tried this sign-in. Register a client with the provider and store it in the installation:\n"+
+		"  PATCH /environment-integration/%s\n"+
+		"  {\"override\": {\"credentials\": {\"oauth2\": {\"config\": {\"client\": {\"id\": \"...\", \"secret\": \"...\"}, \"scope\": [\"...\"]}}}}}\n", install)
+	return err
 }
