@@ -134,7 +134,7 @@ func (b *builder) sign1(r *Request, g Grant) error {
 	case KindCode:
 		signer.Token, signer.TokenSecret, signer.Verifier = g.Temporary.Token, g.Temporary.Secret, g.Code
 		b.hide(g.Temporary.Token, g.Temporary.Secret, g.Code)
-	case KindRefresh, KindClient, KindKeka, KindJWT, KindLogin:
+	case KindRefresh, KindClient, KindKeka, KindJWT, KindLogin, KindRevoke:
 		return millrace.Invalid(b.credential.Path, "a token of OAuth 1.0a comes from a redirect, and lasts")
 	}
 	header := signer.Header(r.verb, r.url, nil, g.Now)

@@ -260,13 +260,19 @@ func secretPaths(out [][]string, path []string, v any) [][]string {
 	m, _ := v.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		below := append(slices.Clip(path), name)
-		if _, isText := m[name].(string); isText && (secret.IsName(name) || name == "access_token") {
+		if isSecret(name, m[name]) {
 			out = append(out, below)
 			continue
 		}
 		out = secretPaths(out, below, m[name])
 	}
 	return out
+}
+
+// isSecret reports whether a member of a token response is a secret. Numbers with such names say how long one lasts.
+func isSecret(name string, v any) bool {
+	_, isText := v.(string)
+	return name == "access_token" || isText && secret.IsName(name)
 }
 
 // read finds the error in a body: that of the standard, or what others send instead.

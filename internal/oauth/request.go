@@ -35,7 +35,15 @@ const (
 
 	// KindTemporary asks for the temporary credentials of OAuth 1.0a, with which a user is sent to the provider.
 	KindTemporary Kind = "temporary"
+	// KindRevoke gives a token back: RefreshToken of the grant, or an access token in its place. The status of the response tells, 200
+	// also for a token that is not known; there is nothing to read.
+	KindRevoke Kind = "revoke"
 )
+
+// CanRevoke reports whether the provider takes requests of KindRevoke.
+func CanRevoke(credential *config.Credential) bool {
+	return credential != nil && credential.OAuth != nil && credential.OAuth.Revoke.Path != nil
+}
 
 // FirstKind returns what the first token of an account is asked for with, and every later one for which there is no refresh token. Of
 // KindCode a user has to be sent to the provider, with OAuth 1.0a after a request of KindTemporary. It is false when there are no
@@ -150,6 +158,10 @@ func (b *builder) request(g Grant) (*Request, error) {
 		endpoint, extra = b.oauth.Temporary, nil
 	case KindRefresh:
 		endpoint, extra = b.oauth.Refresh, b.oauth.RefreshParams
+	case KindRevoke:
+		if endpoint, extra = b.oauth.Revoke, nil; endpoint.Path == nil {
+			return nil, millrace.Invalid(b.path("auth.revokePath"), "the config does not say where tokens are given back")
+		}
 	case KindCode, KindClient, KindKeka, KindJWT, KindLogin:
 	}
 	u, err := b.url(endpoint)
@@ -220,6 +232,9 @@ func (b *builder) prove(r *Request, g Grant) error {
 		b.set("scope", strings.Join(b.scopes(g.Scopes), b.oauth.Separator))
 	case KindLogin:
 		grantType = ""
+	case KindRevoke:
+		grantType = ""
+		b.set("token", g.RefreshToken)
 	case KindTemporary:
 		return millrace.Invalid(b.credential.Path, "only OAuth 1.0a has temporary credentials")
 	}
@@ -382,6 +397,9 @@ func (b *builder) encode(r *Request) error {
 // url makes the address of an endpoint. Values are escaped, except where a placeholder is the beginning and so is a URL itself; then
 // the provider has to be reached with encryption, because the value may come from whoever connects the account.
 func (b *builder) url(e config.Endpoint) (*url.URL, error) {
+	if e.Host == nil {
+		return nil, millrace.Invalid(b.credential.Path, "accounts of this format have no such request")
+	}
 	host, err := b.urlText(e.Host)
 	if err != nil {
 		return nil, err

@@ -225,7 +225,25 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
-// TestRevokedRedirect: a redirect that says no.
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	_, refresh := w.server.Grant()
+	if _, err := NewRequest(w.credential, Grant{Kind: KindRevoke, RefreshToken: refresh}); err == nil || CanRevoke(w.credential) {
+		t.Errorf("got %v from a config without an endpoint", err)
+	}
+	w.credential = credentialOf(t, "oauth2", strings.Replace(strings.ReplaceAll(oauth2Options, "HOST", w.server.URL), `"tokenPath"`, `"revoke_path":"/revoke","tokenPath"`, 1)+"}")
+	r, err := NewRequest(w.credential, Grant{Kind: KindRevoke, RefreshToken: refresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := w.client.Send(t.Context(), r)
+	if err != nil || response.Status != http.StatusOK || w.server.Alive(refresh) || !CanRevoke(w.credential) {
+		t.Errorf("got %v, %v; the token lives: %v", response, err, w.server.Alive(refresh))
+	}
+}
+
+// TestDeniedRedirect: a redirect that says no.
 func TestDeniedRedirect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `,"params":{"deny":"1"}`)

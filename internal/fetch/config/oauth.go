@@ -144,16 +144,17 @@ func (out *OAuth) parseEndpoints(o *options, format string) {
 			host.Value = "https://login.keka.com"
 		}
 	}
-	host.Need()
+	if !host.Present() || host.Value == "" {
+		host.Need()
+	}
 	out.Token = endpoint(host, auth.get("tokenPath"), path)
 	out.Refresh = Endpoint{or(hostOf(auth.get("refreshHost")), out.Token.Host), or(auth.get("refreshPath").Template(), out.Token.Path)}
 	out.Revoke = Endpoint{out.Token.Host, auth.get("revokePath").Template()}
 	authorizeHost, authorizePath := auth.get("authorizeHost"), auth.get("authorizePath")
 	if format == FormatOAuth2 {
-		if !authorizeHost.Present() {
-			authorizeHost.Value = host.Value
+		if out.Authorize = endpoint(authorizeHost, authorizePath, "/oauth/authorize"); !authorizeHost.Present() {
+			out.Authorize.Host = out.Token.Host
 		}
-		out.Authorize = endpoint(authorizeHost, authorizePath, "/oauth/authorize")
 	}
 	auth.done()
 }
@@ -161,7 +162,7 @@ func (out *OAuth) parseEndpoints(o *options, format string) {
 // endpoint reads the host and the path of an address. Where only a host is given that has a path of its own, that is the address.
 func endpoint(host, path field.Field, fallback string) Endpoint {
 	e := Endpoint{Host: hostOf(host), Path: path.Template()}
-	if source, ok := host.Value.(string); e.Path == nil && ok && !hasPath(source) {
+	if source, ok := host.Value.(string); e.Path == nil && (!ok || !hasPath(source)) {
 		path.Value = fallback
 		e.Path = path.Template()
 	}
