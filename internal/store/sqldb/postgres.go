@@ -83,12 +83,13 @@ func openPostgres(ctx context.Context, of Config, w *weights) (*postgresBackend,
 	b.updates, b.reads = newGate(int(updates), w), newGate(int(reads), w)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.unwatch = cancel
-	b.watcher.Go(func() { b.watch(watching, cfg.ConnConfig) })
+	b.watcher.Go(func() { b.watch(watching, of.Warm, cfg.ConnConfig) })
 	return b, nil
 }
 
-// watch keeps a connection of its own, so that it finds out whether PostgreSQL responds, not whether the pool is busy.
-func (b *postgresBackend) watch(ctx context.Context, cfg *pgx.ConnConfig) {
+// watch keeps a connection of its own, so that it finds out whether PostgreSQL responds, not whether the pool is busy. It is opened
+// at once for a server, which may need it when no new one can be had; commands end before they need it.
+func (b *postgresBackend) watch(ctx context.Context, atOnce bool, cfg *pgx.ConnConfig) {
 	var conn *pgx.Conn
 	drop := func() {
 		if conn != nil {
@@ -99,7 +100,7 @@ func (b *postgresBackend) watch(ctx context.Context, cfg *pgx.ConnConfig) {
 		}
 	}
 	defer drop()
-	b.pulse.watch(ctx, func(ctx context.Context) error {
+	b.pulse.watch(ctx, atOnce, func(ctx context.Context) error {
 		var err error
 		if conn == nil {
 			if conn, err = pgx.ConnectConfig(ctx, cfg.Copy()); err != nil {

@@ -114,13 +114,17 @@ func (p *pulse) guard(ctx context.Context) (context.Context, context.CancelFunc)
 	}
 }
 
-// watch probes a database while there are callers of guard, and ends when ctx does. The first probe comes at once, so that there is
-// a connection when it is needed.
-func (p *pulse) watch(ctx context.Context, probe func(context.Context) error) {
+// watch probes a database while there are callers of guard, and ends when ctx does. With atOnce the first probe does not wait for one,
+// so that there is a connection when it is needed.
+func (p *pulse) watch(ctx context.Context, atOnce bool, probe func(context.Context) error) {
 	ticker := time.NewTicker(pulseEvery)
 	defer ticker.Stop()
-	done, last := p.start(ctx, probe), p.heard.Load()
+	var done <-chan bool
+	if atOnce {
+		done = p.start(ctx, probe)
+	}
 	var missed looks
+	last := p.heard.Load()
 	for {
 		select {
 		case <-ctx.Done():
