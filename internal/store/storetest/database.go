@@ -87,14 +87,25 @@ func named(base, name string) (string, error) {
 	return u.String(), nil
 }
 
+// administrator is the connection of this process to the server on which databases are made: PostgreSQL needs as long for a new one as
+// for half a database.
+var administrator = struct { //nolint:gochecknoglobals // made once for all tests of a process
+	sync.Mutex
+	conn *pgx.Conn
+}{}
+
 func administer(ctx context.Context, base string, statements ...string) error {
-	conn, err := pgx.Connect(ctx, base)
-	if err != nil {
-		return err
+	administrator.Lock()
+	defer administrator.Unlock()
+	if administrator.conn == nil || administrator.conn.IsClosed() {
+		conn, err := pgx.Connect(ctx, base)
+		if err != nil {
+			return err
+		}
+		administrator.conn = conn
 	}
-	defer func() { _ = conn.Close(ctx) }()
 	for _, statement := range statements {
-		if _, err := conn.Exec(ctx, statement); err != nil {
+		if _, err := administrator.conn.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
