@@ -18,7 +18,8 @@ build: ## bin/millrace
 demo: build ## the whole path of the data, on this machine, checked
 	./bin/millrace demo
 
-test: ## all tests on SQLite and PostgreSQL; most of those that run in parallel wait, so there may be more than processors
+test: ## all tests on SQLite and PostgreSQL, those with kills, faults and random runs in short: crash, runs, faults and chaos are the whole of them
+	@# Most of those that run in parallel wait, so there may be more than processors.
 	.ci/with-postgres $(GO) test -vet=off -ldflags=-w -parallel 8 -shuffle=on -timeout 20m $(LONGEST) ./...
 	@.ci/vectors
 

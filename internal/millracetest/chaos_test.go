@@ -46,7 +46,7 @@ type chaosSize struct{ hooks, sick, calm, ill, killed, kills, runs, perSecond in
 
 func sizeOfChaos() chaosSize {
 	if os.Getenv("MILLRACE_CHAOS") == "" {
-		return chaosSize{hooks: 12, sick: 6, calm: 8, ill: 8, killed: 10, kills: 2, runs: 3, perSecond: 4}
+		return chaosSize{hooks: 10, sick: 5, calm: 4, ill: 6, killed: 8, kills: 1, runs: 2, perSecond: 4}
 	}
 	return chaosSize{hooks: 100, sick: 30, calm: 60, ill: 90, killed: 90, kills: 12, runs: 20, perSecond: 3}
 }

@@ -44,8 +44,8 @@ func (c *cluster) under(t *testing.T, act func()) time.Duration {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
-	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
-	c.busy(t, 100)
+	callers.Go(func() { c.load.Run(ctx, pace(t)) })
+	c.busy(t, 40)
 	began := time.Now()
 	act()
 	c.busy(t, 3) // one of each caller: requests to a node that is paused take as long as their timeout
@@ -132,8 +132,8 @@ func (c *cluster) pauseUntilTakeover(t *testing.T, node *millracetest.Node) {
 	c.load.SlowDown(true)
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
-	callers.Go(func() { c.load.Run(ctx, 20*time.Millisecond) })
-	c.busy(t, 100)
+	callers.Go(func() { c.load.Run(ctx, pace(t)) })
+	c.busy(t, 40)
 	stop()
 	node.Pause(t)
 	paused := time.Now()

@@ -17,7 +17,17 @@ import (
 )
 
 // quick is how often to kill when nobody says.
-const quick = 5
+const quick = 3
+
+// pace is the pause of each caller between two events: long in a quick run, which is about what happens at a kill and not about how
+// much.
+func pace(t *testing.T) time.Duration {
+	t.Helper()
+	if crashes(t) > quick {
+		return 20 * time.Millisecond
+	}
+	return 60 * time.Millisecond
+}
 
 // crashes returns how often to kill: a few times in a quick run, MILLRACE_CRASHES times where there is time for it.
 func crashes(t *testing.T) int {
@@ -71,7 +81,7 @@ func crash(t *testing.T, url string) {
 	load := millracetest.NewLoad(t, 0.01, seed, client)
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
-	callers.Go(func() { load.Run(ctx, 20*time.Millisecond) })
+	callers.Go(func() { load.Run(ctx, pace(t)) })
 
 	began, n := time.Now(), crashes(t)
 	phases := map[string]int{}

@@ -36,7 +36,7 @@ func TestDeletionOfAnEnvironmentSurvivesKills(t *testing.T) {
 		start := startTime(t, binary, server.Flags())
 		for killed := true; killed; {
 			// What the machine needs to start a process differs: each gets a little more time than the last.
-			killed = deleteOrKill(t, binary, server.Flags(), string(id), start*9/10+time.Duration(random.IntN(50)+10*kills)*time.Millisecond)
+			killed = deleteOrKill(t, binary, server.Flags(), string(id), start*9/10+time.Duration(random.IntN(50)+25*kills)*time.Millisecond)
 			if killed {
 				kills++
 				trace = append(trace, eventsOf(t, db, id))
@@ -80,7 +80,7 @@ func environmentOf(t *testing.T, c *millracetest.Client) millrace.EnvironmentID 
 // fill stores many events with decisions.
 func fill(t *testing.T, db *store.DB, env millrace.EnvironmentID) {
 	t.Helper()
-	for part := range 10 {
+	for part := range 4 {
 		err := db.Update(t.Context(), func(tx *store.Tx) error {
 			events := make([]*millrace.Event, 1000)
 			for i := range events {

@@ -73,7 +73,7 @@ func TestCrashFlowControl(t *testing.T) {
 		connectTurns(t, client, millracetest.Listen(t, third))
 
 		kills := min(crashes(t), 15)
-		events := 15 * kills
+		events := 10 * kills
 		var sender sync.WaitGroup
 		sender.Go(func() {
 			for i := range 2 * events {

@@ -57,6 +57,7 @@ type hostile struct {
 	token   string
 	full    bool
 	atOnce  int
+	every   time.Duration // an event of the usual work
 	account string
 	peak    atomic.Int64
 	slowest atomic.Int64 // answer of readyz
@@ -74,11 +75,11 @@ func attackServer(t *testing.T, binary, url string, full bool) {
 	node.Start(t)
 	node.WaitReady(t, time.Minute)
 	h := &hostile{
-		t: t, node: node, token: node.Token(t), full: full, atOnce: 4,
+		t: t, node: node, token: node.Token(t), full: full, atOnce: 2, every: 200 * time.Millisecond,
 		http: &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 	if full {
-		h.atOnce = 64
+		h.atOnce, h.every = 64, 50*time.Millisecond
 	}
 	h.api = millracetest.NewClient(node.Base, h.token)
 	h.prepare()
@@ -474,7 +475,7 @@ func (u *usualWork) run(ctx context.Context) {
 		u.h.t.Error(err)
 		return
 	}
-	for tick := time.NewTicker(50 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+	for tick := time.NewTicker(u.h.every); ctx.Err() == nil; <-tick.C {
 		n := u.sent.Load() + 1
 		status, _, err := u.h.api.Call(ctx, http.MethodPost, "/event", "application/json", fmt.Appendf(nil, `{"event":"custom:usual","payload":{"n":%d}}`, n))
 		if err == nil && status < http.StatusBadRequest {

@@ -22,7 +22,7 @@ func TestInboundHooksSurviveKills(t *testing.T) {
 	t.Parallel()
 	binary := millracetest.Binary(t)
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		const senders, each, kills = 4, 60, 3
+		const senders, each, kills = 4, 30, 2
 		node := millracetest.NewNode(t, binary, url, newKey())
 		node.Start(t)
 		node.WaitReady(t, time.Minute)

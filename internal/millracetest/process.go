@@ -46,7 +46,7 @@ var program = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals
 	}
 	built = dir
 	path := filepath.Join(dir, "millrace")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace")
+	build := exec.CommandContext(context.Background(), "go", "build", "-ldflags=-w", "-o", path, "github.com/millrace/millrace/cmd/millrace")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

@@ -132,14 +132,13 @@ func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// Wait polls until the condition holds, or fails the test with what was seen last.
+// Wait polls until the condition holds, or fails the test with what was seen last. The longer it lasts the less it asks, because
+// what is asked has more to do than to respond.
 func Wait(t testing.TB, within time.Duration, ask func() (bool, any)) {
 	t.Helper()
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
+	for began := time.Now(); ; {
 		ok, seen := ask()
 		if ok {
 			return
@@ -147,7 +146,7 @@ func Wait(t testing.TB, within time.Duration, ask func() (bool, any)) {
 		select {
 		case <-deadline.C:
 			t.Fatalf("waited %s in vain; seen last: %+v", within, seen)
-		case <-ticker.C:
+		case <-time.After(min(10*time.Millisecond+time.Since(began)/10, 200*time.Millisecond)):
 		}
 	}
 }
