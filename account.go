@@ -41,7 +41,9 @@ type IntegratedAccount struct {
 	AuthenticationMethod     string                   `json:"authentication_method"`
 	Status                   AccountStatus            `json:"status"`
 	LastError                string                   `json:"last_error,omitempty"`
-	LastForbiddenError       json.RawMessage          `json:"last_forbidden_error"` // a ForbiddenError; nothing once a later request has succeeded
+	LastForbiddenError       json.RawMessage          `json:"last_forbidden_error"`   // a ForbiddenError; nothing once a later request has succeeded
+	LastActionRunResult      json.RawMessage          `json:"last_action_run_result"` // an ActionRunResult; nothing for an integration without such actions
+	Connection               string                   `json:"-"`                      // of whoever takes the account from connecting on; empty: nobody does
 	IsSandbox                bool                     `json:"is_sandbox"`
 	Region                   string                   `json:"region"`
 	Context                  json.RawMessage          `json:"context"` // without its secret members
@@ -54,6 +56,42 @@ type IntegratedAccount struct {
 	Addressable              bool                     `json:"-"`                    // hooks may name it by its id alone
 	CreatedAt                Time                     `json:"created_at"`
 	UpdatedAt                Time                     `json:"updated_at"`
+}
+
+// ActionRunResult says what became of the actions that an account goes through when it is connected. It has no secrets, and results of
+// steps only as far as they are short.
+type ActionRunResult struct {
+	Attempt     int64      `json:"attempt"`                // from 1; of the action that is under way or was the last one
+	RetryAt     Time       `json:"retry_at,omitzero"`      // when a failure that may pass is tried again
+	PostInstall *ActionRun `json:"post_install,omitempty"` // nil: the integration has none, or it has not begun
+	Validation  *ActionRun `json:"validation,omitempty"`
+}
+
+// What became of an action or a step of it.
+const (
+	ActionCompleted = "completed"
+	ActionFailed    = "failed"
+	ActionSkipped   = "skipped" // the step's run_if did not hold
+)
+
+// ActionRun is one run of an action.
+type ActionRun struct {
+	Status     string             `json:"status"` // completed or failed
+	StartedAt  Time               `json:"started_at"`
+	FinishedAt Time               `json:"finished_at"`
+	Error      string             `json:"error,omitempty"` // of the step that failed
+	Steps      []ActionStepResult `json:"steps"`           // up to the one that failed
+}
+
+// ActionStepResult is what became of a step of an action.
+type ActionStepResult struct {
+	Type      string          `json:"type"`
+	Name      string          `json:"name,omitempty"`
+	Status    string          `json:"status"`                // completed, skipped or failed
+	Response  int             `json:"status_code,omitempty"` // of the provider
+	Result    json.RawMessage `json:"result,omitempty"`      // absent when it is long
+	Truncated bool            `json:"truncated,omitempty"`   // there is a result, which is too long
+	Error     string          `json:"error,omitempty"`
 }
 
 // ForbiddenError is the latest 403 of a provider.

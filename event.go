@@ -74,6 +74,9 @@ const (
 	EventAccountActive      = "integrated_account:active"
 	EventAccountDeleted     = "integrated_account:deleted"
 	EventAccountAuthError   = "integrated_account:authentication_error"
+	EventPostInstallError   = "integrated_account:post_install_error"
+	EventValidationError    = "integrated_account:validation_error"
+	EventFormSubmitted      = "integrated_account:post_connect_form_submitted"
 	EventAccountReactivated = "integrated_account:reactivated"
 	EventAccountConnected   = "integrated_account:connected" // alias of active, only as a trigger
 
@@ -99,8 +102,7 @@ const (
 func EventNames() []string {
 	return []string{
 		EventAccountCreated, EventAccountUpdated, EventAccountDeleted, EventAccountActive,
-		"integrated_account:post_connect_form_submitted", "integrated_account:post_install_error",
-		"integrated_account:validation_error", EventAccountAuthError,
+		EventFormSubmitted, EventPostInstallError, EventValidationError, EventAccountAuthError,
 		"integrated_account:forbidden_error", EventAccountReactivated, "link_token:connection_error",
 		"environment_integration:created", "environment_integration:updated", "environment_integration:deleted",
 		"environment_unified_model:created", "environment_unified_model:updated", "environment_unified_model:deleted",

@@ -13,6 +13,7 @@ const (
 	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what providers sent
 	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
 	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
+	TaskConnect   TaskKind = "connect"   // Key = TaskKey of an IntegratedAccountID: the actions of an account that is being connected
 	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
 	TaskPump      TaskKind = "pump"      // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
 	TaskRefresh   TaskKind = "refresh"   // Key = TaskKey of an IntegratedAccountID: ask for the next pair of tokens of an account
@@ -23,7 +24,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskSlice, TaskPump, TaskRefresh, TaskErase, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // TaskKey is the key of a task about a row whose id is unique in its environment only.
@@ -70,6 +71,11 @@ func EraseEnvironmentTask(id EnvironmentID) Task {
 func (t *Task) ErasedEnvironment() (EnvironmentID, bool) {
 	id, ok := strings.CutPrefix(t.Key, environmentKeys)
 	return EnvironmentID(id), ok
+}
+
+// ConnectTask returns the task that takes an account through the actions of its connection now.
+func ConnectTask(v *IntegratedAccount) Task {
+	return Task{Kind: TaskConnect, Key: TaskKey(v.EnvironmentID, v.ID), Environment: v.EnvironmentID, Account: v.ID, Wake: true}
 }
 
 // SliceTask returns the task that works on a sync job run now.

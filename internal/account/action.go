@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,22 +34,28 @@ type action struct {
 	last     *Response    // of the last request
 	reached  bool
 	lease    *memory.Lease // on what the last request brought
+
+	collect bool         // what steps write into the account's context is collected, to be stored with the end of the action
+	written *expr.Object // that; a member that is written twice replaces the first one, oauth too
+	note    func(*fetch.Outcome)
 }
 
 // act runs an action and returns the result of its last step, or the first error of the provider.
 func (p Proxy) act(ctx context.Context, account *loadedAccount, call *Call) (*Response, error) {
-	steps, err := account.action(call.Action)
+	if slices.Contains(config.ReservedActions(), call.Action) {
+		return nil, millrace.Errorf(millrace.KindForbidden, "the action %s belongs to the connection of an account; it cannot be called", call.Action)
+	}
+	steps, err := account.steps(call.Action)
 	if err != nil {
 		return nil, err
 	}
-	public, err := expr.ParseJSON(account.row.ReadContext())
+	a, err := p.begin(account, call)
 	if err != nil {
-		return nil, fmt.Errorf("read context: %w", err)
+		return nil, err
 	}
-	a := &action{proxy: p, account: account, call: call, shared: copyObject(public)}
 	for i := range steps {
-		a.path = fmt.Sprintf("config.actions.%s.steps[%d]", call.Action, i)
-		if err := a.step(ctx, &steps[i]); err != nil {
+		a.path = stepPath(call.Action, i)
+		if _, err := a.step(ctx, &steps[i]); err != nil {
 			a.lease.Release()
 			return &Response{Reached: a.reached}, err
 		}
@@ -68,11 +73,21 @@ func (p Proxy) act(ctx context.Context, account *loadedAccount, call *Call) (*Re
 	return out, nil
 }
 
-// action returns the steps of an action that a caller may run.
-func (account *loadedAccount) action(name string) ([]config.ActionStep, error) {
-	if slices.Contains([]string{"post_install", "validation", "post_connect_user_form", "refresh_token"}, name) {
-		return nil, millrace.Errorf(millrace.KindForbidden, "the action %s belongs to the connection of an account; it cannot be called", name)
+// begin returns a run of an action before its first step.
+func (p Proxy) begin(account *loadedAccount, call *Call) (*action, error) {
+	public, err := expr.ParseJSON(account.row.ReadContext())
+	if err != nil {
+		return nil, fmt.Errorf("read context: %w", err)
 	}
+	return &action{proxy: p, account: account, call: call, shared: copyObject(public), note: func(*fetch.Outcome) {}}, nil
+}
+
+func stepPath(action string, i int) string {
+	return fmt.Sprintf("%s.actions.%s.steps[%d]", config.RootPath, action, i)
+}
+
+// steps returns the steps of an action, none of which waits for a user.
+func (account *loadedAccount) steps(name string) ([]config.ActionStep, error) {
 	steps, ok := account.config.Actions[name]
 	if !ok {
 		names := make([]string, 0, len(account.config.Actions))
@@ -82,10 +97,18 @@ func (account *loadedAccount) action(name string) ([]config.ActionStep, error) {
 		return nil, millrace.Unknown("action", "action", name, names)
 	}
 	for i, step := range steps {
-		path := fmt.Sprintf("config.actions.%s.steps[%d].type", name, i)
+		path := stepPath(name, i) + ".type"
 		switch step.Type {
 		case "request":
 			if err := mayWrite(account, false, step.Method); err != nil {
+				return nil, err
+			}
+		case "proxy":
+			m, err := account.config.Method(step.Call.Resource, step.Call.Method)
+			if err == nil {
+				err = mayWrite(account, false, m)
+			}
+			if err != nil {
 				return nil, err
 			}
 		case "transform", "update_context", "set_context", "get_context":
@@ -101,49 +124,91 @@ func (account *loadedAccount) action(name string) ([]config.ActionStep, error) {
 	return steps, nil
 }
 
-func (a *action) step(ctx context.Context, step *config.ActionStep) error {
+// step runs a step, and reports whether its run_if held.
+func (a *action) step(ctx context.Context, step *config.ActionStep) (bool, error) {
 	if step.RunIf != nil {
 		v, err := a.eval(ctx, a.path+".run_if", step.RunIf)
 		if err != nil || !expr.Truthy(v) {
-			return err
+			return false, err
 		}
 	}
 	switch step.Type {
 	case "request":
-		return a.request(ctx, step.Method)
+		return true, a.request(ctx, step.Method, fetch.Request{Custom: step.Method, Query: a.call.Query, Body: a.call.Body, RawBody: a.call.Sent})
+	case "proxy":
+		return true, a.callMethod(ctx, step.Call)
 	case "get_context":
 		a.previous = a.shared
-		return nil
-	}
-	if step.Expression == nil {
-		return millrace.Invalid(a.path+".config", "has no expression")
-	}
-	v, err := a.eval(ctx, a.path+".config", step.Expression)
-	if err != nil || step.Type == "transform" {
+		return true, nil
+	case "transform":
+		if step.Expression == nil {
+			return true, millrace.Invalid(a.path+".config", "has no expression")
+		}
+		v, err := a.eval(ctx, a.path+".config", step.Expression)
 		a.previous = v
-		return err
+		return true, err
 	}
-	o, ok := v.(*expr.Object)
-	if !ok {
-		return millrace.Invalid(a.path+".config.expression", "must return an object")
+	o, err := a.members(ctx, step)
+	if err != nil {
+		return true, err
 	}
 	a.shared = copyObject(a.shared)
 	for key, member := range o.All() {
 		a.shared.Set(key, member)
 	}
 	a.previous = o
-	if step.Type == "update_context" {
-		return a.save(ctx, o)
+	switch {
+	case a.collect:
+		return true, a.write(o)
+	case step.Type == "update_context":
+		return true, a.save(ctx, o)
 	}
-	return nil
+	return true, nil
 }
 
-func (a *action) request(ctx context.Context, m *config.Method) error {
-	scope := copyObject(a.shared)
-	if a.previous != nil {
-		scope.Set("previous", a.previous)
+// members returns what a step puts into the context: what its expression gives, a fixed object, or what the step before gave.
+func (a *action) members(ctx context.Context, step *config.ActionStep) (*expr.Object, error) {
+	path, v, err := a.path+".config", a.previous, error(nil)
+	switch {
+	case step.Expression != nil:
+		path += ".expression"
+		v, err = a.eval(ctx, path, step.Expression)
+	case step.Fixed != nil:
+		v, err = step.Fixed.Render(a.scope())
+	case step.Type == "set_context":
+		return nil, millrace.Invalid(path, "has no expression")
 	}
-	req := fetch.Request{Custom: m, Query: a.call.Query, Body: a.call.Body, RawBody: a.call.Sent, Scope: scope}
+	if err != nil {
+		return nil, err
+	}
+	if o, ok := v.(*expr.Object); ok {
+		return o, nil
+	}
+	return nil, millrace.Invalid(path, "must return an object")
+}
+
+// callMethod calls a method of a resource.
+func (a *action) callMethod(ctx context.Context, c *config.ResourceCall) error {
+	m, err := a.account.config.Method(c.Resource, c.Method)
+	if err != nil {
+		return err
+	}
+	scope := a.scope()
+	req := fetch.Request{Resource: c.Resource, Method: c.Method}
+	if req.ID, err = c.ID.Text(scope); err != nil {
+		return err
+	}
+	if req.Query, err = c.Query.Object(scope); err != nil {
+		return err
+	}
+	if req.Body, err = c.Body.Render(scope); err != nil {
+		return err
+	}
+	return a.request(ctx, m, req)
+}
+
+func (a *action) request(ctx context.Context, m *config.Method, req fetch.Request) error {
+	req.Scope = a.scope()
 	if a.lease.Size() > 0 {
 		req.Patience = actionPatience
 	}
@@ -159,7 +224,17 @@ func (a *action) request(ctx context.Context, m *config.Method) error {
 	a.last.forbid(a.account, m, &outcome)
 	a.last.Safe = a.last.Safe && first
 	a.previous = outcome.Data
+	a.note(&outcome)
 	return nil
+}
+
+// scope is what the placeholders of a step refer to.
+func (a *action) scope() *expr.Object {
+	scope := copyObject(a.shared)
+	if a.previous != nil {
+		scope.Set("previous", a.previous)
+	}
+	return scope
 }
 
 // eval evaluates an expression over the shared context, without credentials.
@@ -199,7 +274,7 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 		if err != nil {
 			return err
 		}
-		if err := MergeContext(ctx, tx, v, json.RawMessage(sent)); err != nil {
+		if err := MergeContext(ctx, tx, v, sent); err != nil {
 			return err
 		}
 		if err := Update(ctx, tx, v); err != nil {
@@ -215,6 +290,25 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 		return err
 	}
 	a.account, err = a.proxy.accounts.account(ctx, row.EnvironmentID, row.ID)
+	return err
+}
+
+// write collects members for the account's own context. Requests of later steps are made with them already.
+func (a *action) write(members *expr.Object) error {
+	if a.written == nil {
+		a.written = jsonata.NewObject(members.Len())
+	}
+	for key, member := range members.All() {
+		a.written.Set(key, member)
+	}
+	over, err := expr.EncodeJSON(a.written)
+	if err != nil {
+		return err
+	}
+	next, err := a.account.with(over)
+	if err == nil {
+		a.account = next
+	}
 	return err
 }
 

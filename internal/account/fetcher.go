@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -64,6 +65,27 @@ type loadedAccount struct {
 
 	grant    *millrace.Grant // nil: it has no tokens that end
 	accepted atomic.Bool     // it is written down that the provider accepts the access token
+
+	over json.RawMessage // what an action has put into the context, which is not stored yet
+}
+
+// with returns the account with what an action has put into its context.
+func (a *loadedAccount) with(over json.RawMessage) (*loadedAccount, error) {
+	if len(over) == 0 || string(over) == string(a.over) {
+		return a, nil
+	}
+	row := *a.row
+	if err := row.MergeContext(over, nil, EnvironmentVariables); err != nil {
+		return nil, err
+	}
+	full, err := row.FullContext()
+	if err != nil {
+		return nil, err
+	}
+	return &loadedAccount{
+		revision: a.revision, row: a.row, install: a.install, config: a.config, integration: a.integration, grant: a.grant,
+		full: full, secrets: fetch.NewSecrets(a.config.Secrets(full, nil)), over: over,
+	}, nil
 }
 
 // errBlocked is of KindUnavailable; it tells an account whose integration was switched off from a database that is down.
@@ -85,6 +107,9 @@ func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Ou
 	}
 	if err != nil {
 		return rejected(err)
+	}
+	if out, waits := unconnected(account.row); waits {
+		return out, nil
 	}
 	out := fetch.Request{Resource: req.Resource, Method: req.Method, ID: req.ID, Body: req.Body, Cursor: req.Cursor}
 	out.Query, _ = req.Query.(*jsonata.Object)
@@ -109,6 +134,21 @@ func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Ou
 		got.Lease = nil
 	}
 	return got, nil
+}
+
+// unconnected returns what becomes of the requests of a run while the connection of its account is not complete: they wait as for
+// credentials that work. Status says nothing where a client has set it, but for the errors of the actions.
+func unconnected(v *millrace.IntegratedAccount) (fetch.Outcome, bool) {
+	o := fetch.Outcome{Kind: fetch.KindUnauthorized}
+	switch {
+	case v.Status == millrace.AccountConnecting && v.Connection != "":
+		o.ErrorClass, o.Message = fetch.ClassConnecting, "the account is being connected"
+	case v.Status == millrace.AccountPostInstallError || v.Status == millrace.AccountValidationError:
+		o.ErrorClass, o.Message = "account_"+string(v.Status), "the connection of the account has failed: "+v.LastError
+	default:
+		return fetch.Outcome{}, false
+	}
+	return o, true
 }
 
 // call makes one request for a caller that will not retry; RetryAfter is set when the provider sent one.
@@ -141,7 +181,11 @@ func (f *Fetcher) callFor(ctx context.Context, who caller, account *loadedAccoun
 // exchange makes a request, once more if the response was to an access token that has been replaced. It returns the account that the
 // outcome is about.
 func (f *Fetcher) exchange(ctx context.Context, account *loadedAccount, req fetch.Request) (*loadedAccount, fetch.Outcome, error) {
+	over := account.over
 	account, stop, err := f.ensureToken(ctx, account)
+	if err == nil && stop == nil {
+		account, err = account.with(over)
+	}
 	if err != nil || stop != nil {
 		return account, *cmp.Or(stop, &fetch.Outcome{}), err
 	}
@@ -161,6 +205,9 @@ func (f *Fetcher) exchange(ctx context.Context, account *loadedAccount, req fetc
 		}
 	}
 	o.Lease.Release()
+	if now, err = now.with(over); err != nil {
+		return account, fetch.Outcome{}, err
+	}
 	o, err = f.fetch(ctx, now, req)
 	return now, o, err
 }

@@ -53,6 +53,9 @@ type Outcome struct {
 	Lease       *memory.Lease // on what all of this takes; to be released when it is not needed any more
 }
 
+// ClassConnecting is the class of a request that was not made because its account is being connected, which ends soon.
+const ClassConnecting = "account_connecting"
+
 // classUnreadable is the class of a successful response that is not what the config describes: most often a page for people,
 // from something in front of the API.
 const classUnreadable = "unreadable"

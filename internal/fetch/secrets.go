@@ -33,6 +33,12 @@ func NewSecrets(values []string) *Secrets {
 	return s
 }
 
+// HideIn returns a value without the secrets.
+func (s *Secrets) HideIn(v expr.Value) expr.Value { return hideIn(s.text, v) }
+
+// Say makes a message of at most n bytes of a text: without the secrets, and on one line.
+func (s *Secrets) Say(text string, n int) string { return clip(s.text.ScrubPrefix(text, 4*n), n) }
+
 // hintOf returns the longest part of a secret that no encoder of JSON escapes.
 func hintOf(text string) []byte {
 	longest := ""

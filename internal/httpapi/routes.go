@@ -70,6 +70,7 @@ func (a *api) connectionRoutes() {
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}", "Get an integrated account", accounts.Get)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}", "Change an integrated account", accounts.Patch, rest.Note(connection.ContextNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.Reconnect, rest.Note(connection.ReconnectNote), settled)
+	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/run-post-install-actions", "Run the actions of a connection again", accounts.RunActions, rest.Note(connection.ActionsNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /integrated-account/{id}", "Delete an integrated account with all that is stored about it", accounts.Erase, rest.Note(connection.EraseNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /tenant/{id}", "Delete a tenant with all that is stored about it", c.EraseTenant, rest.Note(connection.TenantNote), settled)
 	rest.Handle(a.router, rest.Needs(read), "GET /integration/{id}/capabilities", "Get what an integration can do", c.IntegrationCapabilities)

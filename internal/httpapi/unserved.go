@@ -9,7 +9,6 @@ func unserved() [][2]string {
 		{"link-token", "link tokens"},
 		{"integrated-account/me", "account tokens"},
 		{"integrated-account/token", "account tokens"},
-		{"integrated-account/run-post-install-actions", "post-install actions"},
 		{"integrated-account/bulk-delete", "bulk deletions of accounts"},
 		{"integrated-account/*/tools", "tools"},
 		{"integrated-account/*/mcp", "MCP servers"},

@@ -283,7 +283,7 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 	switch kind {
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 250 * time.Millisecond
-	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskRefresh, millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskConnect, millrace.TaskRefresh, millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return time.Second
 }
@@ -301,6 +301,8 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 16
 	case millrace.TaskWorkflow:
 		return 32
+	case millrace.TaskConnect:
+		return 64
 	case millrace.TaskSlice:
 		return 256
 	case millrace.TaskPump:

@@ -385,6 +385,6 @@ func (q *Queue) Percent(env millrace.EnvironmentID) int {
 // sharedKinds returns the kinds of tasks whose workers environments share.
 func sharedKinds() []millrace.TaskKind {
 	return []millrace.TaskKind{
-		millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskSlice, millrace.TaskPump, millrace.TaskRefresh,
+		millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskConnect, millrace.TaskSlice, millrace.TaskPump, millrace.TaskRefresh,
 	}
 }

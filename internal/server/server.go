@@ -287,6 +287,7 @@ func (s *Server) handlers(
 			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Observe,
 		}).Match,
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, conditions).Run,
+		millrace.TaskConnect:  account.NewConnector(account.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
 		millrace.TaskRefresh:  s.grants.Refresh,

@@ -18,6 +18,9 @@ import (
 // maxLimitedPause bounds the pause after a rate limit for which the provider named no time.
 const maxLimitedPause = 5 * time.Minute
 
+// connectingPause is how long a run waits, unless it is woken, before it looks again whether its account is connected.
+const connectingPause = 10 * time.Second
+
 // page makes one request and evaluates its records. The checkpoint has moved behind the page when it returns nil, or
 // says when to try again.
 func (s *slice) page(ctx context.Context, e *evaluate.Evaluation, c *checkpoint.CallFrame) error {
@@ -163,8 +166,8 @@ func (s *slice) temporary(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *pl
 	return nil
 }
 
-// unauthorized makes the run wait until its account is connected again, or the credentials work again, and gives the
-// request up when neither happens in time.
+// unauthorized makes the run wait until its account is connected, or the credentials work again, and gives the request up when neither
+// happens in time.
 func (s *slice) unauthorized(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, res fetch.Outcome) error {
 	now := s.r.now()
 	since := s.point.AuthSince
@@ -172,6 +175,11 @@ func (s *slice) unauthorized(e *evaluate.Evaluation, c *checkpoint.CallFrame, n 
 		since, s.point.Attempt = now, 0
 	}
 	left := until(since.Add(s.r.cfg.MaxAuthWait), now)
+	if res.ErrorClass == fetch.ClassConnecting {
+		s.point.AuthSince = since // so that the run is woken
+		s.point.Wait(now.Add(connectingPause), res.Message)
+		return nil
+	}
 	if res.Foreign || left <= 0 {
 		return s.giveUp(e, c, fetchProblem(n, res))
 	}

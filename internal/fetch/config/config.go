@@ -28,15 +28,6 @@ type Config struct {
 	secretVariables *expr.Object
 }
 
-// ActionStep is one step of an action. Method is set for steps that make a request, Expression for those that compute.
-type ActionStep struct {
-	Type       string
-	Config     expr.Value
-	RunIf      *expr.Program // nil: always
-	Method     *Method
-	Expression *expr.Program
-}
-
 // RootPath is how the paths of findings begin: the config is the member config of an integration.
 const RootPath = "config"
 
@@ -132,41 +123,6 @@ func parseVariables(f field.Field) *expr.Object {
 	}
 	o, _ := f.Value.(*expr.Object)
 	return o
-}
-
-// parseAction accepts a list of steps, or one step standing for a list.
-func parseAction(f field.Field, inherited settings) []ActionStep {
-	steps := f.Get("steps").List()
-	if !f.Get("steps").Present() && f.Get("type").Present() {
-		steps = []field.Field{f}
-	}
-	out := make([]ActionStep, 0, len(steps))
-	for _, step := range steps {
-		step.Known("type", "config", "run_if", "name")
-		config := step.Get("config")
-		if kind := step.Get("type").Text(); !slices.Contains(stepTypes(), kind) && millrace.Nearest(kind, stepTypes()) != "" {
-			step.Get("type").Suggest(kind, stepTypes(), "%q is not a type of step", kind)
-		}
-		s := ActionStep{Type: step.Get("type").Need(), Config: config.Value, RunIf: step.Get("run_if").Program()}
-		switch s.Type {
-		case "request":
-			s.Method = parseMethod(config, "", inherited)
-		case "update_context", "set_context":
-			s.Expression = config.Get("expression").Program()
-		case "transform":
-			if _, ok := config.Value.(string); ok {
-				s.Expression = config.Program()
-			} else {
-				s.Expression = config.Get("expression").Program()
-			}
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-func stepTypes() []string {
-	return []string{"request", "transform", "update_context", "set_context", "get_context", "form"}
 }
 
 // Method returns a method of a resource.

@@ -21,7 +21,10 @@ const (
 	EraseNote = "Its runs are stopped, and events about it, what followed from them, records that wait, logs and state are removed " +
 		"within minutes. Only the event integrated_account:deleted stays, with the id."
 	ReconnectNote = "Merges the context like a change of the account, then takes the account through the steps of a " +
-		"connection again: integrated_account:updated, and integrated_account:active when they succeed."
+		"connection again: integrated_account:updated, then the actions post_install and validation of the integration, then one of " +
+		"integrated_account:active, integrated_account:post_install_error and integrated_account:validation_error."
+	ActionsNote = "Takes the account through the actions post_install and validation of its integration again, as a reconnection does. " +
+		"It is connecting until a task has run them; last_action_run_result says what became of each step."
 )
 
 type accounts struct {
@@ -92,24 +95,8 @@ func (n accounts) Create(ctx context.Context, in *rest.CreateIn[accountBody]) (*
 		if err != nil {
 			return nil, err
 		}
-		return v, connect(ctx, tx, v, created)
+		return v, account.Connect(ctx, tx, v, created)
 	})
-}
-
-// connect takes an account whose credentials were saved through the steps of a connection and stores the event that
-// began it together with the one that ends it. An account whose integration defines no post-install and no validation
-// actions is active at once. Those actions call the provider, so they cannot run here, inside a transaction: the
-// account will stay connecting and a task will take it from here.
-func connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, began *millrace.Event) error {
-	v.Status, v.LastError = millrace.AccountActive, "" //commit:allow the row was made or read in the same transaction
-	if err := account.Update(ctx, tx, v); err != nil {
-		return err
-	}
-	active, err := account.NewEvent(ctx, tx, millrace.EventAccountActive, v)
-	if err != nil {
-		return err
-	}
-	return event.Emit(ctx, tx, began, active)
 }
 
 // accountPatch is the body of a change.
@@ -143,6 +130,9 @@ func (n accounts) Patch(ctx context.Context, in *rest.PatchIn[millrace.Integrate
 			}
 		} else if err := account.MergeContext(ctx, tx, v, nil); err != nil {
 			return nil, err
+		}
+		if v.Status != before {
+			v.Connection = ""
 		}
 		becomesActive := before != millrace.AccountActive && v.Status == millrace.AccountActive
 		if becomesActive {
@@ -223,7 +213,28 @@ func (n accounts) Reconnect(ctx context.Context, in *rest.PatchIn[millrace.Integ
 		if err != nil {
 			return nil, err
 		}
-		return v, connect(ctx, tx, v, updated)
+		return v, account.Connect(ctx, tx, v, updated)
+	})
+}
+
+// idBody names an account.
+type idBody struct {
+	ID string `json:"id" format:"uuid" doc:"The account." example:"3f1a6a1e-7c0d-4b7e-9d55-0b7a3d1c2e4f"`
+}
+
+// RunActions takes an account through the actions of its connection again.
+func (n accounts) RunActions(ctx context.Context, in *rest.CreateIn[idBody]) (*rest.Reply[account.AccountView], error) {
+	return n.Update(ctx, func(tx *store.Tx) (*millrace.IntegratedAccount, error) {
+		v, err := tx.Accounts().Get(ctx, in.Environment, millrace.IntegratedAccountID(strings.ToLower(in.Data.ID)))
+		if err != nil {
+			return nil, rest.At("id", err)
+		}
+		v.Status = millrace.AccountConnecting
+		updated, err := account.NewEvent(ctx, tx, millrace.EventAccountUpdated, v)
+		if err != nil {
+			return nil, err
+		}
+		return v, account.Connect(ctx, tx, v, updated)
 	})
 }
 

@@ -32,6 +32,8 @@ var integratedAccountTable = sync.OnceValue(func() *table.Table[millrace.Integra
 			table.Text("status", func(v *row) *millrace.AccountStatus { return &v.Status }),
 			table.Text("last_error", func(v *row) *string { return &v.LastError }),
 			table.Document("last_forbidden_error", func(v *row) *json.RawMessage { return &v.LastForbiddenError }),
+			table.Document("last_action_run_result", func(v *row) *json.RawMessage { return &v.LastActionRunResult }),
+			table.Hidden(table.Text("connection", func(v *row) *string { return &v.Connection })),
 			table.Flag("is_sandbox", func(v *row) *bool { return &v.IsSandbox }),
 			table.Text("region", func(v *row) *string { return &v.Region }),
 			table.Document("context", func(v *row) *json.RawMessage { return &v.Context }),
@@ -67,7 +69,7 @@ func (h Accounts) Get(ctx context.Context, env millrace.EnvironmentID, id millra
 	return integratedAccountTable().Get(ctx, h.tx, env, string(id), "")
 }
 
-// Lock is Get, and no other transaction changes the account until this one ends.
+// Lock is Get, and no other transaction changes the account until this one ends. An installation is locked before its accounts.
 func (h Accounts) Lock(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*millrace.IntegratedAccount, error) {
 	return integratedAccountTable().Get(ctx, h.tx, env, string(id), h.tx.Dialect().ForUpdate())
 }
