@@ -24,9 +24,27 @@ type contract struct {
 // oneCase is a call of a method, paged to its end.
 type oneCase struct {
 	Name      string     `json:"name"`
+	As        *as        `json:"as"` // another account than that of the contract
 	Call      call       `json:"call"`
 	Exchanges []exchange `json:"exchanges"`
 	Want      want       `json:"want"`
+}
+
+// as is an account with other credentials, or on another host.
+type as struct {
+	Host        string            `json:"host"`
+	Credentials map[string]any    `json:"credentials"`
+	Context     map[string]any    `json:"context"`
+	Headers     map[string]string `json:"headers"`
+	Override    json.RawMessage   `json:"override"` // of the installation
+}
+
+// of returns the contract as it is for a case.
+func (c *contract) of(o *oneCase) *contract {
+	if o.As == nil {
+		return c
+	}
+	return &contract{Host: o.As.Host, Credentials: o.As.Credentials, Context: o.As.Context, Headers: o.As.Headers}
 }
 
 type call struct {

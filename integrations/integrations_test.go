@@ -75,6 +75,12 @@ func TestEveryIntegrationIsSound(t *testing.T) {
 
 func configOf(t *testing.T, i *integrations.Integration) *config.Config {
 	t.Helper()
+	return configFor(t, i, &oneCase{})
+}
+
+// configFor returns the config of an integration, with what a case merges over it.
+func configFor(t *testing.T, i *integrations.Integration, o *oneCase) *config.Config {
+	t.Helper()
 	var body struct {
 		Name   string          `json:"name"`
 		Config json.RawMessage `json:"config"`
@@ -84,6 +90,9 @@ func configOf(t *testing.T, i *integrations.Integration) *config.Config {
 	}
 	if body.Name != i.Name {
 		t.Errorf("the integration in %s is called %s", i.Name, body.Name)
+	}
+	if o.As != nil && len(o.As.Override) > 0 {
+		body.Config = config.Merge(body.Config, o.As.Override)
 	}
 	cfg, err := config.Parse(body.Config)
 	if err != nil {
@@ -112,10 +121,11 @@ func checkRequests(t *testing.T, cfg *config.Config, resources json.RawMessage) 
 func TestEveryContractHolds(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, i *integrations.Integration) {
-		c, cfg := readContract(t, i.Name), configOf(t, i)
+		c := readContract(t, i.Name)
 		for _, one := range c.Cases {
 			t.Run(one.Name, func(t *testing.T) {
 				t.Parallel()
+				c, cfg := c.of(&one), configFor(t, i, &one)
 				p := &provider{t: t, headers: c.Headers, host: c.Host}
 				p.expect(one.Exchanges)
 				one.check(t, c, pages(t, c, cfg, p, &one.Call))
