@@ -34,7 +34,7 @@ type home struct {
 func eachHome(t *testing.T, fn func(t *testing.T, h *home)) {
 	t.Helper()
 	t.Parallel()
-	for name, url := range map[string]func(testing.TB) string{"sqlite": func(testing.TB) string { return "" }, "postgres": storetest.EmptyPostgres} {
+	for name, url := range map[string]func(testing.TB) string{"sqlite": func(testing.TB) string { return "" }, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := &home{t: t, opts: server.Options{DataDir: t.TempDir(), Database: url(t), Logger: slog.New(slog.DiscardHandler), Addr: "127.0.0.1:0"}}
