@@ -345,6 +345,6 @@ func (c *configCache) get(a *millrace.IntegratedAccount, e *millrace.Environment
 		key.account, key.accountAt = string(a.ID), a.UpdatedAt
 	}
 	return c.kept.Load(key, func() (*config.Config, error) {
-		return config.Parse(config.Merge(i.Config, e.Override, a.Override()))
+		return config.Load(config.Merge(i.Config, e.Override, a.Override()))
 	})
 }

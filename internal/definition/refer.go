@@ -79,7 +79,7 @@ func unknownMethods(ctx context.Context, tx *store.Tx, v *millrace.SyncJob, meth
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := config.Parse(integration.Config)
+	parsed, err := config.Load(integration.Config)
 	if err != nil {
 		return nil, nil //nolint:nilerr // an older version stored it; calls tell what is wrong with it
 	}

@@ -135,3 +135,33 @@ func TestCredentialSpellings(t *testing.T) {
 		}
 	}
 }
+
+// TestStoredCredentials: what an older version has stored goes on, as far as nobody needs what is wrong with it.
+func TestStoredCredentials(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, answerJSON(200, `[]`))
+	raw := json.RawMessage(`{"base_url":"` + u.URL + `","resources":{"things":{"list":{"path":"/x"}}},"credentials":{
+		"oauth2":{"config":{"auth":{"tokenHost":"t"},"options":{"bodyFormat":"xml"}}},"aws_sigv4":{"config":{}},"jwt":{"config":{"algorithm":"x"}},"api_key":{"config":{}}}}`)
+	if _, err := config.Parse(raw); err == nil {
+		t.Error("a wrong config may be stored")
+	}
+	c, err := config.Load(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, works := range map[string]bool{"oauth2": true, "api_key": true, "aws_sigv4": false, "jwt": false} {
+		credential := c.Credentials[format]
+		if (credential.Wrong == nil) != (format == "api_key") {
+			t.Errorf("%s: got %v", format, credential.Wrong)
+		}
+		_, err := newFetcher(t).Fetch(t.Context(), Request{
+			Integration: c, Credential: &credential, Resource: "things", Method: "list", Context: map[string]any{"access_token": "token-1"},
+		})
+		if (err == nil) != works || err != nil && !strings.HasPrefix(err.Error(), "config.credentials."+format) {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+	if credentials, err := config.Credentials(raw); err != nil || len(credentials) != 4 {
+		t.Errorf("got %v, %v", credentials, err)
+	}
+}

@@ -25,6 +25,8 @@ func (c *call) signs() bool {
 func (c *call) authorizeAccount(out *wire.Request) error {
 	credential := c.req.Credential
 	switch {
+	case credential != nil && credential.Wrong != nil && credential.JWT != nil:
+		return credential.Wrong
 	case c.signs():
 		return nil // once the request is complete
 	case credential != nil && credential.JWT != nil && credential.OAuth == nil:
@@ -42,6 +44,9 @@ func (c *call) authorizeAccount(out *wire.Request) error {
 func (c *call) sign(ctx context.Context, out *wire.Request, req *http.Request, body []byte) error {
 	if !c.signs() {
 		return nil
+	}
+	if err := c.req.Credential.Wrong; err != nil {
+		return err
 	}
 	var err error
 	if c.req.Credential.AWS != nil {

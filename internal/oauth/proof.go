@@ -156,6 +156,9 @@ func ClientCertificate(credential *config.Credential, scope *expr.Object) (*tls.
 	if credential == nil || credential.Certificate == nil {
 		return nil, nil
 	}
+	if credential.Wrong != nil {
+		return nil, credential.Wrong
+	}
 	c := credential.Certificate
 	certificate, err := c.Certificate.Text(scope)
 	if err != nil {

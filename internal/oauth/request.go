@@ -134,6 +134,9 @@ func newBuilder(credential *config.Credential, accountContext map[string]any, va
 	if credential == nil || credential.OAuth == nil {
 		return nil, millrace.Invalid("credentials", "the credentials of the account are not of a kind whose tokens are asked for")
 	}
+	if credential.Wrong != nil {
+		return nil, credential.Wrong
+	}
 	v, err := jsonata.FromGo(accountContext)
 	if err != nil {
 		return nil, fmt.Errorf("convert context: %w", err)
@@ -203,12 +206,18 @@ func (b *builder) prove(r *Request, g Grant) error {
 	grantType := string(g.Kind)
 	switch g.Kind {
 	case KindCode:
+		if g.Code == "" {
+			return millrace.Invalid("code", "is required")
+		}
 		b.set("code", g.Code)
 		b.set("redirect_uri", g.RedirectURI)
 		if b.oauth.PKCE {
 			b.set("code_verifier", g.Verifier)
 		}
 	case KindRefresh:
+		if g.RefreshToken == "" {
+			return millrace.Invalid("context.oauth.token.refresh_token", "is required")
+		}
 		b.set("refresh_token", g.RefreshToken)
 		if len(g.Scopes) > 0 { // without, the token has what was granted
 			b.set("scope", strings.Join(g.Scopes, b.oauth.Separator))

@@ -34,13 +34,20 @@ const RootPath = "config"
 // Parse checks and compiles a config, after overrides were merged over it. The error is of KindInvalid and
 // carries everything that was found, each finding with its path, such as config.resources.bookings.list.path.
 func Parse(raw json.RawMessage) (*Config, error) {
-	c, _, err := parse(raw)
+	c, _, err := parse(raw, true)
+	return c, err
+}
+
+// Load compiles a config that is stored already. What is wrong with its credentials only matters when they are used, see
+// [Credential.Wrong]: an older version may have taken it, and requests to the API need none of it.
+func Load(raw json.RawMessage) (*Config, error) {
+	c, _, err := parse(raw, false)
 	return c, err
 }
 
 // Warn returns what is not wrong with a config and has no effect, or needs what this server does not do.
 func Warn(raw json.RawMessage) []millrace.Failure {
-	c, found, err := parse(raw)
+	c, found, err := parse(raw, true)
 	if err != nil {
 		return nil
 	}
@@ -55,7 +62,7 @@ func Warn(raw json.RawMessage) []millrace.Failure {
 	return out
 }
 
-func parse(raw json.RawMessage) (*Config, *field.Findings, error) {
+func parse(raw json.RawMessage, strict bool) (*Config, *field.Findings, error) {
 	if len(raw) == 0 {
 		raw = json.RawMessage("{}")
 	}
@@ -69,7 +76,7 @@ func parse(raw json.RawMessage) (*Config, *field.Findings, error) {
 		root.Report("must be an object")
 		return nil, nil, millrace.InvalidAll(found.List)
 	}
-	c := parseRoot(root)
+	c := parseRoot(root, strict)
 	c.secret = secret.NewSet(raw)
 	if err := millrace.InvalidAll(found.List); err != nil {
 		return nil, nil, err
@@ -86,7 +93,7 @@ func Slots() []string {
 	}
 }
 
-func parseRoot(root field.Field) *Config {
+func parseRoot(root field.Field, strict bool) *Config {
 	root.Known(Slots()...)
 	c := &Config{
 		Label:     root.Get("label").Text(),
@@ -95,7 +102,7 @@ func parseRoot(root field.Field) *Config {
 	}
 	c.inherited = parseSettings(root, settings{})
 	c.RateLimit = parseRateLimit(root.Get("rate_limit"))
-	c.parseCredentials(root.Get("credentials"))
+	c.parseCredentials(root.Get("credentials"), strict)
 	c.variables = parseVariables(root.Get("environment_variables"))
 	c.secretVariables = parseVariables(root.Get("secret_environment_variables"))
 	resources := root.Get("resources")

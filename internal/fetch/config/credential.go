@@ -24,6 +24,7 @@ type Credential struct {
 	Config expr.Value
 	Fields []Input
 	OAuth  *OAuth // nil: there are no tokens to ask for
+	Wrong  error  // what is wrong with them, of KindInvalid; of a stored config only
 
 	JWT         *JWT         // of the format jwt: without OAuth, what is sent as the token
 	OAuth1      *OAuth1      // of the format oauth
@@ -42,7 +43,7 @@ type Input struct {
 	options   []string       // nil: any
 }
 
-// Credentials returns the credentials of a config with overrides merged over it, by format. It reads nothing else of them.
+// Credentials returns the credentials of a stored config with overrides merged over it, by format. It reads nothing else of them.
 func Credentials(base json.RawMessage, overrides ...json.RawMessage) (map[string]Credential, error) {
 	slots := make([]json.RawMessage, 0, len(overrides)+1)
 	for _, raw := range append([]json.RawMessage{base}, overrides...) {
@@ -66,23 +67,26 @@ func Credentials(base json.RawMessage, overrides ...json.RawMessage) (map[string
 	}
 	found := &field.Findings{}
 	c := &Config{}
-	c.parseCredentials(field.Field{Found: found, Path: RootPath, Value: v}.Get("credentials"))
+	c.parseCredentials(field.Field{Found: found, Path: RootPath, Value: v}.Get("credentials"), false)
 	return c.Credentials, millrace.InvalidAll(found.List)
 }
 
 // parseCredentials accepts one credential, or a map from format to credential.
-func (c *Config) parseCredentials(f field.Field) {
+func (c *Config) parseCredentials(f field.Field, strict bool) {
 	c.Credentials = map[string]Credential{}
 	if _, single := f.Get("format").Value.(string); single {
-		c.parseCredential(f, "")
+		c.parseCredential(f, "", strict)
 		return
 	}
 	for _, credential := range f.Members() {
-		c.parseCredential(credential, credential.Name(f))
+		c.parseCredential(credential, credential.Name(f), strict)
 	}
 }
 
-func (c *Config) parseCredential(f field.Field, key string) {
+func (c *Config) parseCredential(f field.Field, key string, strict bool) {
+	if !strict {
+		f.Found = &field.Findings{}
+	}
 	f.Known("format", "config")
 	format := key
 	if f.Get("format").Present() || key == "" {
@@ -98,6 +102,9 @@ func (c *Config) parseCredential(f field.Field, key string) {
 		credential.Fields = append(credential.Fields, parseInput(input))
 	}
 	credential.checkHosts(config)
+	if !strict {
+		credential.Wrong = millrace.InvalidAll(f.Found.List)
+	}
 	c.Credentials[format] = credential
 }
 
