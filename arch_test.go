@@ -63,6 +63,7 @@ var imports = map[string][]string{
 	"internal/trace":                  {},
 	"internal/account":                {"internal/cache", "internal/document", "internal/event", "internal/expr", "internal/fetch", "internal/fetch/config", "internal/fetch/wire", "internal/inbound", "internal/memory", "internal/observe", "internal/secret", "internal/store", "internal/syncjob", "jsonata"},
 	"internal/grant":                  {"internal/account", "internal/event", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/store", "jsonata"},
+	"internal/connect":                {"internal/account", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/secret", "internal/store", "jsonata"},
 	"internal/memory":                 {},
 	"internal/retention":              {"internal/store", "internal/syncjob/start"},
 	"internal/document":               {},

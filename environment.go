@@ -2,6 +2,9 @@ package millrace
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,11 +16,55 @@ type Environment struct {
 	Name      string        `json:"name"`
 	TeamID    string        `json:"team_id"`
 	Weight    int64         `json:"weight" doc:"Its part of what environments share, beside others that want it as well: one of weight 200 gets twice as much as one of 100." minimum:"1" maximum:"1000"`
+	Connect   ConnectPage   `json:"connect"`
 	CreatedAt Time          `json:"created_at"`
 	UpdatedAt Time          `json:"updated_at"`
 
 	NameKey    string `json:"-"` // what the name is compared by; unique
 	DeletingAt Time   `json:"-"` // since when it is being deleted; 0: it is not
+}
+
+// ConnectPage says how the page looks on which customers connect their accounts, and which other pages may show it.
+type ConnectPage struct {
+	Name        string   `json:"name" doc:"The name of your product, as customers see it; empty: that of the environment." maxLength:"100"`
+	LogoURL     string   `json:"logo_url" doc:"An https address of your logo." maxLength:"2000"`
+	Color       string   `json:"color" doc:"Of buttons and links: # and six hexadecimal digits."  maxLength:"7" example:"#0b5fff"`
+	Origins     []string `json:"origins" doc:"The origins of the pages that may show the page in a frame or open it, such as https://app.example.com. They are told what came of a connection; others are not." maxItems:"50"`
+	CallbackURL string   `json:"callback_url" doc:"An address of your own that providers redirect customers to instead of the server's; requests to it with /connect/{integration}/callback behind it must be passed on to the server." maxLength:"2000"`
+}
+
+// color is how a colour is written.
+var color = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// Check returns an error of KindInvalid for settings that the page cannot have.
+func (p *ConnectPage) Check() error {
+	var failures []Failure
+	fail := func(member, message string) { failures = append(failures, Failure{Path: "connect." + member, Message: message}) }
+	if p.LogoURL != "" && !isOrigin(p.LogoURL, true) || strings.HasPrefix(p.LogoURL, "http:") {
+		fail("logo_url", "must be an https address")
+	}
+	if p.Color != "" && !color.MatchString(p.Color) {
+		fail("color", "must be # and six hexadecimal digits")
+	}
+	for i, origin := range p.Origins {
+		if !isOrigin(origin, false) {
+			fail(fmt.Sprintf("origins[%d]", i), "must be an origin: https:// and a host, without a path; http:// is for this machine")
+		}
+	}
+	if p.CallbackURL != "" && !isOrigin(p.CallbackURL, true) {
+		fail("callback_url", "must be an https address without query; http:// is for this machine")
+	}
+	return InvalidAll(failures)
+}
+
+// isOrigin reports whether a text is an origin, or, with a path, an address below one.
+func isOrigin(text string, path bool) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?#*;, '\"") || !path && u.Path != "" {
+		return false
+	}
+	local := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1"
+	return u.Scheme == "https" || u.Scheme == "http" && local
 }
 
 // EnvironmentNameKey is what names of environments are compared by: without regard to case and spacing.

@@ -50,6 +50,12 @@ func PairOf(context map[string]any) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// ClearContext takes everything out of the context. What was secret stays secret when it comes again.
+func (a *IntegratedAccount) ClearContext() error {
+	a.Context, a.Secrets = json.RawMessage("{}"), json.RawMessage("{}")
+	return nil
+}
+
 // SetToken puts a token response in the place of the one in the context, and merges further members into the top level of the
 // context. See [IntegratedAccount.SetContext] for the paths of secrets.
 func (a *IntegratedAccount) SetToken(token, further map[string]any, secret [][]string) error {

@@ -65,6 +65,8 @@ func (a *api) createEnvironment(ctx context.Context, in *rest.CreateIn[environme
 type environmentPatch struct {
 	Name   rest.Opt[string] `json:"name,omitzero" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
 	Weight rest.Opt[int64]  `json:"weight,omitzero" minimum:"1" maximum:"1000" nullable:"false" doc:"Its part of what environments share, beside others: one of 200 gets twice as much as one of 100." example:"100"`
+
+	Connect rest.Opt[millrace.ConnectPage] `json:"connect,omitzero" nullable:"false" doc:"How the page looks on which customers connect accounts, and which pages may show it. Replaced as a whole."`
 }
 
 func (a *api) patchEnvironment(ctx context.Context, in *rest.PatchIn[millrace.EnvironmentID, environmentPatch]) (*rest.Reply[millrace.Environment], error) {
@@ -75,6 +77,10 @@ func (a *api) patchEnvironment(ctx context.Context, in *rest.PatchIn[millrace.En
 		}
 		e.Name, e.Weight = in.Data.Name.Or(e.Name), in.Data.Weight.Or(e.Weight)
 		if err := millrace.CheckEnvironmentName(e.Name); err != nil {
+			return nil, err
+		}
+		e.Connect = in.Data.Connect.Or(e.Connect)
+		if err := e.Connect.Check(); err != nil {
 			return nil, err
 		}
 		return e, tx.Environments().Update(ctx, e)

@@ -138,13 +138,16 @@ func (p *Pruner) forgetKeys(ctx context.Context) error {
 	keys := func(tx *store.Tx) (int64, error) {
 		return tx.Flow().PruneKeys(ctx, tx.Now().Add(-millrace.KeepWorkflowKey), PrunedAtOnce)
 	}
-	for _, prune := range []func(*store.Tx) (int64, error){calls, keys} {
+	links := func(tx *store.Tx) (int64, error) {
+		return tx.Accounts().Links().Prune(ctx, tx.Now().Add(-millrace.KeepLink), PrunedAtOnce)
+	}
+	for _, prune := range []func(*store.Tx) (int64, error){calls, keys, links} {
 		for more := true; more; {
 			n, err := store.Compute(ctx, p.db, prune)
 			if err != nil {
 				return err
 			}
-			more = n == PrunedAtOnce
+			more = n >= PrunedAtOnce
 		}
 	}
 	return nil

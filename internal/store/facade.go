@@ -45,6 +45,8 @@ type (
 	Installs = accounts.Installs
 	// Integrations is the handle of the integrations.
 	Integrations = accounts.Integrations
+	// Links is the handle of the link tokens.
+	Links = accounts.Links
 	// Notifications is the handle of the notification destinations.
 	Notifications = deliveries.Notifications
 	// Rows is the handle of the rows of all tables: what is old, what belongs to an environment, and how much there is.

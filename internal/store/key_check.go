@@ -34,6 +34,9 @@ func sealedColumns() [][2]string {
 		{"idempotent_call", "body"},
 		{"account_grant", "response"},
 		{"account_grant", "previous"},
+		{"link_token", "context"},
+		{"connect_session", "secrets"},
+		{"connect_session", "response"},
 	}
 }
 

@@ -28,6 +28,7 @@ var environmentTable = sync.OnceValue(func() *table.Table[millrace.Environment] 
 			table.Hidden(table.Text("name_key", func(v *row) *string { return &v.NameKey })),
 			table.Text("team_id", func(v *row) *string { return &v.TeamID }),
 			table.Number("weight", func(v *row) *int64 { return &v.Weight }),
+			table.Hidden(table.Encoded("connect", func(v *row) any { return &v.Connect }, nil)),
 			table.Hidden(table.Stamp("deleting_at", func(v *row) *millrace.Time { return &v.DeletingAt })),
 			table.Stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			table.Stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),

@@ -63,6 +63,8 @@ func OwnedTables() []OwnedTable {
 		{Name: "decision"},
 		{Name: "account_rate"},
 		{Name: "account_grant"},
+		{Name: "connect_session"},
+		{Name: "link_token"},
 		{Name: "fan_out"},
 	}
 }

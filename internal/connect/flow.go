@@ -1,0 +1,358 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/jsonata"
+)
+
+// Config is what a [Flow] needs. All of it is required.
+type Config struct {
+	DB        *store.DB
+	Client    *oauth.Client
+	Configs   func(*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration) (*config.Config, error)
+	Clock     func() time.Time
+	Logger    *slog.Logger
+	PublicURL func() string // of this server, as browsers know it, without a slash at the end
+}
+
+// Flow connects accounts.
+type Flow struct{ Config }
+
+// New returns a flow.
+func New(cfg Config) *Flow { return &Flow{cfg} }
+
+// Attempt is what a customer sends.
+type Attempt struct {
+	Integration string
+	Method      string
+	Fields      url.Values
+	Browser     string // the cookie
+	Page        string // a random text by which the page in a frame asks what came of it; empty: it does not
+}
+
+// Step is what comes next: a redirect, or the session that is shown.
+type Step struct {
+	Session  string
+	Redirect string // to the provider; empty: there is none
+}
+
+// Begin takes what a customer has typed. The account is stored, or the browser is sent to the provider. The error is an [*Error], or of
+// KindInvalid with a failure for each field, or ours.
+func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
+	if err := l.Usable(); err != nil {
+		return Step{}, err
+	}
+	choices, err := f.Choices(ctx, l, []string{a.Integration})
+	if err != nil {
+		return Step{}, err
+	}
+	if len(choices) != 1 {
+		return Step{}, ErrIntegration
+	}
+	choice := &choices[0]
+	i := slices.IndexFunc(choice.Methods, func(m Method) bool { return m.Format == a.Method })
+	if i < 0 || a.Browser == "" {
+		return Step{}, ErrIntegration
+	}
+	method := &choice.Methods[i]
+	typed := map[string]any{}
+	for _, field := range method.Fields {
+		if text := a.Fields.Get(field.Name); text != "" && len(text) <= maxText {
+			typed[field.Name] = strings.TrimSpace(text)
+		}
+	}
+	given, err := decode(l.row.Context)
+	if err != nil {
+		return Step{}, err
+	}
+	maps.Copy(typed, given)
+	credential := choice.config.Credentials[a.Method]
+	if err := check(&credential, typed); err != nil {
+		return Step{}, err
+	}
+	state := newUUID() + newUUID()
+	session := &millrace.ConnectSession{
+		ID: secret.HashToken(state), EnvironmentID: l.row.EnvironmentID, LinkTokenID: l.row.ID, Browser: secret.HashToken(a.Browser),
+		EnvironmentIntegrationID: choice.install.ID, Integration: choice.Name, Method: a.Method,
+	}
+	if a.Page != "" {
+		session.Attempt = secret.HashToken(a.Page)
+	}
+	held := millrace.ConnectSecrets{}
+	if held.Typed, err = json.Marshal(typed); err != nil {
+		return Step{}, err
+	}
+	step := Step{Session: state}
+	if method.Redirects {
+		held.Verifier, held.RedirectURI = oauth.Verifier(), f.callbackURL(l.Environment, choice.Name)
+		variables, err := variablesOf(choice.config, typed)
+		if err != nil {
+			return Step{}, err
+		}
+		step.Redirect, err = oauth.AuthorizeURL(&credential, oauth.Authorization{
+			RedirectURI: held.RedirectURI, State: state, Verifier: held.Verifier, Scopes: l.row.Options.Scopes, Context: typed, Variables: variables,
+		})
+		if err != nil {
+			f.Logger.WarnContext(ctx, "the address at which customers allow a connection cannot be made", slog.String("integration", choice.Name), slog.Any("err", err))
+			return Step{}, &Error{Type: "connection_error", Message: "misconfigured", Detail: err.Error()}
+		}
+	}
+	if session.Secrets, err = json.Marshal(held); err != nil {
+		return Step{}, err
+	}
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		row := *session
+		row.ExpiresAt = tx.Now().Add(sessionTime)
+		return tx.Accounts().Links().Begin(ctx, &row)
+	})
+	if err != nil || method.Redirects {
+		return step, err
+	}
+	return step, f.finish(ctx, state, a.Browser, func(*taken) error { return nil })
+}
+
+// check checks what was typed against the fields, and puts it as it is stored.
+func check(credential *config.Credential, typed map[string]any) error {
+	var failures []millrace.Failure
+	for i := range credential.Fields {
+		in := &credential.Fields[i]
+		value, has := typed[in.Name]
+		if !has && in.Default != nil {
+			value = in.Default
+		}
+		if message := in.Check(value); message != "" {
+			failures = append(failures, millrace.Failure{Path: in.Name, Message: message})
+		} else if value != nil {
+			typed[in.Name] = in.Stored(value)
+		}
+	}
+	if len(credential.Fields) == 0 {
+		for _, name := range usualFields(credential.Format) {
+			if text, _ := typed[name].(string); text == "" {
+				failures = append(failures, millrace.Failure{Path: name, Message: "is required"})
+			}
+		}
+	}
+	return millrace.InvalidAll(failures)
+}
+
+func variablesOf(c *config.Config, context map[string]any) (*expr.Object, error) {
+	v, err := jsonata.FromGo(context)
+	if err != nil {
+		return nil, err
+	}
+	o, _ := v.(*expr.Object)
+	return c.Environment(expr.OrEmpty(o), nil), nil
+}
+
+// callbackURL is where the provider sends the browser back to. A product may have an address of its own for it, which leads here.
+func (f *Flow) callbackURL(env *millrace.Environment, integration string) string {
+	base := f.PublicURL()
+	if env.Connect.CallbackURL != "" {
+		base = strings.TrimSuffix(env.Connect.CallbackURL, "/")
+	}
+	return base + "/connect/" + url.PathEscape(integration) + "/callback"
+}
+
+// Callback takes the redirect of a provider: once for each session, in the browser that it was begun in, for the integration that it was
+// begun for. It returns the session, which is shown whatever came of it.
+func (f *Flow) Callback(ctx context.Context, integration string, query url.Values, browser string) (string, error) {
+	state := query.Get("state")
+	if state == "" || len(state) > maxText || browser == "" {
+		return "", ErrSession
+	}
+	return state, f.finish(ctx, state, browser, func(t *taken) error {
+		if t.row.Integration != integration {
+			return ErrSession
+		}
+		code, extra, err := oauth.ReadRedirect(&t.credential, query)
+		var denied *oauth.RedirectError
+		switch {
+		case errors.As(err, &denied):
+			message := "denied"
+			if denied.Code != "access_denied" {
+				message = "provider_error"
+			}
+			return &Error{Type: "connection_error", Message: message, Detail: denied.Message, Retry: true}
+		case err != nil:
+			return err
+		}
+		maps.Copy(t.typed, extra)
+		t.redirect = extra
+		return f.exchange(ctx, t, oauth.KindCode, code)
+	})
+}
+
+// taken is a session whose work is being done.
+type taken struct {
+	row        *millrace.ConnectSession
+	link       *Link
+	choice     *Choice
+	credential config.Credential
+	secrets    millrace.ConnectSecrets
+	typed      map[string]any
+	redirect   map[string]any // what came on the redirect and is kept
+	result     *oauth.Result  // nil: there are no tokens
+}
+
+// finish takes a session, does its work and stores the account, or why there is none. The error is [ErrSession] for a session that is
+// not there, was taken already, or belongs to another browser.
+func (f *Flow) finish(ctx context.Context, state, browser string, work func(*taken) error) error {
+	t, err := f.take(ctx, state, browser)
+	if err != nil {
+		return err
+	}
+	// The browser may leave; what was begun is done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	err = f.prepare(ctx, t)
+	if err == nil {
+		err = work(t)
+	}
+	if err == nil && t.result == nil && t.credential.OAuth != nil {
+		err = f.exchange(ctx, t, kindOf(t.credential.Format), "")
+	}
+	if err == nil {
+		err = f.save(ctx, t)
+	}
+	if err == nil {
+		return nil
+	}
+	return f.fail(ctx, t, err)
+}
+
+func kindOf(format string) oauth.Kind {
+	if format == config.FormatClient {
+		return oauth.KindClient
+	}
+	return oauth.Kind("")
+}
+
+// take marks a session as taken. Before that commit nothing has happened; after it nobody else does its work.
+func (f *Flow) take(ctx context.Context, state, browser string) (*taken, error) {
+	return store.Compute(ctx, f.DB, func(tx *store.Tx) (*taken, error) {
+		row, err := tx.Accounts().Links().Session(ctx, secret.HashToken(state))
+		if err != nil {
+			return nil, err
+		}
+		if row == nil || row.TakenAt != 0 || row.ExpiresAt < tx.Now() || row.Browser != secret.HashToken(browser) {
+			return nil, ErrSession
+		}
+		row.TakenAt = tx.Now()
+		return &taken{row: row}, tx.Accounts().Links().SaveSession(ctx, row)
+	})
+}
+
+// prepare finds everything that a session is about, as it is now.
+func (f *Flow) prepare(ctx context.Context, t *taken) error {
+	var err error
+	if t.link, err = f.open(ctx, t.row.LinkTokenID); err != nil {
+		return err
+	}
+	if err := t.link.Usable(); err != nil {
+		return err
+	}
+	choices, err := f.Choices(ctx, t.link, []string{t.row.Integration})
+	if err != nil {
+		return err
+	}
+	if len(choices) != 1 || choices[0].install.ID != t.row.EnvironmentIntegrationID {
+		return ErrIntegration
+	}
+	t.choice = &choices[0]
+	var ok bool
+	if t.credential, ok = t.choice.config.Credentials[t.row.Method]; !ok {
+		return ErrIntegration
+	}
+	if err := json.Unmarshal(t.row.Secrets, &t.secrets); err != nil {
+		return err
+	}
+	t.typed, err = decode(t.secrets.Typed)
+	return err
+}
+
+// exchange asks for the first tokens. The response is stored before it is read.
+func (f *Flow) exchange(ctx context.Context, t *taken, kind oauth.Kind, code string) error {
+	variables, err := variablesOf(t.choice.config, t.typed)
+	if err != nil {
+		return err
+	}
+	request, err := oauth.NewRequest(&t.credential, oauth.Grant{
+		Kind: kind, Context: t.typed, Variables: variables, Code: code, RedirectURI: t.secrets.RedirectURI, Verifier: t.secrets.Verifier,
+		Scopes: t.link.row.Options.Scopes, Now: f.Clock(),
+	})
+	if err != nil {
+		return &Error{Type: "connection_error", Message: "misconfigured", Detail: err.Error()}
+	}
+	response, err := f.Client.Send(ctx, request)
+	if err != nil {
+		return &Error{Type: "connection_error", Message: "provider_silent", Detail: err.Error(), Retry: true}
+	}
+	raw, err := json.Marshal(response)
+	if err != nil {
+		return err
+	}
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Accounts().Links().Session(ctx, t.row.ID)
+		if err != nil || row == nil {
+			return err
+		}
+		row.Response = raw
+		return tx.Accounts().Links().SaveSession(ctx, row)
+	})
+	if err != nil {
+		return err
+	}
+	result := oauth.Read(&t.credential, response, f.Clock())
+	if result.Outcome != oauth.Granted {
+		return &Error{Type: "connection_error", Message: "provider_error", Detail: result.Message, Retry: true}
+	}
+	t.result = &result
+	return nil
+}
+
+// fail stores why there is no account.
+func (f *Flow) fail(ctx context.Context, t *taken, cause error) error {
+	var known *Error
+	if !errors.As(cause, &known) {
+		var invalid *millrace.Error
+		known = &Error{Type: "connection_error", Message: "internal", Retry: true}
+		if errors.As(cause, &invalid) && invalid.Kind != millrace.KindInternal {
+			known.Detail = invalid.Message
+		}
+		f.Logger.ErrorContext(ctx, "a connection failed", slog.String("environment_id", string(t.row.EnvironmentID)),
+			slog.String("integration", t.row.Integration), slog.Any("err", cause))
+	}
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Accounts().Links().Session(ctx, t.row.ID)
+		if err != nil || row == nil {
+			return err
+		}
+		row.Failure, row.FailureType = known.Message+"\n"+known.Detail, known.Type
+		row.Secrets, row.Response = nil, nil
+		return tx.Accounts().Links().SaveSession(ctx, row)
+	})
+	if err != nil {
+		return err
+	}
+	f.Logger.InfoContext(ctx, "an account was not connected", slog.String("environment_id", string(t.row.EnvironmentID)),
+		slog.String("integration", t.row.Integration), slog.String("reason", known.Message), slog.String("detail", known.Detail))
+	return known
+}
+
