@@ -66,6 +66,7 @@ func (a *api) connectionRoutes() {
 	accounts := c.IntegratedAccounts()
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account", "List integrated accounts", accounts.List)
 	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account", "Import an account with its credentials", accounts.Create)
+	rest.Handle(a.router, rest.Needs(write), "POST /link-token", "Create a link token", c.CreateLink, rest.Note(connection.LinkNote))
 	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/refresh-credentials", "Refresh the credentials of an account", accounts.Refresh, rest.Note(connection.RefreshNote), settled)
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}", "Get an integrated account", accounts.Get)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}", "Change an integrated account", accounts.Patch, rest.Note(connection.ContextNote), settled)

@@ -6,7 +6,6 @@ import "strings"
 // stands for any segment.
 func unserved() [][2]string {
 	return [][2]string{
-		{"link-token", "link tokens"},
 		{"integrated-account/me", "account tokens"},
 		{"integrated-account/token", "account tokens"},
 		{"integrated-account/bulk-delete", "bulk deletions of accounts"},

@@ -14,11 +14,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/connect"
+	"github.com/millrace/millrace/internal/connect/page"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/deliver/notify"
 	"github.com/millrace/millrace/internal/egress"
@@ -54,6 +57,7 @@ type Options struct {
 	AllowNetworks []netip.Prefix // further networks that outbound requests may go to
 	HeaderPrefix  string         // of the signature header; empty: Truto
 	UserAgent     string         // of deliveries; empty: truto
+	PublicURL     string         // of the server, as browsers know it; empty: http:// and the address it listens on
 	MetricsAddr   string         // where to serve metrics, without any token; empty: nowhere
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
@@ -236,19 +240,40 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.metrics.Resealing(s.storage.Left)
 	s.accepter = event.NewAccepter(s.db, committers)
 	s.ticker = schedule.NewTicker(s.db, s.opts.Logger)
-	s.serveAPI(sender, accounts, pools)
+	pages, err := page.New(connect.New(connect.Config{
+		DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
+	}), s.opts.Logger)
+	if err != nil {
+		return err
+	}
+	s.serveAPI(sender, accounts, pools, pages)
 	return nil
 }
 
+// publicURL is the address of the server as browsers know it.
+func (s *Server) publicURL() string {
+	if s.opts.PublicURL != "" {
+		return strings.TrimSuffix(s.opts.PublicURL, "/")
+	}
+	return "http://" + s.Addr()
+}
+
 // serveAPI makes the server of the API.
-func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, pools memory.Pools) {
+func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, pools memory.Pools, pages *page.Handler) {
+	api := httpapi.New(httpapi.Config{
+		DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
+		Proxy: account.NewProxy(accounts), Renew: s.grants.Renew,
+		Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
+		Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
+		TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
+	})
 	s.http = &http.Server{
-		Handler: trace.Handler(httpapi.New(httpapi.Config{
-			DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
-			Proxy: account.NewProxy(accounts), Renew: s.grants.Renew,
-			Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
-			Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
-			TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
+		Handler: trace.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if page.Serves(r.URL.Path) {
+				pages.ServeHTTP(w, r)
+				return
+			}
+			api.ServeHTTP(w, r)
 		})),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),

@@ -1,0 +1,111 @@
+// What the page does beyond what it does without a script: it tells the page that opened it, or shows it in a frame, what came of the
+// connection; it opens the provider in a window of its own when it is in a frame; and it finds integrations while one types.
+"use strict";
+(() => {
+  const body = document.body;
+  const framed = window.parent !== window;
+  const opened = !framed && Boolean(window.opener);
+  const told = body.dataset.result ? JSON.parse(body.dataset.result) : null;
+
+  const tell = (message, origins) => {
+    const to = framed ? window.parent : window.opener;
+    if (!to) return;
+    for (const origin of origins) to.postMessage(message, origin);
+  };
+
+  if (told) {
+    tell(told.message, told.origins);
+    if (told.message.result === "success") {
+      const go = document.querySelector("a.button");
+      if (opened) setTimeout(() => window.close(), 300);
+      else if (!framed && go) location.replace(go.href);
+    }
+  }
+
+  const close = document.querySelector("[data-close]");
+  if (close && (framed || opened)) {
+    close.hidden = false;
+    close.addEventListener("click", () => {
+      if (framed) window.parent.postMessage("closed", "*"); // it says nothing
+      else window.close();
+    });
+  }
+
+  if (body.dataset.kind === "working") setTimeout(() => location.reload(), 1000);
+
+  const focus = document.querySelector("[data-focus], [aria-invalid]");
+  if (focus) focus.focus();
+
+  const search = document.querySelector("[data-search]");
+  if (search) {
+    search.hidden = false;
+    const items = [...document.querySelectorAll(".choices li")];
+    const none = document.querySelector("[data-none]");
+    search.addEventListener("input", () => {
+      const wanted = search.value.trim().toLowerCase();
+      let found = 0;
+      for (const item of items) {
+        item.hidden = !item.dataset.name.toLowerCase().includes(wanted);
+        if (!item.hidden) found++;
+      }
+      none.hidden = found > 0;
+    });
+  }
+
+  const form = document.querySelector("form");
+  if (!form) return;
+  const button = form.querySelector("button[type=submit]");
+  const blocked = document.querySelector("[data-blocked]");
+  const elsewhere = document.querySelector("[data-elsewhere]");
+
+  // A provider does not let itself be shown in a frame, and the window that it gets may lose its opener: what came of it is asked for.
+  const watch = (page, other) => {
+    const ask = async () => {
+      const query = new URLSearchParams({ link_token: body.dataset.token, page });
+      let state = { state: "open" };
+      try {
+        state = await (await fetch("/connect-account/status", { method: "POST", body: query })).json();
+      } catch { /* it is asked for again */ }
+      if (state.message) {
+        const origins = JSON.parse(body.dataset.origins || "[]");
+        tell(state.message, origins);
+        location.reload();
+        return;
+      }
+      if (other.closed && state.state === "open") {
+        elsewhere.hidden = true;
+        form.hidden = false;
+        button.disabled = false;
+        return;
+      }
+      setTimeout(ask, 700);
+    };
+    setTimeout(ask, 700);
+  };
+
+  form.addEventListener("submit", (event) => {
+    if (button.disabled) {
+      event.preventDefault();
+      return;
+    }
+    button.disabled = true;
+    if (!framed || !form.hasAttribute("data-redirects")) return;
+    const page = crypto.randomUUID();
+    const hidden = document.createElement("input");
+    Object.assign(hidden, { type: "hidden", name: "page", value: page });
+    form.append(hidden);
+    const other = window.open("", "millrace-connect", "width=640,height=760");
+    if (!other) {
+      event.preventDefault();
+      blocked.hidden = false;
+      button.disabled = false;
+      return;
+    }
+    form.target = "millrace-connect";
+    form.hidden = true;
+    elsewhere.hidden = false;
+    watch(page, other);
+  });
+
+  window.addEventListener("pageshow", () => { button.disabled = false; });
+})();
