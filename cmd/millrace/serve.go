@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -166,6 +167,7 @@ type serveCmd struct {
 	smtpFlags
 	Addr              string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	TokenFile         string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
+	PublicURL         string        `help:"Address of the server as browsers know it, such as https://connect.example.com: customers come to the connect page under it, and providers send them back to it." placeholder:"URL"`
 	MetricsAddr       string        `help:"Address to serve metrics for Prometheus on, at /metrics and without any token; empty: nowhere." placeholder:"HOST:PORT"`
 	Dev               bool          `help:"Development: webhooks and providers' APIs may be on this machine."`
 	AllowNetwork      []string      `help:"Network that webhooks and providers' APIs may be in although it is not public, such as 10.1.0.0/16. Repeatable." placeholder:"CIDR"`
@@ -207,6 +209,9 @@ func (c *serveCmd) Validate() error {
 			err = errors.Join(err, fmt.Errorf("--allow-network %s: not a network such as 10.1.0.0/16", text))
 		}
 	}
+	if u, wrong := url.Parse(c.PublicURL); c.PublicURL != "" && (wrong != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.User != nil) {
+		err = errors.Join(err, fmt.Errorf("--public-url %s: must be an address such as https://connect.example.com", c.PublicURL))
+	}
 	if n := c.InboundBytesLimit; n != 0 && (n < 4 || n > 1<<20) {
 		err = errors.Join(err, fmt.Errorf("--inbound-bytes-limit %d: must be 0 or 4 to %d MiB, because one body may have 4", n, 1<<20))
 	}
@@ -219,7 +224,7 @@ func (c *serveCmd) Run(ctx context.Context, app *kong.Kong, s *streams) error {
 	warnOfVariables(ctx, app.Model, logger)
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
-	opts.MetricsAddr = c.MetricsAddr
+	opts.MetricsAddr, opts.PublicURL = c.MetricsAddr, c.PublicURL
 	opts.MaxFailure, opts.SMTP = c.MaxFailure, c.server()
 	opts.Memory = int64(c.MemoryBudget) << 20
 	limitMemory(opts.Memory)

@@ -27,8 +27,8 @@ type linkBody struct {
 	Region                  string                     `json:"region,omitempty" enum:"wnam,enam,apac,eu" doc:"Of a new account; wnam when absent."`
 	IsSandbox               bool                       `json:"is_sandbox,omitempty" doc:"A new account is a sandbox account."`
 	Integrations            []string                   `json:"integrations,omitempty" maxItems:"500" doc:"Names of integrations; no others can be connected."`
-	EnvironmentUnifiedModel rest.Opt[rest.AnyDocument] `json:"environment_unified_model_id,omitzero" doc:"There are no unified models."`
-	UnifiedModel            rest.Opt[rest.AnyDocument] `json:"unified_model_id,omitzero" doc:"There are no unified models."`
+	EnvironmentUnifiedModel rest.Opt[any] `json:"environment_unified_model_id,omitzero" doc:"There are no unified models."`
+	UnifiedModel            rest.Opt[any] `json:"unified_model_id,omitzero" doc:"There are no unified models."`
 	StaticGateID            string                     `json:"truto_static_gate_id,omitempty" doc:"There are no static gates."`
 }
 
