@@ -59,4 +59,7 @@ type ConnectSecrets struct {
 	Typed       json.RawMessage `json:"typed,omitempty"` // by the customer
 	Verifier    string          `json:"verifier,omitempty"`
 	RedirectURI string          `json:"redirect_uri,omitempty"`
+
+	Temporary       string `json:"temporary,omitempty"` // of OAuth 1.0a
+	TemporarySecret string `json:"temporary_secret,omitempty"`
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -26,6 +27,11 @@ func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, b
 	if err != nil {
 		return err
 	}
+	if !acts {
+		if acts, err = lacksToken(v, install, integration); err != nil {
+			return err
+		}
+	}
 	v.LastError, v.LastActionRunResult, v.Connection = "", nil, "" //commit:allow the row was made or read in the same transaction
 	if !acts {
 		v.Status = millrace.AccountActive //commit:allow the same
@@ -39,6 +45,23 @@ func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, b
 		return err
 	}
 	return event.Emit(ctx, tx, began)
+}
+
+// lacksToken reports whether an account has credentials with which an access token must be asked for before it can be used.
+func lacksToken(v *millrace.IntegratedAccount, install *millrace.EnvironmentIntegration, integration *millrace.Integration) (bool, error) {
+	if !HasTokens(v.AuthenticationMethod) || v.AuthenticationMethod == config.FormatOAuth2 {
+		return false, nil
+	}
+	credentials, err := config.Credentials(integration.Config, install.Override, v.Override())
+	if err != nil || credentials[v.AuthenticationMethod].OAuth == nil {
+		return false, err
+	}
+	full, err := v.FullContext()
+	if err != nil {
+		return false, err
+	}
+	_, access, _ := millrace.OAuthToken(full)
+	return access == "", nil
 }
 
 // finish writes an account whose connection has ended, and emits the event about its status behind the one that began it.
@@ -113,12 +136,47 @@ func (c *Connector) Handle(ctx context.Context, task millrace.Task) error {
 	if err == nil && loaded.row.Connection != under.row.Connection {
 		return millrace.RetryAfter(0, nil) // it was connected again since
 	}
+	if err == nil {
+		if done, err := c.token(ctx, under, loaded); err != nil || done {
+			return err
+		}
+	}
 	under.choose(loaded)
 	run, err := c.run(ctx, loaded, err, under.action)
 	if err != nil {
 		return err
 	}
 	return c.store(ctx, under, run)
+}
+
+// token sees to it that an account has an access token before its actions run. It reports that this task is done; an error may ask for
+// another one.
+func (c *Connector) token(ctx context.Context, under *connection, loaded *loadedAccount) (bool, error) {
+	next, stop, err := c.proxy.accounts.ensureToken(ctx, loaded)
+	switch {
+	case err != nil:
+		return true, err
+	case stop != nil && stop.Kind == fetch.KindUnauthorized:
+		return true, c.proxy.accounts.db.Update(ctx, func(tx *store.Tx) error {
+			if _, err := SecretsOf(ctx, tx, under.row); err != nil { // locks the installation, which comes before its accounts
+				return err
+			}
+			v, err := tx.Accounts().Lock(ctx, under.row.EnvironmentID, under.row.ID)
+			if err != nil || v.Connection != under.row.Connection {
+				return err
+			}
+			v.Connection = "" //commit:allow it was read in this transaction
+			if err := Lose(ctx, tx, v, stop.Message); err != nil {
+				return err
+			}
+			return tx.Finish(ctx)
+		})
+	case stop != nil:
+		return true, millrace.RetryAfter(max(stop.RetryAfter, time.Second), nil)
+	case next != loaded:
+		return true, millrace.RetryAfter(0, nil) // the account was written
+	}
+	return false, nil
 }
 
 // choose chooses the action that is next. loaded may be nil.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/event"
+	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -44,19 +46,25 @@ const (
 )
 
 // PlanRefresh sets when the next pair is asked for although nobody needs one: ahead of the end of the access token, at another
-// moment for each account, and rarely while nobody uses the account. idle is how long the provider keeps a refresh token that is
-// not used; 0: not known.
-func PlanRefresh(g *millrace.Grant, now time.Time, refreshable bool, idle time.Duration) {
+// moment for each account, and rarely while nobody uses the account. o says how long the provider keeps a refresh token that is not
+// used; nil: it is not known.
+func PlanRefresh(g *millrace.Grant, now time.Time, refreshable bool, o *config.OAuth) {
 	g.RefreshAt = 0
 	if !refreshable {
 		return
 	}
-	wait := idleAfter
+	wait, idle, margin := idleAfter, time.Duration(0), time.Duration(0)
+	if o != nil {
+		idle, margin = o.IdleLimit, o.Margin
+	}
 	if idle > 0 {
 		wait = min(wait, idle/2)
 	}
 	if life := g.ExpiresAt.Std().Sub(g.GrantedAt.Std()); g.ExpiresAt > 0 && g.Used {
 		ahead := min(maxAhead, life/5)
+		if margin > 0 {
+			ahead = min(margin, life/2)
+		}
 		wait = life - ahead - time.Duration(rand.Float64()*float64(ahead)/2) - now.Sub(g.GrantedAt.Std())
 	} else if g.ExpiresAt == 0 && idle == 0 {
 		return
@@ -105,7 +113,7 @@ func TrackTokens(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccoun
 	if access == "" {
 		g.ExpiresAt = now // whoever needs a token asks for one
 	}
-	PlanRefresh(g, now.Std(), refresh != "", 0)
+	PlanRefresh(g, now.Std(), refresh != "", nil)
 	if err := tx.Accounts().Grants().Save(ctx, g); err != nil || g.RefreshAt == 0 {
 		return err
 	}
@@ -117,6 +125,19 @@ func Begin(g *millrace.Grant, now millrace.Time, pair string) {
 	*g = millrace.Grant{
 		ID: g.ID, EnvironmentID: g.EnvironmentID, Generation: g.Generation + 1, Epoch: g.Epoch + 1, Pair: pair, GrantedAt: now, CreatedAt: g.CreatedAt,
 	}
+}
+
+// Lose stores that an account must be connected again.
+func Lose(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, cause string) error {
+	v.Status, v.LastError = millrace.AccountNeedsReauth, cause //commit:allow the row was read in the same transaction
+	if err := tx.Accounts().Update(ctx, v); err != nil {
+		return err
+	}
+	e, err := NewEvent(ctx, tx, millrace.EventAccountAuthError, v)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, tx, e)
 }
 
 // expiryOf returns when the access token of a token response ends, 0 when that is not known. A response that comes from a client says

@@ -19,20 +19,15 @@ const unproven = 5 * time.Minute
 
 // renewable reports whether another pair of tokens can be asked for without the customer.
 func (a *loadedAccount) renewable() bool {
-	if a.grant == nil {
+	if a.grant == nil || a.oauth() == nil {
 		return false
 	}
 	_, _, refresh := millrace.OAuthToken(a.full)
 	return refresh != "" || a.row.AuthenticationMethod != config.FormatOAuth2
 }
 
-// idleLimit is how long the provider keeps a refresh token that nobody uses; 0: not known.
-func (a *loadedAccount) idleLimit() time.Duration {
-	if c, ok := a.config.Credentials[a.row.AuthenticationMethod]; ok && c.OAuth != nil {
-		return c.OAuth.IdleLimit
-	}
-	return 0
-}
+// oauth says how the tokens of the account are asked for; nil: they are not.
+func (a *loadedAccount) oauth() *config.OAuth { return a.config.Credentials[a.row.AuthenticationMethod].OAuth }
 
 // mayRenew reports whether a 401 may be answered with another pair of tokens.
 func (a *loadedAccount) mayRenew(now time.Time) bool {
@@ -94,7 +89,7 @@ func (f *Fetcher) accept(ctx context.Context, account *loadedAccount, o *fetch.O
 			return err
 		}
 		now.Used, now.Previous = true, ""
-		PlanRefresh(now, tx.Now().Std(), account.row.AuthenticationMethod == config.FormatOAuth2 && account.renewable(), account.idleLimit())
+		PlanRefresh(now, tx.Now().Std(), account.row.AuthenticationMethod == config.FormatOAuth2 && account.renewable(), account.oauth())
 		if err := tx.Accounts().Grants().Save(ctx, now); err != nil || now.RefreshAt == 0 {
 			return err
 		}

@@ -99,15 +99,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 	}
 	step := Step{Session: state}
 	if method.Redirects {
-		held.Verifier, held.RedirectURI = oauth.Verifier(), f.callbackURL(l.Environment, choice.Name)
-		variables, err := variablesOf(choice.config, typed)
-		if err != nil {
-			return Step{}, err
-		}
-		step.Redirect, err = oauth.AuthorizeURL(&credential, oauth.Authorization{
-			RedirectURI: held.RedirectURI, State: state, Verifier: held.Verifier, Scopes: l.row.Options.Scopes, Context: typed, Variables: variables,
-		})
-		if err != nil {
+		if step.Redirect, err = f.redirect(ctx, l, choice, &credential, &held, state, typed); err != nil {
 			f.Logger.WarnContext(ctx, "the address at which customers allow a connection cannot be made", slog.String("integration", choice.Name), slog.Any("err", err))
 			return Step{}, &Error{Type: "connection_error", Message: "misconfigured", Detail: err.Error()}
 		}
@@ -124,6 +116,42 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 		return step, err
 	}
 	return step, f.finish(ctx, state, a.Browser, func(*taken) error { return nil })
+}
+
+// redirect returns the address at which the customer allows the connection.
+func (f *Flow) redirect(
+	ctx context.Context, l *Link, choice *Choice, credential *config.Credential, held *millrace.ConnectSecrets, state string, typed map[string]any,
+) (string, error) {
+	held.Verifier, held.RedirectURI = oauth.Verifier(), f.callbackURL(l.Environment, choice.Name)
+	variables, err := variablesOf(choice.config, typed)
+	if err != nil {
+		return "", err
+	}
+	if credential.Format == config.FormatOAuth1 { // which knows no state
+		held.RedirectURI += "?state=" + state
+		request, err := oauth.NewRequest(credential, oauth.Grant{
+			Kind: oauth.KindTemporary, Context: typed, Variables: variables, RedirectURI: held.RedirectURI, Now: f.Clock(),
+		})
+		if err != nil {
+			return "", err
+		}
+		response, err := f.Client.Send(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		result := oauth.Read(credential, response, f.Clock())
+		if result.Outcome != oauth.Granted {
+			return "", millrace.Errorf(millrace.KindUnavailable, "%s", result.Message)
+		}
+		held.Temporary = result.AccessToken
+		held.TemporarySecret, _ = result.Token["oauth_token_secret"].(string)
+		if secret, ok := result.Token["access_token_secret"].(string); ok {
+			held.TemporarySecret = secret
+		}
+	}
+	return oauth.AuthorizeURL(credential, oauth.Authorization{
+		RedirectURI: held.RedirectURI, State: state, Verifier: held.Verifier, Temporary: held.Temporary, Scopes: l.row.Options.Scopes, Context: typed, Variables: variables,
+	})
 }
 
 // check checks what was typed against the fields, and puts it as it is stored.
@@ -224,8 +252,8 @@ func (f *Flow) finish(ctx context.Context, state, browser string, work func(*tak
 	if err == nil {
 		err = work(t)
 	}
-	if err == nil && t.result == nil && t.credential.OAuth != nil {
-		err = f.exchange(ctx, t, kindOf(t.credential.Format), "")
+	if kind, ok := oauth.FirstKind(&t.credential); err == nil && t.result == nil && ok && kind != oauth.KindCode {
+		err = f.exchange(ctx, t, kind, "")
 	}
 	if err == nil {
 		err = f.save(ctx, t)
@@ -234,13 +262,6 @@ func (f *Flow) finish(ctx context.Context, state, browser string, work func(*tak
 		return nil
 	}
 	return f.fail(ctx, t, err)
-}
-
-func kindOf(format string) oauth.Kind {
-	if format == config.FormatClient {
-		return oauth.KindClient
-	}
-	return oauth.Kind("")
 }
 
 // take marks a session as taken. Before that commit nothing has happened; after it nobody else does its work.
@@ -294,7 +315,7 @@ func (f *Flow) exchange(ctx context.Context, t *taken, kind oauth.Kind, code str
 	}
 	request, err := oauth.NewRequest(&t.credential, oauth.Grant{
 		Kind: kind, Context: t.typed, Variables: variables, Code: code, RedirectURI: t.secrets.RedirectURI, Verifier: t.secrets.Verifier,
-		Scopes: t.link.row.Options.Scopes, Now: f.Clock(),
+		Scopes: t.link.row.Options.Scopes, Now: f.Clock(), Temporary: oauth.Temporary{Token: t.secrets.Temporary, Secret: t.secrets.TemporarySecret},
 	})
 	if err != nil {
 		return &Error{Type: "connection_error", Message: "misconfigured", Detail: err.Error()}

@@ -58,7 +58,7 @@ func (k *Keeper) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 				g.Generation-- // nothing was known of the pair that there is
 			}
 		}
-		if _, _, refresh := millrace.OAuthToken(c.full); refresh == "" && kindOf(c.account.AuthenticationMethod) == oauth.KindRefresh {
+		if _, _, refresh := millrace.OAuthToken(c.full); refresh == "" && c.account.AuthenticationMethod == config.FormatOAuth2 {
 			c.err = errNoRefresh()
 			return c, nil
 		}
@@ -111,24 +111,18 @@ func (k *Keeper) subject(c *claim) (*subject, error) {
 		return nil, millrace.Errorf(millrace.KindInvalid, "the integration has no credentials of the kind %s any more", c.account.AuthenticationMethod)
 	}
 	_, _, s.refresh = millrace.OAuthToken(c.full)
-	s.kind = kindOf(c.account.AuthenticationMethod)
+	if s.kind, ok = oauth.FirstKind(&s.credential); !ok {
+		return nil, millrace.Errorf(millrace.KindInvalid, "accounts of the kind %s have no tokens that are asked for", c.account.AuthenticationMethod)
+	}
+	if s.refresh != "" {
+		s.kind = oauth.KindRefresh
+	}
 	if len(c.grant.Response) > 0 {
 		if err := json.Unmarshal(c.grant.Response, &s.response); err != nil {
 			return nil, fmt.Errorf("read the stored response: %w", err)
 		}
 	}
 	return s, nil
-}
-
-// kindOf returns what a token is asked for with.
-func kindOf(method string) oauth.Kind {
-	switch method {
-	case config.FormatOAuth2:
-		return oauth.KindRefresh
-	case config.FormatClient:
-		return oauth.KindClient
-	}
-	return ""
 }
 
 // errNoRefresh says that an account can only be connected again.

@@ -148,7 +148,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (k *Keeper) work(ctx context.Context, c *claim) error {
 	s, err := k.subject(c)
 	if err != nil {
-		return k.giveBack(ctx, c, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
+		return k.giveBack(ctx, c, nil, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
 	}
 	if len(c.grant.Response) == 0 {
 		if err := k.ask(ctx, c, s); err != nil {
@@ -171,17 +171,17 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 		return k.refuse(ctx, c, s, &result)
 	case oauth.Unknown:
 	}
-	return k.giveBack(ctx, c, true, result.Message, result.RetryAfter)
+	return k.giveBack(ctx, c, s, true, result.Message, result.RetryAfter)
 }
 
 // ask makes the request and stores the response before anything reads it.
 func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
 	request, err := s.request()
 	if err != nil {
-		return k.giveBack(ctx, c, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
+		return k.giveBack(ctx, c, s, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
 	}
 	if s.response, err = k.Client.Send(ctx, request); err != nil {
-		return k.giveBack(ctx, c, !oauth.Unsent(err), err.Error(), 0)
+		return k.giveBack(ctx, c, s, !oauth.Unsent(err), err.Error(), 0)
 	}
 	return k.keep(ctx, c, s.response)
 }

@@ -66,7 +66,7 @@ func (k *Keeper) take(ctx context.Context, c *claim, s *subject, r *oauth.Result
 		if !r.ExpiresAt.IsZero() {
 			g.ExpiresAt = millrace.TimeOf(r.ExpiresAt)
 		}
-		account.PlanRefresh(g, tx.Now().Std(), s.kind == oauth.KindRefresh, s.credential.OAuth.IdleLimit)
+		account.PlanRefresh(g, tx.Now().Std(), s.kind == oauth.KindRefresh, s.credential.OAuth)
 		if err := tx.Accounts().Grants().Save(ctx, g); err != nil {
 			return err
 		}
@@ -111,26 +111,13 @@ func (k *Keeper) refuse(ctx context.Context, c *claim, s *subject, r *oauth.Resu
 		if c.before != 0 && g.ExpiresAt.Std().Sub(now.Std()) > refuseSoon || v.Status != millrace.AccountActive {
 			return nil
 		}
-		return Lose(ctx, tx, v, cause)
+		return account.Lose(ctx, tx, v, cause)
 	})
 	if err != nil || !stored {
 		return err // not stored: there is a newer pair
 	}
 	k.Logger.WarnContext(ctx, "the provider refuses to renew the tokens of an account", c.about(), slog.String("cause", cause))
 	return &account.RefusedError{Cause: cause}
-}
-
-// Lose stores that an account must be connected again.
-func Lose(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, cause string) error {
-	v.Status, v.LastError = millrace.AccountNeedsReauth, cause //commit:allow the row was read in the same transaction
-	if err := tx.Accounts().Update(ctx, v); err != nil {
-		return err
-	}
-	e, err := account.NewEvent(ctx, tx, millrace.EventAccountAuthError, v)
-	if err != nil {
-		return err
-	}
-	return event.Emit(ctx, tx, e)
 }
 
 // causeOf says in words why there is no other pair.
@@ -143,8 +130,11 @@ func causeOf(c *claim, r *oauth.Result) string {
 
 // giveBack ends a lease without an outcome. reached says that the provider may have got the request: then it may have granted a pair
 // that we do not have.
-func (k *Keeper) giveBack(ctx context.Context, c *claim, reached bool, cause string, after time.Duration) error {
+func (k *Keeper) giveBack(ctx context.Context, c *claim, s *subject, reached bool, cause string, after time.Duration) error {
 	wait := min(max(minRetry<<min(c.grant.Attempts-1, 10), after), maxRetry)
+	if s != nil && reached && s.credential.OAuth.Grace > 0 {
+		wait = min(wait, max(s.credential.OAuth.Grace/4, minRetry)) // while the provider takes the refresh token again
+	}
 	if after > maxRetry {
 		wait = min(after, time.Hour)
 	}

@@ -139,7 +139,6 @@ func TestWebhooksAndIntegrationsAreWarnedOf(t *testing.T) {
 		v := w.create("/integration", `{"name":"desk","config":`+config+`}`)
 		want := []string{
 			"config.pagination.config.has_next_page_path: has no effect: it means nothing here",
-			"config.credentials.oauth2: this server neither asks for tokens nor refreshes them: accounts have to be imported with one",
 		}
 		if diff := cmp.Diff(want, warnings(v)); diff != "" {
 			t.Errorf("warnings (-want +got)\n%s", diff)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"github.com/millrace/millrace"
@@ -47,19 +46,11 @@ func Load(raw json.RawMessage) (*Config, error) {
 
 // Warn returns what is not wrong with a config and has no effect, or needs what this server does not do.
 func Warn(raw json.RawMessage) []millrace.Failure {
-	c, found, err := parse(raw, true)
+	_, found, err := parse(raw, true)
 	if err != nil {
 		return nil
 	}
-	out := found.Idle
-	for _, format := range slices.Sorted(maps.Keys(c.Credentials)) {
-		if slices.Contains([]string{"oauth2", "oauth2_client_credentials", "oauth", "keka_oauth"}, format) {
-			out = append(out, millrace.Failure{
-				Path: RootPath + ".credentials." + format, Message: "this server neither asks for tokens nor refreshes them: accounts have to be imported with one",
-			})
-		}
-	}
-	return out
+	return found.Idle
 }
 
 func parse(raw json.RawMessage, strict bool) (*Config, *field.Findings, error) {
