@@ -39,7 +39,9 @@ var color = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 // Check returns an error of KindInvalid for settings that the page cannot have.
 func (p *ConnectPage) Check() error {
 	var failures []Failure
-	fail := func(member, message string) { failures = append(failures, Failure{Path: "connect." + member, Message: message}) }
+	fail := func(member, message string) {
+		failures = append(failures, Failure{Path: "connect." + member, Message: message})
+	}
 	if p.LogoURL != "" && !isOrigin(p.LogoURL, true) || strings.HasPrefix(p.LogoURL, "http:") {
 		fail("logo_url", "must be an https address")
 	}

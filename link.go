@@ -24,13 +24,13 @@ type LinkToken struct {
 
 // LinkOptions say what is connected with a link token, and how.
 type LinkOptions struct {
-	Scopes                []string `json:"scopes,omitempty"`
-	Integrations          []string `json:"integrations,omitempty"`
-	RedirectURI           string   `json:"redirect_uri,omitempty"`
-	PersistPrevious       bool     `json:"persist_previous_context,omitempty"`
-	Region                string   `json:"region,omitempty"`
-	IsSandbox             bool     `json:"is_sandbox,omitempty"`
-	IsNew                 bool     `json:"is_new,omitempty"` // it makes an account
+	Scopes          []string `json:"scopes,omitempty"`
+	Integrations    []string `json:"integrations,omitempty"`
+	RedirectURI     string   `json:"redirect_uri,omitempty"`
+	PersistPrevious bool     `json:"persist_previous_context,omitempty"`
+	Region          string   `json:"region,omitempty"`
+	IsSandbox       bool     `json:"is_sandbox,omitempty"`
+	IsNew           bool     `json:"is_new,omitempty"` // it makes an account
 }
 
 // ConnectSession is one attempt of a customer's browser to connect an account. It is found by the hash of its id, which is also the
@@ -44,8 +44,8 @@ type ConnectSession struct {
 	EnvironmentIntegrationID EnvironmentIntegrationID
 	Integration              string // name
 	Method                   string
-	Secrets                  json.RawMessage // ConnectSecrets; sealed
-	Response                 json.RawMessage // of the token endpoint, before it was read; sealed
+	Secrets                  json.RawMessage     // ConnectSecrets; sealed
+	Response                 json.RawMessage     // of the token endpoint, before it was read; sealed
 	IntegratedAccountID      IntegratedAccountID // that came of it; empty: none yet
 	Failure                  string              // why none came, for people
 	FailureType              string              // connection_error, ...

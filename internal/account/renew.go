@@ -27,7 +27,9 @@ func (a *loadedAccount) renewable() bool {
 }
 
 // oauth says how the tokens of the account are asked for; nil: they are not.
-func (a *loadedAccount) oauth() *config.OAuth { return a.config.Credentials[a.row.AuthenticationMethod].OAuth }
+func (a *loadedAccount) oauth() *config.OAuth {
+	return a.config.Credentials[a.row.AuthenticationMethod].OAuth
+}
 
 // mayRenew reports whether a 401 may be answered with another pair of tokens.
 func (a *loadedAccount) mayRenew(now time.Time) bool {

@@ -375,4 +375,3 @@ func (f *Flow) fail(ctx context.Context, t *taken, cause error) error {
 		slog.String("integration", t.row.Integration), slog.String("reason", known.Message), slog.String("detail", known.Detail))
 	return known
 }
-

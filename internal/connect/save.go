@@ -193,7 +193,9 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 	if state == "" || len(state) > maxText || browser == "" {
 		return nil, ErrSession
 	}
-	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) { return links.Look(ctx, secret.HashToken(state)) })
+	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) {
+		return links.Look(ctx, secret.HashToken(state))
+	})
 	if err != nil {
 		return nil, err
 	}

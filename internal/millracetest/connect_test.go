@@ -208,7 +208,7 @@ func TestACustomerConnectsByOAuth(t *testing.T) {
 		again := `{"integrated_account_id": "` + all[0]["id"].(string) + `"}`
 		w.browser().get("/connect-account?link_token=" + w.link(again)).submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="connected"`)
 		w.provider.Redirect = map[string][]string{"realmId": {"company-2"}}
-		w.browser().get("/connect-account?link_token=" + w.link(again)).submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="failed"`, "another account")
+		w.browser().get("/connect-account?link_token="+w.link(again)).submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="failed"`, "another account")
 		if all := w.accounts(); len(all) != 1 || all[0]["status"] != "active" {
 			t.Errorf("got the accounts %v", all)
 		}
@@ -230,10 +230,10 @@ func TestACallbackIsBoundAndTakenOnce(t *testing.T) {
 			t.Errorf("the customer is sent to %s", authorize)
 		}
 		forged := "/connect/crm/callback?code=stolen&state=" + state
-		w.browser().get(forged).shows("another browser")                                                 // a stranger's browser
-		b.get("/connect/other/callback?code=stolen&state=" + state).shows("another browser")             // another integration takes the session
+		w.browser().get(forged).shows("another browser")                                                // a stranger's browser
+		b.get("/connect/other/callback?code=stolen&state=" + state).shows("another browser")            // another integration takes the session
 		b.get("/connect/crm/callback?code=x&state=" + strings.Repeat("a", 72)).shows("another browser") // no such session
-		b.get(authorize.String()).shows("another browser")                                               // it was taken
+		b.get(authorize.String()).shows("another browser")                                              // it was taken
 		if n := len(w.provider.Requests()); n != 0 || len(w.accounts()) != 0 {
 			t.Errorf("%d requests for tokens, %d accounts", n, len(w.accounts()))
 		}
@@ -272,7 +272,7 @@ func TestADeniedConnectionCanBeTriedAgain(t *testing.T) {
 		b.get("/connect-account?link_token=" + token).submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="connected"`)
 
 		key := w.link(`{"tenant_id": "other"}`)
-		b = w.browser().get("/connect-account?auth_format=api_key&link_token=" + key).shows("Key", `type="password"`)
+		b = w.browser().get("/connect-account?auth_format=api_key&link_token="+key).shows("Key", `type="password"`)
 		b.submit(url.Values{}).shows("required", `aria-invalid="true"`)
 		b.submit(url.Values{"api_key": {"key-of-a-test"}}).settled().shows(`data-kind="connected"`)
 		if strings.Contains(b.last, "key-of-a-test") {

@@ -456,4 +456,3 @@ func (h *Handler) browser(w http.ResponseWriter, r *http.Request) string {
 	http.SetCookie(w, c)
 	return c.Value
 }
-

@@ -18,18 +18,18 @@ const LinkNote = "With the token a customer connects one account on the connect 
 
 // linkBody is the body of a link token.
 type linkBody struct {
-	TenantID                string                     `json:"tenant_id,omitempty" maxLength:"255" doc:"Your own key of the customer, for a new account." example:"acme"`
-	IntegratedAccountID     string                     `json:"integrated_account_id,omitempty" doc:"The account that is connected again."`
-	Scopes                  []string                   `json:"scopes,omitempty" maxItems:"500" doc:"OAuth scopes instead of those of the integration."`
-	Context                 *rest.Object               `json:"context,omitempty" doc:"Members of the context; they win over what the customer types, who is not asked for them."`
-	RedirectURI             string                     `json:"redirect_uri,omitempty" maxLength:"2000" doc:"Where the browser goes in the end; result, integration, integrated_account_id and error_type are added to its query."`
-	PersistPreviousContext  bool                       `json:"persist_previous_context,omitempty" doc:"The context of an account that is connected again stays, under what is new."`
-	Region                  string                     `json:"region,omitempty" enum:"wnam,enam,apac,eu" doc:"Of a new account; wnam when absent."`
-	IsSandbox               bool                       `json:"is_sandbox,omitempty" doc:"A new account is a sandbox account."`
-	Integrations            []string                   `json:"integrations,omitempty" maxItems:"500" doc:"Names of integrations; no others can be connected."`
+	TenantID                string        `json:"tenant_id,omitempty" maxLength:"255" doc:"Your own key of the customer, for a new account." example:"acme"`
+	IntegratedAccountID     string        `json:"integrated_account_id,omitempty" doc:"The account that is connected again."`
+	Scopes                  []string      `json:"scopes,omitempty" maxItems:"500" doc:"OAuth scopes instead of those of the integration."`
+	Context                 *rest.Object  `json:"context,omitempty" doc:"Members of the context; they win over what the customer types, who is not asked for them."`
+	RedirectURI             string        `json:"redirect_uri,omitempty" maxLength:"2000" doc:"Where the browser goes in the end; result, integration, integrated_account_id and error_type are added to its query."`
+	PersistPreviousContext  bool          `json:"persist_previous_context,omitempty" doc:"The context of an account that is connected again stays, under what is new."`
+	Region                  string        `json:"region,omitempty" enum:"wnam,enam,apac,eu" doc:"Of a new account; wnam when absent."`
+	IsSandbox               bool          `json:"is_sandbox,omitempty" doc:"A new account is a sandbox account."`
+	Integrations            []string      `json:"integrations,omitempty" maxItems:"500" doc:"Names of integrations; no others can be connected."`
 	EnvironmentUnifiedModel rest.Opt[any] `json:"environment_unified_model_id,omitzero" doc:"There are no unified models."`
 	UnifiedModel            rest.Opt[any] `json:"unified_model_id,omitzero" doc:"There are no unified models."`
-	StaticGateID            string                     `json:"truto_static_gate_id,omitempty" doc:"There are no static gates."`
+	StaticGateID            string        `json:"truto_static_gate_id,omitempty" doc:"There are no static gates."`
 }
 
 func (b *linkBody) Validate(*rest.Request, json.RawMessage) []millrace.Failure {
