@@ -54,13 +54,17 @@ func TestWrongCredentialOptions(t *testing.T) {
 		{"oauth2", `{"auth":{"tokenHost":"{{server}}"},"keep":{"redirect":[{"name":"accounts-server","as":"server"}]}}`, []string{
 			"auth.tokenHost: is read from the redirect, which whoever connects an account can change: server in keep.redirect needs a pattern",
 		}},
+		{"oauth2", `{` + host + `,"keep":{"token":["bot.access_token",{"name":"bot.token","as":"bot","secret":true},{"name":"id","as":"session_id"},"token_type"]}}`, []string{
+			"keep.token[0]: is called like a secret and would be shown: give it as an object with name and secret: true",
+			"keep.token[2]: is called like a secret and would be shown: give it as an object with name and secret: true",
+		}},
 		{"oauth2", `{` + host + `,"identity":"1 +"}`, []string{"identity: *"}},
 		{"oauth2", `{` + host + `,"client":{"id":7}}`, nil},
 		{"oauth", `{"requestTokenUrl":"https://t.test/r"}`, []string{"authorizeUrl: Required string is missing", "tokenUrl: Required string is missing"}},
 		{"oauth", `{"signature_method":"HMAC-SHA-1"}`, []string{`signature_method: "HMAC-SHA-1" is not one of HMAC-SHA1, HMAC-SHA256, PLAINTEXT; did you mean "HMAC-SHA1"?`}},
 		{"jwt", `{}`, []string{"privateKey: Required string is missing"}},
 		{"jwt", `{"private_key":"{{k}}","algorithm":"rs256","lifetime":0}`, []string{`algorithm: "rs256" is not one of *`, "lifetime: must be between 1 and 86400 seconds"}},
-		{"session_token", `{` + host + `}`, []string{"tokenPath: Required string is missing: where in the response the token is, unless token_header says it"}},
+		{"session_token", `{` + host + `}`, []string{"tokenPath: Required string is missing: where in the response the token is, unless response_header says it"}},
 		{"aws_sigv4", `{"service":"s3"}`, []string{"accessKeyId: Required string is missing", "secretAccessKey: Required string is missing", "region: Required string is missing"}},
 		{"api_key", `{"client_certificate":{"certificate":"{{c}}","key":"x"}}`, []string{"client_certificate.privateKey: Required string is missing"}},
 	} {
@@ -110,10 +114,10 @@ func TestCredentialSpellings(t *testing.T) {
 	t.Parallel()
 	camel := `{"client":{"id":"a","idParamName":"i","secretParamName":"s"},"auth":{"tokenHost":"https://t.test","refreshHost":"https://r.test","refreshPath":"/r","revokePath":"/v"},
 		"optionalScope":["o"],"options":{"scopeSeparator":",","authorizationMethod":"BODY","bodyFormat":"json","credentialsEncodingMode":"loose"},
-		"tokenExpiryDuration":"60","refreshMargin":5,"idleLimit":2,"codeParam":"c","tokenPath":"p","refreshTokenPath":"q","expiresPath":"e","tokenHeader":"h"}`
+		"tokenExpiryDuration":"60","refreshMargin":5,"idleLimit":2,"codeParam":"c","tokenPath":"p","refreshTokenPath":"q","expiresPath":"e","responseHeader":"h"}`
 	snake := `{"client":{"id":"a","id_param_name":"i","secret_param_name":"s"},"auth":{"token_host":"https://t.test","refresh_host":"https://r.test","refresh_path":"/r","revoke_path":"/v"},
 		"optional_scope":["o"],"options":{"scope_separator":",","authorization_method":"body","body_format":"json","credentials_encoding_mode":"loose"},
-		"token_expiry_duration":60,"refresh_margin":5,"idle_limit":"2","code_param":"c","token_path":"p","refresh_token_path":"q","expires_path":"e","token_header":"h"}`
+		"token_expiry_duration":60,"refresh_margin":5,"idle_limit":"2","code_param":"c","token_path":"p","refresh_token_path":"q","expires_path":"e","response_header":"h"}`
 	for _, options := range []string{camel, snake} {
 		merged := config.Merge(credentialsJSON("oauth2", options), credentialsJSON("oauth2", `{"client":{"id":"own","secret":"own-secret"}}`))
 		c := parse(t, string(merged))
@@ -124,7 +128,7 @@ func TestCredentialSpellings(t *testing.T) {
 		got := []any{
 			o.ClientID.Source, o.ClientSecret.Source, o.IDParam, o.SecretParam, o.Token.Host.Source, o.Token.Path.Source, o.Refresh.Host.Source, o.Refresh.Path.Source, o.Revoke.Path.Source,
 			o.Authorize.Host.Source, o.Authorize.Path.Source, o.OptionalScope[0], o.Separator, o.ClientAuth, o.JSONBody, o.LooseEncoding, o.PKCE,
-			o.Lifetime, o.Margin, o.IdleLimit, o.CodeParam, o.TokenPath, o.RefreshTokenPath, o.ExpiresPath, o.TokenHeader,
+			o.Lifetime, o.Margin, o.IdleLimit, o.CodeParam, o.TokenPath, o.RefreshTokenPath, o.ExpiresPath, o.ResponseHeader,
 		}
 		want := []any{
 			"own", "own-secret", "i", "s", "https://t.test", "/oauth/token", "https://r.test", "/r", "/v", "https://t.test", "/oauth/authorize", "o", ",", "body", true, true, true,

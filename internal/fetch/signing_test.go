@@ -1,10 +1,20 @@
 package fetch
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/fetch/config"
@@ -86,6 +96,51 @@ func TestUnusableKeys(t *testing.T) {
 		var e *millrace.Error
 		if !errors.As(err, &e) || e.Kind != millrace.KindInvalid || !strings.HasPrefix(e.Message, c.want) || strings.Contains(e.Message, "key-of") {
 			t.Errorf("%s: got %v", format, err)
+		}
+	}
+}
+
+// TestClientCertificate: an account's certificate is shown to the API, to nobody else's requests, and to no other host.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "account"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, _ := x509.MarshalPKCS8PrivateKey(key)
+	inPEM := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	other := newUpstream(t, answerJSON(200, `[]`))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/away":
+			http.Redirect(w, r, other.URL, http.StatusFound)
+		case len(r.TLS.PeerCertificates) == 0:
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			answerJSON(200, `["`+r.TLS.PeerCertificates[0].Subject.CommonName+`"]`)(w, r)
+		}
+	}))
+	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	f := newFetcher(t, func(c *FetcherConfig) { c.Client = s.Client() })
+	for path, want := range map[string]Kind{"/x": KindOK, "/away": KindNetworkError} {
+		cfg, credential := credentialsOf(t, s.URL, "api_key", `{"client_certificate":{"certificate":"{{certificate}}","private_key":"{{private_key}}"}}`, `{"path":"`+path+`"}`)
+		account := map[string]any{"certificate": inPEM("CERTIFICATE", der), "private_key": inPEM("PRIVATE KEY", keyDER)}
+		for range 2 {
+			if o := fetchAny(t, f, Request{Integration: cfg, Credential: credential, Context: account}); o.Kind != want || want == KindOK && string(o.Body) != `["account"]` {
+				t.Errorf("%s: got %s, %s, %s", path, o.Kind, o.Message, o.Body)
+			}
+			if o := fetchAny(t, f, Request{Integration: cfg, Context: account}); path == "/x" && o.Status != http.StatusForbidden {
+				t.Errorf("a request without the credentials: got %s", o.Kind)
+			}
 		}
 	}
 }

@@ -167,7 +167,7 @@ func TestLoginWithHeaders(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	credential := credentialOf(t, "session_token", `{"auth":{"tokenHost":"`+s.URL+`/login"},"client":{"id":"{{username}}","secret":"{{password}}"},"headers":{"X-App":"millrace"},
-		"options":{"method":"get","authorizationMethod":"header","credentialsEncodingMode":"loose"},"token_params":{"tenant":"acme"},"token_header":"x-session","tokenExpiryDuration":60}`)
+		"options":{"method":"get","authorizationMethod":"header","credentialsEncodingMode":"loose"},"token_params":{"tenant":"acme"},"response_header":"x-session","tokenExpiryDuration":60}`)
 	w := &world{t, nil, newClient(t), credential, time.Now()}
 	got, err := w.ask(Grant{Kind: KindLogin, Context: map[string]any{"username": "u", "password": "p&w"}})
 	if err != nil || got.AccessToken != "the-session" || got.ExpiresAt.Sub(w.now) != time.Minute {

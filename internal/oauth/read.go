@@ -53,8 +53,8 @@ func Read(credential *config.Credential, r Response, now time.Time) Result {
 	}
 	body, ok := parseBody(r)
 	header := ""
-	if o.TokenHeader != "" {
-		header = r.Header[http.CanonicalHeaderKey(o.TokenHeader)]
+	if o.ResponseHeader != "" {
+		header = r.Header[http.CanonicalHeaderKey(o.ResponseHeader)]
 	}
 	if !ok && header == "" {
 		out.Outcome, out.Message = Unknown, unreadable(r)
@@ -176,16 +176,16 @@ func unreadable(r Response) string {
 // lift returns the token response with what the config finds elsewhere in it at the top, under the usual names.
 func lift(body map[string]any, o *config.OAuth) map[string]any {
 	token := maps.Clone(body)
-	if o.TokenPath != "" {
-		switch found := at(body, o.TokenPath).(type) {
-		case map[string]any:
-			maps.Copy(token, found)
-		default:
-			delete(token, "access_token") // another one is not meant
-			if s := text(found); s != "" {
-				token["access_token"] = s
-			}
+	found := at(body, o.TokenPath)
+	switch v := found.(type) {
+	case map[string]any:
+		for _, name := range []string{"access_token", "refresh_token", "expires_in", "expires_at", "scope"} {
+			delete(token, name) // of another token
 		}
+		maps.Copy(token, v)
+	case nil: // the response to a refresh may have another shape
+	default:
+		token["access_token"] = text(v)
 	}
 	for _, alias := range [][2]string{
 		{"access_token", "accessToken"},
@@ -194,7 +194,7 @@ func lift(body map[string]any, o *config.OAuth) map[string]any {
 		{"refresh_token", "refreshToken"},
 		{"expires_in", "expiresIn"},
 	} {
-		if text(token[alias[0]]) == "" && text(token[alias[1]]) != "" && (o.TokenPath == "" || alias[0] != "access_token") {
+		if text(token[alias[0]]) == "" && text(token[alias[1]]) != "" && (found == nil || alias[0] != "access_token") {
 			token[alias[0]] = token[alias[1]]
 		}
 	}

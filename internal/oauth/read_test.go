@@ -152,8 +152,14 @@ func TestTokenElsewhere(t *testing.T) {
 	if got := readAs(t, `,"token_path":"data.key","refresh_token_path":"data.again"`, 200, nil, `{"data":{"key":"k-1","again":"a-1"},"access_token":"other"}`); got.AccessToken != "k-1" || got.RefreshToken != "a-1" {
 		t.Errorf("got %q and %q", got.AccessToken, got.RefreshToken)
 	}
-	if got := readAs(t, `,"token_path":"data.key"`, 200, nil, `{"access_token":"other"}`); got.Outcome != Unknown {
-		t.Errorf("another token was taken: %+v", got.AccessToken)
+	if got := readAs(t, `,"token_path":"data.key"`, 200, nil, `{"access_token":"other"}`); got.AccessToken != "other" {
+		t.Errorf("a response of another shape: got %s, %q", got.Outcome, got.AccessToken)
+	}
+	if got := readAs(t, `,"token_path":"authed_user"`, 200, nil, `{"access_token":"bot","refresh_token":"bot-r","authed_user":{"id":"U1"}}`); got.Outcome != Unknown {
+		t.Errorf("the token of somebody else was taken: %q", got.AccessToken)
+	}
+	if got := readAs(t, `,"token_path":"authed_user"`, 200, nil, `{"access_token":"bot","refresh_token":"bot-r","authed_user":{"access_token":"user"}}`); got.AccessToken != "user" || got.RefreshToken != "" {
+		t.Errorf("got %q with the refresh token %q of somebody else", got.AccessToken, got.RefreshToken)
 	}
 	if got := readAs(t, `,"keep":{"token":[{"name":"instance_url","pattern":"https://[a-z.]+"}]}`, 200, nil, `{"access_token":"at-1","instance_url":"https://evil.test/x"}`); got.Extra != nil {
 		t.Errorf("kept %v", got.Extra)

@@ -171,7 +171,7 @@ func (b *builder) request(g Grant) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{verb: http.MethodPost, url: u, header: http.Header{"Accept": {"application/json"}}, keep: b.oauth.TokenHeader}
+	r := &Request{verb: http.MethodPost, url: u, header: http.Header{"Accept": {"application/json"}}, keep: b.oauth.ResponseHeader}
 	if b.credential.Format == config.FormatOAuth1 {
 		if err := b.sign1(r, g); err != nil {
 			return nil, err

@@ -16,7 +16,7 @@ func IsName(name string) bool {
 	}
 	plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 	for _, suffix := range []string{
-		"type", "host", "path", "url", "params", "method", "duration", "separator", "format", "name", "expression", "authorization", "verification", "credentials",
+		"type", "host", "path", "url", "params", "method", "mode", "duration", "separator", "format", "name", "expression", "authorization", "verification", "credentials",
 	} {
 		if strings.HasSuffix(plain, suffix) {
 			return false

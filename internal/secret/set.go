@@ -111,6 +111,9 @@ func (d *declared) fields(v any) {
 			if list, ok := member.([]any); ok && key == "fields" {
 				d.inputs(list)
 			}
+			if key == "keep" {
+				d.kept(member)
+			}
 			d.fields(member)
 		}
 	}
@@ -129,6 +132,24 @@ func (d *declared) inputs(list []any) {
 			d.secret[name] = true
 		case kind != "":
 			d.public[name] = true
+		}
+	}
+}
+
+// kept reads what of a redirect and of a token response becomes a secret member.
+func (d *declared) kept(v any) {
+	lists, _ := v.(map[string]any)
+	for _, list := range lists {
+		items, _ := list.([]any)
+		for _, item := range items {
+			kept, _ := item.(map[string]any)
+			name, _ := kept["name"].(string)
+			if as, ok := kept["as"].(string); ok {
+				name = as
+			}
+			if hidden := kept["secret"]; name != "" && (hidden == true || hidden == "true") {
+				d.secret[name[strings.LastIndexByte(name, '.')+1:]] = true
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ func TestSetOfAConfig(t *testing.T) {
 		"authorization":        {docs: []string{`{"authorization":{"format":"bearer","config":{"token":"{{credentials.pat}}"}},"resources":{"r":{"m":{"authorization":{"format":"header","config":{"header_name":"X","header_value":"{{hv:str}}","headers":{"X-Api-Key":"{{k}}","X-Org":"{{org}}"}}}}}}}`}, paths: "hv k pat"},
 		"declared otherwise":   {docs: []string{`{"credentials":{"api_key":{"config":{"fields":[{"name":"email","type":"text"}]}}},"authorization":{"format":"basic","config":{"username":"{{email}}","password":"x"}}}`}},
 		"an override adds":     {docs: []string{`{"credentials":{"api_key":{"config":{"fields":[{"name":"a","type":"password"}]}}}}`, `{"credentials":{"api_key":{"config":{"fields":[{"name":"a","type":"text"},{"name":"b","type":"password"}]}}}}`}, paths: "a b"},
+		"kept of a token":      {docs: []string{`{"credentials":{"oauth2":{"config":{"keep":{"token":["x",{"name":"bot.a","secret":true},{"name":"b","as":"c","secret":true},{"name":"d"}],"redirect":7}}}}}`}, paths: "a c"},
 		"odd paths":            {docs: []string{`{"webhook":{"signature_verification":{"config":{"secret":"{{keys.0.v}} {{a b.c}} {{context}} {{x/y}} {{n:1:2}}"}}}}`}, paths: "a b.c b/c keys n x"},
 		"nothing to be parsed": {docs: []string{`"x"`, ``, `{`, `{"credentials":7,"webhook":[],"authorization":"x","actions":{"a":null}}`}},
 	} {
@@ -53,7 +54,7 @@ func TestIsName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"secret": true, "client_secret": true, "clientSecret": true, "apiKey": true, "X-Api-Key": true, "access_token": true, "password": true, "privateKey": true,
-		"token_type": false, "tokenHost": false, "tokenPath": false, "authorization": false, "authorizationMethod": false, "label": false, "client_secret_parameter_name": false,
+		"token_type": false, "tokenHost": false, "tokenPath": false, "authorization": false, "authorizationMethod": false, "credentialsEncodingMode": false, "response_header": false, "label": false, "client_secret_parameter_name": false,
 		"x-event-key": false, "x-signature": true, "cookie": true, "credentials": false, "monkey": false,
 	} {
 		if got := IsName(name); got != want {

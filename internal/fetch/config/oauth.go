@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/field"
+	"github.com/millrace/millrace/internal/secret"
 )
 
 // The formats of credentials.
@@ -58,7 +59,7 @@ type OAuth struct {
 	CodeParam        string        // what the code is called on the redirect
 	Issuer           string        // what iss has to be on the redirect; empty: anything
 	TokenPath        string        // where the token is in the response: an object, or the text of the access token; empty: at the top
-	TokenHeader      string        // a header of the response that is the access token; empty: it is in the body
+	ResponseHeader   string        // a header of the response that is the access token; empty: it is in the body
 	RefreshTokenPath string        // where the refresh token is; empty: beside the access token
 	ExpiresPath      string        // where it says when the token expires; empty: beside the access token
 	Lifetime         time.Duration // of tokens whose response does not say; 0: not known
@@ -229,9 +230,9 @@ func (out *OAuth) parseResponse(o *options, format string) {
 	if out.TokenPath = path.Text(); strings.HasPrefix(out.TokenPath, "/") {
 		path.Report("says where in the response the token is; the path of the endpoint is auth.tokenPath")
 	}
-	header := o.get("tokenHeader")
-	if out.TokenHeader = header.Text(); format == FormatSession && out.TokenPath == "" && out.TokenHeader == "" {
-		path.Report("Required string is missing: where in the response the token is, unless token_header says it")
+	header := o.get("responseHeader")
+	if out.ResponseHeader = header.Text(); format == FormatSession && out.TokenPath == "" && out.ResponseHeader == "" {
+		path.Report("Required string is missing: where in the response the token is, unless response_header says it")
 	}
 	out.RefreshTokenPath = o.get("refreshTokenPath").Text()
 	out.ExpiresPath = o.get("expiresPath").Text()
@@ -257,7 +258,7 @@ func parseKept(f field.Field) Kept {
 		return k
 	}
 	f.Members()
-	f.Known("name", "as", "pattern")
+	f.Known("name", "as", "pattern", "secret")
 	k := Kept{Name: f.Get("name").Need()}
 	k.As = textOr(f.Get("as"), lastMember(k.Name))
 	if pattern := f.Get("pattern"); pattern.Present() {
@@ -270,8 +271,12 @@ func parseKept(f field.Field) Kept {
 	return k
 }
 
-// check rejects names under which the context has something else: no provider and no redirect may write there.
+// check rejects names under which the context has something else: no provider and no redirect may write there. What is called like a
+// secret has to be declared as one, so that it is sealed.
 func (k *Kept) check(f field.Field) {
+	if (secret.IsName(lastMember(k.Name)) || secret.IsName(k.As)) && !f.Get("secret").Bool() {
+		f.Report("is called like a secret and would be shown: give it as an object with name and secret: true")
+	}
 	if slices.Contains([]string{
 		"oauth", "context", "credentials", "environment_variables", "secret_environment_variables",
 		"client_id", "client_secret",
