@@ -65,7 +65,7 @@ func PlanRefresh(g *millrace.Grant, now time.Time, refreshable bool, o *config.O
 		if margin > 0 {
 			ahead = min(margin, life/2)
 		}
-		wait = life - ahead - time.Duration(rand.Float64()*float64(ahead)/2) - now.Sub(g.GrantedAt.Std())
+		wait = life - ahead - time.Duration(rand.Float64()*float64(ahead)/2) - now.Sub(g.GrantedAt.Std()) //nolint:gosec // it spreads the accounts
 	} else if g.ExpiresAt == 0 && idle == 0 {
 		return
 	}

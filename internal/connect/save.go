@@ -160,7 +160,10 @@ func sameIdentity(v *millrace.IntegratedAccount, identity string) error {
 	var known struct {
 		Identity string `json:"provider_identity"`
 	}
-	if identity == "" || len(v.Context) == 0 || json.Unmarshal(v.Context, &known) != nil || known.Identity == "" || known.Identity == identity {
+	if len(v.Context) > 0 {
+		_ = json.Unmarshal(v.Context, &known) // an identity of another type is none
+	}
+	if identity == "" || known.Identity == "" || known.Identity == identity {
 		return nil
 	}
 	return &Error{Type: "connection_error", Message: "other_account", Retry: true}

@@ -70,7 +70,7 @@ func (k *Keeper) Refresh(ctx context.Context, task millrace.Task) error {
 	env, id := millrace.ParseTaskKey[millrace.IntegratedAccountID](task.Key)
 	wait, generation, err := k.due(ctx, env, id)
 	if err != nil || wait != 0 {
-		return cmp.Or(err, error(millrace.RetryAfter(wait, nil)))
+		return cmp.Or(err, millrace.RetryAfter(wait, nil))
 	}
 	if generation < 0 {
 		return nil
@@ -126,7 +126,7 @@ func (k *Keeper) renew(ctx context.Context, env millrace.EnvironmentID, id millr
 		case !c.held:
 			return k.work(ctx, c)
 		}
-		if err := pause(ctx, time.Duration(float64(look)*(0.5+rand.Float64()))); err != nil {
+		if err := pause(ctx, time.Duration(float64(look)*(0.5+rand.Float64()))); err != nil { //nolint:gosec // it spreads the callers
 			return err
 		}
 		look = min(2*look, maxLook)
@@ -168,7 +168,7 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 	case oauth.Granted:
 		return k.take(ctx, c, s, &result)
 	case oauth.Refused:
-		return k.refuse(ctx, c, s, &result)
+		return k.refuse(ctx, c, &result)
 	case oauth.Unknown:
 	}
 	return k.giveBack(ctx, c, s, true, result.Message, result.RetryAfter)

@@ -32,7 +32,6 @@ type world struct {
 	id       millrace.IntegratedAccountID
 	log      strings.Builder
 	mu       sync.Mutex
-	now      time.Time
 }
 
 func (w *world) Write(b []byte) (int, error) {

@@ -99,7 +99,7 @@ func (k *Keeper) restore(ctx context.Context, tx *store.Tx, v *millrace.Integrat
 
 // refuse stores that the provider grants no other pair. An access token that is good still is used until it ends when a response was
 // lost that may have held the next pair: then there is something to gain.
-func (k *Keeper) refuse(ctx context.Context, c *claim, s *subject, r *oauth.Result) error {
+func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 	cause := causeOf(c, r)
 	stored, err := k.settle(ctx, c, func(tx *store.Tx, v *millrace.IntegratedAccount, g *millrace.Grant) error {
 		now := tx.Now()

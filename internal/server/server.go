@@ -240,6 +240,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.metrics.Resealing(s.storage.Left)
 	s.accepter = event.NewAccepter(s.db, committers)
 	s.ticker = schedule.NewTicker(s.db, s.opts.Logger)
+	return s.serve(sender, accounts, tokens, pools)
+}
+
+// serve makes the server of the API and of the connect page.
+func (s *Server) serve(sender *deliver.Sender, accounts *account.Fetcher, tokens *oauth.Client, pools memory.Pools) error {
 	pages, err := page.New(connect.New(connect.Config{
 		DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
 	}), s.opts.Logger)

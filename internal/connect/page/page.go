@@ -11,6 +11,7 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -219,9 +220,7 @@ func target(l *connect.Link, more url.Values) string {
 		return ""
 	}
 	q := u.Query()
-	for name, values := range more {
-		q[name] = values
-	}
+	maps.Copy(q, more)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
