@@ -70,12 +70,11 @@ func TestWrongCredentialOptions(t *testing.T) {
 	} {
 		_, err := config.Parse(credentialsJSON(c.format, c.options))
 		var got []string
-		var e *millrace.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*millrace.Error](err); ok {
 			for i, f := range e.Failures {
 				line := strings.TrimPrefix(f.Path, "config.credentials."+c.format+".config.") + ": " + f.Message
-				if prefix, ok := "", false; i < len(c.want) {
-					if prefix, ok = strings.CutSuffix(c.want[i], "*"); ok && strings.HasPrefix(line, prefix) {
+				if i < len(c.want) {
+					if prefix, ok := strings.CutSuffix(c.want[i], "*"); ok && strings.HasPrefix(line, prefix) {
 						line = c.want[i]
 					}
 				}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -57,9 +58,7 @@ func (b *builder) authorizeURL(a Authorization) (string, error) {
 		return "", err
 	}
 	query := u.Query()
-	for name, values := range b.params {
-		query[name] = values
-	}
+	maps.Copy(query, b.params)
 	// A plus is a space in a form; not every provider knows that of a URL.
 	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 	return u.String(), nil

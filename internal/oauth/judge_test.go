@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -34,9 +35,7 @@ func startProvider(t *testing.T, key *ecdsa.PrivateKey) string {
 			"client_id": id, "token_endpoint_auth_method": method, "redirect_uris": []string{"https://millrace.test/callback"},
 			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"}, "response_types": []string{"code"},
 		}
-		for name, v := range more {
-			out[name] = v
-		}
+		maps.Copy(out, more)
 		return out
 	}
 	public := jose.JSONWebKey{Key: key.Public(), KeyID: "k1", Use: "sig", Algorithm: "ES256"}
@@ -102,7 +101,7 @@ func allow(t *testing.T, address string) url.Values {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	back, err := resp.Location()
 	if err != nil {
 		t.Fatalf("the provider did not send the user back: %v, %v", resp.Status, err)

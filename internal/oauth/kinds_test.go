@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -62,7 +63,7 @@ func newKey(t *testing.T) (string, *ecdsa.PrivateKey) {
 // claimsOf verifies a JSON Web Token and returns what it says, and who signed it.
 func claimsOf(t *testing.T, token string, key *ecdsa.PrivateKey) (map[string]any, jose.Header) {
 	t.Helper()
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,9 +113,7 @@ func TestJWTGrant(t *testing.T) {
 
 func merged(m map[string]any, name string, v any) map[string]any {
 	out := map[string]any{name: v}
-	for key, member := range m {
-		out[key] = member
-	}
+	maps.Copy(out, m)
 	return out
 }
 

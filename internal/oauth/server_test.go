@@ -83,7 +83,7 @@ func (w *world) code(verifier string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	back, err := resp.Location()
 	if err != nil {
 		w.Fatal(err)
@@ -256,7 +256,7 @@ func TestDeniedRedirect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	back, _ := url.Parse(resp.Header.Get("Location"))
 	if _, _, err = ReadRedirect(w.credential, back.Query()); err == nil || !strings.Contains(err.Error(), "access was denied") {
 		t.Errorf("got %v", err)

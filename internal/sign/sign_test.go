@@ -98,7 +98,7 @@ func TestJWT(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(c.algorithm)})
+		parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(c.algorithm)})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -66,7 +66,7 @@ func Faults() []Fault {
 
 // before reports whether a fault comes before anything is granted.
 func (f Fault) before() bool {
-	switch f {
+	switch f { //nolint:exhaustive // the others come later
 	case CutBefore, ServerError, Busy, TooMany, Page, PageOK, Redirect, Denied, DeniedOK, NotOK:
 		return true
 	}
@@ -78,7 +78,7 @@ type reply map[string]any
 
 // misbehave responds without having done anything.
 func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, fault Fault) {
-	switch fault {
+	switch fault { //nolint:exhaustive // only some have their place here
 	case CutBefore:
 		cut(w, "")
 	case ServerError:
@@ -111,7 +111,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, fault Fault, ou
 		status = given
 	}
 	body, _ := json.Marshal(out)
-	switch fault {
+	switch fault { //nolint:exhaustive // only some have their place here
 	case CutAfter:
 		cut(w, "")
 	case CutHalf:
@@ -154,7 +154,7 @@ func (s *Server) strange(fault Fault, out reply) reply {
 	if out["access_token"] == nil {
 		return out
 	}
-	switch fault {
+	switch fault { //nolint:exhaustive // only some have their place here
 	case FloatExpiry:
 		out["expires_in"] = s.lifetime().Seconds() + 0.5
 	case TextExpiry:

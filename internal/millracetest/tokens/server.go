@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -135,8 +136,8 @@ func (s *Server) Used() []string {
 	return slices.Clone(s.used)
 }
 
-// Grant issues a first pair of tokens without a redirect.
-func (s *Server) Grant() (access, refresh string) {
+// Grant issues a first access token and its refresh token, without a redirect.
+func (s *Server) Grant() (string, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pair := s.issue(&family{usedAt: map[string]time.Time{}})
@@ -191,9 +192,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		code := s.name("code")
 		s.codes[code] = &family{challenge: query.Get("code_challenge"), redirect: query.Get("redirect_uri"), usedAt: map[string]time.Time{}}
 		out.Set("code", code)
-		for name, values := range s.Redirect {
-			out[name] = values
-		}
+		maps.Copy(out, s.Redirect)
 	}
 	target.RawQuery = out.Encode()
 	http.Redirect(w, r, target.String(), http.StatusFound)
