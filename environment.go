@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -116,6 +117,9 @@ const (
 	ScopeRead  TokenScope = "read"  // to read in one environment
 	ScopeWrite TokenScope = "write" // to do everything in one environment
 	ScopeAdmin TokenScope = "admin" // to manage environments and tokens
+
+	// ScopeAccount is that of an [AccountToken]. No API token has it.
+	ScopeAccount TokenScope = "account"
 )
 
 // FirstEnvironmentID returns the id of the environment that a server creates when there is none. It is the same everywhere,
@@ -161,4 +165,15 @@ type EnvironmentIntegration struct {
 	Addressable   bool                     `json:"-"` // hooks may name it by its id alone
 	CreatedAt     Time                     `json:"created_at"`
 	UpdatedAt     Time                     `json:"updated_at"`
+}
+
+// AccountTokenLife is how long a token of an account is good.
+const AccountTokenLife = 15 * time.Minute
+
+// AccountToken lets a browser use one account: its data, and its context.
+type AccountToken struct {
+	Hash          string // SHA-256 of the token
+	EnvironmentID EnvironmentID
+	AccountID     IntegratedAccountID
+	ExpiresAt     Time
 }

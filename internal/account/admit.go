@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,56 @@ func Admit(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, pat
 		return err
 	}
 	return mergeContext(v, secretsOf(v, install, integration), merged)
+}
+
+// AdmitOwn merges what the holder of an account's token sends as its context. That came from [ShowOwn] and is changed in some members:
+// what is secret or shown only is left out, and a field of the credentials may not be another one than it is.
+func AdmitOwn(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, path string, sent json.RawMessage) error {
+	install, integration, err := tx.Installs().Lock(ctx, v.EnvironmentID, v.EnvironmentIntegrationID)
+	if err != nil {
+		return err
+	}
+	set := secretsOf(v, install, integration)
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(sent, &members); err != nil {
+		return millrace.Invalid(path, "must be an object")
+	}
+	delete(members, "oauth")
+	for _, secret := range set.Paths() {
+		delete(members, secret[0])
+	}
+	credentials, err := config.Credentials(integration.Config, install.Override, v.Override())
+	if err != nil {
+		return err
+	}
+	stored := map[string]json.RawMessage{}
+	if err := json.Unmarshal(v.Context, &stored); err != nil {
+		return fmt.Errorf("decode context: %w", err)
+	}
+	for _, credential := range credentials {
+		for i := range credential.Fields {
+			name := credential.Fields[i].Name
+			if own, has := members[name]; has && !sameJSON(own, stored[name]) {
+				return millrace.Errorf(millrace.KindForbidden, "%s.%s: is one of the credentials, which the token of an account cannot change", path, name)
+			}
+		}
+	}
+	kept, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	return mergeContext(v, set, kept)
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	x, err := expr.ParseJSON(a)
+	y, other := expr.ParseJSON(b)
+	if err != nil || other != nil {
+		return false
+	}
+	one, err := expr.EncodeJSON(x)
+	two, other := expr.EncodeJSON(y)
+	return err == nil && other == nil && bytes.Equal(one, two)
 }
 
 // admitted returns the context as it is to be merged.

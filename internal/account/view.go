@@ -45,6 +45,42 @@ func Show(ctx context.Context, tx *store.Tx, rows []millrace.IntegratedAccount) 
 	return out, nil
 }
 
+// ShowOwn shows an account to who has the token of it: with the access token, which a provider's own scripts need in a browser.
+func ShowOwn(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount) (*AccountView, error) {
+	shown, err := Show(ctx, tx, []millrace.IntegratedAccount{*v})
+	if err != nil {
+		return nil, err
+	}
+	full, err := v.FullContext()
+	if err != nil {
+		return nil, err
+	}
+	out := &shown[0]
+	if _, access, _ := millrace.OAuthToken(full); access != "" {
+		out.Context, err = withText(out.Context, access, "oauth", "token", "access_token")
+	}
+	return out, err
+}
+
+// withText returns an object with a text at a path. What is no object on the way is replaced.
+func withText(raw json.RawMessage, text string, path ...string) (json.RawMessage, error) {
+	if len(path) == 0 {
+		return json.Marshal(text)
+	}
+	members := map[string]json.RawMessage{}
+	if len(raw) > 0 {
+		_ = json.Unmarshal(raw, &members) // what is no object is replaced
+	}
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	var err error
+	if members[path[0]], err = withText(members[path[0]], text, path[1:]...); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
+}
+
 // NewEvent makes an event about an account. Its payload has no environment variables: they may be secret to those
 // who get the event.
 func NewEvent(ctx context.Context, tx *store.Tx, name string, v *millrace.IntegratedAccount) (*millrace.Event, error) {

@@ -146,6 +146,8 @@ func tableOf(path string) string {
 		return "delivery"
 	case path == "/notification-destination":
 		return "webhook"
+	case path == "/sandbox-integrated-account":
+		return "integrated_account"
 	}
 	return strings.ReplaceAll(strings.TrimPrefix(path, "/"), "-", "_")
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -16,6 +17,7 @@ const (
 	read  = millrace.ScopeRead // write tokens have it, too
 	write = millrace.ScopeWrite
 	admin = millrace.ScopeAdmin
+	own   = millrace.ScopeAccount // the token of the account that it is about
 )
 
 // routes registers every route: who may use it, and its handler. First the server itself, then connections to
@@ -71,8 +73,25 @@ func (a *api) connectionRoutes() {
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}", "Get an integrated account", accounts.Get)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}", "Change an integrated account", accounts.Patch, rest.Note(connection.ContextNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "PATCH /integrated-account/{id}/credentials", "Reconnect an account", accounts.Reconnect, rest.Note(connection.ReconnectNote), settled)
+	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/token", "Create a token of an account", accounts.CreateToken, rest.Note(connection.AccountTokenNote))
+	rest.Handle(a.router, rest.Needs(own), "GET /integrated-account/me", "Get the account of the token", accounts.Me, rest.Note(connection.MeNote), rest.Operation("get-me-integrated-account"))
+	rest.Handle(a.router, rest.Needs(own), "PATCH /integrated-account/me", "Change the context of the account of the token", accounts.PatchMe, rest.Note(connection.MyNote), rest.Operation("update-me-integrated-account"), settled)
+	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/bulk-delete", "Delete accounts with all that is stored about them", accounts.BulkDelete, rest.Note(connection.BulkDeleteNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "POST /integrated-account/run-post-install-actions", "Run the actions of a connection again", accounts.RunActions, rest.Note(connection.ActionsNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /integrated-account/{id}", "Delete an integrated account with all that is stored about it", accounts.Erase, rest.Note(connection.EraseNote), settled)
+
+	sandboxes := c.Sandboxes()
+	rest.Handle(a.router, rest.Needs(read), "GET /sandbox-integrated-account", "List sandbox accounts", sandboxes.List)
+	rest.Handle(a.router, rest.Needs(read), "GET /sandbox-integrated-account/{id}", "Get a sandbox account", sandboxes.Get)
+	rest.Handle(a.router, rest.Needs(write), "POST /sandbox-integrated-account", "Make an account a sandbox account", sandboxes.Mark, rest.Note(connection.SandboxNote), settled)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /sandbox-integrated-account/{id}", "Make a sandbox account an ordinary one", sandboxes.Delete, rest.Note(connection.SandboxNote), settled)
+
+	tenants := c.Tenants()
+	rest.Handle(a.router, rest.Needs(read), "GET /tenant", "List tenants", tenants.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /tenant", "Create a tenant", tenants.Create, rest.Note(connection.NewTenantNote), rest.Status(http.StatusCreated))
+	rest.Handle(a.router, rest.Needs(write), "POST /tenant/bulk", "Create tenants", tenants.CreateAll, rest.Note(connection.TenantsNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /tenant/{id}", "Get a tenant", tenants.Read)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /tenant/{id}", "Change a tenant", tenants.Patch)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /tenant/{id}", "Delete a tenant with all that is stored about it", c.EraseTenant, rest.Note(connection.TenantNote), settled)
 	rest.Handle(a.router, rest.Needs(read), "GET /integration/{id}/capabilities", "Get what an integration can do", c.IntegrationCapabilities)
 	rest.Handle(a.router, rest.Needs(read), "GET /integrated-account/{id}/capabilities", "Get what an account can do", c.AccountCapabilities)
@@ -83,17 +102,17 @@ func (a *api) proxyRoutes() {
 		DB: a.cfg.DB, Caller: a.cfg.Proxy, Memory: a.cfg.Memory, Clock: a.cfg.Clock,
 		Limit: rest.NewLimit("integrated account", a.cfg.AccountLimit, a.cfg.Clock),
 	}
-	rest.Handle(a.router, rest.Needs(read), "GET /proxy/{resource}", "List records of a provider", p.Call(proxy.Method("list")), proxy.Describe("list-proxy"))
-	rest.Handle(a.router, rest.Needs(read), "GET /proxy/{resource}/{id}", "Get a record of a provider", p.Call(proxy.Method("get")), proxy.Describe("get-proxy"))
-	rest.Handle(a.router, rest.Needs(write), "POST /proxy/{resource}", "Create a record at a provider", p.Call(proxy.Method("create")), proxy.Describe("create-proxy"))
-	rest.Handle(a.router, rest.Needs(write), "PATCH /proxy/{resource}/{id}", "Change a record at a provider", p.Call(proxy.Method("update")), proxy.Describe("update-proxy"))
-	rest.Handle(a.router, rest.Needs(write), "DELETE /proxy/{resource}/{id}", "Delete a record at a provider", p.Call(proxy.Method("delete")), proxy.Describe("delete-proxy"))
-	rest.Handle(a.router, rest.Needs(write), "POST /proxy/{resource}/{method}", "Call a method of the integration's own", p.Call(proxy.Method("")), proxy.Describe("call-proxy"))
-	rest.Handle(a.router, rest.Needs(write), "POST /proxy/_/{action}", "Run an action of the integration", p.Call(proxy.Action), proxy.Describe("act-proxy"))
+	rest.Handle(a.router, rest.Needs(read, own), "GET /proxy/{resource}", "List records of a provider", p.Call(proxy.Method("list")), proxy.Describe("list-proxy"))
+	rest.Handle(a.router, rest.Needs(read, own), "GET /proxy/{resource}/{id}", "Get a record of a provider", p.Call(proxy.Method("get")), proxy.Describe("get-proxy"))
+	rest.Handle(a.router, rest.Needs(write, own), "POST /proxy/{resource}", "Create a record at a provider", p.Call(proxy.Method("create")), proxy.Describe("create-proxy"))
+	rest.Handle(a.router, rest.Needs(write, own), "PATCH /proxy/{resource}/{id}", "Change a record at a provider", p.Call(proxy.Method("update")), proxy.Describe("update-proxy"))
+	rest.Handle(a.router, rest.Needs(write, own), "DELETE /proxy/{resource}/{id}", "Delete a record at a provider", p.Call(proxy.Method("delete")), proxy.Describe("delete-proxy"))
+	rest.Handle(a.router, rest.Needs(write, own), "POST /proxy/{resource}/{method}", "Call a method of the integration's own", p.Call(proxy.Method("")), proxy.Describe("call-proxy"))
+	rest.Handle(a.router, rest.Needs(write, own), "POST /proxy/_/{action}", "Run an action of the integration", p.Call(proxy.Action), proxy.Describe("act-proxy"))
 	for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		needed := rest.Needs(write)
+		needed := rest.Needs(write, own)
 		if verb == "GET" {
-			needed = rest.Needs(read)
+			needed = rest.Needs(read, own)
 		}
 		rest.Handle(a.router, needed, verb+" /custom/{path...}", verb+" any path of a provider", p.Call(proxy.Custom), rest.Note(proxy.CustomNote), proxy.Describe(strings.ToLower(verb)+"-custom"))
 	}
@@ -208,8 +227,6 @@ func methodNote(resource string) string {
 		return "Workflow runs are made by the system when an event wakes a workflow; POST /event sends one."
 	case "webhook-delivery":
 		return "Deliveries are made by the system when an event happens; POST /webhook-delivery/{id}/redeliver sends one again."
-	case "tenant":
-		return "A tenant is the tenant_id of integrated accounts; GET /integrated-account?tenant_id=... lists them."
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ import (
 func TestScopes(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		k := &walk{t: t, counts: map[string]int{}, victim: &side{world: w}}
+		accountToken := w.create("/integrated-account/token", `{"integrated_account_id":"`+w.account("scopes").id()+`"}`).str("integrated_account_token")
 		changed, seen := 0, 0
 		for _, op := range k.operations() {
 			if op.isPublic {
@@ -25,16 +26,18 @@ func TestScopes(t *testing.T) {
 			path := strings.NewReplacer("{resource}", "x", "{method}", "x", "{action}", "x", "{path}", "x", "{name}", "x", "{id}", noID).Replace(op.path)
 			isRead := op.method == http.MethodGet
 			isAdmins := op.kind() == "environment" || op.kind() == "api-token"
+			isOwn := op.path == "/integrated-account/me"
 			for token, allowed := range map[string]bool{
-				readToken:  isRead,
-				ownToken:   isRead || !isAdmins,
-				adminToken: isAdmins,
+				readToken:    isRead && !isOwn,
+				ownToken:     (isRead || !isAdmins) && !isOwn,
+				adminToken:   isAdmins,
+				accountToken: isOwn || op.isThirdParty(),
 			} {
 				a := w.as(token).send(op.method, path, "")
 				if got := a.status != http.StatusForbidden && a.status != http.StatusUnauthorized; got != allowed {
 					t.Errorf("%s with %s: got %d: %s", op.name(), token, a.status, a.raw)
 				}
-				if token == readToken && !allowed && !isAdmins {
+				if token == readToken && !allowed && !isAdmins && !isOwn {
 					changed++
 					if !strings.Contains(string(a.raw), "has the scope read, and this needs write") {
 						t.Errorf("%s with %s: got %s", op.name(), token, a.raw)

@@ -6,9 +6,6 @@ import "strings"
 // stands for any segment.
 func unserved() [][2]string {
 	return [][2]string{
-		{"integrated-account/me", "account tokens"},
-		{"integrated-account/token", "account tokens"},
-		{"integrated-account/bulk-delete", "bulk deletions of accounts"},
 		{"integrated-account/*/tools", "tools"},
 		{"integrated-account/*/mcp", "MCP servers"},
 		{"integration/*/tools", "tools"},
@@ -26,7 +23,6 @@ func unserved() [][2]string {
 		{"daemon-job", "daemons"},
 		{"daemon-job-run", "daemons"},
 		{"daemon-job-cron-trigger", "daemons"},
-		{"sandbox-integrated-account", "sandbox registrations"},
 		{"static-gate", "static gates"},
 		{"documentation", "documentation rows"},
 		{"category", "categories"},

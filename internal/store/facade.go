@@ -63,6 +63,8 @@ type (
 	Tasks = upkeep.Tasks
 	// Templates is the handle of the templates of sync jobs.
 	Templates = syncjobs.Templates
+	// Tenants is the handle of the tenants.
+	Tenants = accounts.Tenants
 	// Webhooks is the handle of the webhooks.
 	Webhooks = deliveries.Webhooks
 	// WorkflowRuns is the handle of the workflow runs with the results of their steps.

@@ -118,6 +118,9 @@ func (n accounts) Patch(ctx context.Context, in *rest.PatchIn[millrace.Integrate
 		}
 		before := v.Status
 		v.TenantID, v.Status = b.TenantID.Or(v.TenantID), b.Status.Or(v.Status)
+		if err := tx.Accounts().Tenants().Ensure(ctx, v.EnvironmentID, v.TenantID); err != nil {
+			return nil, err
+		}
 		v.AuthenticationMethod = b.AuthenticationMethod.Or(v.AuthenticationMethod)
 		v.UnifiedModelOverride = rest.SentRaw(b.UnifiedModelOverride, v.UnifiedModelOverride, "{}")
 		if err := checkOverride(ctx, tx, v, b.IntegrationOverride.Value.RawMessage); err != nil {

@@ -32,8 +32,9 @@ type proxyQuery struct {
 	passthrough bool     // the body is a file
 }
 
-// parseProxyQuery reads the query of a call. The error is of KindInvalid and names every parameter that is wrong.
-func parseProxyQuery(raw string) (*proxyQuery, error) {
+// parseProxyQuery reads the query of a call. The error is of KindInvalid and names every parameter that is wrong. own is the only account
+// that the call may be for; empty: it may be for any.
+func parseProxyQuery(raw string, own millrace.IntegratedAccountID) (*proxyQuery, error) {
 	tree, failures := parseForward(raw)
 	q := &proxyQuery{forward: jsonata.NewObject(len(tree.order)), format: "normalized"}
 	fail := func(path, format string, args ...any) {
@@ -68,7 +69,12 @@ func parseProxyQuery(raw string) (*proxyQuery, error) {
 			q.forward.Set(key, v)
 		}
 	}
-	if q.account == "" {
+	switch {
+	case own != "" && q.account == "":
+		q.account = own
+	case own != "" && q.account != own:
+		return nil, millrace.Errorf(millrace.KindForbidden, "the token is for another account")
+	case q.account == "":
 		fail("integrated_account_id", "is required: the account on whose behalf the provider is called")
 	}
 	if err := millrace.InvalidAll(failures[:min(len(failures), rest.MaxFailures)]); err != nil {

@@ -62,7 +62,7 @@ func (h *Handlers) Call(shape shape) func(context.Context, *rest.RawIn) (*rest.V
 		if h.Caller == nil {
 			return nil, millrace.Errorf(millrace.KindUnavailable, "this server calls no providers")
 		}
-		q, err := parseProxyQuery(in.Request.HTTP.URL.RawQuery)
+		q, err := parseProxyQuery(in.Request.HTTP.URL.RawQuery, in.Request.Account())
 		if err != nil {
 			return nil, err
 		}

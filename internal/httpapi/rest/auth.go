@@ -16,8 +16,12 @@ import (
 type Principal struct {
 	Environment millrace.EnvironmentID // empty: none or, of an admin, all
 
-	token *millrace.APIToken
+	token   *millrace.APIToken
+	account millrace.IntegratedAccountID
 }
+
+// Account returns the account that a request may be about, if it came with the token of one. Empty: it did not.
+func (p *Principal) Account() millrace.IntegratedAccountID { return p.account }
 
 // has returns what the principal may do.
 func (p *Principal) has() Need {
@@ -28,6 +32,8 @@ func (p *Principal) has() Need {
 		return ofRead | ofWrite
 	case millrace.ScopeAdmin:
 		return ofAdmin
+	case millrace.ScopeAccount:
+		return ofAccount
 	}
 	return Nothing // of a newer version
 }
@@ -51,6 +57,7 @@ const (
 	ofRead  Need = 1 << iota
 	ofWrite
 	ofAdmin
+	ofAccount
 )
 
 // Needs returns the need for any of some scopes.
@@ -64,6 +71,8 @@ func Needs(scopes ...millrace.TokenScope) Need {
 			n |= ofWrite
 		case millrace.ScopeAdmin:
 			n |= ofAdmin
+		case millrace.ScopeAccount:
+			n |= ofAccount
 		}
 	}
 	return n
@@ -76,6 +85,10 @@ func (n Need) allows(p *Principal) error {
 		return nil
 	case n == ofAdmin:
 		return millrace.Errorf(millrace.KindForbidden, "this needs an admin token; make one with: millrace token create --scope admin")
+	case has == ofAccount:
+		return millrace.Errorf(millrace.KindForbidden, "the token of an account is for /proxy, /custom and /integrated-account/me only")
+	case n == ofAccount:
+		return millrace.Errorf(millrace.KindForbidden, "this needs the token of an account; POST /integrated-account/token makes one")
 	case has == ofAdmin:
 		return millrace.Errorf(millrace.KindForbidden, "an admin token belongs to no environment; use a token of one")
 	case has == ofRead:
@@ -91,15 +104,21 @@ const (
 	maxKnownTokens = 10_000
 )
 
+// holder is who has a token.
+type holder struct {
+	token   *millrace.APIToken
+	account millrace.IntegratedAccountID // empty: it is not that of an account
+}
+
 // tokens finds the holders of tokens.
 type tokens struct {
 	db    *store.DB
 	clock func() time.Time
-	known *cache.Cache[string, *millrace.APIToken] // by hash
+	known *cache.Cache[string, holder] // by hash
 }
 
 func newTokens(db *store.DB, clock func() time.Time) *tokens {
-	return &tokens{db: db, clock: clock, known: cache.New[string, *millrace.APIToken](maxKnownTokens, tokenMemory, clock)}
+	return &tokens{db: db, clock: clock, known: cache.New[string, holder](maxKnownTokens, tokenMemory, clock)}
 }
 
 // read returns the holder of the token in an Authorization header. Its errors are of KindUnauthorized.
@@ -109,38 +128,48 @@ func (t *tokens) read(ctx context.Context, header string) (Principal, error) {
 	if !strings.EqualFold(scheme, "Bearer") || sent == "" {
 		return Principal{}, millrace.Errorf(millrace.KindUnauthorized, "no token; send the header Authorization: Bearer <API token>")
 	}
-	token, err := t.find(ctx, secret.HashToken(sent))
+	who, err := t.find(ctx, secret.HashToken(sent))
 	if err != nil {
 		return Principal{}, err
 	}
+	token := who.token
 	if token.ExpiresAt != 0 && token.ExpiresAt <= millrace.TimeOf(t.clock()) {
 		return Principal{}, millrace.Errorf(millrace.KindUnauthorized, "the token expired at %s", token.ExpiresAt)
 	}
-	return Principal{Environment: token.EnvironmentID, token: token}, nil
+	return Principal{Environment: token.EnvironmentID, token: token, account: who.account}, nil
 }
 
-// find returns the token with a hash, or an error of KindUnauthorized. What is no token is looked up each time.
-func (t *tokens) find(ctx context.Context, hash string) (*millrace.APIToken, error) {
-	if token, ok := t.known.Get(hash); ok {
-		return token, nil
+// find returns the holder of the token with a hash, or an error of KindUnauthorized. What is no token is looked up each time.
+func (t *tokens) find(ctx context.Context, hash string) (holder, error) {
+	if who, ok := t.known.Get(hash); ok {
+		return who, nil
 	}
-	var token *millrace.APIToken
+	var who holder
 	var deletedAt millrace.Time
 	err := t.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		if token, err = tx.APITokens().ByHash(ctx, hash); err == nil && token == nil {
-			deletedAt, err = tx.APITokens().DeletedAt(ctx, hash)
+		if who.token, err = tx.APITokens().ByHash(ctx, hash); err != nil || who.token != nil {
+			return err
 		}
-		return err
+		of, err := tx.Accounts().Tokens().ByHash(ctx, hash)
+		if err != nil || of == nil {
+			deletedAt, err = tx.APITokens().DeletedAt(ctx, hash)
+			return err
+		}
+		who.account = of.AccountID
+		who.token = &millrace.APIToken{
+			ID: millrace.APITokenID(of.AccountID), EnvironmentID: of.EnvironmentID, Scope: millrace.ScopeAccount, ExpiresAt: of.ExpiresAt,
+		}
+		return nil
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return holder{}, err
 	case deletedAt != 0:
-		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token was deleted at %s", deletedAt)
-	case token == nil:
-		return nil, millrace.Errorf(millrace.KindUnauthorized, "the token is not valid: no such token is known here")
+		return holder{}, millrace.Errorf(millrace.KindUnauthorized, "the token was deleted at %s", deletedAt)
+	case who.token == nil:
+		return holder{}, millrace.Errorf(millrace.KindUnauthorized, "the token is not valid: no such token is known here")
 	}
-	t.known.Set(hash, token)
-	return token, nil
+	t.known.Set(hash, who)
+	return who, nil
 }

@@ -38,6 +38,9 @@ func EmptyToo(d *Doc) { d.body.empty = true }
 // Note adds sentences to a route's summary.
 func Note(text string) Option { return func(d *Doc) { d.Op.Description = text } }
 
+// Status is that of a response to a request that succeeded, unless it is 200.
+func Status(code int) Option { return func(d *Doc) { d.Op.DefaultStatus = code } }
+
 // After runs fn when the handler has succeeded, before the response is sent.
 func After(fn func(context.Context)) Option { return func(d *Doc) { d.after = fn } }
 

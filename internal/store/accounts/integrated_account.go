@@ -59,8 +59,11 @@ var integratedAccountTable = sync.OnceValue(func() *table.Table[millrace.Integra
 	}
 })
 
-// Create adds an integrated account and fills in its id and times. It returns an error of KindConflict when the id is taken.
+// Create adds an integrated account, and its tenant if there is none, and fills in its id and times. It returns an error of KindConflict when the id is taken.
 func (h Accounts) Create(ctx context.Context, v *millrace.IntegratedAccount) error {
+	if err := h.Tenants().Ensure(ctx, v.EnvironmentID, v.TenantID); err != nil {
+		return err
+	}
 	return integratedAccountTable().Insert(ctx, h.tx, v)
 }
 
@@ -129,6 +132,7 @@ func (h Accounts) Delete(ctx context.Context, env millrace.EnvironmentID, id mil
 	}
 	for _, query := range []string{
 		"DELETE FROM account_rate WHERE integrated_account_id = $1 AND environment_id = $2", "DELETE FROM account_grant WHERE id = $1 AND environment_id = $2",
+		"DELETE FROM account_token WHERE integrated_account_id = $1 AND environment_id = $2",
 	} {
 		if _, err := h.tx.Exec(ctx, query, string(id), string(env)); err != nil {
 			return err

@@ -44,7 +44,8 @@ func OwnedTables() []OwnedTable {
 		{Name: "event", what: "events", count: " AND event NOT LIKE 'api_token:%'", Parts: []table.Part{{Table: "decision", Column: "event_id"}, {Table: "fan_out", Column: "root_event_id"}}},
 		{Name: "event_batch"},
 		{Name: "waiting_task"},
-		{Name: "integrated_account", what: "integrated accounts", Parts: []table.Part{{Table: "account_rate", Column: "integrated_account_id"}, {Table: "account_grant", Column: "id"}}},
+		{Name: "integrated_account", what: "integrated accounts", Parts: []table.Part{{Table: "account_rate", Column: "integrated_account_id"}, {Table: "account_grant", Column: "id"}, {Table: "account_token", Column: "integrated_account_id"}}},
+		{Name: "tenant", what: "tenants"},
 		{Name: "environment_integration", what: "installed integrations"},
 		{Name: "integration", what: "integrations"},
 		{Name: "sync_job", what: "sync jobs"},
@@ -65,6 +66,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "account_grant"},
 		{Name: "connect_session"},
 		{Name: "link_token"},
+		{Name: "account_token"},
 		{Name: "fan_out"},
 	}
 }
