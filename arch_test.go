@@ -62,7 +62,7 @@ var imports = map[string][]string{
 	"internal/observe":                {},
 	"internal/trace":                  {},
 	"internal/account":                {"internal/cache", "internal/document", "internal/event", "internal/expr", "internal/fetch", "internal/fetch/config", "internal/fetch/wire", "internal/inbound", "internal/memory", "internal/observe", "internal/secret", "internal/store", "internal/syncjob", "jsonata"},
-	"internal/grant":                  {"internal/account", "internal/event", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/store", "jsonata"},
+	"internal/grant":                  {"internal/account", "internal/event", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/observe", "internal/store", "jsonata"},
 	"internal/connect":                {"internal/account", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/secret", "internal/store", "jsonata"},
 	"internal/connect/page":           {"internal/connect"},
 	"internal/memory":                 {},

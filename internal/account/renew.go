@@ -23,7 +23,7 @@ func (a *loadedAccount) renewable() bool {
 		return false
 	}
 	_, _, refresh := millrace.OAuthToken(a.full)
-	return refresh != "" || a.row.AuthenticationMethod != config.FormatOAuth2
+	return refresh != "" || len(a.config.Actions[config.ActionRefresh]) > 0 || a.row.AuthenticationMethod != config.FormatOAuth2
 }
 
 // oauth says how the tokens of the account are asked for; nil: they are not.

@@ -58,20 +58,28 @@ func (k *Keeper) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 				g.Generation-- // nothing was known of the pair that there is
 			}
 		}
-		if _, _, refresh := millrace.OAuthToken(c.full); refresh == "" && c.account.AuthenticationMethod == config.FormatOAuth2 {
-			c.err = errNoRefresh()
-			return c, nil
-		}
-		switch {
-		case g.Generation != generation:
+		if g.Generation != generation {
 			c.moved = true
 			return c, tx.Accounts().Grants().Save(ctx, g)
+		}
+		if never, err := c.never(); err != nil || never {
+			c.err = errNoRefresh()
+			return c, err
+		}
+		// A time that lies further ahead than it can have been set to was written before the clock went back.
+		if last := now.Add(leaseTime); g.LeaseUntil > last {
+			g.LeaseUntil = last
+		}
+		if last := now.Add(maxAfter); g.RetryAt > last {
+			g.RetryAt = now
+		}
+		switch {
 		case g.RefusedAt != 0:
 			c.err = &account.RefusedError{Cause: g.Cause}
 			return c, nil
 		case g.LeaseUntil > now:
 			c.held = true
-			return c, nil
+			return c, tx.Accounts().Grants().Save(ctx, g)
 		case len(g.Response) == 0 && g.RetryAt > now:
 			c.err = &account.UnsureError{Cause: g.Cause, After: g.RetryAt.Std().Sub(now.Std())}
 			return c, nil
@@ -87,6 +95,15 @@ func (k *Keeper) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 		}
 		return c, tx.Accounts().Grants().Save(ctx, g)
 	})
+}
+
+// never reports whether there is nothing to ask for the next pair with.
+func (c *claim) never() (bool, error) {
+	if _, _, refresh := millrace.OAuthToken(c.full); refresh != "" || c.account.AuthenticationMethod != config.FormatOAuth2 {
+		return false, nil
+	}
+	acts, err := config.HasAction([]string{config.ActionRefresh}, c.integration.Config, c.install.Override, c.account.Override())
+	return !acts, err
 }
 
 // subject is what a request for a pair of tokens is made of.
@@ -152,7 +169,7 @@ func (k *Keeper) keep(ctx context.Context, c *claim, r oauth.Response) error {
 	for {
 		err = k.DB.Update(ctx, func(tx *store.Tx) error {
 			g, err := tx.Accounts().Grants().Lock(ctx, c.grant.EnvironmentID, c.grant.ID)
-			if err != nil || g.Generation != c.grant.Generation {
+			if err != nil || g.Generation != c.grant.Generation || g.Epoch != c.grant.Epoch && len(g.Response) > 0 {
 				return err
 			}
 			g.Response = raw

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -15,6 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -23,36 +25,89 @@ const (
 	leaseTime  = 45 * time.Second // longer than a request may take, so that a lease that ends means a process that died
 	lookAgain  = 50 * time.Millisecond
 	maxLook    = time.Second
-	saveTime   = 30 * time.Second // how long a response is tried to be stored: it may hold the only pair there is
+	saveTime   = 10 * time.Minute // how long a response is tried to be stored: it may hold the only pair there is
 	renewTime  = 2 * time.Minute
+	actTime    = 40 * time.Second // of an action, less than a lease
 	minRetry   = time.Second
 	maxRetry   = 5 * time.Minute
+	maxAfter   = time.Hour   // that a provider may ask for
 	refuseSoon = time.Minute // what is left of an access token that is not worth waiting for
 )
 
-// Config is what a [Keeper] needs. All of it is required.
+// Config is what a [Keeper] needs. All of it but Act and Observe is required.
 type Config struct {
 	DB      *store.DB
 	Client  *oauth.Client
 	Configs func(*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration) (*config.Config, error)
 	Clock   func() time.Time
 	Logger  *slog.Logger
+	Act     Act              // nil: the action refresh_token of an integration is not run
+	Observe observe.Observer // receives what each request came to
 }
+
+// Act runs the action refresh_token of an account's integration, in the place of the standard request. See [account.Fetcher.RefreshByAction].
+type Act func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (account.ActionToken, error)
 
 // Keeper renews the tokens of accounts. It may be used by any number of goroutines.
 type Keeper struct {
 	Config
 	flights singleflight.Group
+	step    func(string) // of tests: called with the name of each line on which a process may die
+
+	mu      sync.Mutex
+	stopped bool
+	running sync.WaitGroup
 }
+
+// ErrStopped says that a node no longer begins renewals.
+var ErrStopped = errors.New("the node stops")
 
 // New returns a keeper.
 func New(cfg Config) *Keeper { return &Keeper{Config: cfg} }
+
+// Stop begins no other renewal, and waits for those under way until ctx ends: a response that comes while a process stops is stored.
+func (k *Keeper) Stop(ctx context.Context) {
+	k.mu.Lock()
+	k.stopped = true
+	k.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		k.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		k.Logger.WarnContext(ctx, "the node stops while it waits for a token endpoint")
+	}
+}
+
+// enter reports whether a renewal may begin; it must be followed by running.Done.
+func (k *Keeper) enter() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.stopped {
+		k.running.Add(1)
+	}
+	return !k.stopped
+}
+
+// at tells a test how far a renewal has come.
+func (k *Keeper) at(line string) {
+	if k.step != nil {
+		k.step(line)
+	}
+}
 
 // Renew is an [account.Renew]. Callers that come while a request is under way share it.
 func (k *Keeper) Renew(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID, generation int64) error {
 	// The generation is a part of the key: a caller that knows the newest pair must not get the result of a flight for the one before.
 	key := fmt.Sprintf("%s/%d", millrace.TaskKey(env, id), generation)
 	done := k.flights.DoChan(key, func() (any, error) {
+		if !k.enter() {
+			return nil, ErrStopped
+		}
+		defer k.running.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
 		defer cancel()
 		return nil, k.renew(ctx, env, id, generation)
@@ -79,6 +134,7 @@ func (k *Keeper) Refresh(ctx context.Context, task millrace.Task) error {
 	var unsure *account.UnsureError
 	switch err := k.Renew(ctx, env, id, generation); {
 	case errors.As(err, &refused): // it is stored
+	case millrace.KindOf(err) == millrace.KindNotFound && err != nil: // the account was deleted: its grant is gone too
 	case errors.As(err, &unsure):
 		return millrace.RetryAfter(max(unsure.After, minRetry), nil)
 	case err != nil:
@@ -124,9 +180,10 @@ func (k *Keeper) renew(ctx context.Context, env millrace.EnvironmentID, id millr
 		case c.err != nil:
 			return c.err
 		case !c.held:
+			k.at("claimed")
 			return k.work(ctx, c)
 		}
-		if err := pause(ctx, time.Duration(float64(look)*(0.5+rand.Float64()))); err != nil { //nolint:gosec // it spreads the callers
+		if err := pause(ctx, time.Duration(float64(look)*(0.5+rand.Float64()))); err != nil { //nolint:gosec // jitter
 			return err
 		}
 		look = min(2*look, maxLook)
@@ -168,6 +225,10 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 	case oauth.Granted:
 		return k.take(ctx, c, s, &result)
 	case oauth.Refused:
+		if result.Code == "invalid_client" && s.kind == oauth.KindRefresh {
+			// The app is wrong, for all of its accounts, and the refresh token was not looked at: who mends the app mends them.
+			return k.giveBack(ctx, c, s, false, result.Message, result.RetryAfter)
+		}
 		return k.refuse(ctx, c, &result)
 	case oauth.Unknown:
 	}
@@ -176,6 +237,9 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 
 // ask makes the request and stores the response before anything reads it.
 func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
+	if k.Act != nil && len(s.config.Actions[config.ActionRefresh]) > 0 {
+		return k.act(ctx, c, s)
+	}
 	request, err := s.request()
 	if err != nil {
 		return k.giveBack(ctx, c, s, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
@@ -183,5 +247,27 @@ func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
 	if s.response, err = k.Client.Send(ctx, request); err != nil {
 		return k.giveBack(ctx, c, s, !oauth.Unsent(err), err.Error(), 0)
 	}
-	return k.keep(ctx, c, s.response)
+	k.at("sent")
+	err = k.keep(ctx, c, s.response)
+	k.at("kept")
+	return err
+}
+
+// act runs the action of the integration that gets the next pair. Its result is kept as a response of a token endpoint is.
+func (k *Keeper) act(ctx context.Context, c *claim, s *subject) error {
+	ctx, cancel := context.WithTimeout(ctx, actTime)
+	defer cancel()
+	token, err := k.Act(ctx, c.grant.EnvironmentID, c.grant.ID)
+	if err != nil {
+		k.Logger.WarnContext(ctx, "the action refresh_token could not be run", c.about(), slog.Any("err", err))
+		return k.giveBack(ctx, c, s, token.Reached, "the action refresh_token could not be run", 0)
+	}
+	if token.Unknown != "" {
+		return k.giveBack(ctx, c, s, token.Reached, "the action refresh_token has failed: "+token.Unknown, token.RetryAfter)
+	}
+	s.response = oauth.Response{Status: token.Status, Header: map[string]string{"Content-Type": "application/json"}, Body: token.Body}
+	k.at("sent")
+	err = k.keep(ctx, c, s.response)
+	k.at("kept")
+	return err
 }

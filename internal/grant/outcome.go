@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/observe"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -35,6 +37,11 @@ func (k *Keeper) settle(ctx context.Context, c *claim, change func(*store.Tx, *m
 		}
 		return true, change(tx, v, g)
 	})
+}
+
+// tell reports what a request came to.
+func (k *Keeper) tell(ctx context.Context, c *claim, outcome oauth.Outcome) {
+	k.Observe.Tell(ctx, observe.Fact{Kind: observe.Renewal, Name: c.integration.Name, Outcome: string(outcome)})
 }
 
 // take stores the pair that was granted.
@@ -70,15 +77,26 @@ func (k *Keeper) take(ctx context.Context, c *claim, s *subject, r *oauth.Result
 		if err := tx.Accounts().Grants().Save(ctx, g); err != nil {
 			return err
 		}
-		if err := k.restore(ctx, tx, v); err != nil || g.RefreshAt == 0 {
+		if err := k.restore(ctx, tx, v); err != nil {
 			return err
 		}
-		return tx.Enqueue(ctx, account.RefreshTask(g))
+		if g.RefreshAt > 0 {
+			err = tx.Enqueue(ctx, account.RefreshTask(g))
+		}
+		k.at("taking")
+		return err
 	})
-	if err == nil && !stored {
+	switch {
+	case err != nil:
+		return err
+	case !stored:
 		k.Logger.InfoContext(ctx, "a pair of tokens came after another one and is not used", c.about())
+		return nil
 	}
-	return err
+	k.at("taken")
+	k.Logger.InfoContext(ctx, "the tokens of an account were renewed", c.about())
+	k.tell(ctx, c, oauth.Granted)
+	return nil
 }
 
 // restore stores an account that has a new pair. One whose credentials did not work before works again.
@@ -102,6 +120,9 @@ func (k *Keeper) restore(ctx context.Context, tx *store.Tx, v *millrace.Integrat
 func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 	cause := causeOf(c, r)
 	stored, err := k.settle(ctx, c, func(tx *store.Tx, v *millrace.IntegratedAccount, g *millrace.Grant) error {
+		if g.Epoch != c.grant.Epoch {
+			return errOvertaken
+		}
 		now := tx.Now()
 		g.Response, g.LeaseUntil, g.AttemptAt, g.Attempts, g.RetryAt, g.RefreshAt = nil, 0, 0, 0, 0, 0
 		g.RefusedAt, g.Cause = now, cause
@@ -114,10 +135,22 @@ func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 		return account.Lose(ctx, tx, v, cause)
 	})
 	if err != nil || !stored {
-		return err // not stored: there is a newer pair
+		return overtaken(err) // not stored: there is a newer pair
 	}
+	k.tell(ctx, c, oauth.Refused)
 	k.Logger.WarnContext(ctx, "the provider refuses to renew the tokens of an account", c.about(), slog.String("cause", cause))
 	return &account.RefusedError{Cause: cause}
+}
+
+// errOvertaken ends a transaction of who no longer has the lease: what another has stored since must not be taken away.
+var errOvertaken = errors.New("another has the lease")
+
+// overtaken says to callers that they have to ask again.
+func overtaken(err error) error {
+	if errors.Is(err, errOvertaken) {
+		return &account.UnsureError{Cause: "the request for a token took too long", After: minRetry}
+	}
+	return err
 }
 
 // causeOf says in words why there is no other pair.
@@ -136,9 +169,12 @@ func (k *Keeper) giveBack(ctx context.Context, c *claim, s *subject, reached boo
 		wait = min(wait, max(s.credential.OAuth.Grace/4, minRetry)) // while the provider takes the refresh token again
 	}
 	if after > maxRetry {
-		wait = min(after, time.Hour)
+		wait = min(after, maxAfter)
 	}
 	stored, err := k.settle(ctx, c, func(tx *store.Tx, _ *millrace.IntegratedAccount, g *millrace.Grant) error {
+		if g.Epoch != c.grant.Epoch {
+			return errOvertaken
+		}
 		now := tx.Now()
 		g.Response, g.LeaseUntil, g.RetryAt, g.Cause = nil, 0, now.Add(wait), cause
 		if !reached {
@@ -150,8 +186,9 @@ func (k *Keeper) giveBack(ctx context.Context, c *claim, s *subject, reached boo
 		return tx.Accounts().Grants().Save(ctx, g)
 	})
 	if err != nil || !stored {
-		return err
+		return overtaken(err)
 	}
+	k.tell(ctx, c, oauth.Unknown)
 	k.Logger.WarnContext(ctx, "the tokens of an account were not renewed", c.about(), slog.String("cause", cause), slog.Duration("again_in", wait))
 	return &account.UnsureError{Cause: cause, After: wait}
 }

@@ -20,6 +20,7 @@ const (
 	Attempt  Kind = "attempt"  // a request to a webhook; Outcome, Class, Took
 	Request  Kind = "request"  // a request to a provider; Name, Outcome: the class of the status, or network; Took
 	Hook     Kind = "hook"     // a request of a provider that was worked on; Outcome
+	Renewal  Kind = "renewal"  // a request for the next tokens of an account; Name, Outcome: granted, refused or unknown
 	RunEnd   Kind = "run_end"  // a sync job run that has ended; Outcome: its status, or partial
 )
 

@@ -207,7 +207,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.grants = grant.New(grant.Config{DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger})
+	s.grants = grant.New(grant.Config{DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger, Act: accounts.RefreshByAction, Observe: s.metrics.Observe})
 	accounts.RenewWith(s.grants.Renew)
 	committers := 1
 	if s.db.Postgres() != nil {
@@ -396,6 +396,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	if s.listener != nil {
 		errs = append(errs, s.http.Shutdown(ctx), s.queue.Stop(ctx))
+	}
+	if s.grants != nil {
+		s.grants.Stop(ctx)
 	}
 	if s.scrapes != nil {
 		errs = append(errs, s.scrapes.Shutdown(ctx))

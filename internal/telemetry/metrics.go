@@ -36,6 +36,7 @@ type Metrics struct {
 	ended    *prometheus.CounterVec
 	asked    *prometheus.CounterVec
 	hooks    *prometheus.CounterVec
+	renewals *prometheus.CounterVec
 }
 
 // New returns metrics over a database, which is asked for figures every 15 s at most.
@@ -71,13 +72,16 @@ func New(db *store.DB, clock func() time.Time, logger *slog.Logger) *Metrics {
 	m.hooks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "millrace_inbound_hooks_total", Help: "Inbound hooks that were worked on, by their outcome.",
 	}, []string{"outcome"})
+	m.renewals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "millrace_token_renewals_total", Help: "Requests for the next tokens of accounts, by integration and outcome: granted, refused, or unknown.",
+	}, []string{"integration", "outcome"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "millrace_build_info", Help: "1; the labels say which build this is.",
 		ConstLabels: prometheus.Labels{"version": millrace.Version(), "go": runtime.Version()},
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		build, m.decided, m.ended, m.asked, m.hooks, m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
+		build, m.decided, m.ended, m.asked, m.hooks, m.renewals, m.limited, m.requests, m.attempts, m.pages, m.fetched, m.sent, newFigures(db, clock, logger),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -154,6 +158,8 @@ func (m *Metrics) Observe(_ context.Context, f observe.Fact) {
 		m.ended.WithLabelValues(f.Outcome).Inc()
 	case observe.Request:
 		m.asked.WithLabelValues(f.Name, f.Outcome).Inc()
+	case observe.Renewal:
+		m.renewals.WithLabelValues(f.Name, f.Outcome).Inc()
 	case observe.Hook:
 		m.hooks.WithLabelValues(f.Outcome).Inc()
 	case observe.Attempt:
