@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -57,8 +58,8 @@ func (a *IntegratedAccount) ClearContext() error {
 }
 
 // SetToken puts a token response in the place of the one in the context, and merges further members into the top level of the
-// context. See [IntegratedAccount.SetContext] for the paths of secrets.
-func (a *IntegratedAccount) SetToken(token, further map[string]any, secret [][]string) error {
+// context. See [IntegratedAccount.SetContext] for the paths of secrets; those of the token begin below it.
+func (a *IntegratedAccount) SetToken(token, further map[string]any, secret, ofToken [][]string) error {
 	full, err := a.whole(decodeNumbers)
 	if err != nil {
 		return err
@@ -73,6 +74,9 @@ func (a *IntegratedAccount) SetToken(token, further map[string]any, secret [][]s
 	raw, err := json.Marshal(full)
 	if err != nil {
 		return err
+	}
+	for _, path := range ofToken {
+		secret = append(slices.Clip(secret), slices.Concat([]string{"oauth", "token"}, path))
 	}
 	return a.SetContext(raw, secret)
 }

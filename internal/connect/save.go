@@ -129,7 +129,7 @@ func (f *Flow) fill(ctx context.Context, tx *store.Tx, t *taken, v *millrace.Int
 	if len(t.result.Scope) > 0 {
 		scope["oauth"] = map[string]any{"scope": t.result.Scope}
 	}
-	return v.SetToken(t.result.Token, scope, set.Paths())
+	return v.SetToken(t.result.Token, scope, set.Paths(), t.result.SecretPaths)
 }
 
 // identity returns the account at the provider that was connected, as the expression of the config has it; empty: it says nothing.

@@ -48,6 +48,8 @@ type demo struct {
 	api      *client.Client
 	receiver *receiver
 	bookings []booking
+	desk     *desk
+	deskURL  string // of a provider that customers sign in at
 	provider string // base URL of the API
 	hook     string // URL of the receiver
 	token    string
@@ -63,7 +65,7 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	d := &demo{opts: opts, screen: &screen{out: opts.Out, terminal: opts.Terminal}, began: time.Now()} //nolint:forbidigo // shown to people
 	d.bookings = bookings(opts.Bookings)
-	d.receiver = &receiver{seen: map[string]bool{}}
+	d.receiver, d.desk = &receiver{seen: map[string]bool{}}, &desk{}
 	dir, err := os.MkdirTemp("", "millrace-demo-")
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func (d *demo) start(ctx context.Context) (func(), error) {
 	for _, s := range []struct {
 		url     *string
 		handler http.Handler
-	}{{&d.provider, &calcom{apiKey, d.bookings}}, {&d.hook, d.receiver}} {
+	}{{&d.provider, &calcom{apiKey, d.bookings}}, {&d.deskURL, d.desk}, {&d.hook, d.receiver}} {
 		url, end, err := listen(ctx, s.handler)
 		if err != nil {
 			stop()
@@ -142,9 +144,10 @@ func listen(ctx context.Context, h http.Handler) (string, func(), error) {
 func (d *demo) show(ctx context.Context) error {
 	s := d.screen
 	s.line("%s  an event -> a condition -> steps -> a sync job run -> signed records, in order", s.paint("1", "Millrace demo"))
-	s.title("Three servers on this machine")
+	s.title("Four servers on this machine")
 	s.hop("millrace", "%s  state in one SQLite file", d.api.Base)
 	s.hop("calcom", "%s  the API of a provider: %d bookings behind an API key, %d a page", d.provider, len(d.bookings), pageSize)
+	s.hop("desk", "%s  a provider that customers sign in at (OAuth); its access tokens last %s", d.deskURL, tokenTime)
 	s.hop("receiver", "%s  your webhook: verifies both signatures of every request", d.hook)
 	s.title("Described once")
 	if err := d.describe(ctx); err != nil {
@@ -155,7 +158,12 @@ func (d *demo) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.summary(ctx, run)
+	s.title("Another customer signs in")
+	account, err := d.signIn(ctx)
+	if err != nil {
+		return err
+	}
+	return d.summary(ctx, run, account)
 }
 
 func (d *demo) sayNext() {

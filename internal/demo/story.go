@@ -151,7 +151,7 @@ func (d *demo) followEvent(ctx context.Context) error {
 }
 
 // summary checks what arrived against what the API has, record by record.
-func (d *demo) summary(_ context.Context, run *syncRun) error {
+func (d *demo) summary(ctx context.Context, run *syncRun, signedIn string) error {
 	got := d.receiver.snapshot()
 	want := make([]string, len(d.bookings))
 	for i, b := range d.bookings {
@@ -171,6 +171,11 @@ func (d *demo) summary(_ context.Context, run *syncRun) error {
 	ok = s.check(slices.Equal(got.ids, want), "order", "record by record, as the API lists them") && ok
 	ok = s.check(slices.Equal(got.events, kinds), "events", "started, then records, then completed") && ok
 	ok = s.check(got.truto == got.requests && got.standard == got.requests && got.requests > 0, "signatures", "%d of %d valid in both schemes", min(got.truto, got.standard), got.requests) && ok
+	alive, err := d.staysAlive(ctx, signedIn)
+	if err != nil {
+		s.line("       %v", err)
+	}
+	ok = alive && ok
 	for _, p := range got.problems {
 		s.line("       %s", p)
 	}

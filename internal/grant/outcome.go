@@ -55,7 +55,7 @@ func (k *Keeper) take(ctx context.Context, c *claim, s *subject, r *oauth.Result
 		if err != nil {
 			return err
 		}
-		if err := v.SetToken(token, r.Extra, set.Paths()); err != nil {
+		if err := v.SetToken(token, r.Extra, set.Paths(), r.SecretPaths); err != nil {
 			return err
 		}
 		full, err := v.FullContext()

@@ -49,6 +49,7 @@ func walkBodies() map[string]string {
 		"POST /integrated-account":                          `{"tenant_id":"x","environment_integration_id":"$environment-integration","authentication_method":"api_key","context":{"api_key":"k"}}`,
 		"PATCH /integrated-account/{id}":                    `{"context":{"a":1}}`,
 		"PATCH /integrated-account/{id}/credentials":        `{"context":{"api_key":"new"}}`,
+		"POST /link-token":                                  `{"integrated_account_id":"$integrated-account","context":{"a":1}}`,
 		"POST /webhook":                                     `{"target_url":"https://a.test/in"}`,
 		"POST /integrated-account/token":                    `{"integrated_account_id":"$integrated-account"}`,
 		"PATCH /integrated-account/me":                      `{"context":{"a":1}}`,
