@@ -66,6 +66,7 @@ func (w *world) hostileBodies() map[string]string {
 		"POST /integrated-account":                                   `{"id":"","tenant_id":"t","environment_integration_id":"` + install + `","authentication_method":"api_key","context":{"a":1},"features":{"a":1},"integration_override":{},"is_sandbox":true,"region":"eu","unified_model_override":{},"environment_id":""}`,
 		"PATCH /integrated-account/" + account.id():                  `{"tenant_id":"t","authentication_method":"api_key","context":{"a":1},"integration_override":{},"status":"active","unified_model_override":{}}`,
 		"PATCH /integrated-account/" + account.id() + "/credentials": `{"authentication_method":"api_key","context":{"a":1},"credentials":{"a":1}}`,
+		"POST /link-token":                                           `{"tenant_id":"t","integrated_account_id":"","scopes":["a"],"context":{"a":1},"redirect_uri":"https://example.com/x","persist_previous_context":true,"integrations":["calcom"],"region":"eu","is_sandbox":true}`,
 		"POST /integrated-account/token":                             `{"integrated_account_id":"` + account.id() + `"}`,
 		"POST /integrated-account/bulk-delete":                       `{"tenant_id":"nobody","ids":"","query":""}`,
 		"POST /sandbox-integrated-account":                           `{"id":"` + account.id() + `"}`,

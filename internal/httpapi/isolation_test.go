@@ -51,6 +51,7 @@ func walkBodies() map[string]string {
 		"PATCH /integrated-account/{id}/credentials":        `{"context":{"api_key":"new"}}`,
 		"POST /link-token":                                  `{"integrated_account_id":"$integrated-account","context":{"a":1}}`,
 		"POST /webhook":                                     `{"target_url":"https://a.test/in"}`,
+		"POST /link-token":                                  `{"tenant_id":"x"}`,
 		"POST /integrated-account/token":                    `{"integrated_account_id":"$integrated-account"}`,
 		"PATCH /integrated-account/me":                      `{"context":{"a":1}}`,
 		"POST /integrated-account/refresh-credentials":      `{"id":"$integrated-account"}`,
@@ -92,7 +93,7 @@ func walkFields() map[string]string {
 		"integrated_account_id": "integrated-account", "webhook_id": "webhook", "sync_job_id": "sync-job", "workflow_id": "workflow",
 		"sync_job_run_id": "sync-job-run", "workflow_run_id": "workflow-run", "event_id": "event", "sync_job_cron_trigger_id": "sync-job-cron-trigger",
 		"tenant_id": "", "team_id": "", // texts of the client's own
-		"daemon_id": "", "datastore_id": "", // of what this server does not have
+		"environment_unified_model_id": "", "unified_model_id": "", "truto_static_gate_id": "", "daemon_id": "", "datastore_id": "", // of what this server does not have
 	}
 }
 
