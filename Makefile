@@ -10,7 +10,7 @@ TOOL   = $(GO) tool -modfile=tools/go.mod
 help: ## what each target does
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | expand -t 17
 
-.PHONY: openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
+.PHONY: openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos grants realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -o bin/millrace ./cmd/millrace
@@ -60,6 +60,9 @@ faults: ## 2,000 runs (RUNS on each of five databases) while the database fails:
 
 chaos: ## 100 webhooks, 30 of them sick in every way, 20,000 deliveries, kill -9, on each database
 	MILLRACE_CHAOS=1 .ci/with-postgres $(GO) test -run TestChaos -v -count=1 -timeout 20m ./internal/millracetest
+
+grants: ## 1,020 kills and cut connections inside of renewals of tokens, five minutes of tokens that last two seconds; the strictest provider comes from npm
+	.ci/grants
 
 realserver: ## sync from servers that others wrote and compare every record, on both databases
 	.ci/realserver

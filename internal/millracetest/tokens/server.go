@@ -43,6 +43,7 @@ type Server struct {
 	access   map[string]*accessToken
 	used     []string
 	serial   int
+	denied   int
 }
 
 // Request is a request for a token, as it came.
@@ -134,6 +135,13 @@ func (s *Server) Used() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.used)
+}
+
+// Denied returns how many refresh tokens were rejected as invalid.
+func (s *Server) Denied() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denied
 }
 
 // Grant issues a first access token and its refresh token, without a redirect.
@@ -259,6 +267,9 @@ func (f *family) verifies(verifier string) bool {
 func (s *Server) renew(token string) reply {
 	s.used = append(s.used, token)
 	f := s.refresh[token]
+	if f == nil || f.revoked || f.current != token && s.now().Sub(f.usedAt[token]) > s.Grace {
+		s.denied++
+	}
 	switch {
 	case f == nil || f.revoked:
 		return reply{"error": "invalid_grant", "error_description": "The refresh token " + token + " is not valid."}

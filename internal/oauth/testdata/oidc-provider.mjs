@@ -1,4 +1,4 @@
-// An OpenID provider for TestOIDCProvider. It prints its address once it listens, and ends when its input does.
+// An OpenID provider for tests. It prints its address once it listens, and ends when its input does.
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
@@ -17,7 +17,7 @@ server.listen(0, '127.0.0.1', () => {
     rotateRefreshToken: true,
     issueRefreshToken: async () => true,
     scopes: ['openid', 'offline_access', 'read'],
-    ttl: { AccessToken: 600, ClientCredentials: 600 },
+    ttl: { AccessToken: Number(process.env.OIDC_ACCESS_TOKEN ?? 600), ClientCredentials: 600 },
   });
   server.on('request', provider.callback());
   process.stdout.write(`${issuer}\n`);
