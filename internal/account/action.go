@@ -35,6 +35,8 @@ type action struct {
 	reached  bool
 	lease    *memory.Lease // on what the last request brought
 
+	private *expr.Object // the context with the credentials, for the placeholders of requests; nil: they do not see those
+
 	collect bool         // what steps write into the account's context is collected, to be stored with the end of the action
 	written *expr.Object // that; a member that is written twice replaces the first one, oauth too
 	note    func(*fetch.Outcome)
@@ -208,7 +210,13 @@ func (a *action) callMethod(ctx context.Context, c *config.ResourceCall) error {
 }
 
 func (a *action) request(ctx context.Context, m *config.Method, req fetch.Request) error {
-	req.Scope = a.scope()
+	scope := a.scope()
+	if a.private != nil {
+		for key, v := range a.private.All() {
+			scope.Set(key, v)
+		}
+	}
+	req.Scope = scope
 	if a.lease.Size() > 0 {
 		req.Patience = actionPatience
 	}

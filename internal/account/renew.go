@@ -31,9 +31,9 @@ func (a *loadedAccount) oauth() *config.OAuth {
 	return a.config.Credentials[a.row.AuthenticationMethod].OAuth
 }
 
-// mayRenew reports whether a 401 may be answered with another pair of tokens.
+// mayRenew reports whether a 401 may be answered with another pair of tokens: not if the token is new, unless it ended on the way.
 func (a *loadedAccount) mayRenew(now time.Time) bool {
-	return a.renewable() && (a.grant.Used || a.accepted.Load() || now.Sub(a.grant.GrantedAt.Std()) > unproven)
+	return a.renewable() && (a.grant.Used || a.accepted.Load() || a.due(now) || now.Sub(a.grant.GrantedAt.Std()) > unproven)
 }
 
 // ensureToken returns an account with an access token that has not ended. Without one there is the outcome of the request that cannot be

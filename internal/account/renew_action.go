@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/jsonata"
 )
 
 // ActionToken is what the action refresh_token of an integration came to: a token, or a status of the provider that refuses one, or
@@ -43,6 +44,11 @@ func (f *Fetcher) RefreshByAction(ctx context.Context, env millrace.EnvironmentI
 	}
 	defer func() { a.lease.Release() }()
 	a.collect = true
+	full, err := jsonata.FromGo(loaded.full)
+	if err != nil {
+		return ActionToken{}, err
+	}
+	a.private, _ = full.(*expr.Object) // the refresh token is what its requests are about
 	var last *fetch.Outcome
 	a.note = func(o *fetch.Outcome) { last = o }
 	for i := range steps {

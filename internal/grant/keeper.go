@@ -213,7 +213,7 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 		}
 	}
 	result := oauth.Read(&s.credential, s.response, k.Clock())
-	if previous := c.grant.Previous; result.Outcome == oauth.Refused && result.Code == "invalid_grant" && previous != "" && !c.grant.Used && previous != s.refresh {
+	if previous := c.grant.Previous; result.Outcome == oauth.Refused && result.Code == "invalid_grant" && previous != "" && !c.grant.Used && previous != s.refresh && !k.acts(s) {
 		// The pair that we have was never accepted: the one before may still be what the provider knows.
 		s.refresh = previous
 		if err := k.ask(ctx, c, s); err != nil {
@@ -237,7 +237,7 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 
 // ask makes the request and stores the response before anything reads it.
 func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
-	if k.Act != nil && len(s.config.Actions[config.ActionRefresh]) > 0 {
+	if k.acts(s) {
 		return k.act(ctx, c, s)
 	}
 	request, err := s.request()
@@ -251,6 +251,11 @@ func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
 	err = k.keep(ctx, c, s.response)
 	k.at("kept")
 	return err
+}
+
+// acts reports whether an action asks for the next pair; it takes the refresh token from the context.
+func (k *Keeper) acts(s *subject) bool {
+	return k.Act != nil && len(s.config.Actions[config.ActionRefresh]) > 0
 }
 
 // act runs the action of the integration that gets the next pair. Its result is kept as a response of a token endpoint is.
