@@ -10,7 +10,7 @@ TOOL   = $(GO) tool -modfile=tools/go.mod
 help: ## what each target does
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | expand -t 17
 
-.PHONY: openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos grants realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
+.PHONY: browser openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos grants realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -o bin/millrace ./cmd/millrace
@@ -43,6 +43,9 @@ openapi-lint: ## docs/openapi.json against the rules of Redocly and Stoplight, w
 
 typescript: ## a TypeScript client that is generated from docs/openapi.json compiles and runs the main job; its packages come from npm
 	.ci/typescript
+
+browser: ## the connect page in Chromium, with the published SDK of Truto and axe-core; MILLRACE_SCREENSHOTS=DIR keeps pictures
+	.ci/browser
 
 generate: ## docs/openapi.json and other golden files
 	$(GO) test ./internal/httpapi -run TestOpenAPI -update

@@ -90,6 +90,12 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 		ID: secret.HashToken(state), EnvironmentID: l.row.EnvironmentID, LinkTokenID: l.row.ID, Browser: secret.HashToken(a.Browser),
 		EnvironmentIntegrationID: choice.install.ID, Integration: choice.Name, Method: a.Method,
 	}
+	browser := a.Browser
+	if !method.Redirects {
+		// No provider ever knows the state of such a session, and a frame may get no cookie: who has the state is the browser.
+		browser = state
+		session.Browser = secret.HashToken(state)
+	}
 	if a.Page != "" {
 		session.Attempt = secret.HashToken(a.Page)
 	}
@@ -115,7 +121,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 	if err != nil || method.Redirects {
 		return step, err
 	}
-	return step, f.finish(ctx, state, a.Browser, func(*taken) error { return nil })
+	return step, f.finish(ctx, state, browser, func(*taken) error { return nil })
 }
 
 // redirect returns the address at which the customer allows the connection.

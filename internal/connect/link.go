@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -69,11 +71,16 @@ func (l *Link) RedirectURI() string { return l.row.Options.RedirectURI }
 func (l *Link) Origins() []string {
 	out := slices.Clone(l.Environment.Connect.Origins)
 	if u, err := url.Parse(l.row.Options.RedirectURI); err == nil && u.Host != "" {
-		out = append(out, u.Scheme+"://"+u.Host)
+		out = append(out, strings.ToLower(u.Scheme+"://"+u.Host))
 	}
+	out = slices.DeleteFunc(out, func(origin string) bool { return !plainOrigin.MatchString(origin) })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// plainOrigin is an origin without anything that a policy would read as a wildcard or as the end of a directive, which names of hosts
+// may have in an address.
+var plainOrigin = regexp.MustCompile(`^https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]+)?$`)
 
 // Open finds a link token. The errors are [ErrToken] and [ErrUsed]. A token whose account became active is used up here, whoever saw
 // that first.

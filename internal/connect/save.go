@@ -184,16 +184,18 @@ const (
 type Status struct {
 	State       State
 	Integration string
+	Method      string
 	AccountID   millrace.IntegratedAccountID // with connected, post_install_error and validation_error
 	Type        string                       // of the error
 	Message     string                       // a key of the catalogues
 	Detail      string                       // what was said
 	Link        *Link
+	Again       bool // the customer may begin again with the same link token
 }
 
 // Look returns how far a session has come, for the browser that it belongs to.
 func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error) {
-	if state == "" || len(state) > maxText || browser == "" {
+	if state == "" || len(state) > maxText {
 		return nil, ErrSession
 	}
 	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) {
@@ -202,19 +204,43 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 	if err != nil {
 		return nil, err
 	}
-	if row == nil || row.Browser != secret.HashToken(browser) {
+	if !belongs(row, state, browser) {
 		return nil, ErrSession
 	}
 	return f.status(ctx, row, v)
 }
 
+// belongs reports whether a session is that of a browser. One without a redirect belongs to whoever has its state.
+func belongs(row *millrace.ConnectSession, state, browser string) bool {
+	if row == nil {
+		return false
+	}
+	return row.Browser == secret.HashToken(state) || browser != "" && row.Browser == secret.HashToken(browser)
+}
+
+// OpenAgain finds the link token of a session whose attempt has failed, for the browser that it belongs to. The errors are those of
+// [Flow.Open], and [ErrSession].
+func (f *Flow) OpenAgain(ctx context.Context, state, browser string) (*Link, error) {
+	s, err := f.Look(ctx, state, browser)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Link.Usable(); err != nil {
+		return s.Link, err
+	}
+	if !s.Again {
+		return s.Link, ErrSession
+	}
+	return s.Link, nil
+}
+
 // LookFrom returns how far the last attempt of a page in a frame has come, whose own browser window for the provider may have lost it.
-func (f *Flow) LookFrom(ctx context.Context, token, page string) (*Status, error) {
-	if token == "" || page == "" || len(token)+len(page) > maxText {
+func (f *Flow) LookFrom(ctx context.Context, l *Link, page string) (*Status, error) {
+	if page == "" || len(page) > maxText {
 		return nil, ErrSession
 	}
 	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) {
-		return links.Attempt(ctx, secret.HashToken(token), secret.HashToken(page))
+		return links.Attempt(ctx, l.row.ID, secret.HashToken(page))
 	})
 	if err != nil || row == nil {
 		return nil, cmp.Or(err, error(ErrSession))
@@ -223,7 +249,7 @@ func (f *Flow) LookFrom(ctx context.Context, token, page string) (*Status, error
 }
 
 func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *millrace.IntegratedAccount) (*Status, error) {
-	s := &Status{Integration: row.Integration}
+	s := &Status{Integration: row.Integration, Method: row.Method}
 	var err error
 	if s.Link, err = f.open(ctx, row.LinkTokenID); err != nil {
 		return nil, err
@@ -246,6 +272,7 @@ func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *mill
 	default:
 		s.State = StateOpen
 	}
+	s.Again = s.State == StateFailed && row.ExpiresAt >= now && s.Link.Usable() == nil
 	return s, nil
 }
 

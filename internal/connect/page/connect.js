@@ -7,10 +7,20 @@
   const opened = !framed && Boolean(window.opener);
   const told = body.dataset.result ? JSON.parse(body.dataset.result) : null;
 
+  // The window of the provider is opened by this page itself, which finds out by asking.
+  const ours = () => {
+    try {
+      return window.opener.location.origin === location.origin;
+    } catch {
+      return false;
+    }
+  };
+
   const tell = (message, origins) => {
     const to = framed ? window.parent : window.opener;
-    if (!to) return;
-    for (const origin of origins) to.postMessage(message, origin);
+    if (!to || (opened && ours())) return;
+    const above = framed && location.ancestorOrigins ? location.ancestorOrigins[0] : "";
+    for (const origin of origins) if (!above || origin === above) to.postMessage(message, origin);
   };
 
   if (told) {
@@ -26,7 +36,7 @@
   if (close && (framed || opened)) {
     close.hidden = false;
     close.addEventListener("click", () => {
-      if (framed) window.parent.postMessage("closed", "*"); // it says nothing
+      if (framed) tell("closed", JSON.parse(body.dataset.origins || "[]"));
       else window.close();
     });
   }
@@ -38,7 +48,8 @@
 
   const search = document.querySelector("[data-search]");
   if (search) {
-    search.hidden = false;
+    document.querySelector("[data-searchbox]").hidden = false;
+    search.focus();
     const items = [...document.querySelectorAll(".choices li")];
     const none = document.querySelector("[data-none]");
     search.addEventListener("input", () => {
@@ -49,6 +60,10 @@
         if (!item.hidden) found++;
       }
       none.hidden = found > 0;
+    });
+    search.addEventListener("keydown", (event) => {
+      const first = items.find((item) => !item.hidden);
+      if (event.key === "Enter" && search.value.trim() && first) first.querySelector("a").click();
     });
   }
 
@@ -61,7 +76,7 @@
   // A provider does not let itself be shown in a frame, and the window that it gets may lose its opener: what came of it is asked for.
   const watch = (page, other) => {
     const ask = async () => {
-      const query = new URLSearchParams({ link_token: body.dataset.token, page });
+      const query = new URLSearchParams({ link_token: body.dataset.token, session: body.dataset.session, page });
       let state = { state: "open" };
       try {
         state = await (await fetch("/connect-account/status", { method: "POST", body: query })).json();

@@ -12,10 +12,14 @@ import (
 	"html/template"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/connect"
@@ -37,7 +41,7 @@ type Handler struct {
 func New(flow *connect.Flow, logger *slog.Logger) (*Handler, error) {
 	h := &Handler{flow: flow, logger: logger, mux: http.NewServeMux()}
 	var err error
-	if h.html, err = template.New("").ParseFS(files, "connect.html"); err != nil {
+	if h.html, err = template.New("").Funcs(template.FuncMap{"initial": initial, "picture": picture}).ParseFS(files, "connect.html"); err != nil {
 		return nil, err
 	}
 	if h.texts, err = loadTexts(); err != nil {
@@ -93,10 +97,11 @@ func asset(name, kind string) http.HandlerFunc {
 type view struct {
 	T       func(string) string
 	Lang    string
-	Kind    string // picker, form, go, working, done, failed, closed
+	Kind    string // picker, form, go, working, connected, failed
 	Brand   millrace.ConnectPage
 	Nonce   string
-	Token   string
+	Ink     string // colour of what stands on the brand's
+	Proof   proof
 	Options options
 	Choices []connect.Choice
 	Choice  *connect.Choice
@@ -129,10 +134,24 @@ func optionsOf(q url.Values) options {
 	return options{get("integration"), get("integrations"), get("no_back"), get("auth_format"), get("skip_rapid_form"), get("iframe")}
 }
 
-// query is the options as they stand in an address, behind the token.
-func (o options) query(token string) url.Values {
-	q := url.Values{"link_token": {token}}
+// proof is what allows a browser to use a link token: the token, or a session of that browser whose attempt has failed.
+type proof struct{ Token, Session string }
+
+func proofOf(q url.Values) proof { return proof{q.Get("link_token"), q.Get("session")} }
+
+// link finds the link token of a proof.
+func (h *Handler) link(r *http.Request, p proof) (*connect.Link, error) {
+	if p.Token == "" && p.Session != "" {
+		return h.flow.OpenAgain(r.Context(), p.Session, cookie(r))
+	}
+	return h.flow.Open(r.Context(), p.Token)
+}
+
+// query is the options as they stand in an address, with the proof.
+func (o options) query(p proof) url.Values {
+	q := url.Values{}
 	for name, v := range map[string]string{
+		"link_token": p.Token, "session": p.Session,
 		"integration": o.Integration, "integrations": o.Integrations, "no_back": o.NoBack, "auth_format": o.AuthFormat, "skip_rapid_form": o.SkipForm, "iframe": o.Iframe,
 	} {
 		if v != "" {
@@ -148,14 +167,18 @@ func (o options) only() []string {
 }
 
 // address of the page with other options.
-func address(o options, token string) string { return "/connect-account?" + o.query(token).Encode() }
+func address(o options, p proof) string { return "/connect-account?" + o.query(p).Encode() }
 
 // write writes a page. origins are those that may show it in a frame.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view, origins []string) {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // it never fails
 	v.Nonce = base64.RawURLEncoding.EncodeToString(nonce[:])
+	if raw, err := json.Marshal(origins); err == nil && len(origins) > 0 {
+		v.Origins = string(raw)
+	}
 	v.Lang, v.T = h.texts.of(r.Header.Get("Accept-Language"))
+	v.Ink = ink(v.Brand.Color)
 	ancestors := "'none'"
 	if len(origins) > 0 {
 		ancestors = strings.Join(origins, " ")
@@ -172,6 +195,19 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *v
 	if err := h.html.ExecuteTemplate(w, "page", v); err != nil && r.Context().Err() == nil {
 		h.logger.WarnContext(r.Context(), "the connect page was not written", slog.Any("err", err))
 	}
+}
+
+// ink returns black or white, whichever is read better on a colour, which is # and six digits.
+func ink(color string) string {
+	n, err := strconv.ParseUint(strings.TrimPrefix(color, "#"), 16, 24)
+	if err != nil {
+		return "#ffffff"
+	}
+	linear := func(shift uint) float64 { return math.Pow(float64(n>>shift&0xff)/255, 2.2) }
+	if 0.2126*linear(16)+0.7152*linear(8)+0.0722*linear(0) > 0.179 {
+		return "#000000"
+	}
+	return "#ffffff"
 }
 
 // problem writes the page about an error that ends the visit.
@@ -227,8 +263,8 @@ func target(l *connect.Link, more url.Values) string {
 
 // open shows what may be connected with a token, or the form of the one that the address names.
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
-	token, o := r.URL.Query().Get("link_token"), optionsOf(r.URL.Query())
-	l, err := h.flow.Open(r.Context(), token)
+	p, o := proofOf(r.URL.Query()), optionsOf(r.URL.Query())
+	l, err := h.link(r, p)
 	if err == nil {
 		err = l.Usable()
 	}
@@ -236,17 +272,17 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 		h.problem(w, r, l, err)
 		return
 	}
-	h.show(w, r, l, token, o, &view{})
+	h.show(w, r, l, p, o, &view{})
 }
 
 // show shows the picker, or a form with what was typed into it.
-func (h *Handler) show(w http.ResponseWriter, r *http.Request, l *connect.Link, token string, o options, v *view) {
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, l *connect.Link, p proof, o options, v *view) {
 	choices, err := h.flow.Choices(r.Context(), l, o.only())
 	if err != nil {
 		h.problem(w, r, l, err)
 		return
 	}
-	v.Brand, v.Token, v.Options, v.Choices, v.Kind, v.Title = brand(l), token, o, choices, "picker", "pick"
+	v.Brand, v.Proof, v.Options, v.Choices, v.Kind, v.Title = brand(l), p, o, choices, "picker", "pick"
 	name := o.Integration
 	if name == "" && len(choices) == 1 {
 		name = choices[0].Name
@@ -262,19 +298,27 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, l *connect.Link, 
 		if o.NoBack == "" && len(choices) > 1 {
 			back := o
 			back.Integration, back.AuthFormat = "", ""
-			v.Back = address(back, token)
+			v.Back = address(back, p)
 		}
 	}
 	if len(v.Errors) > 0 || v.Problem != "" {
 		status = http.StatusUnprocessableEntity
 	}
-	raw, err := json.Marshal(l.Origins())
-	if err != nil {
-		h.problem(w, r, l, err)
-		return
-	}
-	v.Origins = string(raw)
 	h.write(w, r, status, v, l.Origins())
+}
+
+// picture is the address of a logo, which may be a data address as well: as a picture it runs no scripts.
+func picture(address string) template.URL {
+	if !strings.HasPrefix(address, "data:image/") && !strings.HasPrefix(address, "https://") {
+		return ""
+	}
+	return template.URL(address) //nolint:gosec // its scheme was checked
+}
+
+// initial is the first letter of a label, which stands where there is no logo.
+func initial(label string) string {
+	first, _ := utf8.DecodeRuneInString(label)
+	return string(unicode.ToUpper(first))
 }
 
 // methodOf returns the way to connect that was asked for, or the first.
@@ -291,24 +335,24 @@ func methodOf(c *connect.Choice, format string) *connect.Method {
 func (v *view) MethodAddress(format string) string {
 	o := v.Options
 	o.Integration, o.AuthFormat = v.Choice.Name, format
-	return address(o, v.Token)
+	return address(o, v.Proof)
 }
 
 // ChoiceAddress is the address of the form of an integration.
 func (v *view) ChoiceAddress(name string) string {
 	o := v.Options
 	o.Integration = name
-	return address(o, v.Token)
+	return address(o, v.Proof)
 }
 
 // submit takes a form.
 func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		h.problem(w, r, nil, &connect.Error{Type: "connection_error", Message: "form_invalid"})
 		return
 	}
-	token, o := r.PostForm.Get("link_token"), optionsOf(r.PostForm)
-	l, err := h.flow.Open(r.Context(), token)
+	p, o := proofOf(r.PostForm), optionsOf(r.PostForm)
+	l, err := h.link(r, p)
 	if err != nil {
 		h.problem(w, r, l, err)
 		return
@@ -325,16 +369,16 @@ func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
 		for _, failure := range invalid.Failures {
 			v.Errors[failure.Path] = failure.Message
 		}
-		h.show(w, r, l, token, o, v)
+		h.show(w, r, l, p, o, v)
 	case errors.As(err, &known) && known.Retry && step.Session == "":
-		h.show(w, r, l, token, o, &view{Values: shown(r.PostForm), Problem: known.Message, Detail: known.Detail})
+		h.show(w, r, l, p, o, &view{Values: shown(r.PostForm), Problem: known.Message, Detail: known.Detail})
 	case err != nil && step.Session == "":
 		h.problem(w, r, l, err)
 	case step.Redirect != "":
 		// A redirect here would need the provider's host in the policy about forms, and hand the address on.
 		h.write(w, r, http.StatusOK, &view{Kind: "go", Title: "continue", Brand: brand(l), Target: step.Redirect}, l.Origins())
 	case errors.As(err, &known) && known.Retry:
-		h.show(w, r, l, token, o, &view{Values: shown(r.PostForm), Problem: known.Message, Detail: known.Detail})
+		h.show(w, r, l, p, o, &view{Values: shown(r.PostForm), Problem: known.Message, Detail: known.Detail})
 	default:
 		http.Redirect(w, r, "/connect-account/session?session="+url.QueryEscape(step.Session), http.StatusSeeOther)
 	}
@@ -384,6 +428,10 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	case connect.StateFailed:
 		v.Target = target(s.Link, url.Values{"result": {"error"}, "integration": {s.Integration}, "error_type": {s.Type}})
 		v.Result = result(s.Link, message(s))
+		if s.Again {
+			// Without the list of integrations of the address that led here, there is no way back to the others.
+			v.Retry = address(options{Integration: s.Integration, AuthFormat: s.Method, NoBack: "true"}, proof{Session: r.URL.Query().Get("session")})
+		}
 	}
 	h.write(w, r, http.StatusOK, v, s.Link.Origins())
 }
@@ -412,9 +460,13 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	s, err := h.flow.LookFrom(r.Context(), r.PostForm.Get("link_token"), r.PostForm.Get("page"))
 	out := map[string]any{"state": "open"}
-	if err == nil {
+	l, err := h.link(r, proofOf(r.PostForm))
+	if err != nil {
+		_ = json.NewEncoder(w).Encode(out) // the browser may have left
+		return
+	}
+	if s, err := h.flow.LookFrom(r.Context(), l, r.PostForm.Get("page")); err == nil {
 		out["state"] = s.State
 		if s.State == connect.StateConnected || s.State == connect.StateFailed {
 			told := message(s)
