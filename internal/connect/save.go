@@ -27,6 +27,10 @@ func (f *Flow) save(ctx context.Context, t *taken) error {
 		return err
 	}
 	return f.DB.Update(ctx, func(tx *store.Tx) error {
+		// What an integration declares is held before its accounts: a change of it seals these.
+		if _, _, err := tx.Installs().Lock(ctx, t.row.EnvironmentID, t.row.EnvironmentIntegrationID); err != nil {
+			return err
+		}
 		links := tx.Accounts().Links()
 		link, err := links.Get(ctx, t.link.row.ID, true)
 		switch {

@@ -142,7 +142,7 @@ func proofOf(q url.Values) proof { return proof{q.Get("link_token"), q.Get("sess
 // link finds the link token of a proof.
 func (h *Handler) link(r *http.Request, p proof) (*connect.Link, error) {
 	if p.Token == "" && p.Session != "" {
-		return h.flow.OpenAgain(r.Context(), p.Session, cookie(r))
+		return h.flow.OpenAgain(r.Context(), p.Session, h.cookie(r))
 	}
 	return h.flow.Open(r.Context(), p.Token)
 }
@@ -402,7 +402,7 @@ func shown(form url.Values) url.Values { return fields(form) }
 
 // callback takes the redirect of a provider.
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
-	session, err := h.flow.Callback(r.Context(), r.PathValue("integration"), r.URL.Query(), cookie(r))
+	session, err := h.flow.Callback(r.Context(), r.PathValue("integration"), r.URL.Query(), h.cookie(r))
 	var known *connect.Error
 	if session == "" || err != nil && !errors.As(err, &known) || errors.Is(err, connect.ErrSession) {
 		h.problem(w, r, nil, err)
@@ -413,7 +413,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 
 // session shows what came of an attempt.
 func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
-	s, err := h.flow.Look(r.Context(), r.URL.Query().Get("session"), cookie(r))
+	s, err := h.flow.Look(r.Context(), r.URL.Query().Get("session"), h.cookie(r))
 	if err != nil {
 		h.problem(w, r, nil, err)
 		return
@@ -484,25 +484,32 @@ const (
 	plainCookie  = "millrace-connect"
 )
 
-func cookie(r *http.Request) string {
-	for _, name := range []string{secureCookie, plainCookie} {
-		if c, err := r.Cookie(name); err == nil && len(c.Value) == 43 {
-			return c.Value
-		}
+// cookieName is the name of the cookie at the public address. Under https the other one is not taken: a page of a neighbouring host could
+// set it, and know it.
+func (h *Handler) cookieName() string {
+	if strings.HasPrefix(h.flow.PublicURL(), "https://") {
+		return secureCookie
+	}
+	return plainCookie
+}
+
+func (h *Handler) cookie(r *http.Request) string {
+	if c, err := r.Cookie(h.cookieName()); err == nil && len(c.Value) == 43 {
+		return c.Value
 	}
 	return ""
 }
 
 // browser returns the cookie of a browser, which gets one if it has none.
 func (h *Handler) browser(w http.ResponseWriter, r *http.Request) string {
-	if known := cookie(r); known != "" {
+	if known := h.cookie(r); known != "" {
 		return known
 	}
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	c := &http.Cookie{Name: plainCookie, Value: base64.RawURLEncoding.EncodeToString(b[:]), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if strings.HasPrefix(h.flow.PublicURL(), "https://") {
-		c.Name, c.Secure = secureCookie, true
+	c := &http.Cookie{
+		Name: h.cookieName(), Value: base64.RawURLEncoding.EncodeToString(b[:]), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: h.cookieName() == secureCookie,
 	}
 	http.SetCookie(w, c)
 	return c.Value
