@@ -214,7 +214,7 @@ func TestAConnectionEndsTheOneBeforeIt(t *testing.T) {
 		if v := c.row(); v.Status != millrace.AccountConnecting || v.LastActionRunResult != nil {
 			t.Fatalf("the older connection has written %s %s", v.Status, v.LastActionRunResult)
 		}
-		for c.handle() == 0 { //nolint:revive // until it is done
+		for c.handle() == 0 {
 		}
 		if v := c.row(); v.Status != millrace.AccountActive || c.events() != "updated updated active" {
 			t.Errorf("got %s, events %s", v.Status, c.events())
@@ -274,7 +274,7 @@ func TestAConnectionWhoseEndIsNotStored(t *testing.T) {
 			t.Fatalf("half an action has written %v, %v", full, err)
 		}
 		c.answer = respond(200, minted)
-		for c.handle() == 0 { //nolint:revive // until it is done
+		for c.handle() == 0 {
 		}
 		if v := c.row(); v.Status != millrace.AccountActive || c.events() != "updated active" {
 			t.Errorf("got %s, events %s", v.Status, c.events())

@@ -39,7 +39,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/authorize": // the customer allows it at once
 		d.challenge = r.URL.Query().Get("code_challenge")
 		back := r.URL.Query().Get("redirect_uri") + "?code=of-the-demo&state=" + url.QueryEscape(r.URL.Query().Get("state"))
-		http.Redirect(w, r, back, http.StatusFound)
+		http.Redirect(w, r, back, http.StatusFound) //nolint:gosec // a provider of the demo
 	case "/token":
 		d.token(w, r)
 	case "/me":
@@ -79,7 +79,7 @@ func (d *demo) signIn(ctx context.Context) (string, error) {
 	err := d.api.Post(ctx, "/integration", map[string]any{"name": "desk", "config": map[string]any{
 		"label": "Desk", "base_url": d.deskURL,
 		"credentials": map[string]any{"oauth2": map[string]any{"format": "oauth2", "config": map[string]any{
-			"client": map[string]any{"id": "demo", "secret": "demo-client-secret"},
+			"client": map[string]any{"id": "demo", "secret": "demo-client-secret"}, //nolint:gosec // of the demo
 			"auth":   map[string]any{"tokenHost": d.deskURL, "tokenPath": "/token", "authorizePath": "/authorize"}, "scope": []string{"read"},
 		}}},
 		"resources": map[string]any{"me": map[string]any{"list": map[string]any{"path": "/me"}}},

@@ -135,7 +135,7 @@ func (o *order) live(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			return nil // the connection was cut
+			return nil //nolint:nilerr // the connection was cut
 		}
 	}
 	return nil
@@ -362,7 +362,7 @@ func killMany(t *testing.T, p *strict, address string, kills int) {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWire(t, p.url)
 	db := storetest.Open(t, address)
 	id := connectAccount(t, db, strings.ReplaceAll(`{"base_url":"$URL","credentials":{"oauth2":{"format":"oauth2","config":{`+p.client+`}}},"resources":{"things":{"list":{"method":"get","path":"/api"}}}}`, "$URL", w.URL), p.token())

@@ -73,7 +73,6 @@ func (w *world) hostileBodies() map[string]string {
 		"POST /tenant":                                               `{"id":"globex","name":"n","metadata":{"a":1}}`,
 		"POST /tenant/bulk":                                          `{"tenants":[{"id":"initech","name":"n","metadata":{"a":1}}]}`,
 		"PATCH /tenant/acme":                                         `{"name":"n","metadata":{"a":1}}`,
-		"POST /link-token":                                           `{"tenant_id":"t","scopes":["a"],"context":{"a":1},"redirect_uri":"https://example.com/done","region":"eu","is_sandbox":true,"integrations":["calcom"]}`,
 		"POST /notification-destination":                             `{"id":"","type":"email","label":"On call","config":{"to":["a@example.com"],"subject_prefix":"x"},"event_types":["webhook:failing"],"is_active":true,"environment_id":""}`,
 		"PATCH /notification-destination/" + destination:             `{"label":"On call","config":{"to":["a@example.com"]},"event_types":["webhook:failing"],"is_active":true}`,
 		"POST /notification-destination/test":                        `{"id":"` + destination + `"}`,

@@ -51,7 +51,6 @@ func walkBodies() map[string]string {
 		"PATCH /integrated-account/{id}/credentials":        `{"context":{"api_key":"new"}}`,
 		"POST /link-token":                                  `{"integrated_account_id":"$integrated-account","context":{"a":1}}`,
 		"POST /webhook":                                     `{"target_url":"https://a.test/in"}`,
-		"POST /link-token":                                  `{"tenant_id":"x"}`,
 		"POST /integrated-account/token":                    `{"integrated_account_id":"$integrated-account"}`,
 		"PATCH /integrated-account/me":                      `{"context":{"a":1}}`,
 		"POST /integrated-account/refresh-credentials":      `{"id":"$integrated-account"}`,

@@ -146,7 +146,7 @@ func TestAFormThatIsSentManyTimesMakesOneAccount(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				resp, err := http.PostForm(w.Base+"/connect-account", form) //nolint:noctx // the test ends with it
+				resp, err := http.PostForm(w.Base+"/connect-account", form)
 				if err != nil {
 					t.Errorf("send the form: %v", err)
 					return

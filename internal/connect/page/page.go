@@ -507,7 +507,7 @@ func (h *Handler) browser(w http.ResponseWriter, r *http.Request) string {
 	}
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	c := &http.Cookie{
+	c := &http.Cookie{     //nolint:gosec // a server on this machine has no secure connection
 		Name: h.cookieName(), Value: base64.RawURLEncoding.EncodeToString(b[:]), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: h.cookieName() == secureCookie,
 	}

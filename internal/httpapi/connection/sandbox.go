@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -52,7 +53,7 @@ func (r sandboxRows) Get(ctx context.Context, env millrace.EnvironmentID, id mil
 
 // List returns a page of them.
 func (r sandboxRows) List(ctx context.Context, env millrace.EnvironmentID, q millrace.Query) (millrace.Page[millrace.IntegratedAccount], error) {
-	q.Filters = append(q.Filters[:len(q.Filters):len(q.Filters)], millrace.Filter{Field: "is_sandbox", Op: millrace.OpEq, Values: []string{"true"}})
+	q.Filters = append(slices.Clip(q.Filters), millrace.Filter{Field: "is_sandbox", Op: millrace.OpEq, Values: []string{"true"}})
 	return r.tx.Accounts().List(ctx, env, q)
 }
 
