@@ -21,9 +21,8 @@ type Choice struct {
 	Logo    string // an https or data address; empty: none
 	Methods []Method
 
-	install     *millrace.EnvironmentIntegration
-	integration *millrace.Integration
-	config      *config.Config
+	install *millrace.EnvironmentIntegration
+	config  *config.Config
 }
 
 // Method is a way to connect: a form, or a redirect, or both.
@@ -37,7 +36,7 @@ type Method struct {
 
 // Field is what a form asks for.
 type Field struct {
-	Name, Label, Type, Placeholder, Help, Pattern, Default string
+	Name, Label, Type, Placeholder, Help, Default string
 
 	Required bool
 	Options  []Option // of a select
@@ -105,7 +104,7 @@ func (f *Flow) choice(l *Link, install *millrace.EnvironmentIntegration, integra
 	if err != nil {
 		return Choice{}, false
 	}
-	c := Choice{Name: integration.Name, Label: compiled.Label, install: install, integration: integration, config: compiled}
+	c := Choice{Name: integration.Name, Label: compiled.Label, install: install, config: compiled}
 	if c.Label == "" {
 		c.Label = integration.Name
 	}
@@ -175,7 +174,7 @@ func methodOf(credential *config.Credential, given map[string]any) Method {
 		}
 		field := Field{
 			Name: name, Label: text(item, "label"), Type: fieldType(text(item, "type"), name), Placeholder: text(item, "placeholder"),
-			Help: text(item, "help_text"), Pattern: text(item, "pattern"), Required: expr.Get(item, "required") == true,
+			Help: text(item, "help_text"), Required: expr.Get(item, "required") == true,
 		}
 		if field.Label == "" {
 			field.Label = label(name)

@@ -12,12 +12,10 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/jsonata"
 )
 
 // Config is what a [Flow] needs. All of it is required.
@@ -129,7 +127,7 @@ func (f *Flow) redirect(
 	ctx context.Context, l *Link, choice *Choice, credential *config.Credential, held *millrace.ConnectSecrets, state string, typed map[string]any,
 ) (string, error) {
 	held.Verifier, held.RedirectURI = oauth.Verifier(), f.callbackURL(l.Environment, choice.Name)
-	variables, err := variablesOf(choice.config, typed)
+	variables, err := choice.config.VariablesOf(typed)
 	if err != nil {
 		return "", err
 	}
@@ -183,15 +181,6 @@ func check(credential *config.Credential, typed map[string]any) error {
 		}
 	}
 	return millrace.InvalidAll(failures)
-}
-
-func variablesOf(c *config.Config, context map[string]any) (*expr.Object, error) {
-	v, err := jsonata.FromGo(context)
-	if err != nil {
-		return nil, err
-	}
-	o, _ := v.(*expr.Object)
-	return c.Environment(expr.OrEmpty(o), nil), nil
 }
 
 // callbackURL is where the provider sends the browser back to. A product may have an address of its own for it, which leads here.
@@ -315,7 +304,7 @@ func (f *Flow) prepare(ctx context.Context, t *taken) error {
 
 // exchange asks for the first tokens. The response is stored before it is read.
 func (f *Flow) exchange(ctx context.Context, t *taken, kind oauth.Kind, code string) error {
-	variables, err := variablesOf(t.choice.config, t.typed)
+	variables, err := t.choice.config.VariablesOf(t.typed)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,9 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
-	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/store"
-	"github.com/millrace/millrace/jsonata"
 )
 
 // claim is what a transaction has seen of a grant, and whether it got the lease.
@@ -148,13 +146,12 @@ func errNoRefresh() error {
 }
 
 func (s *subject) request() (*oauth.Request, error) {
-	v, err := jsonata.FromGo(s.full)
+	variables, err := s.config.VariablesOf(s.full)
 	if err != nil {
-		return nil, fmt.Errorf("convert context: %w", err)
+		return nil, err
 	}
-	context, _ := v.(*expr.Object)
 	return oauth.NewRequest(&s.credential, oauth.Grant{
-		Kind: s.kind, Context: s.full, Variables: s.config.Environment(expr.OrEmpty(context), nil), RefreshToken: s.refresh, Now: s.now,
+		Kind: s.kind, Context: s.full, Variables: variables, RefreshToken: s.refresh, Now: s.now,
 	})
 }
 

@@ -21,13 +21,9 @@ func (c *Config) HookSignature(accountContext map[string]any) (*millrace.HookSig
 
 // hookScope is what the placeholders of a signature refer to: the same as those of a request.
 func (c *Config) hookScope(accountContext map[string]any) (*expr.Object, error) {
-	v, err := jsonata.FromGo(accountContext)
+	context, err := contextObject(accountContext)
 	if err != nil {
-		return nil, fmt.Errorf("convert context: %w", err)
-	}
-	context, ok := v.(*expr.Object)
-	if !ok {
-		context = jsonata.NewObject(0)
+		return nil, err
 	}
 	scope := jsonata.NewObject(context.Len() + 3)
 	for key, member := range context.All() {
@@ -37,6 +33,24 @@ func (c *Config) hookScope(accountContext map[string]any) (*expr.Object, error) 
 	scope.Set("credentials", context)
 	scope.Set("environment_variables", c.Environment(context, nil))
 	return scope, nil
+}
+
+func contextObject(accountContext map[string]any) (*expr.Object, error) {
+	v, err := jsonata.FromGo(accountContext)
+	if err != nil {
+		return nil, fmt.Errorf("convert context: %w", err)
+	}
+	context, _ := v.(*expr.Object)
+	return expr.OrEmpty(context), nil
+}
+
+// VariablesOf is [Config.Environment] for a context that is no value of expressions yet, without those of a request.
+func (c *Config) VariablesOf(accountContext map[string]any) (*expr.Object, error) {
+	context, err := contextObject(accountContext)
+	if err != nil {
+		return nil, err
+	}
+	return c.Environment(context, nil), nil
 }
 
 // Environment merges the variables of a context, of the config, and those that a request brings; secret ones win, and those of the
