@@ -27,7 +27,7 @@ func Admit(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, pat
 	if err != nil {
 		return err
 	}
-	return mergeContext(v, secretsOf(v, install, integration), merged)
+	return MergeSealed(v, secretsOf(v, install, integration), merged)
 }
 
 // AdmitOwn merges what the holder of an account's token sends as its context. That came from [ShowOwn] and is changed in some members:
@@ -66,7 +66,7 @@ func AdmitOwn(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, 
 	if err != nil {
 		return err
 	}
-	return mergeContext(v, set, kept)
+	return MergeSealed(v, set, kept)
 }
 
 func sameJSON(a, b json.RawMessage) bool {

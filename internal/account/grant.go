@@ -14,25 +14,6 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// RefusedError says that a provider does not grant an account another pair of tokens: it must be connected again.
-type RefusedError struct{ Cause string }
-
-// Error returns the cause in words.
-func (e *RefusedError) Error() string { return e.Cause }
-
-// UnsureError says that it is not known whether a provider would grant an account another pair of tokens. Its tokens are as they were.
-type UnsureError struct {
-	Cause string
-	After time.Duration // when the next request may be made
-}
-
-// Error returns the cause in words.
-func (e *UnsureError) Error() string { return e.Cause }
-
-// Renew gets an account another pair of tokens, unless it has a newer one than that of a generation by now. It returns a
-// [*RefusedError] or an [*UnsureError] when there is none.
-type Renew func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID, generation int64) error
-
 // HasTokens reports whether accounts of a method of authentication are used with a token that the provider grants.
 func HasTokens(method string) bool {
 	return slices.Contains([]string{"oauth2", "oauth2_client_credentials", "keka_oauth", "jwt", "session_token"}, method)

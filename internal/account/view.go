@@ -145,10 +145,11 @@ func MergeContext(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccou
 	if err != nil {
 		return err
 	}
-	return mergeContext(v, set, sent)
+	return MergeSealed(v, set, sent)
 }
 
-func mergeContext(v *millrace.IntegratedAccount, set *secret.Set, sent json.RawMessage) error {
+// MergeSealed is [MergeContext] with what of the account is secret, as [SecretsOf] returned it in the same transaction.
+func MergeSealed(v *millrace.IntegratedAccount, set *secret.Set, sent json.RawMessage) error {
 	HideOverride(v, set)
 	return v.MergeContext(sent, set.Paths(), EnvironmentVariables)
 }

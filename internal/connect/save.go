@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/expr"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -60,7 +61,7 @@ func (f *Flow) save(ctx context.Context, t *taken) error {
 		if err != nil {
 			return err
 		}
-		if err := account.Connect(ctx, tx, v, e); err != nil {
+		if err := provider.Connect(ctx, tx, v, e); err != nil {
 			return err
 		}
 		link.IntegratedAccountID = v.ID //commit:allow it was read in this transaction

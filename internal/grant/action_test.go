@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/millracetest/tokens"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -31,8 +31,8 @@ func TestAnActionRenews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := w.node()
-		k.Act = account.NewFetcher(db, fetcher, account.NewRateBudget(db, time.Now, logger, 0), logger, nil).RefreshByAction
+		k := w.node(2 * time.Second)
+		k.Act = provider.NewFetcher(db, fetcher, provider.NewRateBudget(db, time.Now, logger, 0), logger, nil).RefreshByAction
 		_, g, _, _ := w.state()
 		if err := k.Renew(t.Context(), env, w.id, g.Generation); err != nil {
 			t.Fatal(err)

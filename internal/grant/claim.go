@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -73,13 +74,13 @@ func (k *Keeper) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 		}
 		switch {
 		case g.RefusedAt != 0:
-			c.err = &account.RefusedError{Cause: g.Cause}
+			c.err = &provider.RefusedError{Cause: g.Cause}
 			return c, nil
 		case g.LeaseUntil > now:
 			c.held = true
 			return c, tx.Accounts().Grants().Save(ctx, g)
 		case len(g.Response) == 0 && g.RetryAt > now:
-			c.err = &account.UnsureError{Cause: g.Cause, After: g.RetryAt.Std().Sub(now.Std())}
+			c.err = &provider.UnsureError{Cause: g.Cause, After: g.RetryAt.Std().Sub(now.Std())}
 			return c, nil
 		}
 		g.Epoch++
@@ -142,7 +143,7 @@ func (k *Keeper) subject(c *claim) (*subject, error) {
 
 // errNoRefresh says that an account can only be connected again.
 func errNoRefresh() error {
-	return &account.RefusedError{Cause: "the provider has granted no refresh token: when the access token ends, the account must be connected again"}
+	return &provider.RefusedError{Cause: "the provider has granted no refresh token: when the access token ends, the account must be connected again"}
 }
 
 func (s *subject) request() (*oauth.Request, error) {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/observe"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -45,8 +45,8 @@ type Config struct {
 	Observe observe.Observer // receives what each request came to
 }
 
-// Act runs the action refresh_token of an account's integration, in the place of the standard request. See [account.Fetcher.RefreshByAction].
-type Act func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (account.ActionToken, error)
+// Act runs the action refresh_token of an account's integration, in the place of the standard request. See [provider.Fetcher.RefreshByAction].
+type Act func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (provider.ActionToken, error)
 
 // Keeper renews the tokens of accounts. It may be used by any number of goroutines.
 type Keeper struct {
@@ -99,7 +99,7 @@ func (k *Keeper) at(line string) {
 	}
 }
 
-// Renew is an [account.Renew]. Callers that come while a request is under way share it.
+// Renew is an [provider.Renew]. Callers that come while a request is under way share it.
 func (k *Keeper) Renew(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID, generation int64) error {
 	// The generation is a part of the key: a caller that knows the newest pair must not get the result of a flight for the one before.
 	key := fmt.Sprintf("%s/%d", millrace.TaskKey(env, id), generation)
@@ -130,8 +130,8 @@ func (k *Keeper) Refresh(ctx context.Context, task millrace.Task) error {
 	if generation < 0 {
 		return nil
 	}
-	var refused *account.RefusedError
-	var unsure *account.UnsureError
+	var refused *provider.RefusedError
+	var unsure *provider.UnsureError
 	switch err := k.Renew(ctx, env, id, generation); {
 	case errors.As(err, &refused): // it is stored
 	case millrace.KindOf(err) == millrace.KindNotFound && err != nil: // the account was deleted: its grant is gone too

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/internal/grant"
 	"github.com/millrace/millrace/internal/millracetest/tokens"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -38,9 +39,9 @@ func (w *world) Write(b []byte) (int, error) {
 }
 
 // node returns what renews tokens on a node.
-func (w *world) node() *grant.Keeper {
+func (w *world) node(timeout time.Duration) *grant.Keeper {
 	w.t.Helper()
-	k, err := keeperOf(w.db, slog.New(slog.NewTextHandler(w, nil)))
+	k, err := keeperOf(w.db, slog.New(slog.NewTextHandler(w, nil)), timeout)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,10 +150,10 @@ func TestManyCallersOfTwoNodesMakeOneRequest(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, storetest.Open(t, url), "")
 		_, g, before, _ := w.state()
-		nodes := []*grant.Keeper{w.node(), w.node()}
+		nodes := []*grant.Keeper{w.node(time.Minute), w.node(time.Minute)}
 		if strings.Contains(url, "://") { // two nodes have connections of their own
 			var err error
-			if nodes[1], err = keeperOf(storetest.Open(t, url), slog.New(slog.NewTextHandler(w, nil))); err != nil {
+			if nodes[1], err = keeperOf(storetest.Open(t, url), slog.New(slog.NewTextHandler(w, nil)), time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -194,12 +195,12 @@ func TestEachFaultHasItsOutcome(t *testing.T) {
 					w.provider.Close()
 					return // the config of this one says where the token is; see package oauth
 				}
-				k := w.node()
+				k := w.node(2 * time.Second)
 				_, g, _, _ := w.state()
 				w.provider.Next(fault)
 				err := k.Renew(t.Context(), env, w.id, g.Generation)
-				var refused *account.RefusedError
-				var unsure *account.UnsureError
+				var refused *provider.RefusedError
+				var unsure *provider.UnsureError
 				message := ""
 				if err != nil {
 					message = err.Error()
@@ -252,7 +253,7 @@ func TestAStoredResponseIsNotLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.node().Renew(t.Context(), env, w.id, g.Generation); err != nil {
+		if err := w.node(2*time.Second).Renew(t.Context(), env, w.id, g.Generation); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, access, refresh := w.state(); access != "of-the-dead" || refresh != "next-of-the-dead" || len(w.provider.Requests()) != 0 {
@@ -266,14 +267,14 @@ func TestALostResponseIsNamed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, "")
-		k := w.node()
+		k := w.node(2 * time.Second)
 		_, g, _, _ := w.state()
 		w.provider.Next(tokens.CutAfter)
 		_ = k.Renew(t.Context(), env, w.id, g.Generation)
 		_, lost, _, _ := w.state()
 		w.skipWaits()
 		err := k.Renew(t.Context(), env, w.id, g.Generation)
-		var refused *account.RefusedError
+		var refused *provider.RefusedError
 		if !errors.As(err, &refused) || !strings.Contains(refused.Cause, "was lost") || !strings.Contains(refused.Cause, lost.AttemptAt.Std().UTC().Format("15:04:05")) {
 			t.Errorf("got %v, want a refusal that names %s", err, lost.AttemptAt)
 		}
@@ -292,7 +293,7 @@ func TestAClientsPairWins(t *testing.T) {
 		_, g, _, _ := w.state()
 		w.provider.Next(tokens.Silence)
 		done := make(chan error, 1)
-		k := w.node()
+		k := w.node(2 * time.Second)
 		go func() { done <- k.Renew(t.Context(), env, w.id, g.Generation) }()
 		for len(w.provider.Requests()) == 0 {
 			time.Sleep(time.Millisecond) // until the request is there

@@ -33,6 +33,7 @@ import (
 	"github.com/millrace/millrace/internal/grant"
 	"github.com/millrace/millrace/internal/millracetest/tokens"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -97,7 +98,7 @@ func (o *order) live(ctx context.Context) error {
 		return err
 	}
 	db.SetQueue(noQueue{})
-	k, err := keeperOf(db, slog.New(slog.DiscardHandler))
+	k, err := keeperOf(db, slog.New(slog.DiscardHandler), 2*time.Second)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (o *order) live(ctx context.Context) error {
 		if err == nil {
 			err = k.Renew(ctx, env, o.ID, generation)
 		}
-		if unsure := (*account.UnsureError)(nil); err != nil && !errors.As(err, &unsure) {
+		if unsure := (*provider.UnsureError)(nil); err != nil && !errors.As(err, &unsure) {
 			return err
 		}
 		if err != nil {
@@ -151,8 +152,8 @@ func (o *order) recover(ctx context.Context, db *store.DB, k *grant.Keeper) (*fo
 		f.Outcome = "ok"
 		return f, nil
 	}
-	var refused *account.RefusedError
-	var unsure *account.UnsureError
+	var refused *provider.RefusedError
+	var unsure *provider.UnsureError
 	switch err := k.Renew(ctx, env, o.ID, generation); {
 	case errors.As(err, &refused):
 		f.Outcome, f.Cause = "refused", refused.Cause
@@ -218,8 +219,9 @@ func reconnect(ctx context.Context, db *store.DB, id millrace.IntegratedAccountI
 	})
 }
 
-func keeperOf(db *store.DB, logger *slog.Logger) (*grant.Keeper, error) {
-	client, err := oauth.New(oauth.ClientConfig{Transport: egress.NewTransport(egress.TransportConfig{AllowLoopback: true}), Timeout: 2 * time.Second})
+// keeperOf returns what renews tokens on a node; a request for a token may take so long.
+func keeperOf(db *store.DB, logger *slog.Logger, timeout time.Duration) (*grant.Keeper, error) {
+	client, err := oauth.New(oauth.ClientConfig{Transport: egress.NewTransport(egress.TransportConfig{AllowLoopback: true}), Timeout: timeout})
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +229,7 @@ func keeperOf(db *store.DB, logger *slog.Logger) (*grant.Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts := account.NewFetcher(db, fetcher, account.NewRateBudget(db, time.Now, logger, 0), logger, nil)
+	accounts := provider.NewFetcher(db, fetcher, provider.NewRateBudget(db, time.Now, logger, 0), logger, nil)
 	return grant.New(grant.Config{DB: db, Client: client, Configs: accounts.Config, Clock: time.Now, Logger: logger}), nil
 }
 

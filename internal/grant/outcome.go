@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/observe"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -139,7 +140,7 @@ func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 	}
 	k.tell(ctx, c, oauth.Refused)
 	k.Logger.WarnContext(ctx, "the provider refuses to renew the tokens of an account", c.about(), slog.String("cause", cause))
-	return &account.RefusedError{Cause: cause}
+	return &provider.RefusedError{Cause: cause}
 }
 
 // errOvertaken ends a transaction of who no longer has the lease: what another has stored since must not be taken away.
@@ -148,7 +149,7 @@ var errOvertaken = errors.New("another has the lease")
 // overtaken says to callers that they have to ask again.
 func overtaken(err error) error {
 	if errors.Is(err, errOvertaken) {
-		return &account.UnsureError{Cause: "the request for a token took too long", After: minRetry}
+		return &provider.UnsureError{Cause: "the request for a token took too long", After: minRetry}
 	}
 	return err
 }
@@ -190,5 +191,5 @@ func (k *Keeper) giveBack(ctx context.Context, c *claim, s *subject, reached boo
 	}
 	k.tell(ctx, c, oauth.Unknown)
 	k.Logger.WarnContext(ctx, "the tokens of an account were not renewed", c.about(), slog.String("cause", cause), slog.Duration("again_in", wait))
-	return &account.UnsureError{Cause: cause, After: wait}
+	return &provider.UnsureError{Cause: cause, After: wait}
 }

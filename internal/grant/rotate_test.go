@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/millracetest/tokens"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -29,9 +29,9 @@ func TestTokensOfTwoSeconds(t *testing.T) {
 		long, accounts = time.Duration(n)*time.Second, 50
 	}
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		provider := tokens.Start()
-		t.Cleanup(provider.Close)
-		provider.Lifetime = 2 * time.Second
+		server := tokens.Start()
+		t.Cleanup(server.Close)
+		server.Lifetime = 2 * time.Second
 		dbs := []*store.DB{storetest.Open(t, url)}
 		if strings.Contains(url, "://") {
 			dbs = append(dbs, storetest.Open(t, url))
@@ -40,26 +40,26 @@ func TestTokensOfTwoSeconds(t *testing.T) {
 		}
 		config := strings.ReplaceAll(`{"base_url":"$URL",
 "credentials":{"oauth2":{"format":"oauth2","config":{"client":{"id":"`+tokens.ClientID+`","secret":"`+tokens.ClientSecret+`"},"auth":{"tokenHost":"$URL","tokenPath":"/token","authorizePath":"/authorize"}}}},
-"resources":{"things":{"list":{"method":"get","path":"/api"}}}}`, "$URL", provider.URL)
+"resources":{"things":{"list":{"method":"get","path":"/api"}}}}`, "$URL", server.URL)
 		ids := make([]millrace.IntegratedAccountID, accounts)
 		for i := range ids {
-			access, refresh := provider.Grant()
+			access, refresh := server.Grant()
 			ids[i] = connectAccount(t, dbs[0], config, []byte(`{"access_token":"`+access+`","refresh_token":"`+refresh+`","expires_in":2}`))
 		}
 		logger := slog.New(slog.DiscardHandler)
-		proxies := make([]account.Proxy, len(dbs))
+		proxies := make([]provider.Proxy, len(dbs))
 		for i, db := range dbs {
 			fetcher, err := fetch.New(fetch.FetcherConfig{Client: &http.Client{}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := account.NewFetcher(db, fetcher, account.NewRateBudget(db, time.Now, logger, 0), logger, nil)
-			k, err := keeperOf(db, logger)
+			f := provider.NewFetcher(db, fetcher, provider.NewRateBudget(db, time.Now, logger, 0), logger, nil)
+			k, err := keeperOf(db, logger, 10*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
 			f.RenewWith(k.Renew)
-			proxies[i] = account.NewProxy(f)
+			proxies[i] = provider.NewProxy(f)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), long)
 		defer cancel()
@@ -68,7 +68,7 @@ func TestTokensOfTwoSeconds(t *testing.T) {
 		for n := range 2 * accounts { // each account is called on each node
 			group.Go(func() {
 				for ctx.Err() == nil {
-					r, err := proxies[n%2].Call(ctx, &account.Call{EnvironmentID: env, AccountID: ids[n/2], Resource: "things", Method: "list"})
+					r, err := proxies[n%2].Call(ctx, &provider.Call{EnvironmentID: env, AccountID: ids[n/2], Resource: "things", Method: "list"})
 					switch {
 					case err != nil && ctx.Err() != nil:
 						return // the time is over
@@ -84,9 +84,9 @@ func TestTokensOfTwoSeconds(t *testing.T) {
 			})
 		}
 		group.Wait()
-		renewals := len(provider.Requests())
-		t.Logf("%d accounts, %s: %d calls, %d of them failed; %d renewals, %d refused", accounts, long, calls.Load(), failed.Load(), renewals, provider.Denied())
-		if provider.Denied() != 0 || renewals < accounts || calls.Load() < int64(renewals) {
+		renewals := len(server.Requests())
+		t.Logf("%d accounts, %s: %d calls, %d of them failed; %d renewals, %d refused", accounts, long, calls.Load(), failed.Load(), renewals, server.Denied())
+		if server.Denied() != 0 || renewals < accounts || calls.Load() < int64(renewals) {
 			t.Error("want renewals of which none is refused")
 		}
 	})

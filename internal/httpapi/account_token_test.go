@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -184,7 +184,7 @@ func TestTenants(t *testing.T) {
 // asked is a provider that remembers for which account it was called.
 type asked struct{ account millrace.IntegratedAccountID }
 
-func (p *asked) Call(_ context.Context, call *account.Call) (*account.Response, error) {
+func (p *asked) Call(_ context.Context, call *provider.Call) (*provider.Response, error) {
 	p.account = call.AccountID
 	return nil, millrace.Errorf(millrace.KindUnavailable, "nobody is there")
 }

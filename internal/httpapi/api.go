@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi/proxy"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/inbound"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -27,7 +27,7 @@ type Config struct {
 	Sender   *deliver.Sender // sends test events
 
 	// Renew gets accounts new tokens.
-	Renew account.Renew
+	Renew provider.Renew
 	// Proxy makes the calls of the proxy API and the custom API. Nil: they are not available.
 	Proxy proxy.Caller
 	// TokenLimit and AccountLimit bound the requests in 10 seconds for each API token and, of the proxy API and the

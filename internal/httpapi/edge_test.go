@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -334,7 +334,7 @@ func TestInternalErrorsShowAnIDOnly(t *testing.T) {
 // failing panics when it is asked for a resource, and else fails.
 type failing struct{}
 
-func (failing) Call(_ context.Context, call *account.Call) (*account.Response, error) {
+func (failing) Call(_ context.Context, call *provider.Call) (*provider.Response, error) {
 	if call.Resource != "" {
 		panic("the secret of the panic")
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -21,8 +21,8 @@ import (
 // echoing is a provider that has everything.
 type echoing struct{}
 
-func (echoing) Call(context.Context, *account.Call) (*account.Response, error) {
-	return &account.Response{Status: http.StatusOK, Raw: []byte("{}"), Exact: true}, nil
+func (echoing) Call(context.Context, *provider.Call) (*provider.Response, error) {
+	return &provider.Response{Status: http.StatusOK, Raw: []byte("{}"), Exact: true}, nil
 }
 
 // hostileTokens are JSON, or nearly, for any place of a body.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -21,8 +21,8 @@ func TestInboundHooksAreLimitedByBytes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		limited := map[string]int{}
 		logger := slog.New(slog.DiscardHandler)
-		accounts := account.NewFetcher(db, nil, account.NewRateBudget(db, time.Now, logger, 0), logger, nil)
-		receiver, err := account.NewReceiver(inbound.Config{DB: db, Client: http.DefaultClient, Clock: time.Now}, accounts)
+		accounts := provider.NewFetcher(db, nil, provider.NewRateBudget(db, time.Now, logger, 0), logger, nil)
+		receiver, err := provider.NewReceiver(inbound.Config{DB: db, Client: http.DefaultClient, Clock: time.Now}, accounts)
 		if err != nil {
 			t.Fatal(err)
 		}

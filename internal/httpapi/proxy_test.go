@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -16,7 +16,7 @@ import (
 // dying is a provider in whose midst the process dies.
 type dying struct{ calls int }
 
-func (d *dying) Call(context.Context, *account.Call) (*account.Response, error) {
+func (d *dying) Call(context.Context, *provider.Call) (*provider.Response, error) {
 	d.calls++
 	panic("the process dies")
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/retention"
 	"github.com/millrace/millrace/internal/schedule"
@@ -201,8 +202,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	budget := account.NewRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
-	accounts := account.NewFetcher(s.db, fetcher, budget, s.opts.Logger, s.metrics.Observe)
+	budget := provider.NewRateBudget(s.db, s.opts.Clock, s.opts.Logger, s.opts.Limits.RateLimitWait)
+	accounts := provider.NewFetcher(s.db, fetcher, budget, s.opts.Logger, s.metrics.Observe)
 	tokens, err := oauth.New(oauth.ClientConfig{Transport: transport, UserAgent: s.opts.UserAgent})
 	if err != nil {
 		return err
@@ -215,7 +216,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	conditions := expr.NewBudget(cmp.Or(s.opts.Limits.ConditionTime, conditionTime), s.opts.Clock)
 	s.metrics.Conditions(conditions)
-	s.receiver, err = account.NewReceiver(inbound.Config{
+	s.receiver, err = provider.NewReceiver(inbound.Config{
 		DB: s.db, Client: client, Clock: s.opts.Clock, Committers: committers, Memory: pools.Parsing, Budget: conditions, Observe: s.metrics.Observe,
 	}, accounts)
 	if err != nil {
@@ -244,7 +245,7 @@ func (s *Server) assemble(ctx context.Context) error {
 }
 
 // serve makes the server of the API and of the connect page.
-func (s *Server) serve(sender *deliver.Sender, accounts *account.Fetcher, tokens *oauth.Client, pools memory.Pools) error {
+func (s *Server) serve(sender *deliver.Sender, accounts *provider.Fetcher, tokens *oauth.Client, pools memory.Pools) error {
 	pages, err := page.New(connect.New(connect.Config{
 		DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
 	}), s.opts.Logger)
@@ -264,10 +265,10 @@ func (s *Server) publicURL() string {
 }
 
 // serveAPI makes the server of the API.
-func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, pools memory.Pools, pages *page.Handler) {
+func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, pools memory.Pools, pages *page.Handler) {
 	api := httpapi.New(httpapi.Config{
 		DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
-		Proxy: account.NewProxy(accounts), Renew: s.grants.Renew,
+		Proxy: provider.NewProxy(accounts), Renew: s.grants.Renew,
 		Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
 		Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
 		TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
@@ -287,7 +288,7 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *account.Fetcher, poo
 
 // handlers are the hops of the data, in order.
 func (s *Server) handlers(
-	sender *deliver.Sender, accounts *account.Fetcher, conditions *expr.Budget,
+	sender *deliver.Sender, accounts *provider.Fetcher, conditions *expr.Budget,
 ) (map[millrace.TaskKind]queue.Handler, error) {
 	health, err := deliver.NewHealth(deliver.HealthConfig{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
@@ -317,7 +318,7 @@ func (s *Server) handlers(
 			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Observe,
 		}).Match,
 		millrace.TaskWorkflow: workflow.NewRunner(s.db, conditions).Run,
-		millrace.TaskConnect:  account.NewConnector(account.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
+		millrace.TaskConnect:  provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
 		millrace.TaskSlice:    runs.Slice,
 		millrace.TaskPump:     pump.Handle,
 		millrace.TaskRefresh:  s.grants.Refresh,

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/internal/definition"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/schedule"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -95,7 +96,7 @@ func (n accounts) Create(ctx context.Context, in *rest.CreateIn[accountBody]) (*
 		if err != nil {
 			return nil, err
 		}
-		return v, account.Connect(ctx, tx, v, created)
+		return v, provider.Connect(ctx, tx, v, created)
 	})
 }
 
@@ -216,7 +217,7 @@ func (n accounts) Reconnect(ctx context.Context, in *rest.PatchIn[millrace.Integ
 		if err != nil {
 			return nil, err
 		}
-		return v, account.Connect(ctx, tx, v, updated)
+		return v, provider.Connect(ctx, tx, v, updated)
 	})
 }
 
@@ -237,7 +238,7 @@ func (n accounts) RunActions(ctx context.Context, in *rest.CreateIn[idBody]) (*r
 		if err != nil {
 			return nil, err
 		}
-		return v, account.Connect(ctx, tx, v, updated)
+		return v, provider.Connect(ctx, tx, v, updated)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -57,11 +58,11 @@ func showIntegrations(ctx context.Context, tx *store.Tx, rows []millrace.Integra
 // Handlers are the handlers of what connects to providers.
 type Handlers struct {
 	DB    *store.DB
-	Renew account.Renew // gets accounts new tokens
+	Renew provider.Renew // gets accounts new tokens
 }
 
 // Settle waits until a change of an account, or of what it is a connection of, holds on every node.
-func (h *Handlers) Settle(ctx context.Context) { account.Settle(ctx, h.DB) }
+func (h *Handlers) Settle(ctx context.Context) { provider.Settle(ctx, h.DB) }
 
 // Integrations are the handlers of integrations.
 func (h *Handlers) Integrations() integrations {

@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -46,8 +47,8 @@ func (n accounts) Refresh(ctx context.Context, in *rest.CreateIn[refreshBody]) (
 		return nil, err
 	}
 	err = n.handlers.Renew(ctx, in.Environment, id, generation)
-	var refused *account.RefusedError
-	var unsure *account.UnsureError
+	var refused *provider.RefusedError
+	var unsure *provider.UnsureError
 	switch {
 	case errors.As(err, &refused):
 		return nil, millrace.Errorf(millrace.KindInvalid, "%s", refused.Cause)

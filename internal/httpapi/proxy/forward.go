@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/document"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -22,7 +22,7 @@ const maxParts = 200
 
 // readBody reads the body of a call into it, and returns it as it was sent. Reads of the proxy API have none, whatever
 // their content type says.
-func (h *Handlers) readBody(in *rest.RawIn, q *proxyQuery, call *account.Call) ([]byte, error) {
+func (h *Handlers) readBody(in *rest.RawIn, q *proxyQuery, call *provider.Call) ([]byte, error) {
 	if call.Custom == nil && call.Read {
 		return nil, nil
 	}
@@ -65,7 +65,7 @@ func (h *Handlers) readBody(in *rest.RawIn, q *proxyQuery, call *account.Call) (
 }
 
 // takeBody takes methodConfig out of the body of a custom call; the rest is for the provider.
-func takeBody(call *account.Call, root *document.Value) error {
+func takeBody(call *provider.Call, root *document.Value) error {
 	if call.Custom != nil && root.Kind == document.KindObject {
 		if config := root.Get("methodConfig"); config != nil {
 			call.Custom.Config = config.JSON()

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -28,13 +28,13 @@ const (
 )
 
 // attempt makes the call of an idempotent request.
-type attempt func(ctx context.Context) (*rest.Response, *account.Response, error)
+type attempt func(ctx context.Context) (*rest.Response, *provider.Response, error)
 
 // once makes a call that changes something at most once for an Idempotency-Key, and responds to repetitions as it responded
 // the first time. What is never repeated is a call that the provider may have seen: when the process dies between
 // the call and its response, the key says that its outcome is unknown. A call that has certainly done nothing
 // gives its key back.
-func (h *Handlers) once(ctx context.Context, r *rest.Request, call *account.Call, raw []byte, do attempt) (*rest.Response, error) {
+func (h *Handlers) once(ctx context.Context, r *rest.Request, call *provider.Call, raw []byte, do attempt) (*rest.Response, error) {
 	key := r.HTTP.Header.Get("Idempotency-Key")
 	if key == "" || call.Read || r.HTTP.Method == http.MethodGet || r.HTTP.Method == http.MethodHead {
 		out, _, err := do(ctx)
@@ -120,7 +120,7 @@ func (h *Handlers) unclaim(ctx context.Context, row *millrace.IdempotentCall) {
 }
 
 // settle stores the outcome of a call, or gives the key back.
-func (h *Handlers) settle(ctx context.Context, r *rest.Request, row *millrace.IdempotentCall, out *rest.Response, response *account.Response, failed error) (*rest.Response, error) {
+func (h *Handlers) settle(ctx context.Context, r *rest.Request, row *millrace.IdempotentCall, out *rest.Response, response *provider.Response, failed error) (*rest.Response, error) {
 	if failed != nil && (response == nil || !response.Reached) || failed == nil && response.Safe {
 		err := h.DB.Update(ctx, func(tx *store.Tx) error { return tx.Calls().Release(ctx, row.ID) })
 		if failed == nil {

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -17,7 +17,7 @@ import (
 type Caller interface {
 	// Call makes the requests of one call. Every response of the provider is one; an error means that we failed or
 	// rejected it. With an error there is a response only to say whether the provider may have been reached.
-	Call(ctx context.Context, call *account.Call) (*account.Response, error)
+	Call(ctx context.Context, call *provider.Call) (*provider.Response, error)
 	// Log stores what became of a call.
 	Log(ctx context.Context, row millrace.CallLog)
 }
@@ -32,11 +32,11 @@ type Handlers struct {
 }
 
 // shape completes a call with what the route says.
-type shape func(r *rest.Request, q *proxyQuery, call *account.Call)
+type shape func(r *rest.Request, q *proxyQuery, call *provider.Call)
 
 // Method is the shape of a call of a method of a resource; the path names the method when name is empty.
 func Method(name string) shape {
-	return func(r *rest.Request, _ *proxyQuery, call *account.Call) {
+	return func(r *rest.Request, _ *proxyQuery, call *provider.Call) {
 		call.Resource, call.Method, call.ID = r.HTTP.PathValue("resource"), name, r.HTTP.PathValue("id")
 		call.Read = name == "list" || name == "get"
 		if name == "" {
@@ -46,14 +46,14 @@ func Method(name string) shape {
 }
 
 // Action is the shape of a call of an action of the integration.
-func Action(r *rest.Request, _ *proxyQuery, call *account.Call) {
+func Action(r *rest.Request, _ *proxyQuery, call *provider.Call) {
 	call.Action = r.HTTP.PathValue("action")
 }
 
 // Custom is the shape of a call of any path of a provider.
-func Custom(r *rest.Request, q *proxyQuery, call *account.Call) {
+func Custom(r *rest.Request, q *proxyQuery, call *provider.Call) {
 	_, path, _ := strings.Cut(strings.TrimLeft(r.SentPath, "/"), "/")
-	call.Custom = &account.CustomCall{Verb: r.HTTP.Method, Path: path, Paged: r.HTTP.Method == http.MethodGet && q.pages}
+	call.Custom = &provider.CustomCall{Verb: r.HTTP.Method, Path: path, Paged: r.HTTP.Method == http.MethodGet && q.pages}
 }
 
 // Call returns the handler of a route that leads to a provider.
@@ -69,7 +69,7 @@ func (h *Handlers) Call(shape shape) func(context.Context, *rest.RawIn) (*rest.V
 		if err := h.Limit.Take(string(in.Request.Environment) + " " + string(q.account)); err != nil {
 			return nil, err
 		}
-		call := &account.Call{EnvironmentID: in.Request.Environment, AccountID: q.account, Query: q.forward, Cursor: q.cursor}
+		call := &provider.Call{EnvironmentID: in.Request.Environment, AccountID: q.account, Query: q.forward, Cursor: q.cursor}
 		shape(in.Request, q, call)
 		if call.Method == "list" {
 			if err := q.checkLimit(); err != nil {
@@ -80,7 +80,7 @@ func (h *Handlers) Call(shape shape) func(context.Context, *rest.RawIn) (*rest.V
 		if err != nil {
 			return nil, err
 		}
-		out, err := h.once(ctx, in.Request, call, raw, func(ctx context.Context) (*rest.Response, *account.Response, error) {
+		out, err := h.once(ctx, in.Request, call, raw, func(ctx context.Context) (*rest.Response, *provider.Response, error) {
 			began := h.Clock()
 			response, err := h.Caller.Call(ctx, call)
 			h.log(ctx, in.Request, call, began, response, err)
@@ -99,7 +99,7 @@ func (h *Handlers) Call(shape shape) func(context.Context, *rest.RawIn) (*rest.V
 }
 
 // log tells the log what became of a call. One that is for no account that there is has nothing to tell.
-func (h *Handlers) log(ctx context.Context, r *rest.Request, call *account.Call, began time.Time, response *account.Response, failed error) {
+func (h *Handlers) log(ctx context.Context, r *rest.Request, call *provider.Call, began time.Time, response *provider.Response, failed error) {
 	row := call.Log
 	if row.Integration == "" {
 		return
@@ -140,7 +140,7 @@ func storable(text string) string {
 
 // makeRoom reserves what a response takes until the client has taken it. When there is no memory for it, a read is
 // rejected; what has changed something gets its response all the same.
-func (h *Handlers) makeRoom(ctx context.Context, r *rest.Request, call *account.Call, w *rest.Response) error {
+func (h *Handlers) makeRoom(ctx context.Context, r *rest.Request, call *provider.Call, w *rest.Response) error {
 	_, err := r.Lease(ctx, h.Memory.Responses, int64(len(w.Body)), "a response of this size")
 	if err != nil && (call.Read || r.HTTP.Method == http.MethodGet) {
 		return err

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/jsonata"
 )
 
@@ -45,7 +45,7 @@ type forbiddenInsight struct {
 }
 
 // write makes the response to the caller out of that of the provider.
-func (q *proxyQuery) write(response *account.Response) *rest.Response {
+func (q *proxyQuery) write(response *provider.Response) *rest.Response {
 	w := &rest.Response{Status: response.Status, Header: http.Header{
 		// What a provider sends is never to be taken for a page of ours.
 		"X-Content-Type-Options": {"nosniff"}, "Content-Security-Policy": {"sandbox; default-src 'none'"},
@@ -76,7 +76,7 @@ func (q *proxyQuery) write(response *account.Response) *rest.Response {
 	return w
 }
 
-func remoteErrorOf(response *account.Response) *remoteError {
+func remoteErrorOf(response *provider.Response) *remoteError {
 	e := &remoteError{WireError: *rest.NewError(response.Status, response.Rejected.Message), Remote: true}
 	if response.Rejected.Forbidden {
 		e.Insight = &insight{forbiddenInsight{Description: "The provider forbids this to the connection. Where scopes are missing, it has to be authorised again with them."}}

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"encoding/json"
@@ -41,9 +41,9 @@ func connect(t *testing.T, db *store.DB) *connected {
 		if err := tx.Installs().Create(t.Context(), install); err != nil {
 			return err
 		}
-		account := &millrace.IntegratedAccount{EnvironmentID: env.ID, EnvironmentIntegrationID: install.ID, Status: millrace.AccountActive}
-		err := tx.Accounts().Create(t.Context(), account)
-		c.env, c.id, c.integration, c.install = env.ID, account.ID, integration.ID, install.ID
+		a := &millrace.IntegratedAccount{EnvironmentID: env.ID, EnvironmentIntegrationID: install.ID, Status: millrace.AccountActive}
+		err := tx.Accounts().Create(t.Context(), a)
+		c.env, c.id, c.integration, c.install = env.ID, a.ID, integration.ID, install.ID
 		return err
 	})
 	return c

@@ -1,4 +1,4 @@
-package account_test
+package provider_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -33,13 +33,13 @@ func TestALogThatCannotBeStoredIsReported(t *testing.T) {
 		logger := slog.New(slog.NewTextHandler(&out, nil))
 		row := millrace.CallLog{EnvironmentID: "00000000-0000-4000-8000-000000000001", IntegratedAccountID: "00000000-0000-4000-8000-0000000000a1", Message: "what the provider said"}
 		for _, db := range []*store.DB{storetest.Open(t, url), storetest.OpenWith(t, url, full{})} {
-			fetcher := account.NewFetcher(db, nil, nil, logger, nil)
-			account.NewProxy(fetcher).Log(t.Context(), row)
+			fetcher := provider.NewFetcher(db, nil, nil, logger, nil)
+			provider.NewProxy(fetcher).Log(t.Context(), row)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // the caller has left, and the call is in the log all the same
 		db := storetest.Open(t, url)
-		account.NewProxy(account.NewFetcher(db, nil, nil, logger, nil)).Log(ctx, row)
+		provider.NewProxy(provider.NewFetcher(db, nil, nil, logger, nil)).Log(ctx, row)
 		if got := out.String(); strings.Count(got, "the log of a call was not stored") != 1 || strings.Contains(got, row.Message) {
 			t.Errorf("got the lines %s, want one about the call that was not stored", got)
 		}

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
@@ -38,7 +39,7 @@ func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, b
 		return finish(ctx, tx, v, began, millrace.EventAccountActive)
 	}
 	v.Status, v.Connection = millrace.AccountConnecting, millrace.NewID[string]() //commit:allow the same
-	if err := Update(ctx, tx, v); err != nil {
+	if err := account.Update(ctx, tx, v); err != nil {
 		return err
 	}
 	if err := tx.Enqueue(ctx, millrace.ConnectTask(v)); err != nil {
@@ -49,7 +50,7 @@ func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, b
 
 // lacksToken reports whether an account has credentials with which an access token must be asked for before it can be used.
 func lacksToken(v *millrace.IntegratedAccount, install *millrace.EnvironmentIntegration, integration *millrace.Integration) (bool, error) {
-	if !HasTokens(v.AuthenticationMethod) || v.AuthenticationMethod == config.FormatOAuth2 {
+	if !account.HasTokens(v.AuthenticationMethod) || v.AuthenticationMethod == config.FormatOAuth2 {
 		return false, nil
 	}
 	credentials, err := config.Credentials(integration.Config, install.Override, v.Override())
@@ -66,10 +67,10 @@ func lacksToken(v *millrace.IntegratedAccount, install *millrace.EnvironmentInte
 
 // finish writes an account whose connection has ended, and emits the event about its status behind the one that began it.
 func finish(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, began *millrace.Event, name string) error {
-	if err := Update(ctx, tx, v); err != nil {
+	if err := account.Update(ctx, tx, v); err != nil {
 		return err
 	}
-	ended, err := NewEvent(ctx, tx, name, v)
+	ended, err := account.NewEvent(ctx, tx, name, v)
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,7 @@ func (c *Connector) token(ctx context.Context, under *connection, loaded *loaded
 		return true, err
 	case stop != nil && stop.Kind == fetch.KindUnauthorized:
 		return true, c.proxy.accounts.db.Update(ctx, func(tx *store.Tx) error {
-			if _, err := SecretsOf(ctx, tx, under.row); err != nil { // locks the installation, which comes before its accounts
+			if _, err := account.SecretsOf(ctx, tx, under.row); err != nil { // locks the installation, which comes before its accounts
 				return err
 			}
 			v, err := tx.Accounts().Lock(ctx, under.row.EnvironmentID, under.row.ID)
@@ -166,7 +167,7 @@ func (c *Connector) token(ctx context.Context, under *connection, loaded *loaded
 				return err
 			}
 			v.Connection = "" //commit:allow it was read in this transaction
-			if err := Lose(ctx, tx, v, stop.Message); err != nil {
+			if err := account.Lose(ctx, tx, v, stop.Message); err != nil {
 				return err
 			}
 			return tx.Finish(ctx)
@@ -222,15 +223,15 @@ func (t *ran) failed() bool { return t.result.Status == millrace.ActionFailed }
 
 // run runs an action of an account. wrong says why the account could not be loaded; what is wrong with its config is a failure of the
 // action, everything else an error.
-func (c *Connector) run(ctx context.Context, account *loadedAccount, wrong error, name string) (*ran, error) {
+func (c *Connector) run(ctx context.Context, a *loadedAccount, wrong error, name string) (*ran, error) {
 	t := &ran{result: millrace.ActionRun{StartedAt: millrace.TimeOf(c.clock()), Status: millrace.ActionFailed, Steps: []millrace.ActionStepResult{}}}
 	limited, cancel := context.WithTimeoutCause(ctx, c.time, errActionTime)
 	defer cancel()
 	if wrong == nil {
-		wrong = account.usable()
+		wrong = a.usable()
 	}
 	if wrong == nil {
-		wrong = c.steps(limited, account, name, t)
+		wrong = c.steps(limited, a, name, t)
 	}
 	t.result.FinishedAt = millrace.TimeOf(c.clock())
 	switch known, isOurs := errors.AsType[*millrace.Error](wrong); {
@@ -252,7 +253,7 @@ func (c *Connector) store(ctx context.Context, under *connection, t *ran) error 
 	again := c.next(under, t)
 	goesOn := again > 0 || under.more && !t.failed()
 	stored, err := store.Compute(ctx, c.proxy.accounts.db, func(tx *store.Tx) (bool, error) {
-		set, err := SecretsOf(ctx, tx, under.row) // locks the installation, which comes before its accounts
+		set, err := account.SecretsOf(ctx, tx, under.row) // locks the installation, which comes before its accounts
 		if err != nil {
 			return false, err
 		}
@@ -261,7 +262,7 @@ func (c *Connector) store(ctx context.Context, under *connection, t *ran) error 
 			return false, err
 		}
 		if len(t.written) > 0 && !t.failed() {
-			if err := mergeContext(v, set, t.written); err != nil {
+			if err := account.MergeSealed(v, set, t.written); err != nil {
 				return false, err
 			}
 		}

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -28,36 +28,36 @@ func NewProxy(f *Fetcher) Proxy { return Proxy{f} }
 // Call makes the requests of one call. A change of the account counts at once. It returns
 // errors of KindNotFound, KindInvalid, KindReadOnly and KindUnavailable.
 func (p Proxy) Call(ctx context.Context, call *Call) (*Response, error) {
-	account, err := p.accounts.account(ctx, call.EnvironmentID, call.AccountID)
+	a, err := p.accounts.account(ctx, call.EnvironmentID, call.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	call.Log.TenantID, call.Log.Integration = account.row.TenantID, account.integration
-	call.Log.NeedsReauth = account.row.Status == millrace.AccountNeedsReauth
-	if err := account.usable(); err != nil {
+	call.Log.TenantID, call.Log.Integration = a.row.TenantID, a.integration
+	call.Log.NeedsReauth = a.row.Status == millrace.AccountNeedsReauth
+	if err := a.usable(); err != nil {
 		return nil, err
 	}
 	if call.Action != "" {
-		return p.act(ctx, account, call)
+		return p.act(ctx, a, call)
 	}
-	req, method, err := requestOf(account, call)
+	req, method, err := requestOf(a, call)
 	if err != nil {
 		return nil, err
 	}
-	if err := mayWrite(account, call.Read, method); err != nil {
+	if err := mayWrite(a, call.Read, method); err != nil {
 		return nil, err
 	}
 	seal := cursorSeal(call)
 	if req.Cursor, err = seal.open(call.Cursor); err != nil {
 		return nil, err
 	}
-	outcome, err := p.request(ctx, account, call, req)
+	outcome, err := p.request(ctx, a, call, req)
 	if err != nil {
 		outcome.Lease.Release()
 		return &Response{Reached: outcome.RequestLine != ""}, err
 	}
 	response := responseOf(&outcome)
-	response.forbid(account, method, &outcome)
+	response.forbid(a, method, &outcome)
 	response.Custom = call.Custom != nil
 	response.List = call.Method == "list" || response.Custom
 	paged := response.List && method.Pagination != nil
@@ -69,8 +69,8 @@ func (p Proxy) Call(ctx context.Context, call *Call) (*Response, error) {
 }
 
 // request makes one request of a call, and notes it for the log.
-func (p Proxy) request(ctx context.Context, account *loadedAccount, call *Call, req fetch.Request) (fetch.Outcome, error) {
-	o, err := p.accounts.call(ctx, account, req)
+func (p Proxy) request(ctx context.Context, a *loadedAccount, call *Call, req fetch.Request) (fetch.Outcome, error) {
+	o, err := p.accounts.call(ctx, a, req)
 	verb, target, _ := strings.Cut(o.RequestLine, " ")
 	if target, _, _ = strings.Cut(target, "?"); target != "" {
 		call.Log.HTTPMethod, call.Log.HTTPURL = verb, target
@@ -100,18 +100,18 @@ func (p Proxy) Log(ctx context.Context, row millrace.CallLog) {
 }
 
 // requestOf makes the request of a call and returns the method that it goes by.
-func requestOf(account *loadedAccount, call *Call) (fetch.Request, *config.Method, error) {
+func requestOf(a *loadedAccount, call *Call) (fetch.Request, *config.Method, error) {
 	req := fetch.Request{
 		Resource: call.Resource, Method: call.Method, ID: call.ID, Query: call.Query, Body: call.Body, RawBody: call.Sent,
 	}
 	var method *config.Method
 	var err error
 	if c := call.Custom; c != nil {
-		method, err = account.config.CustomMethod(c.Verb, c.Paged, c.Config)
+		method, err = a.config.CustomMethod(c.Verb, c.Paged, c.Config)
 		req.Custom, req.Path = method, c.Path
 		return req, method, err
 	}
-	method, err = account.config.Method(call.Resource, call.Method)
+	method, err = a.config.Method(call.Resource, call.Method)
 	if millrace.KindOf(err) == millrace.KindInvalid && err != nil {
 		known, _ := errors.AsType[*millrace.Error](err)
 		err = &millrace.Error{Kind: millrace.KindNotFound, Message: known.Message, Failures: known.Failures}
@@ -121,9 +121,9 @@ func requestOf(account *loadedAccount, call *Call) (fetch.Request, *config.Metho
 
 // mayWrite rejects writes to a sandbox account. read says that the caller means to read, for which some providers
 // want a POST.
-func mayWrite(account *loadedAccount, read bool, m *config.Method) error {
+func mayWrite(a *loadedAccount, read bool, m *config.Method) error {
 	verb := m.Verb()
-	if !account.row.IsSandbox || read || verb == http.MethodGet || verb == http.MethodHead || verb == http.MethodOptions {
+	if !a.row.IsSandbox || read || verb == http.MethodGet || verb == http.MethodHead || verb == http.MethodOptions {
 		return nil
 	}
 	return millrace.Errorf(millrace.KindReadOnly, "the account is a sandbox account: it can be read only")
@@ -150,9 +150,9 @@ func responseOf(o *fetch.Outcome) *Response {
 }
 
 // forbid says what a connection lacks for a method that the provider forbids.
-func (r *Response) forbid(account *loadedAccount, m *config.Method, o *fetch.Outcome) {
+func (r *Response) forbid(a *loadedAccount, m *config.Method, o *fetch.Outcome) {
 	if r.Rejected != nil && isForbidden(o) {
-		r.Rejected.Forbidden, r.Rejected.MissingScopes = true, missingScopes(account, m)
+		r.Rejected.Forbidden, r.Rejected.MissingScopes = true, missingScopes(a, m)
 	}
 }
 

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -8,10 +8,30 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/store"
 )
+
+// RefusedError says that a provider does not grant an account another pair of tokens: it must be connected again.
+type RefusedError struct{ Cause string }
+
+// Error returns the cause in words.
+func (e *RefusedError) Error() string { return e.Cause }
+
+// UnsureError says that it is not known whether a provider would grant an account another pair of tokens. Its tokens are as they were.
+type UnsureError struct {
+	Cause string
+	After time.Duration // when the next request may be made
+}
+
+// Error returns the cause in words.
+func (e *UnsureError) Error() string { return e.Cause }
+
+// Renew gets an account another pair of tokens, unless it has a newer one than that of a generation by now. It returns a
+// [*RefusedError] or an [*UnsureError] when there is none.
+type Renew func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID, generation int64) error
 
 // unproven is how long an access token that the provider has never accepted is not replaced because of a 401: another one would not be
 // accepted either.
@@ -38,38 +58,38 @@ func (a *loadedAccount) mayRenew(now time.Time) bool {
 
 // ensureToken returns an account with an access token that has not ended. Without one there is the outcome of the request that cannot be
 // made.
-func (f *Fetcher) ensureToken(ctx context.Context, account *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
-	if f.renew == nil || !account.renewable() || !account.due(f.clock()) {
-		return account, nil, nil
+func (f *Fetcher) ensureToken(ctx context.Context, a *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
+	if f.renew == nil || !a.renewable() || !a.due(f.clock()) {
+		return a, nil, nil
 	}
-	next, stop, err := f.renewed(ctx, account)
-	if stop != nil && stop.Kind == fetch.KindNetworkError && f.clock().Before(account.grant.ExpiresAt.Std()) {
-		return account, nil, nil // it is still good for a moment
+	next, stop, err := f.renewed(ctx, a)
+	if stop != nil && stop.Kind == fetch.KindNetworkError && f.clock().Before(a.grant.ExpiresAt.Std()) {
+		return a, nil, nil // it is still good for a moment
 	}
 	return next, stop, err
 }
 
 func (a *loadedAccount) due(now time.Time) bool {
 	_, access, _ := millrace.OAuthToken(a.full)
-	return access == "" || IsDue(a.grant, now)
+	return access == "" || account.IsDue(a.grant, now)
 }
 
 // renewed returns an account with another pair of tokens.
-func (f *Fetcher) renewed(ctx context.Context, account *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
-	err := f.renew(ctx, account.row.EnvironmentID, account.row.ID, account.grant.Generation)
+func (f *Fetcher) renewed(ctx context.Context, a *loadedAccount) (*loadedAccount, *fetch.Outcome, error) {
+	err := f.renew(ctx, a.row.EnvironmentID, a.row.ID, a.grant.Generation)
 	var refused *RefusedError
 	var unsure *UnsureError
 	switch {
 	case errors.As(err, &refused):
-		return account, &fetch.Outcome{Kind: fetch.KindUnauthorized, Status: http.StatusUnauthorized, Message: refused.Cause}, nil
+		return a, &fetch.Outcome{Kind: fetch.KindUnauthorized, Status: http.StatusUnauthorized, Message: refused.Cause}, nil
 	case errors.As(err, &unsure):
-		return account, &fetch.Outcome{
+		return a, &fetch.Outcome{
 			Kind: fetch.KindNetworkError, ErrorClass: "token", Message: "there is no access token: " + unsure.Cause, RetryAfter: unsure.After,
 		}, nil
 	case err != nil:
-		return account, nil, err
+		return a, nil, err
 	}
-	next, err := f.account(ctx, account.row.EnvironmentID, account.row.ID)
+	next, err := f.account(ctx, a.row.EnvironmentID, a.row.ID)
 	if err == nil {
 		err = next.usable()
 	}
@@ -78,9 +98,9 @@ func (f *Fetcher) renewed(ctx context.Context, account *loadedAccount) (*loadedA
 
 // accept writes down, once, that the provider has accepted an access token: what came before it is not needed any more, and from now on
 // it is replaced before it ends.
-func (f *Fetcher) accept(ctx context.Context, account *loadedAccount, o *fetch.Outcome) {
-	g := account.grant
-	if g == nil || o.Kind != fetch.KindOK || o.Foreign || g.Used || !account.accepted.CompareAndSwap(false, true) {
+func (f *Fetcher) accept(ctx context.Context, a *loadedAccount, o *fetch.Outcome) {
+	g := a.grant
+	if g == nil || o.Kind != fetch.KindOK || o.Foreign || g.Used || !a.accepted.CompareAndSwap(false, true) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
@@ -91,14 +111,14 @@ func (f *Fetcher) accept(ctx context.Context, account *loadedAccount, o *fetch.O
 			return err
 		}
 		now.Used, now.Previous = true, ""
-		PlanRefresh(now, tx.Now().Std(), account.row.AuthenticationMethod == config.FormatOAuth2 && account.renewable(), account.oauth())
+		account.PlanRefresh(now, tx.Now().Std(), a.row.AuthenticationMethod == config.FormatOAuth2 && a.renewable(), a.oauth())
 		if err := tx.Accounts().Grants().Save(ctx, now); err != nil || now.RefreshAt == 0 {
 			return err
 		}
-		return tx.Enqueue(ctx, RefreshTask(now))
+		return tx.Enqueue(ctx, account.RefreshTask(now))
 	})
 	if err != nil {
-		account.accepted.Store(false)
+		a.accepted.Store(false)
 		f.logger.WarnContext(ctx, "it is not stored that an access token was accepted", slog.Any("err", err))
 	}
 }

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
@@ -43,15 +44,15 @@ type action struct {
 }
 
 // act runs an action and returns the result of its last step, or the first error of the provider.
-func (p Proxy) act(ctx context.Context, account *loadedAccount, call *Call) (*Response, error) {
+func (p Proxy) act(ctx context.Context, loaded *loadedAccount, call *Call) (*Response, error) {
 	if slices.Contains(config.ReservedActions(), call.Action) {
 		return nil, millrace.Errorf(millrace.KindForbidden, "the action %s belongs to the connection of an account; it cannot be called", call.Action)
 	}
-	steps, err := account.steps(call.Action)
+	steps, err := loaded.steps(call.Action)
 	if err != nil {
 		return nil, err
 	}
-	a, err := p.begin(account, call)
+	a, err := p.begin(loaded, call)
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +77,12 @@ func (p Proxy) act(ctx context.Context, account *loadedAccount, call *Call) (*Re
 }
 
 // begin returns a run of an action before its first step.
-func (p Proxy) begin(account *loadedAccount, call *Call) (*action, error) {
-	public, err := expr.ParseJSON(account.row.ReadContext())
+func (p Proxy) begin(a *loadedAccount, call *Call) (*action, error) {
+	public, err := expr.ParseJSON(a.row.ReadContext())
 	if err != nil {
 		return nil, fmt.Errorf("read context: %w", err)
 	}
-	return &action{proxy: p, account: account, call: call, shared: copyObject(public), note: func(*fetch.Outcome) {}}, nil
+	return &action{proxy: p, account: a, call: call, shared: copyObject(public), note: func(*fetch.Outcome) {}}, nil
 }
 
 func stepPath(action string, i int) string {
@@ -89,11 +90,11 @@ func stepPath(action string, i int) string {
 }
 
 // steps returns the steps of an action, none of which waits for a user.
-func (account *loadedAccount) steps(name string) ([]config.ActionStep, error) {
-	steps, ok := account.config.Actions[name]
+func (a *loadedAccount) steps(name string) ([]config.ActionStep, error) {
+	steps, ok := a.config.Actions[name]
 	if !ok {
-		names := make([]string, 0, len(account.config.Actions))
-		for known := range account.config.Actions {
+		names := make([]string, 0, len(a.config.Actions))
+		for known := range a.config.Actions {
 			names = append(names, known)
 		}
 		return nil, millrace.Unknown("action", "action", name, names)
@@ -102,13 +103,13 @@ func (account *loadedAccount) steps(name string) ([]config.ActionStep, error) {
 		path := stepPath(name, i) + ".type"
 		switch step.Type {
 		case "request":
-			if err := mayWrite(account, false, step.Method); err != nil {
+			if err := mayWrite(a, false, step.Method); err != nil {
 				return nil, err
 			}
 		case "proxy":
-			m, err := account.config.Method(step.Call.Resource, step.Call.Method)
+			m, err := a.config.Method(step.Call.Resource, step.Call.Method)
 			if err == nil {
-				err = mayWrite(account, false, m)
+				err = mayWrite(a, false, m)
 			}
 			if err != nil {
 				return nil, err
@@ -282,13 +283,13 @@ func (a *action) save(ctx context.Context, members *expr.Object) error {
 		if err != nil {
 			return err
 		}
-		if err := MergeContext(ctx, tx, v, sent); err != nil {
+		if err := account.MergeContext(ctx, tx, v, sent); err != nil {
 			return err
 		}
-		if err := Update(ctx, tx, v); err != nil {
+		if err := account.Update(ctx, tx, v); err != nil {
 			return err
 		}
-		updated, err := NewEvent(ctx, tx, millrace.EventAccountUpdated, v)
+		updated, err := account.NewEvent(ctx, tx, millrace.EventAccountUpdated, v)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/cache"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch/wire"
@@ -169,7 +170,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 		return false, err
 	}
 	before := *row
-	if err := MergeContext(ctx, tx, row, patch); err != nil {
+	if err := account.MergeContext(ctx, tx, row, patch); err != nil {
 		return false, err
 	}
 	if sameDocument(before.Context, row.Context) && sameDocument(before.Secrets, row.Secrets) {
@@ -182,7 +183,7 @@ func (d *hookDirectory) MergeTx(ctx context.Context, tx *store.Tx, env millrace.
 	if !moved {
 		return false, millrace.Errorf(millrace.KindConflict, "the account %s was changed at the same time", id)
 	}
-	updated, err := NewEvent(ctx, tx, millrace.EventAccountUpdated, row)
+	updated, err := account.NewEvent(ctx, tx, millrace.EventAccountUpdated, row)
 	if err != nil {
 		return false, err
 	}

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -23,16 +23,16 @@ const (
 var errStep = errors.New("a step has failed")
 
 // steps runs the steps of an action up to the first that fails.
-func (c *Connector) steps(ctx context.Context, account *loadedAccount, name string, t *ran) error {
-	if len(account.config.Actions[name]) == 0 {
+func (c *Connector) steps(ctx context.Context, loaded *loadedAccount, name string, t *ran) error {
+	if len(loaded.config.Actions[name]) == 0 {
 		t.result.Status = millrace.ActionCompleted // the integration has dropped it since
 		return nil
 	}
-	steps, err := account.steps(name)
+	steps, err := loaded.steps(name)
 	if err != nil {
 		return err
 	}
-	a, err := c.proxy.begin(account, &Call{EnvironmentID: account.row.EnvironmentID, AccountID: account.row.ID})
+	a, err := c.proxy.begin(loaded, &Call{EnvironmentID: loaded.row.EnvironmentID, AccountID: loaded.row.ID})
 	if err != nil {
 		return err
 	}

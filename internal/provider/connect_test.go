@@ -1,4 +1,4 @@
-package account_test
+package provider_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
@@ -33,7 +34,7 @@ type connecting struct {
 	t         *testing.T
 	db        *store.DB
 	queue     *tasks
-	connector *account.Connector
+	connector *provider.Connector
 	answer    func(w http.ResponseWriter, r *http.Request)
 	now       time.Time
 	v         *millrace.IntegratedAccount
@@ -48,25 +49,25 @@ func newConnecting(t *testing.T, db *store.DB) *connecting {
 	t.Helper()
 	c := &connecting{t: t, db: db, queue: &tasks{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	db.SetQueue(c.queue)
-	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		c.answer(w, r)
 	}))
-	t.Cleanup(provider.Close)
+	t.Cleanup(server.Close)
 	clock := func() time.Time { return c.now }
-	fetcher, err := fetch.New(fetch.FetcherConfig{Client: provider.Client(), Clock: clock})
+	fetcher, err := fetch.New(fetch.FetcherConfig{Client: server.Client(), Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.DiscardHandler)
-	accounts := account.NewFetcher(db, fetcher, account.NewRateBudget(db, clock, logger, 0), logger, nil)
-	c.connector = account.NewConnector(account.ConnectorConfig{Accounts: accounts, Clock: clock, Retries: []time.Duration{time.Minute}})
+	accounts := provider.NewFetcher(db, fetcher, provider.NewRateBudget(db, clock, logger, 0), logger, nil)
+	c.connector = provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: clock, Retries: []time.Duration{time.Minute}})
 	c.update(func(tx *store.Tx) error {
 		env := &millrace.Environment{Name: "test"}
 		if err := tx.Environments().Create(t.Context(), env); err != nil {
 			return err
 		}
-		integration := &millrace.Integration{EnvironmentID: env.ID, Name: "crm", Config: json.RawMessage(strings.Replace(connectConfig, "%", provider.URL, 1))}
+		integration := &millrace.Integration{EnvironmentID: env.ID, Name: "crm", Config: json.RawMessage(strings.Replace(connectConfig, "%", server.URL, 1))}
 		if err := tx.Integrations().Create(t.Context(), integration); err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func (c *connecting) connect() {
 		if err != nil {
 			return err
 		}
-		return account.Connect(c.t.Context(), tx, v, began)
+		return provider.Connect(c.t.Context(), tx, v, began)
 	})
 }
 

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
@@ -22,14 +23,14 @@ const healthTimeout = 5 * time.Second
 // judge moves an account on when a request shows that its credentials no longer work, or that they work again. It does
 // so once: only for an account that is still as it was when the request was made, because an account that was
 // reconnected meanwhile has other credentials.
-func (f *Fetcher) judge(ctx context.Context, account *loadedAccount, o *fetch.Outcome) error {
+func (f *Fetcher) judge(ctx context.Context, a *loadedAccount, o *fetch.Outcome) error {
 	status, name, message := millrace.AccountStatus(""), "", ""
 	answered := o.Status != 0 && o.Kind != fetch.KindUnauthorized // any response but 401 shows that the credentials are known
 	switch {
 	case o.Foreign:
-	case o.Kind == fetch.KindUnauthorized && account.row.Status == millrace.AccountActive:
+	case o.Kind == fetch.KindUnauthorized && a.row.Status == millrace.AccountActive:
 		status, name, message = millrace.AccountNeedsReauth, millrace.EventAccountAuthError, o.Message
-	case (o.Kind == fetch.KindOK || answered) && account.row.Status == millrace.AccountNeedsReauth:
+	case (o.Kind == fetch.KindOK || answered) && a.row.Status == millrace.AccountNeedsReauth:
 		status, name = millrace.AccountActive, millrace.EventAccountReactivated
 	}
 	if status == "" {
@@ -38,9 +39,9 @@ func (f *Fetcher) judge(ctx context.Context, account *loadedAccount, o *fetch.Ou
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
 	defer cancel()
 	return f.db.Update(ctx, func(tx *store.Tx) error {
-		row := *account.row
+		row := *a.row
 		row.Status, row.LastError = status, message
-		moved, err := tx.Accounts().Move(ctx, &row, account.row.Status, account.row.UpdatedAt)
+		moved, err := tx.Accounts().Move(ctx, &row, a.row.Status, a.row.UpdatedAt)
 		if err != nil || !moved {
 			return err
 		}
@@ -49,7 +50,7 @@ func (f *Fetcher) judge(ctx context.Context, account *loadedAccount, o *fetch.Ou
 				return err
 			}
 		}
-		changed, err := NewEvent(ctx, tx, name, &row)
+		changed, err := account.NewEvent(ctx, tx, name, &row)
 		if err != nil {
 			return err
 		}
@@ -58,12 +59,12 @@ func (f *Fetcher) judge(ctx context.Context, account *loadedAccount, o *fetch.Ou
 }
 
 // missingScopes returns the scopes of a method that an account was not granted; all of them where nothing says which it was.
-func missingScopes(account *loadedAccount, m *config.Method) []string {
+func missingScopes(a *loadedAccount, m *config.Method) []string {
 	missing := []string{}
 	if m == nil {
 		return missing
 	}
-	oauth, _ := account.full["oauth"].(map[string]any)
+	oauth, _ := a.full["oauth"].(map[string]any)
 	token, _ := oauth["token"].(map[string]any)
 	text, _ := token["scope"].(string)
 	granted := strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == ',' })
@@ -82,8 +83,8 @@ func isForbidden(o *fetch.Outcome) bool {
 
 // forbid keeps with the account what the provider forbids it, until a request succeeds. It writes where that changes something
 // only, and when the account is still as it was.
-func (f *Fetcher) forbid(ctx context.Context, account *loadedAccount, req fetch.Request, o *fetch.Outcome) error {
-	had := account.row.LastForbiddenError
+func (f *Fetcher) forbid(ctx context.Context, a *loadedAccount, req fetch.Request, o *fetch.Outcome) error {
+	had := a.row.LastForbiddenError
 	var seen *millrace.ForbiddenError
 	switch {
 	case isForbidden(o):
@@ -94,9 +95,9 @@ func (f *Fetcher) forbid(ctx context.Context, account *loadedAccount, req fetch.
 		}
 		method := req.Custom
 		if method == nil {
-			method, _ = account.config.Method(req.Resource, req.Method)
+			method, _ = a.config.Method(req.Resource, req.Method)
 		}
-		seen = &millrace.ForbiddenError{Resource: req.Resource, Method: req.Method, MissingScopes: missingScopes(account, method)}
+		seen = &millrace.ForbiddenError{Resource: req.Resource, Method: req.Method, MissingScopes: missingScopes(a, method)}
 	case o.Kind == fetch.KindOK && !o.Foreign && len(had) > 0:
 	default:
 		return nil
@@ -104,7 +105,7 @@ func (f *Fetcher) forbid(ctx context.Context, account *loadedAccount, req fetch.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
 	defer cancel()
 	return f.db.Update(ctx, func(tx *store.Tx) error {
-		next := *account.row
+		next := *a.row
 		next.LastForbiddenError = nil
 		if seen != nil {
 			at := *seen
@@ -114,7 +115,7 @@ func (f *Fetcher) forbid(ctx context.Context, account *loadedAccount, req fetch.
 				return fmt.Errorf("encode what is forbidden: %w", err)
 			}
 		}
-		_, err := tx.Accounts().Move(ctx, &next, account.row.Status, account.row.UpdatedAt)
+		_, err := tx.Accounts().Move(ctx, &next, a.row.Status, a.row.UpdatedAt)
 		return err
 	})
 }

@@ -1,4 +1,4 @@
-package account
+package provider
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/cache"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
@@ -75,7 +76,7 @@ func (a *loadedAccount) with(over json.RawMessage) (*loadedAccount, error) {
 		return a, nil
 	}
 	row := *a.row
-	if err := row.MergeContext(over, nil, EnvironmentVariables); err != nil {
+	if err := row.MergeContext(over, nil, account.EnvironmentVariables); err != nil {
 		return nil, err
 	}
 	full, err := row.FullContext()
@@ -101,14 +102,14 @@ func (a *loadedAccount) usable() error {
 
 // Fetch makes one request on behalf of an account.
 func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Outcome, error) {
-	account, err := f.accountSince(ctx, req.EnvironmentID, req.AccountID, req.Since)
+	a, err := f.accountSince(ctx, req.EnvironmentID, req.AccountID, req.Since)
 	if err == nil {
-		err = account.usable()
+		err = a.usable()
 	}
 	if err != nil {
 		return rejected(err)
 	}
-	if out, waits := unconnected(account.row); waits {
+	if out, waits := unconnected(a.row); waits {
 		return out, nil
 	}
 	out := fetch.Request{Resource: req.Resource, Method: req.Method, ID: req.ID, Body: req.Body, Cursor: req.Cursor}
@@ -123,7 +124,7 @@ func (f *Fetcher) Fetch(ctx context.Context, req syncjob.FetchRequest) (fetch.Ou
 	case paced > 0:
 		return fetch.Outcome{Kind: fetch.KindPaced, RetryAfter: paced}, nil
 	}
-	got, back, err := f.callFor(ctx, who, account, out)
+	got, back, err := f.callFor(ctx, who, a, out)
 	got.RetryAfter = back
 	if err != nil {
 		got.Lease.Release()
@@ -152,9 +153,9 @@ func unconnected(v *millrace.IntegratedAccount) (fetch.Outcome, bool) {
 }
 
 // call makes one request for a caller that will not retry; RetryAfter is set when the provider sent one.
-func (f *Fetcher) call(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+func (f *Fetcher) call(ctx context.Context, a *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
 	req.Echoes = true
-	o, back, err := f.callFor(ctx, caller{env: account.row.EnvironmentID, id: account.row.ID}, account, req)
+	o, back, err := f.callFor(ctx, caller{env: a.row.EnvironmentID, id: a.row.ID}, a, req)
 	if o.RetryAfter == 0 {
 		o.RetryAfter = back
 	}
@@ -163,65 +164,65 @@ func (f *Fetcher) call(ctx context.Context, account *loadedAccount, req fetch.Re
 
 // callFor makes one request on behalf of an account. Every request comes through here, so that every response is learned from.
 // The duration says when the caller may try again.
-func (f *Fetcher) callFor(ctx context.Context, who caller, account *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
+func (f *Fetcher) callFor(ctx context.Context, who caller, a *loadedAccount, req fetch.Request) (fetch.Outcome, time.Duration, error) {
 	req.Owner = string(who.env)
-	account, o, err := f.exchange(ctx, account, req)
+	a, o, err := f.exchange(ctx, a, req)
 	if err != nil {
 		return o, 0, err
 	}
-	f.report(ctx, account, req, &o)
+	f.report(ctx, a, req, &o)
 	back := f.budget.learn(ctx, who, &o)
-	f.accept(ctx, account, &o)
-	if err := f.judge(ctx, account, &o); err != nil {
+	f.accept(ctx, a, &o)
+	if err := f.judge(ctx, a, &o); err != nil {
 		return o, back, err
 	}
-	return o, back, f.forbid(ctx, account, req, &o)
+	return o, back, f.forbid(ctx, a, req, &o)
 }
 
 // exchange makes a request, once more if the response was to an access token that has been replaced. It returns the account that the
 // outcome is about.
-func (f *Fetcher) exchange(ctx context.Context, account *loadedAccount, req fetch.Request) (*loadedAccount, fetch.Outcome, error) {
-	over := account.over
-	account, stop, err := f.ensureToken(ctx, account)
+func (f *Fetcher) exchange(ctx context.Context, a *loadedAccount, req fetch.Request) (*loadedAccount, fetch.Outcome, error) {
+	over := a.over
+	a, stop, err := f.ensureToken(ctx, a)
 	if err == nil && stop == nil {
-		account, err = account.with(over)
+		a, err = a.with(over)
 	}
 	if err != nil || stop != nil {
-		return account, *cmp.Or(stop, &fetch.Outcome{}), err
+		return a, *cmp.Or(stop, &fetch.Outcome{}), err
 	}
-	o, err := f.fetch(ctx, account, req)
+	o, err := f.fetch(ctx, a, req)
 	if err != nil || o.Kind != fetch.KindUnauthorized || o.Foreign {
-		return account, o, err
+		return a, o, err
 	}
-	now, changed := f.changed(ctx, account)
+	now, changed := f.changed(ctx, a)
 	if !changed {
-		if !account.mayRenew(f.clock()) {
-			return account, o, nil
+		if !a.mayRenew(f.clock()) {
+			return a, o, nil
 		}
 		var stop *fetch.Outcome
-		if now, stop, err = f.renewed(ctx, account); err != nil || stop != nil {
+		if now, stop, err = f.renewed(ctx, a); err != nil || stop != nil {
 			o.Lease.Release()
-			return account, *cmp.Or(stop, &fetch.Outcome{}), err
+			return a, *cmp.Or(stop, &fetch.Outcome{}), err
 		}
 	}
 	o.Lease.Release()
 	if now, err = now.with(over); err != nil {
-		return account, fetch.Outcome{}, err
+		return a, fetch.Outcome{}, err
 	}
 	o, err = f.fetch(ctx, now, req)
 	return now, o, err
 }
 
-func (f *Fetcher) fetch(ctx context.Context, account *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
-	req.Integration, req.Context, req.Secrets = account.config, account.full, account.secrets
-	if credential, ok := account.config.Credentials[account.row.AuthenticationMethod]; ok {
+func (f *Fetcher) fetch(ctx context.Context, a *loadedAccount, req fetch.Request) (fetch.Outcome, error) {
+	req.Integration, req.Context, req.Secrets = a.config, a.full, a.secrets
+	if credential, ok := a.config.Credentials[a.row.AuthenticationMethod]; ok {
 		req.Credential = &credential
 	}
 	return f.fetcher.Fetch(ctx, req)
 }
 
 // report tells of a request, and logs one that failed.
-func (f *Fetcher) report(ctx context.Context, account *loadedAccount, req fetch.Request, o *fetch.Outcome) {
+func (f *Fetcher) report(ctx context.Context, a *loadedAccount, req fetch.Request, o *fetch.Outcome) {
 	if o.Kind == fetch.KindRejected || o.Kind == fetch.KindPaced {
 		return // it was not made
 	}
@@ -229,13 +230,13 @@ func (f *Fetcher) report(ctx context.Context, account *loadedAccount, req fetch.
 	if o.Status != 0 {
 		outcome = strconv.Itoa(o.Status/100) + "xx"
 	}
-	f.observe.Tell(ctx, observe.Fact{Kind: observe.Request, Name: account.integration, Outcome: outcome, Took: o.Duration})
+	f.observe.Tell(ctx, observe.Fact{Kind: observe.Request, Name: a.integration, Outcome: outcome, Took: o.Duration})
 	if o.Kind == fetch.KindOK || o.Kind == fetch.KindRateLimited {
 		return
 	}
 	f.logger.LogAttrs(ctx, slog.LevelWarn, "provider request failed",
-		slog.String("environment_id", string(account.row.EnvironmentID)), slog.String("integrated_account_id", string(account.row.ID)),
-		slog.String("integration", account.integration), slog.String("resource", req.Resource), slog.String("method", req.Method),
+		slog.String("environment_id", string(a.row.EnvironmentID)), slog.String("integrated_account_id", string(a.row.ID)),
+		slog.String("integration", a.integration), slog.String("resource", req.Resource), slog.String("method", req.Method),
 		slog.Int("status", o.Status), slog.String("error", o.Message), slog.Int64("duration_ms", o.Duration.Milliseconds()))
 }
 
@@ -250,20 +251,20 @@ func (f *Fetcher) changed(ctx context.Context, seen *loadedAccount) (*loadedAcco
 }
 
 func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
-	account, install, integration, grant, err := f.rows(ctx, env, id)
+	a, install, integration, grant, err := f.rows(ctx, env, id)
 	if err != nil {
 		return nil, err
 	}
-	config, err := f.configs.get(account, install, integration)
+	config, err := f.configs.get(a, install, integration)
 	if err != nil {
 		return nil, err
 	}
-	full, err := account.FullContext()
+	full, err := a.FullContext()
 	if err != nil {
 		return nil, err
 	}
 	return &loadedAccount{
-		grant: grant, row: account, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
+		grant: grant, row: a, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
 	}, nil
 }
 
@@ -271,19 +272,19 @@ func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millr
 func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (
 	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, *millrace.Grant, error,
 ) {
-	var account *millrace.IntegratedAccount
+	var a *millrace.IntegratedAccount
 	var install *millrace.EnvironmentIntegration
 	var integration *millrace.Integration
 	var grant *millrace.Grant
 	err := f.db.View(ctx, func(tx *store.Tx) error {
 		var err error
-		if account, err = tx.Accounts().Get(ctx, env, id); err != nil {
+		if a, err = tx.Accounts().Get(ctx, env, id); err != nil {
 			return err
 		}
-		if install, err = tx.Installs().Get(ctx, env, account.EnvironmentIntegrationID); err != nil {
+		if install, err = tx.Installs().Get(ctx, env, a.EnvironmentIntegrationID); err != nil {
 			return err
 		}
-		if integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID); err != nil || !HasTokens(account.AuthenticationMethod) {
+		if integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID); err != nil || !account.HasTokens(a.AuthenticationMethod) {
 			return err
 		}
 		if grant, err = tx.Accounts().Grants().Get(ctx, env, id); err == nil && grant == nil {
@@ -291,7 +292,7 @@ func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millr
 		}
 		return err
 	})
-	return account, install, integration, grant, err
+	return a, install, integration, grant, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can mend it,
