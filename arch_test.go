@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -216,6 +217,35 @@ func TestNoTypeOffersTooMuch(t *testing.T) {
 			if n > maxMethods {
 				t.Errorf("%s.%s has %d exported methods, more than %d", p.ImportPath, typ, n, maxMethods)
 			}
+		}
+	}
+}
+
+// maxLines bounds the lines of code of a package, without tests, comments and blank lines.
+const maxLines = 2500
+
+// large are the packages that may have more, with the reason in docs/ARCHITECTURE.md.
+var large = []string{"jsonata", "internal/dialect/luxon"}
+
+// TestRoomsStaySmall counts the lines of every package.
+func TestRoomsStaySmall(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		lines := 0
+		for _, name := range p.GoFiles {
+			source, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(source)) {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+					lines++
+				}
+			}
+		}
+		name, _ := ours(p.ImportPath)
+		if small := lines <= maxLines; small == slices.Contains(large, name) {
+			t.Errorf("package %s has %d lines; at most %d, unless it is listed as large", name, lines, maxLines)
 		}
 	}
 }
