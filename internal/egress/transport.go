@@ -245,8 +245,8 @@ func (g *guard) reject(addr netip.Addr) string {
 	return ""
 }
 
-// Refuses says why no request can go to a host that is an address, or this machine; empty: it can, or only its name's addresses tell.
-func (cfg *TransportConfig) Refuses(host string) string {
+// BlockReason says why requests to an address or to localhost are blocked; empty: they are not, or the name has to be resolved first.
+func (cfg *TransportConfig) BlockReason(host string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		host = "127.0.0.1"

@@ -22,7 +22,7 @@ func TestContextsAreWhatTheIntegrationAsksFor(t *testing.T) {
 			return fmt.Sprintf(`{"tenant_id":"t","environment_integration_id":%q,"authentication_method":%q,"context":%s}`, install, method, context)
 		}
 		const post = "/integrated-account"
-		w.post(post, body("api_kee", `{}`)).refusedFor("authentication_method", `the integration has no such method, it has api_key, oauth2_client_credentials; did you mean "api_key"?`)
+		w.post(post, body("api_kee", `{}`)).rejectedFor("authentication_method", `the integration has no such method, it has api_key, oauth2_client_credentials; did you mean "api_key"?`)
 		for context, want := range map[string][2]string{
 			`{"subdomain":"acme"}`:                              {"context.api_key", "is required"},
 			`{"api_key":"","subdomain":"acme"}`:                 {"context.api_key", "is required"},
@@ -35,13 +35,13 @@ func TestContextsAreWhatTheIntegrationAsksFor(t *testing.T) {
 			`{"api_key":"k-1","subdomain":"a","region":"mars"}`: {"context.region", "must be one of eu, us"},
 		} {
 			got := w.post(post, body("api_key", context))
-			got.refusedFor(want[0], want[1])
+			got.rejectedFor(want[0], want[1])
 			if strings.Contains(string(got.raw), "hunter2") {
-				t.Errorf("%s: the refusal quotes a secret: %s", context, got.raw)
+				t.Errorf("%s: the rejection quotes a secret: %s", context, got.raw)
 			}
 		}
 		if n := len(w.get(post).ok().ids()); n != 0 {
-			t.Fatalf("%d accounts are stored after refusals, want none", n)
+			t.Fatalf("%d accounts are stored after rejections, want none", n)
 		}
 		v := w.create(post, body("api_key", `{"api_key":"k-1","subdomain":"ACME","size":12345678901234567890,"pin":"1234","more":1.50}`))
 		shown := string(w.get(post + "/" + v.id()).raw)
@@ -51,11 +51,11 @@ func TestContextsAreWhatTheIntegrationAsksFor(t *testing.T) {
 			}
 		}
 		path := post + "/" + v.id()
-		w.patch(path, `{"context":{"subdomain":"a b"}}`).refusedFor("context.subdomain", "must match")
-		w.patch(path, `{"context":{"api_key":null}}`).refusedFor("context.api_key", "is required")
+		w.patch(path, `{"context":{"subdomain":"a b"}}`).rejectedFor("context.subdomain", "must match")
+		w.patch(path, `{"context":{"api_key":null}}`).rejectedFor("context.api_key", "is required")
 		w.patch(path, `{"context":{"note":"only this changes"}}`).ok()
-		w.patch(path, `{"authentication_method":"basic"}`).refused(400, "authentication_method")
-		w.patch(path+"/credentials", `{"credentials":{"api_key":"nope"}}`).refusedFor("credentials.api_key", "must match")
+		w.patch(path, `{"authentication_method":"basic"}`).rejected(400, "authentication_method")
+		w.patch(path+"/credentials", `{"credentials":{"api_key":"nope"}}`).rejectedFor("credentials.api_key", "must match")
 		w.patch(path+"/credentials", `{"credentials":{"api_key":"k-2"}}`).ok()
 	})
 }

@@ -198,10 +198,10 @@ func TestOverridesMustMakeAValidConfig(t *testing.T) {
 				w.patch("/integrated-account/"+id, `{"integration_override":`+override+`}`).ok()
 				continue
 			}
-			w.patch("/environment-integration/"+install, `{"override":`+override+`}`).refused(400, "override."+path)
-			w.patch("/integrated-account/"+id, `{"integration_override":`+override+`}`).refused(400, "integration_override."+path)
+			w.patch("/environment-integration/"+install, `{"override":`+override+`}`).rejected(400, "override."+path)
+			w.patch("/integrated-account/"+id, `{"integration_override":`+override+`}`).rejected(400, "integration_override."+path)
 			w.post("/integrated-account", `{"environment_integration_id":"`+install+`","tenant_id":"t","authentication_method":"api_key","context":{"x":"1"},"integration_override":`+override+`}`).
-				refused(400, "integration_override."+path)
+				rejected(400, "integration_override."+path)
 		}
 	})
 }

@@ -51,10 +51,10 @@ func TestTokenOfAnAccount(t *testing.T) {
 		if stored := storetest.Strings(t, w.db, "SELECT CAST(COUNT(*) AS TEXT) FROM event WHERE event = 'integrated_account:updated' AND payload LIKE '%access-1%'"); stored[0] != "0" {
 			t.Error("an event has the access token")
 		}
-		me.get("/integrated-account/" + id).refused(http.StatusForbidden)
-		me.post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).refused(http.StatusForbidden)
-		w.get("/integrated-account/me").refused(http.StatusForbidden)
-		w.as(otherToken).post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).refused(http.StatusNotFound)
+		me.get("/integrated-account/" + id).rejected(http.StatusForbidden)
+		me.post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).rejected(http.StatusForbidden)
+		w.get("/integrated-account/me").rejected(http.StatusForbidden)
+		w.as(otherToken).post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).rejected(http.StatusNotFound)
 
 		if hashes := storetest.Strings(t, w.db, "SELECT hash FROM account_token"); slices.Contains(hashes, me.token) {
 			t.Error("the token itself is stored")
@@ -77,7 +77,7 @@ func TestTokenOfAnAccountEnds(t *testing.T) {
 		later.Store(int64(millrace.AccountTokenLife - time.Minute))
 		me.get("/integrated-account/me").ok()
 		later.Store(int64(millrace.AccountTokenLife + time.Minute))
-		if text := me.get("/integrated-account/me").refused(http.StatusUnauthorized).str("message"); !strings.Contains(text, "the token expired at") {
+		if text := me.get("/integrated-account/me").rejected(http.StatusUnauthorized).str("message"); !strings.Contains(text, "the token expired at") {
 			t.Errorf("got %s", text)
 		}
 	})
@@ -91,7 +91,7 @@ func TestTokenOfAnAccountChangesNoCredentials(t *testing.T) {
 		w.patch("/integrated-account/"+id, `{"context":{"host":"a.test"}}`).ok()
 		me := w.accountToken(id)
 		me.patch("/integrated-account/me", `{"context":{"host":"a.test","more":1}}`).ok()
-		me.patch("/integrated-account/me", `{"context":{"host":"attacker.test"}}`).refused(http.StatusForbidden)
+		me.patch("/integrated-account/me", `{"context":{"host":"attacker.test"}}`).rejected(http.StatusForbidden)
 		if got := w.get("/integrated-account/"+id).ok().str("context", "host"); got != "a.test" {
 			t.Errorf("host is %s", got)
 		}
@@ -104,9 +104,9 @@ func TestBulkDelete(t *testing.T) {
 		for id, tenant := range map[string]string{one: "acme", two: "acme", three: "globex"} {
 			w.patch("/integrated-account/"+id, `{"tenant_id":"`+tenant+`"}`).ok()
 		}
-		w.post("/integrated-account/bulk-delete", `{}`).refused(400)
-		w.post("/integrated-account/bulk-delete", `{"tenant_id":"acme","ids":["`+one+`"]}`).refused(400)
-		w.post("/integrated-account/bulk-delete", `{"ids":[`+strings.Repeat(`"`+one+`",`, 99)+`"`+two+`"]}`).refused(400)
+		w.post("/integrated-account/bulk-delete", `{}`).rejected(400)
+		w.post("/integrated-account/bulk-delete", `{"tenant_id":"acme","ids":["`+one+`"]}`).rejected(400)
+		w.post("/integrated-account/bulk-delete", `{"ids":[`+strings.Repeat(`"`+one+`",`, 99)+`"`+two+`"]}`).rejected(400)
 		if got := w.as(otherToken).post("/integrated-account/bulk-delete", `{"ids":["`+one+`"]}`).ok(); got.m["matched_count"] != 0.0 {
 			t.Errorf("another environment: got %v", got.m)
 		}
@@ -128,7 +128,7 @@ func TestBulkDelete(t *testing.T) {
 func TestSandboxAccounts(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		one, two := w.account("first").id(), w.account("second").id()
-		w.get("/sandbox-integrated-account/" + one).refused(404)
+		w.get("/sandbox-integrated-account/" + one).rejected(404)
 		if got := w.create("/sandbox-integrated-account", `{"id":"`+one+`"}`); got.id() != one || got.str("integrated_account", "id") != one {
 			t.Errorf("got %v", got.m)
 		}
@@ -140,7 +140,7 @@ func TestSandboxAccounts(t *testing.T) {
 		if got := w.get("/integrated-account/" + one).ok(); got.m["is_sandbox"] != true {
 			t.Errorf("got %v", got.m)
 		}
-		w.delete("/sandbox-integrated-account/" + two).refused(404)
+		w.delete("/sandbox-integrated-account/" + two).rejected(404)
 		w.delete("/sandbox-integrated-account/" + one).ok()
 		if got := w.get("/integrated-account/" + one).ok(); got.m["is_sandbox"] != false {
 			t.Errorf("got %v", got.m)
@@ -153,10 +153,10 @@ func TestTenants(t *testing.T) {
 		if got := w.post("/tenant", `{"id":"acme","metadata":{"plan":"pro"}}`).is(http.StatusCreated); got.str("name") != "acme" || got.str("metadata", "plan") != "pro" {
 			t.Errorf("got %v", got.m)
 		}
-		w.post("/tenant", `{"id":"acme"}`).refused(409)
-		w.post("/tenant", `{"id":"a b"}`).refused(400, "id")
-		w.post("/tenant/bulk", `{"tenants":[{"id":"ok"},{"id":"a/b"}]}`).refused(400, "tenants[1].id")
-		w.as(otherToken).get("/tenant/acme").refused(404)
+		w.post("/tenant", `{"id":"acme"}`).rejected(409)
+		w.post("/tenant", `{"id":"a b"}`).rejected(400, "id")
+		w.post("/tenant/bulk", `{"tenants":[{"id":"ok"},{"id":"a/b"}]}`).rejected(400, "tenants[1].id")
+		w.as(otherToken).get("/tenant/acme").rejected(404)
 		if got := w.patch("/tenant/acme", `{"name":"Acme Inc","metadata":{"x":1}}`).ok(); got.str("name") != "Acme Inc" || got.at("metadata", "plan") != nil {
 			t.Errorf("got %v", got.m)
 		}
@@ -173,10 +173,10 @@ func TestTenants(t *testing.T) {
 		}
 		w.patch("/integrated-account/"+id, `{"tenant_id":"moved/here"}`).ok()
 		w.get("/tenant/moved%2Fhere").ok()
-		w.delete("/tenant/moved%2Fhere").refused(409)
+		w.delete("/tenant/moved%2Fhere").rejected(409)
 		w.get("/tenant/Globex?environment_id=" + string(w.env)).ok()
 		w.delete("/tenant/Globex").ok()
-		w.get("/tenant/Globex").refused(404)
+		w.get("/tenant/Globex").rejected(404)
 		w.get("/tenant/globex").ok()
 	})
 }
@@ -186,7 +186,7 @@ type asked struct{ account millrace.IntegratedAccountID }
 
 func (p *asked) Call(_ context.Context, call *provider.Call) (*provider.Response, error) {
 	p.account = call.AccountID
-	return nil, millrace.Errorf(millrace.KindUnavailable, "nobody is there")
+	return nil, millrace.Errorf(millrace.KindUnavailable, "the token endpoint is down")
 }
 
 func (*asked) Log(context.Context, millrace.CallLog) {}
@@ -199,14 +199,14 @@ func TestTokenOfAnAccountCallsForThatAccount(t *testing.T) {
 	me := w.accountToken(id)
 	for _, path := range []string{"/proxy/contacts", "/custom/x", "/proxy/contacts?integrated_account_id=" + id} {
 		provider.account = ""
-		me.get(path).refused(http.StatusServiceUnavailable)
+		me.get(path).rejected(http.StatusServiceUnavailable)
 		if string(provider.account) != id {
 			t.Errorf("%s was called for %q, want %s", path, provider.account, id)
 		}
 	}
 	provider.account = ""
-	me.get("/proxy/contacts?integrated_account_id=" + other).refused(http.StatusForbidden)
-	me.post("/custom/x?integrated_account_id="+other, `{}`).refused(http.StatusForbidden)
+	me.get("/proxy/contacts?integrated_account_id=" + other).rejected(http.StatusForbidden)
+	me.post("/custom/x?integrated_account_id="+other, `{}`).rejected(http.StatusForbidden)
 	if provider.account != "" {
 		t.Errorf("the token of one account has called for %s", provider.account)
 	}

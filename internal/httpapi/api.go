@@ -42,8 +42,8 @@ type Config struct {
 	// InboundLimited is called with the limit that a request met; nil: it is not counted.
 	InboundLimited func(unit string)
 
-	// Refuses says why requests to a host are refused; empty: they are not. Nil: nothing is known.
-	Refuses func(host string) string
+	// BlockReason says why requests to a host are blocked; empty: they are not. Nil: not known.
+	BlockReason func(host string) string
 	// Limits returns what an environment may take of what all share. Nil: nothing is known.
 	Limits func(env millrace.EnvironmentID) EnvironmentLimits
 	// Ready says why the server cannot do its work. Nil: only the database is asked.

@@ -144,7 +144,7 @@ func TestReadyzSaysNo(t *testing.T) {
 		c.Ready = func(context.Context) error { return errors.New("queue: secret cause") }
 	})
 	a := w.get("/readyz")
-	d := a.refused(http.StatusServiceUnavailable)
+	d := a.rejected(http.StatusServiceUnavailable)
 	if strings.Contains(d.str("message"), "secret") || !strings.Contains(w.logs.String(), "secret cause") {
 		t.Errorf("got message %q, want the cause in the log only", d.str("message"))
 	}
@@ -154,7 +154,7 @@ func TestTokens(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for _, header := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + ownToken, ownToken, "Bearer " + oldToken} {
 			a := w.send("GET", "/workflow", "", "Authorization", header)
-			a.refused(http.StatusUnauthorized)
+			a.rejected(http.StatusUnauthorized)
 			if a.header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("%q: no WWW-Authenticate", header)
 			}
@@ -196,14 +196,14 @@ func TestTokenIsForgotten(t *testing.T) {
 	mu.Lock()
 	now = now.Add(6 * time.Second)
 	mu.Unlock()
-	w.get("/workflow").refused(http.StatusUnauthorized)
+	w.get("/workflow").rejected(http.StatusUnauthorized)
 }
 
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)))
 	for _, path := range []string{"/", "/workflows", "/nothing", "/workflow/a/b", "/%00"} {
-		w.get(path).refused(http.StatusNotFound)
+		w.get(path).rejected(http.StatusNotFound)
 	}
 	if d := w.get("/workflows").is(http.StatusNotFound); !strings.Contains(d.str("message"), `did you mean "/workflow"?`) {
 		t.Errorf("got %q, want a suggestion", d.str("message"))
@@ -218,7 +218,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 		{"GET", "/sync-job-cron-trigger/" + noID + "/schedule", "POST", "GET"},
 	} {
 		a := w.send(c.method, c.path, "")
-		d := a.refused(http.StatusMethodNotAllowed)
+		d := a.rejected(http.StatusMethodNotAllowed)
 		if got := a.header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: got Allow %q, want %q", c.method, c.path, got, c.allow)
 		}
@@ -274,7 +274,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 			{"too large", "application/json", `{"label":"` + strings.Repeat("x", 4<<20) + `"}`, 413, 0, 0},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				d := w.send("POST", "/sync-job", c.body, "Content-Type", c.contentType).refused(c.status)
+				d := w.send("POST", "/sync-job", c.body, "Content-Type", c.contentType).rejected(c.status)
 				if c.line == 0 {
 					return
 				}
@@ -284,7 +284,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 			})
 		}
 		if ids := w.get("/sync-job").ok().ids(); len(ids) != 0 {
-			t.Errorf("something of a refused request was stored: %v", ids)
+			t.Errorf("something of a rejected request was stored: %v", ids)
 		}
 	})
 }
@@ -316,7 +316,7 @@ func TestInternalErrorsShowAnIDOnly(t *testing.T) {
 	})
 	for _, path := range []string{"/proxy/bookings", "/custom/bookings"} {
 		a := w.post(path+"?integrated_account_id="+noID, `{}`)
-		d := a.refused(http.StatusInternalServerError)
+		d := a.rejected(http.StatusInternalServerError)
 		id := d.str("request_id")
 		if id != a.header.Get("X-Request-Id") || !strings.Contains(d.str("message"), id) || strings.Contains(string(a.raw), "secret") {
 			t.Errorf("%s: got %s", path, a.raw)
@@ -384,15 +384,15 @@ func TestOtherEnvironmentIsNotFound(t *testing.T) {
 		}
 		other := w.as(otherToken)
 		for path, id := range paths {
-			other.get(path + "/" + id).refused(http.StatusNotFound)
+			other.get(path + "/" + id).rejected(http.StatusNotFound)
 			w.get(path + "/" + id + "?environment_id=" + string(w.env)).ok()
-			w.get(path + "/" + id + "?environment_id=" + string(w.other)).refused(http.StatusNotFound)
+			w.get(path + "/" + id + "?environment_id=" + string(w.other)).rejected(http.StatusNotFound)
 			if path == "/event" || path == "/api-token" || path == "/environment" { // not to be changed, or by admin tokens
 				continue
 			}
 			body := `{"version":1}`
-			other.patch(path+"/"+id, body).refused(http.StatusNotFound)
-			other.delete(path + "/" + id).refused(http.StatusNotFound)
+			other.patch(path+"/"+id, body).rejected(http.StatusNotFound)
+			other.delete(path + "/" + id).rejected(http.StatusNotFound)
 		}
 		for path := range paths {
 			for _, id := range other.get(path).ok().ids() {
@@ -412,7 +412,7 @@ func TestOtherEnvironmentIsNotFound(t *testing.T) {
 			"/integrated-account": `{"tenant_id":"t","context":{},"authentication_method":"api_key","environment_integration_id":"` +
 				account.str("environment_integration_id") + `"}`,
 		} {
-			other.post(path, body).refused(http.StatusNotFound)
+			other.post(path, body).rejected(http.StatusNotFound)
 		}
 	})
 }
@@ -440,9 +440,9 @@ func TestClientsChooseIDs(t *testing.T) {
 				t.Errorf("%s: got id %s, want %s", path, got, id)
 			}
 			if path != "/environment-integration" { // there it is the installation again
-				w.post(path, strings.Replace(with(id), `"name":"x"`, `"name":"y"`, 1)).refused(http.StatusConflict)
+				w.post(path, strings.Replace(with(id), `"name":"x"`, `"name":"y"`, 1)).rejected(http.StatusConflict)
 			}
-			w.post(path, with("not-an-id")).refused(http.StatusBadRequest, "id")
+			w.post(path, with("not-an-id")).rejected(http.StatusBadRequest, "id")
 		}
 	})
 }
@@ -484,7 +484,7 @@ func TestLists(t *testing.T) {
 			"next_cursor=garbage": "next_cursor", "created_at[gt]=yesterday": "created_at", "sort_by[label]=sideways": "sort_by[label]",
 			"label[gt][]=1": "label", "a[b=c": "a[b",
 		} {
-			w.get("/sync-job?"+query).refused(http.StatusBadRequest, path)
+			w.get("/sync-job?"+query).rejected(http.StatusBadRequest, path)
 		}
 		w.account("calcom")
 		w.account("zendesk")
@@ -494,7 +494,7 @@ func TestLists(t *testing.T) {
 	})
 }
 
-// Sixty-four callers at once are answered, and none waits for another's commit.
+// Sixty-four callers at once get responses, and none waits for another's commit.
 func TestManyCallersSendEvents(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var wg sync.WaitGroup

@@ -17,10 +17,10 @@ func TestAdminManagesEnvironments(t *testing.T) {
 		made := admin.create("/environment", `{"name":"Acme","weight":1000}`)
 		path := "/environment/" + made.id()
 		for _, name := range []string{"acme", " ACME ", "default"} {
-			admin.post("/environment", `{"name":"`+name+`"}`).refused(http.StatusConflict)
+			admin.post("/environment", `{"name":"`+name+`"}`).rejected(http.StatusConflict)
 		}
 		for _, name := range []string{"", "  ", string(w.env), strings.Repeat("x", 201), `a\nb`} {
-			admin.post("/environment", `{"name":"`+name+`"}`).refused(http.StatusBadRequest, "name")
+			admin.post("/environment", `{"name":"`+name+`"}`).rejected(http.StatusBadRequest, "name")
 		}
 		if got := admin.get("/environment").ok().ids(); len(got) != 3 {
 			t.Errorf("an admin token sees %v", got)
@@ -28,11 +28,11 @@ func TestAdminManagesEnvironments(t *testing.T) {
 		if got := w.get("/environment").ok().ids(); len(got) != 1 || got[0] != string(w.env) {
 			t.Errorf("a token of an environment sees %v", got)
 		}
-		w.get(path).refused(http.StatusNotFound)
+		w.get(path).rejected(http.StatusNotFound)
 		if got := admin.patch(path, `{"name":"Globex"}`).ok().str("name"); got != "Globex" {
 			t.Errorf("renamed to %q", got)
 		}
-		admin.patch(path, `{"name":"DEFAULT"}`).refused(http.StatusConflict)
+		admin.patch(path, `{"name":"DEFAULT"}`).rejected(http.StatusConflict)
 		if got := made.at("weight"); got != 1000.0 {
 			t.Errorf("an environment of weight 1000 weighs %v", got)
 		}
@@ -46,8 +46,8 @@ func TestAdminManagesEnvironments(t *testing.T) {
 			t.Errorf("the store still knows the weight %d", got)
 		}
 		for _, weight := range []string{"0", "-1", "1001", "1.5", `"100"`, "1e99"} {
-			admin.post("/environment", `{"name":"Other","weight":`+weight+`}`).refused(http.StatusBadRequest, "weight")
-			admin.patch(path, `{"weight":`+weight+`}`).refused(http.StatusBadRequest, "weight")
+			admin.post("/environment", `{"name":"Other","weight":`+weight+`}`).rejected(http.StatusBadRequest, "weight")
+			admin.patch(path, `{"weight":`+weight+`}`).rejected(http.StatusBadRequest, "weight")
 		}
 
 		until := millrace.TimeOf(time.Now().Add(time.Hour)).String()
@@ -59,21 +59,21 @@ func TestAdminManagesEnvironments(t *testing.T) {
 		if raw := string(tenant.get("/api-token").raw); strings.Contains(raw, token.str("token")) || !strings.Contains(raw, until) {
 			t.Errorf("got %s", raw)
 		}
-		admin.post("/api-token", `{"environment_id":"`+noID+`"}`).refused(http.StatusNotFound)
-		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"admin"}`).refused(http.StatusBadRequest, "environment_id")
-		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"environment"}`).refused(http.StatusBadRequest, "scope")
-		admin.post("/api-token", `{"name":"CI"}`).refused(http.StatusBadRequest, "environment_id")
-		admin.post("/api-token", `{"environment_id":"`+made.id()+`","expires_at":"2001-01-01T00:00:00Z"}`).refused(http.StatusBadRequest, "expires_at")
+		admin.post("/api-token", `{"environment_id":"`+noID+`"}`).rejected(http.StatusNotFound)
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"admin"}`).rejected(http.StatusBadRequest, "environment_id")
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","scope":"environment"}`).rejected(http.StatusBadRequest, "scope")
+		admin.post("/api-token", `{"name":"CI"}`).rejected(http.StatusBadRequest, "environment_id")
+		admin.post("/api-token", `{"environment_id":"`+made.id()+`","expires_at":"2001-01-01T00:00:00Z"}`).rejected(http.StatusBadRequest, "expires_at")
 		tenant.create("/webhook", `{"target_url":"https://a.test/in"}`)
 
-		refused := admin.delete(path).refused(http.StatusConflict)
-		if !strings.Contains(refused.str("message"), "webhooks: 1") {
-			t.Errorf("got %v", refused.m)
+		rejected := admin.delete(path).rejected(http.StatusConflict)
+		if !strings.Contains(rejected.str("message"), "webhooks: 1") {
+			t.Errorf("got %v", rejected.m)
 		}
-		admin.delete(path+"?force=maybe").refused(http.StatusBadRequest, "force")
+		admin.delete(path+"?force=maybe").rejected(http.StatusBadRequest, "force")
 		admin.delete(path + "?force=true").ok()
-		admin.get(path).refused(http.StatusNotFound)
-		admin.delete(path + "?force=true").refused(http.StatusNotFound)
+		admin.get(path).rejected(http.StatusNotFound)
+		admin.delete(path + "?force=true").rejected(http.StatusNotFound)
 		if got := admin.get("/environment").ok().ids(); len(got) != 2 {
 			t.Errorf("after the deletion there are %v", got)
 		}
@@ -85,8 +85,8 @@ func TestAdminManagesEnvironments(t *testing.T) {
 
 		short := admin.create("/api-token", `{"environment_id":"`+string(w.env)+`"}`)
 		admin.delete("/api-token/" + short.id()).ok()
-		w.as(short.str("token")).get("/environment").refused(http.StatusUnauthorized)
-		admin.delete("/api-token/" + short.id()).refused(http.StatusNotFound)
+		w.as(short.str("token")).get("/environment").rejected(http.StatusUnauthorized)
+		admin.delete("/api-token/" + short.id()).rejected(http.StatusNotFound)
 		err := w.db.View(t.Context(), func(tx *store.Tx) error {
 			work, err := tx.Tasks().Open(t.Context())
 			if len(work) == 0 || work[len(work)-1] != millrace.EraseEnvironmentTask(millrace.EnvironmentID(made.id())) {

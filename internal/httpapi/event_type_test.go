@@ -88,8 +88,8 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 				}
 			}
 		}
-		w.get("/event-type/integrated_acount:active").refused(404)
-		w.get("/event-type/custom:").refused(404)
+		w.get("/event-type/integrated_acount:active").rejected(404)
+		w.get("/event-type/custom:").rejected(404)
 	})
 }
 

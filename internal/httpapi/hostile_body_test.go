@@ -68,7 +68,7 @@ func (w *world) hostileBodies() map[string]string {
 		"PATCH /integrated-account/" + account.id() + "/credentials": `{"authentication_method":"api_key","context":{"a":1},"credentials":{"a":1}}`,
 		"POST /link-token":                                           `{"tenant_id":"t","integrated_account_id":"","scopes":["a"],"context":{"a":1},"redirect_uri":"https://example.com/x","persist_previous_context":true,"integrations":["calcom"],"region":"eu","is_sandbox":true}`,
 		"POST /integrated-account/token":                             `{"integrated_account_id":"` + account.id() + `"}`,
-		"POST /integrated-account/bulk-delete":                       `{"tenant_id":"nobody","ids":"","query":""}`,
+		"POST /integrated-account/bulk-delete":                       `{"tenant_id":"none","ids":"","query":""}`,
 		"POST /sandbox-integrated-account":                           `{"id":"` + account.id() + `"}`,
 		"POST /tenant":                                               `{"id":"globex","name":"n","metadata":{"a":1}}`,
 		"POST /tenant/bulk":                                          `{"tenants":[{"id":"initech","name":"n","metadata":{"a":1}}]}`,
@@ -238,7 +238,7 @@ func TestNoPathOrHeaderIsAnInternalError(t *testing.T) {
 }
 
 // harmlessPath is harmless for routes whose 400 may be about the path as a whole.
-func (a *answer) harmlessPath() {
+func (a *response) harmlessPath() {
 	a.t.Helper()
 	if a.status >= http.StatusInternalServerError {
 		a.t.Errorf("%s: got %d %s", a.what, a.status, shorten(string(a.raw)))

@@ -24,7 +24,7 @@ func hostileValues() []string {
 	}
 }
 
-// brokenEscapes are values that are no text; they are sent as they are.
+// brokenEscapes are values that are no text; they are sent unescaped.
 func brokenEscapes() []string {
 	return []string{"%00", "a%00b", "%FF", "%ff%fe", "%ED%A0%80", "%C0%80", "%F8%88%80%80%80", "%", "%zz", "%u0000"}
 }
@@ -42,7 +42,7 @@ func hostileStride(n int) int {
 }
 
 // call asks the API without a network between.
-func (w *world) call(method, target, body string, headers ...string) *answer {
+func (w *world) call(method, target, body string, headers ...string) *response {
 	r := httptest.NewRequestWithContext(w.t.Context(), method, "/", strings.NewReader(body))
 	path, query, _ := strings.Cut(target, "?")
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
@@ -55,11 +55,11 @@ func (w *world) call(method, target, body string, headers ...string) *answer {
 	}
 	rec := httptest.NewRecorder()
 	w.server.Config.Handler.ServeHTTP(rec, r)
-	return &answer{w.t, method + " " + shorten(target) + " " + shorten(body), rec.Code, rec.Header(), rec.Body.Bytes()}
+	return &response{w.t, method + " " + shorten(target) + " " + shorten(body), rec.Code, rec.Header(), rec.Body.Bytes()}
 }
 
-// harmless checks that an answer is a result, or says what is wrong with the request.
-func (a *answer) harmless() {
+// harmless checks that a response is a result, or says what is wrong with the request.
+func (a *response) harmless() {
 	a.t.Helper()
 	switch {
 	case a.status >= http.StatusInternalServerError:
@@ -75,7 +75,7 @@ func (a *answer) harmless() {
 			a.t.Errorf("%s: got a 400 that does not say what is wrong and where: %s", a.what, shorten(string(a.raw)))
 		}
 		if len(a.raw) > 64<<10 {
-			a.t.Errorf("%s: the answer has %d bytes", a.what, len(a.raw))
+			a.t.Errorf("%s: the response has %d bytes", a.what, len(a.raw))
 		}
 	}
 }
@@ -121,7 +121,7 @@ func apiRoutes(t *testing.T) []apiRoute {
 // fieldsOf returns the fields that a list can be filtered by, as it names them itself.
 func (w *world) fieldsOf(list string) []string {
 	w.t.Helper()
-	text := w.call("GET", list+"no_such_field=1", "").refused(http.StatusBadRequest, "no_such_field").str("message")
+	text := w.call("GET", list+"no_such_field=1", "").rejected(http.StatusBadRequest, "no_such_field").str("message")
 	_, names, found := strings.Cut(text, "known are ")
 	if !found {
 		w.t.Fatalf("%s does not name its fields: %s", list, text)
@@ -242,7 +242,7 @@ func (w *world) walkField(target, name string, turn int, ops []string) {
 }
 
 // followCursor asks for the next page by the cursor that a list returned, and by cursors that a client made of it.
-func (w *world) followCursor(target string, page *answer) {
+func (w *world) followCursor(target string, page *response) {
 	var p struct {
 		NextCursor *string `json:"next_cursor"`
 	}

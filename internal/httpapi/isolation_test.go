@@ -308,7 +308,7 @@ func (s *side) state() string {
 }
 
 // fails checks that a request was turned away, or that its response has nothing of the victim.
-func (k *walk) fails(what string, a *answer, allowed ...int) {
+func (k *walk) fails(what string, a *response, allowed ...int) {
 	k.t.Helper()
 	k.counts[what]++
 	if !slices.Contains(allowed, a.status) {
@@ -318,7 +318,7 @@ func (k *walk) fails(what string, a *answer, allowed ...int) {
 }
 
 // clean checks that a response has nothing of the victim. Rejections may repeat what was sent.
-func (k *walk) clean(what string, a *answer) {
+func (k *walk) clean(what string, a *response) {
 	k.t.Helper()
 	if strings.Contains(string(a.raw), marker) && !strings.Contains(a.what, marker) {
 		k.t.Errorf("%s: %s: the response has data of the other environment: %s", what, a.what, shorten(string(a.raw)))
@@ -545,7 +545,7 @@ func (k *walk) ownIDs(op operation) {
 	if _, ok := properties["id"]; !ok || op.method != http.MethodPost || op.path != "/"+op.kind() || op.forAdmins() {
 		return
 	}
-	if op.kind() == "environment-integration" { // one that is installed already stays as it is
+	if op.kind() == "environment-integration" { // an installed one stays unchanged
 		k.attacker.objects["integration"] = k.attacker.create("/integration", `{"name":"another","config":{"label":"X"}}`).id()
 	}
 	body := map[string]any{}

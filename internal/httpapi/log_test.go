@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestLogRefuses(t *testing.T) {
+func TestLogRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for query, paths := range map[string][]string{
 			"":                                   {"log_type"},
@@ -20,7 +20,7 @@ func TestLogRefuses(t *testing.T) {
 			"log_type=rapid_bridge&created_at[lt]=2026-01-02":                           {"created_at[lt]"},
 			"log_type=rapid_bridge&created_at[gt]=2026-01-01&created_at[lt]=2026-03-01": {"created_at[gt]"},
 		} {
-			got := w.get("/log?"+query).refused(400, paths...)
+			got := w.get("/log?"+query).rejected(400, paths...)
 			if strings.Contains(query, "rapid_brige") && got.failure("log_type")["suggestion"] != "rapid_bridge" {
 				t.Errorf("got %v, want a suggestion", got.failure("log_type"))
 			}

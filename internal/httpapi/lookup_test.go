@@ -81,17 +81,17 @@ func TestUnknownFunctionsAreRejected(t *testing.T) {
 		flow := func(expression string) string {
 			return fmt.Sprintf(`{"trigger_name":"custom:x","config":{"run_if":%q,"steps":[{"type":"run","action":"run_sync_job","config":"{}"}]}}`, expression)
 		}
-		w.post("/workflow", flow(`$lowercas(name) = 'a'`)).refusedFor("config.run_if", `there is no function $lowercas; did you mean "lowercase"?`)
-		w.post("/workflow", flow(`name ~> $noSuchFunction`)).refusedFor("config.run_if", `there is no function $noSuchFunction`)
-		w.post("/workflow", flow(`$parseDocument(name)`)).refusedFor("config.run_if", `the function $parseDocument is not available in this server`)
+		w.post("/workflow", flow(`$lowercas(name) = 'a'`)).rejectedFor("config.run_if", `there is no function $lowercas; did you mean "lowercase"?`)
+		w.post("/workflow", flow(`name ~> $noSuchFunction`)).rejectedFor("config.run_if", `there is no function $noSuchFunction`)
+		w.post("/workflow", flow(`$parseDocument(name)`)).rejectedFor("config.run_if", `the function $parseDocument is not available in this server`)
 		w.create("/workflow", flow(`($f := function($x){ $g($x) }; $g := $uppercase; $f(name) = 'A' and $map([1], $noFunctionButOnlyAValue) = 2)`))
 		w.create("/workflow", flow(`($eval("$f := function(){1}"); $f())`))
 		w.post("/sync-job", `{"resources":[{"name":"a","type":"request","resource":"a","method":"list","query":"{\"q\":$noSuch()}"}]}`).
-			refusedFor("resources[0].query", `there is no function $noSuch`)
+			rejectedFor("resources[0].query", `there is no function $noSuch`)
 		w.post("/sync-job", `{"resources":[{"name":"a","type":"request","resource":"crm/contacts","method":"list"}]}`).
-			refusedFor("resources[0].resource", `a resource of the unified API, which is not available in this server`)
+			rejectedFor("resources[0].resource", `a resource of the unified API, which is not available in this server`)
 		w.post("/sync-job-run", `{"sync_job_id":"00000000-0000-4000-8000-00000000dead","super_query":"apac","datastore_id":"x"}`).
-			refusedFor("datastore_id", `datastores are not available in this server`)
+			rejectedFor("datastore_id", `datastores are not available in this server`)
 	})
 }
 
@@ -101,9 +101,9 @@ func TestUnknownMembersAreTold(t *testing.T) {
 		const flow = `{"trigger_name":"custom:x","config":{"steps":[{"type":"run","action":"run_sync_job","config":"{}"}]}%s}`
 		v := w.create("/workflow", fmt.Sprintf(flow, ""))
 		path := "/workflow/" + v.id()
-		w.patch(path, `{"is_actve":false}`).refusedFor("is_actve", `unknown member "is_actve"; did you mean "is_active"?`)
-		w.post("/workflow", fmt.Sprintf(flow, `,"lable":"x"`)).refusedFor("lable", `did you mean "label"?`)
-		w.post("/webhook", `{"target_url":"https://hooks.example","event_typs":["custom:x"]}`).refusedFor("event_typs", `did you mean "event_types"?`)
+		w.patch(path, `{"is_actve":false}`).rejectedFor("is_actve", `unknown member "is_actve"; did you mean "is_active"?`)
+		w.post("/workflow", fmt.Sprintf(flow, `,"lable":"x"`)).rejectedFor("lable", `did you mean "label"?`)
+		w.post("/webhook", `{"target_url":"https://hooks.example","event_typs":["custom:x"]}`).rejectedFor("event_typs", `did you mean "event_types"?`)
 		if got := w.patch(path, string(w.get(path).raw)); got.status != http.StatusOK || got.header.Get("Warning") != "" {
 			t.Errorf("sending back what was read: got %d, warning %q", got.status, got.header.Get("Warning"))
 		}
@@ -119,7 +119,7 @@ func TestUnknownMembersAreTold(t *testing.T) {
 func TestWebhooksAndIntegrationsAreWarnedOf(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		cfg := egress.TransportConfig{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
-		w := newWorld(t, db, func(c *httpapi.Config) { c.Refuses = cfg.Refuses })
+		w := newWorld(t, db, func(c *httpapi.Config) { c.BlockReason = cfg.BlockReason })
 		for target, warned := range map[string]bool{
 			"http://10.0.0.5": true, "http://10.1.0.5/x": false, "https://hooks.example": false, "http://localhost:8080": true, "http://[::1]:1": true,
 		} {
@@ -149,10 +149,10 @@ func TestWebhooksAndIntegrationsAreWarnedOf(t *testing.T) {
 	})
 }
 
-// refusedFor asserts a 400 with a failure at path whose message contains text.
-func (a *answer) refusedFor(path, text string) {
+// rejectedFor asserts a 400 with a failure at path whose message contains text.
+func (a *response) rejectedFor(path, text string) {
 	a.t.Helper()
-	message, _ := a.refused(http.StatusBadRequest, path).failure(path)["message"].(string)
+	message, _ := a.rejected(http.StatusBadRequest, path).failure(path)["message"].(string)
 	if !strings.Contains(message, text) {
 		a.t.Errorf("%s: %s has the message %q, want one with %q", a.what, path, message, text)
 	}

@@ -42,20 +42,20 @@ func TestNotificationDestinations(t *testing.T) {
 		if got := shownAs(w.get("/notification-destination").ok().m); !strings.Contains(got, id) || strings.Contains(got, hookID) {
 			t.Errorf("destinations: %s", got)
 		}
-		w.get("/webhook/" + id).refused(404)
-		w.patch("/webhook/"+id, `{"is_active":false}`).refused(404)
-		w.delete("/webhook/" + id).refused(404)
-		w.post("/webhook/test", `{"id":"`+id+`"}`).refused(404, "id")
-		w.post("/webhook/"+id+"/rotate-secret", `{}`).refused(404)
-		w.get("/notification-destination/" + hookID).refused(404)
-		w.patch("/notification-destination/"+hookID, `{"label":"x"}`).refused(404)
-		w.delete("/notification-destination/" + hookID).refused(404)
-		w.as(otherToken).get(path).refused(404)
-		w.as(otherToken).post("/notification-destination/test", `{"id":"`+id+`"}`).refused(404, "id")
-		w.as(otherToken).delete(path).refused(404)
+		w.get("/webhook/" + id).rejected(404)
+		w.patch("/webhook/"+id, `{"is_active":false}`).rejected(404)
+		w.delete("/webhook/" + id).rejected(404)
+		w.post("/webhook/test", `{"id":"`+id+`"}`).rejected(404, "id")
+		w.post("/webhook/"+id+"/rotate-secret", `{}`).rejected(404)
+		w.get("/notification-destination/" + hookID).rejected(404)
+		w.patch("/notification-destination/"+hookID, `{"label":"x"}`).rejected(404)
+		w.delete("/notification-destination/" + hookID).rejected(404)
+		w.as(otherToken).get(path).rejected(404)
+		w.as(otherToken).post("/notification-destination/test", `{"id":"`+id+`"}`).rejected(404, "id")
+		w.as(otherToken).delete(path).rejected(404)
 
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 	})
 }
 
@@ -94,10 +94,10 @@ func TestDestinationsThatCannotBe(t *testing.T) {
 				"config.ignored_status_codes[0]", "event_types[0]",
 			},
 		} {
-			w.post("/notification-destination", body).refused(400, paths...)
+			w.post("/notification-destination", body).rejected(400, paths...)
 		}
 		id, _ := w.create("/notification-destination", slackDestination).m["id"].(string)
-		w.patch("/notification-destination/"+id, `{"config":{"to":["a@b.example"]}}`).refused(400, "config.to", "config.webhook_url")
-		w.post("/notification-destination/test", `{}`).refused(400, "id")
+		w.patch("/notification-destination/"+id, `{"config":{"to":["a@b.example"]}}`).rejected(400, "config.to", "config.webhook_url")
+		w.post("/notification-destination/test", `{}`).rejected(400, "id")
 	})
 }

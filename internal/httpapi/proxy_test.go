@@ -33,13 +33,13 @@ func TestInterruptedCallIsNotRepeated(t *testing.T) {
 		got := w.send("POST", path, `{}`, "Idempotency-Key", "k")
 		got.is(409)
 		if !strings.Contains(string(got.raw), "interrupted") || third.calls != 1 {
-			t.Errorf("got %s after %d calls, want a refusal after one", got.raw, third.calls)
+			t.Errorf("got %s after %d calls, want a rejection after one", got.raw, third.calls)
 		}
-		w.send("POST", path, `{}`, "Idempotency-Key", strings.Repeat("k", 256)).refused(400, "Idempotency-Key")
+		w.send("POST", path, `{}`, "Idempotency-Key", strings.Repeat("k", 256)).rejected(400, "Idempotency-Key")
 	})
 }
 
-func TestProxyRefuses(t *testing.T) {
+func TestProxyRejects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), func(c *httpapi.Config) { c.Proxy = &dying{} })
 	const account = "integrated_account_id=33333333-3333-4333-8333-333333333333"
@@ -53,7 +53,7 @@ func TestProxyRefuses(t *testing.T) {
 		account + "&truto_body_passthrough=what": "truto_body_passthrough",
 		account + strings.Repeat("&a=1", 600):    "",
 	} {
-		w.get("/proxy/contacts?"+query).refused(400, want)
+		w.get("/proxy/contacts?"+query).rejected(400, want)
 	}
 	w.get("/proxy/contacts?integrated_account_id=7").is(404)
 	w.send("PUT", "/proxy/contacts?"+account, `{}`).is(405)

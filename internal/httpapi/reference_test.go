@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 )
 
-// The two requests of the reference page, sent as they are printed there. The second is not JSON: a string in it has
+// The two requests of the reference page, sent as printed there. The second is not JSON: a string in it has
 // raw line breaks.
 func TestReferencePage(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -35,7 +35,7 @@ func TestIntegrationLifecycle(t *testing.T) {
 		if diff := cmp.Diff(want, patched.at("config")); diff != "" {
 			t.Errorf("merged config (-want +got)\n%s", diff)
 		}
-		// The secret is still there, although no answer shows it.
+		// The secret is still there, although no response shows it.
 		err := w.db.View(t.Context(), func(tx *store.Tx) error {
 			stored, err := tx.Integrations().Get(t.Context(), w.env, millrace.IntegrationID(v.id()))
 			if err == nil && !strings.Contains(string(stored.Config), "topsecret") {
@@ -46,7 +46,7 @@ func TestIntegrationLifecycle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.patch(path, `{"version":1}`).refused(400, "version")
+		w.patch(path, `{"version":1}`).rejected(400, "version")
 		if got := w.patch(path, `{"version":2,"is_beta":true,"category":null}`).ok(); got.m["is_beta"] != true || got.str("category") != "" || got.m["version"] != 3.0 {
 			t.Errorf("got %v", got.m)
 		}
@@ -56,8 +56,8 @@ func TestIntegrationLifecycle(t *testing.T) {
 		if got := w.delete(path).ok(); got.id() != v.id() {
 			t.Errorf("delete: got %v", got.m)
 		}
-		w.get(path).refused(404)
-		w.delete(path).refused(404)
+		w.get(path).rejected(404)
+		w.delete(path).rejected(404)
 	})
 }
 
@@ -89,7 +89,7 @@ func TestInstallLifecycle(t *testing.T) {
 		}
 		w.delete(path).ok()
 		for _, id := range accounts {
-			w.get("/integrated-account/" + id).refused(404)
+			w.get("/integrated-account/" + id).rejected(404)
 		}
 		count := map[string]int{}
 		for _, name := range w.events() {
@@ -171,7 +171,7 @@ func TestAccountLifecycle(t *testing.T) {
 			t.Errorf("reconnected: got %v", full)
 		}
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 		w.checkAccountEvents(v.id())
 		for _, what := range []string{string(w.get("/event").raw), string(w.get("/integrated-account").raw), w.logs.String()} {
 			if strings.Contains(what, "topsecret") {
@@ -235,7 +235,7 @@ func TestWebhookLifecycle(t *testing.T) {
 			t.Errorf("created: got %v", own.m)
 		}
 		path := "/webhook/" + v.id()
-		for _, a := range []*answer{w.get(path), w.get("/webhook"), w.patch(path, `{}`)} {
+		for _, a := range []*response{w.get(path), w.get("/webhook"), w.patch(path, `{}`)} {
 			if strings.Contains(string(a.raw), `"secret"`) || strings.Contains(string(a.raw), v.str("secret")) {
 				t.Errorf("the secret is shown again: %s", a.raw)
 			}
@@ -267,10 +267,10 @@ func TestWebhookLifecycle(t *testing.T) {
 		if got := w.tester.sent; got.Name != "integrated_account:active" || !strings.Contains(string(got.Payload), `"name":"calcom"`) {
 			t.Errorf("test of another event: got %+v", got)
 		}
-		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"integrated_acount:active"}`).refused(400, "event_type")
-		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"batch_job:failed"}`).refused(400, "event_type")
+		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"integrated_acount:active"}`).rejected(400, "event_type")
+		w.post("/webhook/test", `{"id":"`+v.id()+`","event_type":"batch_job:failed"}`).rejected(400, "event_type")
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 	})
 }
 
@@ -298,7 +298,7 @@ func TestSyncJobRoundTrip(t *testing.T) {
 			t.Errorf("nulls: got %v", got.m)
 		}
 		w.delete("/sync-job/" + v.id()).ok()
-		w.get("/sync-job/" + v.id()).refused(404)
+		w.get("/sync-job/" + v.id()).rejected(404)
 	})
 }
 
@@ -340,7 +340,7 @@ func TestSyncJobRunLifecycle(t *testing.T) {
 		if got := w.patch(path, `{"status":"running","started_at":"2025-02-07T20:39:06Z"}`).ok(); got.str("started_at") != "2025-02-07T20:39:06.000Z" {
 			t.Errorf("got %v", got.m)
 		}
-		w.patch(path, `{"status":"created"}`).refused(400, "status")
+		w.patch(path, `{"status":"created"}`).rejected(400, "status")
 		stopped := w.delete(path).ok()
 		if stopped.str("status") != "stopped" || stopped.str("finished_at") == "" || stopped.id() != bare.id() {
 			t.Errorf("got %v", stopped.m)
@@ -348,7 +348,7 @@ func TestSyncJobRunLifecycle(t *testing.T) {
 		if again := w.delete(path).ok(); again.str("finished_at") != stopped.str("finished_at") {
 			t.Errorf("stopped twice: got %v", again.m)
 		}
-		w.patch(path, `{"status":"running"}`).refused(400, "status")
+		w.patch(path, `{"status":"running"}`).rejected(400, "status")
 		if got := w.get("/sync-job-run?status=created&sync_job_id=" + job.id() + "&sort=-created_at").ok().ids(); len(got) != 2 {
 			t.Errorf("list: got %v", got)
 		}
@@ -394,12 +394,12 @@ func TestCronTriggerLifecycle(t *testing.T) {
 			t.Errorf("back to the defaults: got %v", back.m)
 		}
 		w.delete("/integrated-account/" + account).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 		again := w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
 		w.delete("/sync-job-cron-trigger/" + again).ok()
 		again = w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
 		w.delete("/sync-job/" + job).ok()
-		w.get("/sync-job-cron-trigger/" + again).refused(404)
+		w.get("/sync-job-cron-trigger/" + again).rejected(404)
 	})
 }
 
@@ -425,7 +425,7 @@ func TestFires(t *testing.T) {
 			"?due_at[gte]=2026-11-24&due_at[lt]=2026-11-25": "skipped", "?due_at=2026-11-23T06:00:00Z": "ran", "?environment_id=" + noID: "-",
 		} {
 			if want == "-" {
-				w.get(path + "/fires" + query).refused(404)
+				w.get(path + "/fires" + query).rejected(404)
 				continue
 			}
 			page := w.get(path + "/fires" + query).ok()
@@ -443,10 +443,10 @@ func TestFires(t *testing.T) {
 				}
 			}
 		}
-		w.get(path + "/fires?colour=red").refused(400)
-		w.get("/sync-job-cron-trigger/" + noID + "/fires").refused(404)
+		w.get(path + "/fires?colour=red").rejected(400)
+		w.get("/sync-job-cron-trigger/" + noID + "/fires").rejected(404)
 		w.delete(path).ok()
-		w.get(path + "/fires").refused(404)
+		w.get(path + "/fires").rejected(404)
 	})
 }
 
@@ -485,9 +485,9 @@ func TestWorkflowLifecycle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.patch("/workflow/"+noID, `{}`).refused(404)
+		w.patch("/workflow/"+noID, `{}`).rejected(404)
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 	})
 }
 
@@ -527,6 +527,6 @@ func TestEventsAndRuns(t *testing.T) {
 			t.Errorf("got %v", ids)
 		}
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 	})
 }

@@ -136,7 +136,7 @@ func (a *api) inboundRoutes() {
 }
 
 func (a *api) deliveryRoutes() {
-	d := &delivery.Handlers{DB: a.cfg.DB, Sender: a.cfg.Sender, Clock: a.cfg.Clock, Refuses: a.cfg.Refuses}
+	d := &delivery.Handlers{DB: a.cfg.DB, Sender: a.cfg.Sender, Clock: a.cfg.Clock, BlockReason: a.cfg.BlockReason}
 	webhooks := d.Webhooks()
 	rest.Handle(a.router, rest.Needs(read), "GET /webhook", "List webhooks", webhooks.List)
 	rest.Handle(a.router, rest.Needs(write), "POST /webhook", "Create a webhook", webhooks.Create, rest.Note(delivery.SecretNote))

@@ -24,9 +24,9 @@ func TestSyncJobRunState(t *testing.T) {
 			if got := w.get(entry).ok(); got.str("key") != key || got.at("value", "n") != float64(i) {
 				t.Errorf("%s: got %v", entry, got.m)
 			}
-			w.get(path + "/" + url.PathEscape("no "+key) + "?state_key=ns").refused(404)
-			w.get(strings.Replace(entry, "ns", "other", 1)).refused(404)
-			w.as(otherToken).get(entry).refused(404)
+			w.get(path + "/" + url.PathEscape("no "+key) + "?state_key=ns").rejected(404)
+			w.get(strings.Replace(entry, "ns", "other", 1)).rejected(404)
+			w.as(otherToken).get(entry).rejected(404)
 			if got := w.patch(entry, `{"value":null}`).ok(); got.m["value"] != nil || got.str("created_at") != v.str("created_at") {
 				t.Errorf("changed: got %v", got.m)
 			}
@@ -37,8 +37,8 @@ func TestSyncJobRunState(t *testing.T) {
 			if got := w.delete(entry).ok(); got.id() != key {
 				t.Errorf("deleted: got %v", got.m)
 			}
-			w.delete(entry).refused(404)
-			w.patch(entry, `{"value":1}`).refused(404)
+			w.delete(entry).rejected(404)
+			w.patch(entry, `{"value":1}`).rejected(404)
 		}
 		w.create(path+"?state_key=", `{"key":"shared","value":false}`)
 		w.create(path+"?state_key=ns", `{"key":"own","value":[1.50]}`)
@@ -63,24 +63,24 @@ func column(list doc, name string) []any {
 	return out
 }
 
-func TestSyncJobRunStateRefusals(t *testing.T) {
+func TestSyncJobRunStateRejections(t *testing.T) {
 	each(t, func(_ *testing.T, w *world) {
 		const path = "/sync-job-run-state"
-		w.get(path).refused(400, "state_key")
-		w.get(path+"/k").refused(400, "state_key")
-		w.post(path, `{"key":"k","value":1}`).refused(400, "state_key")
-		w.patch(path+"/k", `{"value":1}`).refused(400, "state_key")
-		w.delete(path+"/k").refused(400, "state_key")
-		w.get(path+"?state_key=a&state_key=b").refused(400, "state_key")
-		w.get(path+"?state_key=%00").refused(400, "state_key")
-		w.post(path+"?state_key=a", `{"value":1}`).refused(400, "key")
-		w.post(path+"?state_key=a", `{"key":"k"}`).refused(400, "value")
-		w.post(path+"?state_key=a", `{"key":"","value":1}`).refused(400, "key")
-		w.post(path+"?state_key=a", `{"key":5,"value":1}`).refused(400, "key")
-		w.post(path+"?state_key=a", `{"key":"`+strings.Repeat("é", 300)+`","value":1}`).refused(400, "key")
-		w.post(path+"?state_key=a", `{"key":"k","value":"`+strings.Repeat("x", 1<<20)+`"}`).refused(400, "value")
+		w.get(path).rejected(400, "state_key")
+		w.get(path+"/k").rejected(400, "state_key")
+		w.post(path, `{"key":"k","value":1}`).rejected(400, "state_key")
+		w.patch(path+"/k", `{"value":1}`).rejected(400, "state_key")
+		w.delete(path+"/k").rejected(400, "state_key")
+		w.get(path+"?state_key=a&state_key=b").rejected(400, "state_key")
+		w.get(path+"?state_key=%00").rejected(400, "state_key")
+		w.post(path+"?state_key=a", `{"value":1}`).rejected(400, "key")
+		w.post(path+"?state_key=a", `{"key":"k"}`).rejected(400, "value")
+		w.post(path+"?state_key=a", `{"key":"","value":1}`).rejected(400, "key")
+		w.post(path+"?state_key=a", `{"key":5,"value":1}`).rejected(400, "key")
+		w.post(path+"?state_key=a", `{"key":"`+strings.Repeat("é", 300)+`","value":1}`).rejected(400, "key")
+		w.post(path+"?state_key=a", `{"key":"k","value":"`+strings.Repeat("x", 1<<20)+`"}`).rejected(400, "value")
 		w.create(path+"?state_key=a", `{"key":"k","value":1}`)
-		w.patch(path+"/k?state_key=a", `{}`).refused(400, "value")
+		w.patch(path+"/k?state_key=a", `{}`).rejected(400, "value")
 	})
 }
 
@@ -112,23 +112,23 @@ func TestSyncJobTemplate(t *testing.T) {
 		if changed.str("label") != "All" || changed.m["integration_name"] != nil || changed.str("sharing") != "allow" || changed.str("description") != "All bookings." {
 			t.Errorf("changed: got %v", changed.m)
 		}
-		w.as(otherToken).get(path).refused(404)
+		w.as(otherToken).get(path).rejected(404)
 		w.delete(path).ok()
-		w.get(path).refused(404)
+		w.get(path).rejected(404)
 	})
 }
 
-func TestSyncJobTemplateRefusals(t *testing.T) {
+func TestSyncJobTemplateRejections(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		const path = "/sync-job-template"
-		w.post(path, `{"default_runtime_version":4}`).refused(400, "label")
-		w.post(path, `{"label":"x"}`).refused(400, "default_runtime_version")
-		w.post(path, `{"label":"x","default_runtime_version":9}`).refused(400, "default_runtime_version")
-		w.post(path, `{"label":"x","default_runtime_version":4,"sharing":"everybody"}`).refused(400, "sharing")
-		w.post(path, `{"label":"x","default_runtime_version":4,"args_validation":"(1 +"}`).refused(400, "args_validation")
-		w.post(path, `{"label":"x","default_runtime_version":4,"resources":[{"name":"a","type":"requst"}]}`).refused(400, "resources[0].type")
-		w.post(path, `{"label":"x","default_runtime_version":4,"args_schema":{"a":{"type":"strin"}}}`).refused(400, "args_schema.a.type")
-		w.patch(path+"/"+w.create(path, `{"label":"x","default_runtime_version":4}`).id(), `{"label":""}`).refused(400, "label")
+		w.post(path, `{"default_runtime_version":4}`).rejected(400, "label")
+		w.post(path, `{"label":"x"}`).rejected(400, "default_runtime_version")
+		w.post(path, `{"label":"x","default_runtime_version":9}`).rejected(400, "default_runtime_version")
+		w.post(path, `{"label":"x","default_runtime_version":4,"sharing":"everybody"}`).rejected(400, "sharing")
+		w.post(path, `{"label":"x","default_runtime_version":4,"args_validation":"(1 +"}`).rejected(400, "args_validation")
+		w.post(path, `{"label":"x","default_runtime_version":4,"resources":[{"name":"a","type":"requst"}]}`).rejected(400, "resources[0].type")
+		w.post(path, `{"label":"x","default_runtime_version":4,"args_schema":{"a":{"type":"strin"}}}`).rejected(400, "args_schema.a.type")
+		w.patch(path+"/"+w.create(path, `{"label":"x","default_runtime_version":4}`).id(), `{"label":""}`).rejected(400, "label")
 	})
 }
 
@@ -139,28 +139,28 @@ func TestArgumentsOfRuns(t *testing.T) {
 			"args_validation":"args.size > 100 ? {\"message\": \"size must be at most 100\"}"}`).id()
 		account := w.account("calcom").id()
 		foreign := w.as(otherToken).account("calcom").id()
-		start := func(members string) *answer { return w.post("/sync-job-run", `{"sync_job_id":"`+job+`"`+members+`}`) }
+		start := func(members string) *response { return w.post("/sync-job-run", `{"sync_job_id":"`+job+`"`+members+`}`) }
 		v := start(`,"integrated_account_id":"` + account + `","error_handling":"batch","ignore_previous_run":true,"events_to_send":["sync_job_run:record"]`).ok()
 		if v.at("args", "size") != 50.0 || v.str("args", "integrated_account_id") != account || v.m["ignore_previous_run"] != true ||
 			v.str("error_handling") != "batch" || fmt.Sprint(v.m["events_to_send"]) != "[sync_job_run:record]" {
 			t.Errorf("got %v", v.m)
 		}
-		start(``).refused(400, "args.integrated_account_id")
-		start(`,"args":{"integrated_account_id":"`+foreign+`"}`).refused(404, "integrated_account_id")
-		start(`,"args":{"second":"`+foreign+`","size":"5"}`).refused(400, "args.integrated_account_id", "args.second", "args.size")
-		start(`,"integrated_account_id":"`+account+`","args":{"second":"`+foreign+`"}`).refused(400, "args.second")
-		start(`,"integrated_account_id":"`+account+`","resources":[{"name":"a","type":"requst"}]`).refused(400, "resources[0].type")
-		start(`,"integrated_account_id":"`+account+`","resources":{}`).refused(400, "resources")
-		start(`,"integrated_account_id":"`+account+`","events_to_send":"all"`).refused(400, "events_to_send")
-		start(`,"integrated_account_id":"`+account+`","error_handling":"panic"`).refused(400, "error_handling")
-		start(`,"integrated_account_id":"`+account+`","force":"yes"`).refused(400, "force")
-		start(`,"integrated_account_id":"`+account+`","mutex_key":"{{args.nothing}}"`).refused(400, "mutex_key")
-		refused := start(`,"integrated_account_id":"`+account+`","args":{"size":101}`).refused(400, "args")
-		if refused.str("message") != "size must be at most 100" {
-			t.Errorf("got the message %q", refused.str("message"))
+		start(``).rejected(400, "args.integrated_account_id")
+		start(`,"args":{"integrated_account_id":"`+foreign+`"}`).rejected(404, "integrated_account_id")
+		start(`,"args":{"second":"`+foreign+`","size":"5"}`).rejected(400, "args.integrated_account_id", "args.second", "args.size")
+		start(`,"integrated_account_id":"`+account+`","args":{"second":"`+foreign+`"}`).rejected(400, "args.second")
+		start(`,"integrated_account_id":"`+account+`","resources":[{"name":"a","type":"requst"}]`).rejected(400, "resources[0].type")
+		start(`,"integrated_account_id":"`+account+`","resources":{}`).rejected(400, "resources")
+		start(`,"integrated_account_id":"`+account+`","events_to_send":"all"`).rejected(400, "events_to_send")
+		start(`,"integrated_account_id":"`+account+`","error_handling":"panic"`).rejected(400, "error_handling")
+		start(`,"integrated_account_id":"`+account+`","force":"yes"`).rejected(400, "force")
+		start(`,"integrated_account_id":"`+account+`","mutex_key":"{{args.nothing}}"`).rejected(400, "mutex_key")
+		rejected := start(`,"integrated_account_id":"`+account+`","args":{"size":101}`).rejected(400, "args")
+		if rejected.str("message") != "size must be at most 100" {
+			t.Errorf("got the message %q", rejected.str("message"))
 		}
 		if got := w.get("/sync-job-run").ok().ids(); len(got) != 1 {
-			t.Errorf("refused runs were stored: %v", got)
+			t.Errorf("rejected runs were stored: %v", got)
 		}
 	})
 }
@@ -179,7 +179,7 @@ func TestRunsWaitForEachOther(t *testing.T) {
 		if got := w.get("/sync-job-run?waiting_for=" + first.id()).ok().ids(); len(got) != 1 || got[0] != second.id() {
 			t.Errorf("the runs that wait: got %v", got)
 		}
-		w.patch("/sync-job-run/"+second.id(), `{"status":"running"}`).refused(400, "status")
+		w.patch("/sync-job-run/"+second.id(), `{"status":"running"}`).rejected(400, "status")
 		failed := w.patch("/sync-job-run/"+first.id(), `{"status":"failed"}`).ok()
 		if failed.str("error", "code") != "failed_by_client" {
 			t.Errorf("got %v", failed.m["error"])

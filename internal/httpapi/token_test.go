@@ -57,12 +57,12 @@ func TestTokensOfEachScope(t *testing.T) {
 		admin := w.as(adminToken)
 		hook := w.create("/webhook", `{"target_url":"https://a.test/in","event_types":["api_token:created","api_token:deleted"]}`)
 		body := `{"environment_id":"` + string(w.env) + `","name":"CI","scope":"read"}`
-		w.post("/api-token", body).refused(http.StatusForbidden)
-		w.as(readToken).post("/api-token", body).refused(http.StatusForbidden)
+		w.post("/api-token", body).rejected(http.StatusForbidden)
+		w.as(readToken).post("/api-token", body).rejected(http.StatusForbidden)
 		made := admin.create("/api-token", body)
 		reader := w.as(made.str("token"))
 		reader.get("/webhook/" + hook.id()).ok()
-		reader.delete("/webhook/" + hook.id()).refused(http.StatusForbidden)
+		reader.delete("/webhook/" + hook.id()).rejected(http.StatusForbidden)
 		if got := reader.get("/api-token/" + made.id()).ok(); got.str("scope") != "read" || got.m["token"] != nil || got.str("created_by") == "" {
 			t.Errorf("got %v", got.m)
 		}
@@ -79,14 +79,14 @@ func TestTokensOfEachScope(t *testing.T) {
 				t.Errorf("got %v", got.m)
 			}
 		}
-		gone := w.as(unused.str("token")).get("/webhook").refused(http.StatusUnauthorized).str("message")
+		gone := w.as(unused.str("token")).get("/webhook").rejected(http.StatusUnauthorized).str("message")
 		if !strings.Contains(gone, "the token was deleted at ") {
 			t.Errorf("a deleted token is told %q", gone)
 		}
-		if got := w.as(oldToken).get("/webhook").refused(http.StatusUnauthorized).str("message"); !strings.Contains(got, "the token expired at 1970-") {
+		if got := w.as(oldToken).get("/webhook").rejected(http.StatusUnauthorized).str("message"); !strings.Contains(got, "the token expired at 1970-") {
 			t.Errorf("an expired token is told %q", got)
 		}
-		if got := w.as("mr_never").get("/webhook").refused(http.StatusUnauthorized).str("message"); !strings.Contains(got, "no such token is known") {
+		if got := w.as("mr_never").get("/webhook").rejected(http.StatusUnauthorized).str("message"); !strings.Contains(got, "no such token is known") {
 			t.Errorf("an unknown token is told %q", got)
 		}
 		var names []string
@@ -116,7 +116,7 @@ func TestAdminTokensOfAdminTokens(t *testing.T) {
 		}
 		short := w.as(first.str("token"))
 		for _, end := range []string{"", `,"expires_at":null`, `,"expires_at":"` + at(2*time.Hour) + `"`} {
-			short.post("/api-token", `{"scope":"admin"`+end+`}`).refused(http.StatusBadRequest, "expires_at")
+			short.post("/api-token", `{"scope":"admin"`+end+`}`).rejected(http.StatusBadRequest, "expires_at")
 		}
 		short.create("/api-token", `{"scope":"admin","expires_at":"`+at(time.Minute)+`"}`)
 		short.create("/api-token", `{"environment_id":"`+string(w.env)+`"}`)
@@ -134,7 +134,7 @@ func TestAdminTokensOfAdminTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := w.as(adminToken).delete("/api-token/" + url.PathEscape(noID)).refused(http.StatusNotFound)
+		other := w.as(adminToken).delete("/api-token/" + url.PathEscape(noID)).rejected(http.StatusNotFound)
 		if strings.Contains(fmt.Sprint(other.m), "of the request") {
 			t.Errorf("got %v", other.m)
 		}

@@ -30,7 +30,7 @@ func (w *world) queue(v *millrace.Webhook, e millrace.Event) millrace.DeliveryID
 	return millrace.EventDeliveryID(&e, v)
 }
 
-// settle says what became of a delivery, as a pump does.
+// settle stores the outcome of a delivery, as a pump does.
 func (w *world) settle(id millrace.DeliveryID, status millrace.DeliveryStatus, attempts ...millrace.Attempt) {
 	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx *store.Tx) error {
@@ -89,11 +89,11 @@ func TestDeliveriesAreShownWithTheirAttempts(t *testing.T) {
 				t.Errorf("list %q: got %v, want %v", query, got, wanted)
 			}
 		}
-		w.get("/webhook-delivery?attempts=1").refused(400)
+		w.get("/webhook-delivery?attempts=1").rejected(400)
 		if got := w.as(otherToken).get("/webhook-delivery").ok().ids(); len(got) != 0 {
 			t.Errorf("another environment sees %v", got)
 		}
-		w.as(otherToken).get("/webhook-delivery/" + string(second)).refused(404)
+		w.as(otherToken).get("/webhook-delivery/" + string(second)).rejected(404)
 
 		d := w.get("/webhook-delivery/" + string(second)).ok()
 		if body := d.str("request_body"); !strings.Contains(body, `"payload":{"n":1.10}`) || !strings.Contains(body, string(v.ID)) {
@@ -103,13 +103,13 @@ func TestDeliveriesAreShownWithTheirAttempts(t *testing.T) {
 		if d.m["attempt_count"] != 2.0 || len(attempts) != 2 || d.m["sync_job_run_id"] != nil || d.str("event_id") == "" {
 			t.Fatalf("delivery: %v", d.m)
 		}
-		silent, answered := doc{t, attempts[0].(map[string]any)}, doc{t, attempts[1].(map[string]any)}
+		silent, responded := doc{t, attempts[0].(map[string]any)}, doc{t, attempts[1].(map[string]any)}
 		if silent.m["status_code"] != nil || silent.str("error_class") != "timeout" || silent.m["duration_ms"] != 15000.0 {
-			t.Errorf("attempt without an answer: %v", silent.m)
+			t.Errorf("attempt without a response: %v", silent.m)
 		}
-		if answered.m["status_code"] != 200.0 || answered.m["error_class"] != nil || answered.str("response_body") != "thanks" ||
-			fmt.Sprint(answered.at("response_headers", "X-Id")) != "[7 8]" {
-			t.Errorf("attempt with an answer: %v", answered.m)
+		if responded.m["status_code"] != 200.0 || responded.m["error_class"] != nil || responded.str("response_body") != "thanks" ||
+			fmt.Sprint(responded.at("response_headers", "X-Id")) != "[7 8]" {
+			t.Errorf("attempt with a response: %v", responded.m)
 		}
 	})
 }
@@ -145,16 +145,16 @@ func TestRedeliver(t *testing.T) {
 		if last := tasks[len(tasks)-1]; last.Kind != millrace.TaskPump || last.Key != millrace.TaskKey(w.env, v.ID) || !last.Wake {
 			t.Errorf("pending already: the pump is not woken, but %+v", last)
 		}
-		w.post("/webhook-delivery/"+noID+"/redeliver", "").refused(404)
-		w.as(otherToken).post(path(second), "").refused(404)
-		w.post("/webhook-delivery", `{}`).refused(405)
+		w.post("/webhook-delivery/"+noID+"/redeliver", "").rejected(404)
+		w.as(otherToken).post(path(second), "").rejected(404)
+		w.post("/webhook-delivery", `{}`).rejected(405)
 
 		run := millrace.NewID[millrace.SyncJobRunID]()
 		records := millrace.RunDeliveryID(w.env, run, 1)
 		w.insertRunDelivery(v, run, records)
-		w.post(path(records), "").refused(409)
+		w.post(path(records), "").rejected(409)
 		w.settle(records, millrace.DeliveryDelivered)
-		if got := w.post(path(records), "").refused(409).str("message"); !strings.Contains(got, "not kept") {
+		if got := w.post(path(records), "").rejected(409).str("message"); !strings.Contains(got, "not kept") {
 			t.Errorf("records that are gone: %q", got)
 		}
 		if got := w.get("/webhook-delivery/" + string(records)).ok(); got.m["request_body"] != nil || got.str("sync_job_run_id") != string(run) {
@@ -162,7 +162,7 @@ func TestRedeliver(t *testing.T) {
 		}
 
 		w.delete("/webhook/" + string(v.ID)).ok()
-		w.post(path(second), "").refused(409)
+		w.post(path(second), "").rejected(409)
 	})
 }
 
@@ -219,12 +219,12 @@ func TestRedeliverMany(t *testing.T) {
 			t.Errorf("backlog: got %v, want %v", order, want)
 		}
 
-		w.post(path, `{}`).refused(400, "created_at.gte")
-		w.post(path, `{"status":["pending"]}`).refused(400, "status[0]")
-		w.post(path, `{"status":["failed"],"event":["custom_a"]}`).refused(400, "event[0]")
-		w.post(path, `{"created_at":{"gte":"yesterday"}}`).refused(400, "created_at.gte")
-		w.post("/webhook/"+noID+"/redeliver", `{"status":["failed"]}`).refused(404)
-		w.as(otherToken).post(path, `{"status":["failed"]}`).refused(404)
+		w.post(path, `{}`).rejected(400, "created_at.gte")
+		w.post(path, `{"status":["pending"]}`).rejected(400, "status[0]")
+		w.post(path, `{"status":["failed"],"event":["custom_a"]}`).rejected(400, "event[0]")
+		w.post(path, `{"created_at":{"gte":"yesterday"}}`).rejected(400, "created_at.gte")
+		w.post("/webhook/"+noID+"/redeliver", `{"status":["failed"]}`).rejected(404)
+		w.as(otherToken).post(path, `{"status":["failed"]}`).rejected(404)
 	})
 }
 
@@ -311,7 +311,7 @@ func TestLogOfDeliveries(t *testing.T) {
 				t.Errorf("%s: got %v, want %d entries", query, got, want)
 			}
 		}
-		w.get("/log?log_type=webhook&log_type_filter[entity_id]=x").refused(400, "log_type_filter[entity_id]")
+		w.get("/log?log_type=webhook&log_type_filter[entity_id]=x").rejected(400, "log_type_filter[entity_id]")
 		if got := w.as(otherToken).get("/log?log_type=webhook").ok(); len(got.ids()) != 0 {
 			t.Errorf("another environment sees %v", got.m)
 		}

@@ -19,7 +19,7 @@ func TestPaceOfAWebhook(t *testing.T) {
 		if limited.m["concurrency"] != 5.0 || limited.at("rate_limit", "limit") != 100.0 || limited.at("rate_limit", "period_seconds") != 60.0 {
 			t.Errorf("changed: %v", limited.m)
 		}
-		w.patch(path, `{"ordering":"strict"}`).refused(400, "concurrency")
+		w.patch(path, `{"ordering":"strict"}`).rejected(400, "concurrency")
 		if got := w.patch(path, `{"ordering":null,"concurrency":null}`).ok(); got.str("ordering") != "first_attempt" || got.m["concurrency"] != 5.0 {
 			t.Errorf("null is the same as not sent: got %v", got.m)
 		}
@@ -44,7 +44,7 @@ func TestPaceOfAWebhook(t *testing.T) {
 			`{` + url + `,"rate_limit":{"limit":1,"period_seconds":100000}}`: "rate_limit.period_seconds",
 			`{` + url + `,"rate_limit":5}`:                                   "rate_limit",
 		} {
-			w.post("/webhook", body).refused(400, at)
+			w.post("/webhook", body).rejected(400, at)
 		}
 	})
 }

@@ -62,9 +62,9 @@ func TestRotateSecret(t *testing.T) {
 			t.Error("without an overlap the old secret still signs")
 		}
 
-		w.post(path, `{"secret":"`+random.str("secret")+`"}`).refused(400, "secret")
-		w.post(path, `{"overlap_seconds":-1}`).refused(400, "overlap_seconds")
+		w.post(path, `{"secret":"`+random.str("secret")+`"}`).rejected(400, "secret")
+		w.post(path, `{"overlap_seconds":-1}`).rejected(400, "overlap_seconds")
 		w.post(path, `{"overlap":1}`).ok() // unknown members are tolerated on resources
-		w.post("/webhook/00000000-0000-4000-8000-000000000000/rotate-secret", `{}`).refused(404)
+		w.post("/webhook/00000000-0000-4000-8000-000000000000/rotate-secret", `{}`).rejected(404)
 	})
 }

@@ -49,7 +49,7 @@ func TestSchedulesOfAWorkflow(t *testing.T) {
 		if fires, _ := w.get(follows + "/fires").ok().at("result").([]any); len(fires) != 1 || fires[0].(map[string]any)["outcome"] != "stopped" {
 			t.Errorf("got the fires %v", fires)
 		}
-		w.post(follows+"/schedule", `{}`).refused(400, "id")
+		w.post(follows+"/schedule", `{}`).rejected(400, "id")
 		if got := w.get(edited).ok(); got.m["next_run_at"] == nil {
 			t.Errorf("a detached schedule rests: %v", got.m)
 		}

@@ -140,8 +140,8 @@ func (w *world) as(token string) *world {
 	return &c
 }
 
-// answer is what came back.
-type answer struct {
+// response is what came back.
+type response struct {
 	t      testing.TB
 	what   string
 	status int
@@ -149,8 +149,8 @@ type answer struct {
 	raw    []byte
 }
 
-// send sends a request with a body as it is; headers are pairs.
-func (w *world) send(method, path, body string, headers ...string) *answer {
+// send sends a request with an unchanged body; headers are pairs.
+func (w *world) send(method, path, body string, headers ...string) *response {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -172,9 +172,9 @@ func (w *world) send(method, path, body string, headers ...string) *answer {
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
-		w.t.Fatalf("%s %s: read answer: %v", method, path, err)
+		w.t.Fatalf("%s %s: read response: %v", method, path, err)
 	}
-	return &answer{w.t, method + " " + path + " " + shorten(body), res.StatusCode, res.Header, raw}
+	return &response{w.t, method + " " + path + " " + shorten(body), res.StatusCode, res.Header, raw}
 }
 
 func shorten(s string) string {
@@ -184,15 +184,17 @@ func shorten(s string) string {
 	return s
 }
 
-func (w *world) get(path string) *answer         { w.t.Helper(); return w.send("GET", path, "") }
-func (w *world) post(path, body string) *answer  { w.t.Helper(); return w.send("POST", path, body) }
-func (w *world) patch(path, body string) *answer { w.t.Helper(); return w.send("PATCH", path, body) }
-func (w *world) delete(path string) *answer      { w.t.Helper(); return w.send("DELETE", path, "") }
-func (a *answer) ok() doc                        { a.t.Helper(); return a.is(http.StatusOK) }
-func (w *world) create(path, body string) doc    { w.t.Helper(); return w.post(path, body).ok() }
+func (w *world) get(path string) *response { w.t.Helper(); return w.send("GET", path, "") }
+func (w *world) post(path, body string) *response { w.t.Helper(); return w.send("POST", path, body) }
+
+func (w *world) patch(path, body string) *response { w.t.Helper(); return w.send("PATCH", path, body) }
+
+func (w *world) delete(path string) *response { w.t.Helper(); return w.send("DELETE", path, "") }
+func (a *response) ok() doc                   { a.t.Helper(); return a.is(http.StatusOK) }
+func (w *world) create(path, body string) doc { w.t.Helper(); return w.post(path, body).ok() }
 
 // is checks the status and returns the body.
-func (a *answer) is(status int) doc {
+func (a *response) is(status int) doc {
 	a.t.Helper()
 	if a.status != status {
 		a.t.Fatalf("%s: got status %d, want %d; body: %s", a.what, a.status, status, a.raw)
@@ -207,8 +209,8 @@ func (a *answer) is(status int) doc {
 	return d
 }
 
-// refused checks that the answer is the envelope of a refusal, with a finding for each path.
-func (a *answer) refused(status int, paths ...string) doc {
+// rejected checks that the response is the envelope of a rejection, with a finding for each path.
+func (a *response) rejected(status int, paths ...string) doc {
 	a.t.Helper()
 	d := a.is(status)
 	if d.m["statusCode"] != float64(status) || d.m["error"] != http.StatusText(status) || d.str("message") == "" {

@@ -270,7 +270,7 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, po
 		DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
 		Proxy: provider.NewProxy(accounts), Renew: s.grants.Renew,
 		Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
-		Memory: pools, Ready: s.ready, Refuses: s.egress.Refuses,
+		Memory: pools, Ready: s.ready, BlockReason: s.egress.BlockReason,
 		TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
 	})
 	s.http = &http.Server{

@@ -16,7 +16,7 @@ import (
 const (
 	AccountTokenNote = "The token is good for 15 minutes, for /proxy, /custom and /integrated-account/me, and for this account only. It is meant " +
 		"for a browser, and worth as much as the account's access token, which GET /integrated-account/me shows."
-	MeNote = "Needs the token of an account. context.oauth.token.access_token is shown as it is; everything else as by GET /integrated-account/{id}."
+	MeNote = "Needs the token of an account. context.oauth.token.access_token is shown in clear; everything else as by GET /integrated-account/{id}."
 	MyNote = "Needs the token of an account. context is merged at its top level, without oauth, environment_variables and what is " +
 		"secret, so that the context may be sent back as it was read. Fields of the credentials cannot be changed."
 )

@@ -256,7 +256,7 @@ func toolName(integration, resource, method string) string {
 	return snake(integration + " " + resource + " " + method)
 }
 
-// singular returns the singular of an English plural that is regular, anything else as it is.
+// singular returns the singular of a regular English plural, anything else unchanged.
 func singular(word string) string {
 	for _, plural := range [][2]string{{"ies", "y"}, {"sses", "ss"}, {"shes", "sh"}, {"ches", "ch"}, {"xes", "x"}, {"uses", "us"}, {"ss", "ss"}, {"us", "us"}, {"s", ""}} {
 		if stem, ok := strings.CutSuffix(word, plural[0]); ok && stem != "" {

@@ -25,7 +25,7 @@ const (
 		"connection again: integrated_account:updated, then the actions post_install and validation of the integration, then one of " +
 		"integrated_account:active, integrated_account:post_install_error and integrated_account:validation_error."
 	ActionsNote = "Takes the account through the actions post_install and validation of its integration again, as a reconnection does. " +
-		"It is connecting until a task has run them; last_action_run_result says what became of each step."
+		"It is connecting until a task has run them; last_action_run_result has the result of each step."
 )
 
 type accounts struct {

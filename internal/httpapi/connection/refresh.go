@@ -12,8 +12,8 @@ import (
 )
 
 // RefreshNote describes POST /integrated-account/refresh-credentials.
-const RefreshNote = "Asks the provider for another access token, also when the one that there is has not ended. Without an answer of the " +
-	"provider the tokens stay as they are (503); when it refuses, the account needs_reauth (400)."
+const RefreshNote = "Asks the provider for a new access token, also when the current one has not expired. Without a response of the " +
+	"provider the tokens stay unchanged (503); when it rejects the request, the account becomes needs_reauth (400)."
 
 // refreshBody names the account whose credentials are refreshed.
 type refreshBody struct {

@@ -41,21 +41,21 @@ func viewWebhook(v *millrace.Webhook) WebhookView {
 
 // Handlers are the handlers of what is sent to endpoints.
 type Handlers struct {
-	DB      *store.DB
-	Sender  *deliver.Sender
-	Clock   func() time.Time
-	Refuses func(host string) string // why requests to a host are refused; empty: they are not
+	DB          *store.DB
+	Sender      *deliver.Sender
+	Clock       func() time.Time
+	BlockReason func(host string) string // why requests to a host are blocked; empty: they are not
 }
 
 type webhooks struct {
 	*rest.Resource[millrace.WebhookID, millrace.Webhook, WebhookView]
-	tests   tester
-	refuses func(host string) string
+	tests       tester
+	blockReason func(host string) string
 }
 
 // Webhooks are the handlers of webhooks.
 func (h *Handlers) Webhooks() webhooks {
-	return webhooks{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Webhooks, rest.DeleteOf((*store.Tx).Webhooks)), rest.Each(viewWebhook)), tester{h.Sender, h.Clock}, h.Refuses}
+	return webhooks{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Webhooks, rest.DeleteOf((*store.Tx).Webhooks)), rest.Each(viewWebhook)), tester{h.Sender, h.Clock}, h.BlockReason}
 }
 
 // webhookDetailView is a webhook with what waits for it.
@@ -82,8 +82,8 @@ func (n webhooks) GetWithBacklog(ctx context.Context, in *rest.GetIn[millrace.We
 // warn adds the warnings about a webhook that can never be reached or never has anything to send.
 func (n webhooks) warn(v *WebhookView) {
 	u, err := url.Parse(v.TargetURL)
-	if err == nil && n.refuses != nil {
-		if reason := n.refuses(u.Hostname()); reason != "" {
+	if err == nil && n.blockReason != nil {
+		if reason := n.blockReason(u.Hostname()); reason != "" {
 			v.Warnings = append(v.Warnings, millrace.Failure{Path: "target_url", Message: fmt.Sprintf(
 				"nothing will be sent to %s: %s; millrace serve --allow-network allows it", u.Hostname(), reason)})
 		}

@@ -18,7 +18,7 @@ type Caller interface {
 	// Call makes the requests of one call. Every response of the provider is one; an error means that we failed or
 	// rejected it. With an error there is a response only to say whether the provider may have been reached.
 	Call(ctx context.Context, call *provider.Call) (*provider.Response, error)
-	// Log stores what became of a call.
+	// Log stores the outcome of a call.
 	Log(ctx context.Context, row millrace.CallLog)
 }
 
@@ -98,7 +98,7 @@ func (h *Handlers) Call(shape shape) func(context.Context, *rest.RawIn) (*rest.V
 	}
 }
 
-// log tells the log what became of a call. One that is for no account that there is has nothing to tell.
+// log writes the outcome of a call to the log, unless its account does not exist.
 func (h *Handlers) log(ctx context.Context, r *rest.Request, call *provider.Call, began time.Time, response *provider.Response, failed error) {
 	row := call.Log
 	if row.Integration == "" {

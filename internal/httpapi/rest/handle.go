@@ -70,7 +70,7 @@ func NewResource[ID ~string, T, V any](db *store.DB, r Rows[ID, T], view func(co
 	return &Resource[ID, T, V]{db, r, view}
 }
 
-// AsStored shows rows as they are.
+// AsStored shows rows unchanged.
 func AsStored[T any](_ context.Context, _ *store.Tx, rows []T) ([]T, error) { return rows, nil }
 
 // Each shows rows one by one.

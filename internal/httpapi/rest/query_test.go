@@ -75,7 +75,7 @@ func TestQueryOfAnotherEnvironmentHasNoRows(t *testing.T) {
 	}
 }
 
-func TestParseQueryRefuses(t *testing.T) {
+func TestParseQueryRejects(t *testing.T) {
 	t.Parallel()
 	for in, path := range map[string]string{
 		"limit=0": "limit", "limit=5001": "limit", "limit=-1": "limit", "limit=ten": "limit", "limit=1e3": "limit",

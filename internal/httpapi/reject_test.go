@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// wrong is a body that must be refused, with the path of a finding about it.
+// wrong is a body that must be rejected, with the path of a finding about it.
 type wrong struct {
 	body   string
 	status int
@@ -19,8 +19,8 @@ type wrong struct {
 func bad(path, body string) wrong     { return wrong{body, 400, path} }
 func missing(path, body string) wrong { return wrong{body, 404, path} }
 
-// refuseAll sends wrong bodies and checks that each is refused and that nothing of any is stored.
-func refuseAll(t *testing.T, w *world, method, path string, cases ...wrong) {
+// rejectAll sends wrong bodies and checks that each is rejected and that nothing of any is stored.
+func rejectAll(t *testing.T, w *world, method, path string, cases ...wrong) {
 	t.Helper()
 	resource := "/" + strings.Split(strings.TrimPrefix(path, "/"), "/")[0]
 	before := string(w.get(resource).raw)
@@ -29,18 +29,18 @@ func refuseAll(t *testing.T, w *world, method, path string, cases ...wrong) {
 		if c.path == "" {
 			paths = nil
 		}
-		w.send(method, path, c.body).refused(c.status, paths...)
+		w.send(method, path, c.body).rejected(c.status, paths...)
 	}
 	if after := string(w.get(resource).raw); after != before {
-		t.Errorf("%s %s: something of a refused request was stored: before %s, after %s", method, path, before, after)
+		t.Errorf("%s %s: something of a rejected request was stored: before %s, after %s", method, path, before, after)
 	}
 }
 
-func TestEnvironmentRefuses(t *testing.T) {
+func TestEnvironmentRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		w.patch("/environment/"+string(w.env), `{"name":"Production"}`).refused(403)
+		w.patch("/environment/"+string(w.env), `{"name":"Production"}`).rejected(403)
 		w = w.as(adminToken)
-		refuseAll(t, w, "PATCH", "/environment/"+string(w.env),
+		rejectAll(t, w, "PATCH", "/environment/"+string(w.env),
 			bad("name", `{"name":""}`), bad("name", `{"name":1}`), bad("name", `{"name":["x"]}`), bad("name", `{"name":{}}`),
 			bad("name", `{"name":true}`), bad("name", `{"name":"`+strings.Repeat("x", 201)+`"}`), bad("", `[]`), bad("", `null`),
 			bad("", `{`), bad("", ``))
@@ -53,42 +53,42 @@ func TestEnvironmentRefuses(t *testing.T) {
 	})
 }
 
-func TestIntegrationRefuses(t *testing.T) {
+func TestIntegrationRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		refuseAll(t, w, "POST", "/integration",
+		rejectAll(t, w, "POST", "/integration",
 			bad("name", `{"config":{}}`), bad("config", `{"name":"x"}`), bad("name", `{"name":"","config":{}}`), bad("name", `{"name":"a b","config":{}}`),
 			bad("name", `{"name":7,"config":{}}`), bad("config", `{"name":"x","config":[]}`), bad("config", `{"name":"x","config":"{}"}`),
 			bad("config", `{"name":"x","config":null}`), bad("sharing", `{"name":"x","config":{},"sharing":"maybe"}`),
 			bad("is_beta", `{"name":"x","config":{},"is_beta":"yes"}`), bad("id", `{"id":"1","name":"x","config":{}}`),
 			bad("environment_id", `{"environment_id":"e","name":"x","config":{}}`), missing("", `{"environment_id":"`+noID+`","name":"x","config":{}}`))
 		v := w.create("/integration", `{"name":"calcom","config":{"label":"Cal.com","a":{"b":1}}}`)
-		w.post("/integration", `{"name":"calcom","config":{}}`).refused(409)
-		refuseAll(t, w, "PATCH", "/integration/"+v.id(),
+		w.post("/integration", `{"name":"calcom","config":{}}`).rejected(409)
+		rejectAll(t, w, "PATCH", "/integration/"+v.id(),
 			bad("version", `{}`), bad("version", `{"version":2}`), bad("version", `{"version":0,"config":{}}`), bad("version", `{"version":"1"}`),
 			bad("version", `{"version":1.5}`), bad("version", `{"version":null}`), bad("config", `{"version":1,"config":[1]}`),
 			bad("name", `{"version":1,"name":"a/b"}`), bad("sharing", `{"version":1,"sharing":"x"}`), bad("is_beta", `{"version":1,"is_beta":1}`))
-		w.patch("/integration/"+noID, `{"version":1}`).refused(404)
-		w.patch("/integration/nonsense", `{"version":1}`).refused(404)
+		w.patch("/integration/"+noID, `{"version":1}`).rejected(404)
+		w.patch("/integration/nonsense", `{"version":1}`).rejected(404)
 	})
 }
 
-func TestInstallRefuses(t *testing.T) {
+func TestInstallRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		id := w.create("/integration", `{"name":"calcom","config":{}}`).id()
-		refuseAll(t, w, "POST", "/environment-integration",
+		rejectAll(t, w, "POST", "/environment-integration",
 			bad("integration_id", `{}`), bad("integration_id", `{"integration_id":"calcom"}`), bad("integration_id", `{"integration_id":1}`),
 			bad("integration_id", `{"integration_id":null}`), missing("integration_id", `{"integration_id":"`+noID+`"}`),
 			bad("is_enabled", `{"integration_id":"`+id+`","is_enabled":"no"}`), bad("show_in_catalog", `{"integration_id":"`+id+`","show_in_catalog":1}`),
 			bad("override", `{"integration_id":"`+id+`","override":[]}`), bad("override", `{"integration_id":"`+id+`","override":"x"}`),
 			bad("id", `{"id":"x","integration_id":"`+id+`"}`))
 		install := w.create("/environment-integration", `{"integration_id":"`+id+`"}`).id()
-		w.delete("/integration/" + id).refused(409)
-		refuseAll(t, w, "PATCH", "/environment-integration/"+install,
+		w.delete("/integration/" + id).rejected(409)
+		rejectAll(t, w, "PATCH", "/environment-integration/"+install,
 			bad("override", `{"override":[]}`), bad("is_enabled", `{"is_enabled":"x"}`), bad("show_in_catalog", `{"show_in_catalog":{}}`))
 	})
 }
 
-func TestAccountRefuses(t *testing.T) {
+func TestAccountRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		install := w.install("calcom")
 		body := func(change string) string {
@@ -105,7 +105,7 @@ func TestAccountRefuses(t *testing.T) {
 			raw, _ := json.Marshal(base)
 			return string(raw)
 		}
-		refuseAll(t, w, "POST", "/integrated-account",
+		rejectAll(t, w, "POST", "/integrated-account",
 			bad("tenant_id", body(`{"tenant_id":"-"}`)), bad("tenant_id", body(`{"tenant_id":""}`)), bad("tenant_id", body(`{"tenant_id":5}`)),
 			bad("environment_integration_id", body(`{"environment_integration_id":"-"}`)), bad("environment_integration_id", body(`{"environment_integration_id":"x"}`)),
 			missing("environment_integration_id", body(`{"environment_integration_id":"`+noID+`"}`)), bad("context", body(`{"context":"-"}`)),
@@ -114,18 +114,18 @@ func TestAccountRefuses(t *testing.T) {
 			bad("is_sandbox", body(`{"is_sandbox":"x"}`)), bad("features", body(`{"features":[]}`)))
 		events := w.events()
 		account := w.create("/integrated-account", body(`{}`)).id()
-		refuseAll(t, w, "PATCH", "/integrated-account/"+account,
+		rejectAll(t, w, "PATCH", "/integrated-account/"+account,
 			bad("status", `{"status":"happy"}`), bad("status", `{"status":1}`), bad("context", `{"context":[]}`), bad("tenant_id", `{"tenant_id":""}`),
 			bad("integration_override", `{"integration_override":1}`), bad("authentication_method", `{"authentication_method":""}`))
-		refuseAll(t, w, "PATCH", "/integrated-account/"+account+"/credentials",
+		rejectAll(t, w, "PATCH", "/integrated-account/"+account+"/credentials",
 			bad("context", `{}`), bad("context", `{"context":"x"}`), bad("credentials", `{"context":{},"credentials":{}}`))
 		if got := w.events(); len(got) != len(events)+2 {
-			t.Errorf("events of refused requests were stored: %v", got)
+			t.Errorf("events of rejected requests were stored: %v", got)
 		}
 	})
 }
 
-func TestWebhookRefuses(t *testing.T) {
+func TestWebhookRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		with := func(more string) string { return `{"target_url":"https://example.com",` + more + `}` }
 		cases := []wrong{
@@ -135,26 +135,26 @@ func TestWebhookRefuses(t *testing.T) {
 			bad("event_types[0]", with(`"event_types":["custom:"]`)), bad("event_types[0]", with(`"event_types":[5]`)), bad("event_types", with(`"event_types":"all"`)),
 			bad("is_active", with(`"is_active":"yes"`)), bad("signature_encoding", with(`"signature_encoding":"base32"`)),
 		}
-		refuseAll(t, w, "POST", "/webhook", append(cases, bad("target_url", `{}`), bad("secret", with(`"secret":""`)))...)
-		f := w.post("/webhook", with(`"event_types":["sync_job_run:recordd"]`)).refused(400).failure("event_types[0]")
+		rejectAll(t, w, "POST", "/webhook", append(cases, bad("target_url", `{}`), bad("secret", with(`"secret":""`)))...)
+		f := w.post("/webhook", with(`"event_types":["sync_job_run:recordd"]`)).rejected(400).failure("event_types[0]")
 		if f["suggestion"] != "sync_job_run:record" || f["line"] == nil {
 			t.Errorf("got %v, want a suggestion and a place", f)
 		}
 		hook := w.create("/webhook", with(`"event_types":null`))
-		refuseAll(t, w, "PATCH", "/webhook/"+hook.id(), cases...)
-		refuseAll(t, w, "POST", "/webhook/test", bad("id", `{}`), bad("id", `{"id":"x"}`), missing("id", `{"id":"`+noID+`"}`), bad("", ``))
+		rejectAll(t, w, "PATCH", "/webhook/"+hook.id(), cases...)
+		rejectAll(t, w, "POST", "/webhook/test", bad("id", `{}`), bad("id", `{"id":"x"}`), missing("id", `{"id":"`+noID+`"}`), bad("", ``))
 		w.tester.status = 500
-		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).refused(400); !strings.Contains(d.str("message"), "responded with 500: Internal Server Error") {
+		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).rejected(400); !strings.Contains(d.str("message"), "responded with 500: Internal Server Error") {
 			t.Errorf("got %q", d.str("message"))
 		}
 		w.tester.status = 0
-		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).refused(400); !strings.Contains(d.str("message"), "no response: refused") {
+		if d := w.post("/webhook/test", `{"id":"`+hook.id()+`"}`).rejected(400); !strings.Contains(d.str("message"), "no response: refused") {
 			t.Errorf("got %q", d.str("message"))
 		}
 	})
 }
 
-func TestSyncJobRefuses(t *testing.T) {
+func TestSyncJobRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		cases := []wrong{
 			bad("label", `{"label":1}`), bad("label", `{"label":"`+strings.Repeat("x", 501)+`"}`), bad("integration_name", `{"integration_name":[]}`),
@@ -164,21 +164,21 @@ func TestSyncJobRefuses(t *testing.T) {
 			bad("resources", `{"resources":{}}`), bad("resources[1]", `{"resources":[{},"x"]}`), bad("resources[0].resource", `{"resources":[{"method":"list"}]}`),
 			bad("error_handling", `{"error_handling":"panic"}`), bad("mutex_key", `{"mutex_key":5}`),
 		}
-		refuseAll(t, w, "POST", "/sync-job", append(cases, bad("id", `{"id":"x"}`))...)
-		refuseAll(t, w, "PATCH", "/sync-job/"+w.create("/sync-job", `{}`).id(), cases...)
-		d := w.post("/sync-job", `{"label":1,"args_validation":[],"resources":"x"}`).refused(400, "label", "args_validation", "resources")
+		rejectAll(t, w, "POST", "/sync-job", append(cases, bad("id", `{"id":"x"}`))...)
+		rejectAll(t, w, "PATCH", "/sync-job/"+w.create("/sync-job", `{}`).id(), cases...)
+		d := w.post("/sync-job", `{"label":1,"args_validation":[],"resources":"x"}`).rejected(400, "label", "args_validation", "resources")
 		if !strings.Contains(d.str("message"), "2 more") {
 			t.Errorf("got %q", d.str("message"))
 		}
 	})
 }
 
-func TestSyncJobRunRefuses(t *testing.T) {
+func TestSyncJobRunRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		job := w.create("/sync-job", `{"resources":[{"resource":"bookings","method":"list"}]}`).id()
 		account := w.account("calcom").id()
 		with := func(more string) string { return fmt.Sprintf(`{"sync_job_id":%q,%s}`, job, more) }
-		refuseAll(t, w, "POST", "/sync-job-run",
+		rejectAll(t, w, "POST", "/sync-job-run",
 			bad("sync_job_id", `{}`), bad("sync_job_id", `{"sync_job_id":"zendesk"}`), bad("sync_job_id", `{"sync_job_id":1}`),
 			missing("sync_job_id", `{"sync_job_id":"`+noID+`"}`), bad("integrated_account_id", `{"sync_job_id":"`+job+`"}`),
 			bad("integrated_account_id", with(`"integrated_account_id":"x"`)), missing("integrated_account_id", with(`"integrated_account_id":"`+noID+`"`)),
@@ -187,17 +187,17 @@ func TestSyncJobRunRefuses(t *testing.T) {
 			bad("error_handling", with(`"error_handling":"x"`)), bad("daemon_group_key", with(`"daemon_group_key":"g"`)), bad("resources", with(`"resources":{}`)),
 			bad("resources[0]", with(`"resources":[1]`)), bad("ignore_previous_run", with(`"ignore_previous_run":"x"`)))
 		if tasks := storetest.Tasks(w.db); len(tasks) != 0 {
-			t.Errorf("tasks of refused requests: %v", tasks)
+			t.Errorf("tasks of rejected requests: %v", tasks)
 		}
 		run := w.create("/sync-job-run", with(`"integrated_account_id":"`+account+`"`)).id()
-		refuseAll(t, w, "PATCH", "/sync-job-run/"+run,
+		rejectAll(t, w, "PATCH", "/sync-job-run/"+run,
 			bad("status", `{"status":"rate_limited"}`), bad("status", `{"status":"happy"}`), bad("started_at", `{"started_at":"yesterday"}`),
 			bad("finished_at", `{"finished_at":5}`))
-		w.delete("/sync-job-run/" + noID).refused(404)
+		w.delete("/sync-job-run/" + noID).rejected(404)
 	})
 }
 
-func TestCronTriggerRefuses(t *testing.T) {
+func TestCronTriggerRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		job := w.create("/sync-job", `{}`).id()
 		with := func(cron, more string) string {
@@ -213,24 +213,24 @@ func TestCronTriggerRefuses(t *testing.T) {
 			bad("super_query", with("0 * * * *", `,"super_query":"mars"`)), bad("meta", with("0 * * * *", `,"meta":[]`)),
 			missing("webhook_id", with("0 * * * *", `,"webhook_id":"`+noID+`"`)), bad("webhook_id", with("0 * * * *", `,"webhook_id":"x"`)),
 		}
-		refuseAll(t, w, "POST", "/sync-job-cron-trigger", append(cases,
+		rejectAll(t, w, "POST", "/sync-job-cron-trigger", append(cases,
 			bad("cron_expression", `{"sync_job_id":"`+job+`"}`), bad("sync_job_id", `{"cron_expression":"0 * * * *"}`),
 			missing("sync_job_id", `{"sync_job_id":"`+noID+`","cron_expression":"0 * * * *"}`),
 			missing("integrated_account_id", with("0 * * * *", `,"integrated_account_id":"`+noID+`"`)))...)
-		refuseAll(t, w, "PATCH", "/sync-job-cron-trigger/"+w.create("/sync-job-cron-trigger", with("0 * * * *", "")).id(), cases...)
-		w.post("/sync-job-cron-trigger/"+noID+"/schedule", "").refused(404)
+		rejectAll(t, w, "PATCH", "/sync-job-cron-trigger/"+w.create("/sync-job-cron-trigger", with("0 * * * *", "")).id(), cases...)
+		w.post("/sync-job-cron-trigger/"+noID+"/schedule", "").rejected(404)
 
 		job = w.create("/sync-job", `{"args_schema":{"since":{"type":"string","format":"date","required":true}}}`).id()
-		refuseAll(t, w, "POST", "/sync-job-cron-trigger", bad("args.since", with("0 * * * *", "")), bad("args.since", with("0 * * * *", `,"args":{"since":"soon"}`)))
+		rejectAll(t, w, "POST", "/sync-job-cron-trigger", bad("args.since", with("0 * * * *", "")), bad("args.since", with("0 * * * *", `,"args":{"since":"soon"}`)))
 		schedule := "/sync-job-cron-trigger/" + w.create("/sync-job-cron-trigger", with("0 * * * *", `,"args":{"since":"2026-01-31"}`)).id()
-		refuseAll(t, w, "PATCH", schedule, bad("args.since", `{"args":{}}`))
+		rejectAll(t, w, "PATCH", schedule, bad("args.since", `{"args":{}}`))
 		w.patch(schedule, `{"cron_expression":"5 * * * *"}`).ok()
 	})
 }
 
-func TestEventRefuses(t *testing.T) {
+func TestEventRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		refuseAll(t, w, "POST", "/event",
+		rejectAll(t, w, "POST", "/event",
 			bad("event", `{}`), bad("event", `{"event":""}`), bad("event", `{"event":"integrated_account:active"}`), bad("event", `{"event":"custom:"}`),
 			bad("event", `{"event":"custom:a b"}`), bad("event", `{"event":"invoice_paid"}`), bad("event", `{"event":5}`),
 			bad("payload", `{"event":"custom:x","payload":[]}`), bad("payload", `{"event":"custom:x","payload":"x"}`),
@@ -239,7 +239,7 @@ func TestEventRefuses(t *testing.T) {
 	})
 }
 
-func TestWorkflowRefuses(t *testing.T) {
+func TestWorkflowRejects(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		step := func(more string) string {
 			return `{"trigger_name":"integrated_account:active","config":{"steps":[{` + more + `}]}}`
@@ -269,14 +269,14 @@ func TestWorkflowRefuses(t *testing.T) {
 			bad("steps", `{"trigger_name":"custom:x","steps":[{`+run+`"config":"{}"}],"config":{"steps":[{`+run+`"config":"{}"}]}}`),
 			bad("label", `{"label":5,"trigger_name":"custom:x","steps":[{`+run+`"config":"{}"}]}`),
 		}
-		refuseAll(t, w, "POST", "/workflow", append(cases, bad("config", `{"trigger_name":"custom:x"}`), bad("trigger_name", `{"config":{"steps":[{`+run+`"config":"{}"}]}}`))...)
-		refuseAll(t, w, "PATCH", "/workflow/"+w.create("/workflow", workflow).id(), cases...)
+		rejectAll(t, w, "POST", "/workflow", append(cases, bad("config", `{"trigger_name":"custom:x"}`), bad("trigger_name", `{"config":{"steps":[{`+run+`"config":"{}"}]}}`))...)
+		rejectAll(t, w, "PATCH", "/workflow/"+w.create("/workflow", workflow).id(), cases...)
 	})
 }
 
 // A mistake in an expression is reported with its place in the expression, all others with theirs in the body, and all
 // of them at once.
-func TestWorkflowRefusalSaysWhere(t *testing.T) {
+func TestWorkflowRejectionSaysWhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)))
 	d := w.post("/workflow", `{
@@ -287,7 +287,7 @@ func TestWorkflowRefusalSaysWhere(t *testing.T) {
       {"type": "run", "action": "run_sync_jbo", "config": "(\n  $x := 1;\n  {\"a\": }\n)"}
     ]
   }
-}`).refused(400, "config.run_iff", "config.steps[0].action", "config.steps[0].config")
+}`).rejected(400, "config.run_iff", "config.steps[0].action", "config.steps[0].config")
 	unknown, action, config := d.failure("config.run_iff"), d.failure("config.steps[0].action"), d.failure("config.steps[0].config")
 	if unknown["suggestion"] != "run_if" || unknown["line"] != 4.0 || unknown["column"] != 5.0 {
 		t.Errorf("unknown key: got %v", unknown)
@@ -301,12 +301,12 @@ func TestWorkflowRefusalSaysWhere(t *testing.T) {
 	}
 }
 
-func TestWorkflowControlsRefuse(t *testing.T) {
+func TestWorkflowControlsReject(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		with := func(control string) string {
 			return `{"trigger_name":"custom:x","config":{` + control + `,"steps":[{"type":"run","action":"run_sync_job","config":"{}"}]}}`
 		}
-		refuseAll(t, w, "POST", "/workflow",
+		rejectAll(t, w, "POST", "/workflow",
 			bad("config.idempotency_key", with(`"idempotency_key":7`)), bad("config.idempotency_key", with(`"idempotency_key":"a +"`)),
 			bad("config.delay", with(`"delay":"soon"`)), bad("config.delay", with(`"delay":"1.5h"`)), bad("config.delay", with(`"delay":"+5m"`)),
 			bad("config.delay", with(`"delay":"31d"`)), bad("config.delay", with(`"delay":0`)), bad("config.delay", with(`"delay":-1`)),
