@@ -358,7 +358,7 @@ func mergeInto(dst, src map[string]any) {
 	}
 }
 
-// decodeNumbers decodes JSON and keeps numbers as they are written: ids of providers may have more digits than a
+// decodeNumbers decodes JSON and keeps numbers as written: ids of providers may have more digits than a
 // float64.
 func decodeNumbers(raw json.RawMessage, into *map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))

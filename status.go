@@ -1,7 +1,7 @@
 package millrace
 
 // Status is a state of a noun. Next is its table of transitions: it reports whether a noun in a state may go to another one. That a
-// state stays as it is, is no transition and always possible.
+// state stays unchanged, is no transition and always possible.
 type Status[S any] interface {
 	~string
 	Next(to S) bool

@@ -18,7 +18,7 @@ import (
 
 const env = millrace.EnvironmentID("00000000-0000-4000-8000-000000000001")
 
-// account is the payload of an event: an integrated account as it is published, about 1 kB.
+// account is the payload of an event: an integrated account as published, about 1 kB.
 func account(name string) []byte {
 	return fmt.Appendf(nil, `{"id":"3f0c8a55-96c1-4f9f-9d0a-1c1f7f9b8e10","tenant_id":"acme","environment_id":%q,"environment_integration_id":"b3d1a9c2-5a4e-4c0f-8a51-0f6a0f0e7c11",
 "authentication_method":"api_key","status":"active","is_sandbox":false,"region":"wnam","context":{"base_url":"https://api.example.com","plan":"pro","seats":25,"features":["a","b","c"]},

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// FromGo converts a Go value. Values of this package stay as they are, nil
+// FromGo converts a Go value. Values of this package stay unchanged, nil
 // becomes null, and what is neither a basic type nor a map or slice of any goes
 // through its JSON encoding. Members of a map come in the order of their keys. It
 // fails for what JSON cannot hold, and for values that contain themselves or nest
@@ -214,7 +214,7 @@ func (Null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
 // ToGo converts a value to what encoding/json decodes into: nil, bool, float64,
 // string, []any and map[string]any. Undefined and null both become nil, and a
-// function becomes nil. What [FromGo] rejects stays as it is.
+// function becomes nil. What [FromGo] rejects stays unchanged.
 func ToGo(v Value) any { return toGo(v, maxNesting) }
 
 func toGo(v Value, depth int) any {

@@ -12,7 +12,7 @@ type Func struct {
 	Name string
 	// Signature is a JSONata signature like "<s-n?:s>", which checks the arguments
 	// and takes missing ones from the context item. Any argument may still be
-	// undefined. Empty: arguments arrive as they are, missing ones are undefined, and
+	// undefined. Empty: arguments arrive unchanged, missing ones are undefined, and
 	// nothing is taken from the context.
 	Signature string
 	// Params is the number of parameters it has, which tells higher-order functions

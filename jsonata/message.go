@@ -40,7 +40,7 @@ func unexpectedMessage(code string) string {
 	return ""
 }
 
-// functionName returns a function as it is written. It has no name on the right of ~>.
+// functionName returns a function as written. It has no name on the right of ~>.
 func functionName(token string) string {
 	switch token {
 	case "~>":

@@ -77,7 +77,7 @@ func (x *transform) run(ev *evaluator, f *frame, v Value) (Value, error) {
 }
 
 // change applies the update and the deletion to one match. Matches outside of
-// the copy remain as they are.
+// the copy remain unchanged.
 func (x *transform) change(ev *evaluator, f *frame, v Value, owned map[*Object]bool) error {
 	if err := ev.step(1); err != nil {
 		return err

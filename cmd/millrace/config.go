@@ -89,7 +89,7 @@ func (s *settings) add(body ast.Node) error {
 		case *ast.LiteralNode:
 			at.value = node.Value.Value
 		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-			at.value = node.GetToken().Value // as it is written, as on the command line
+			at.value = node.GetToken().Value // as written, as on the command line
 		case *ast.SequenceNode:
 			var list []any
 			if err := yaml.NodeToValue(node, &list); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// Period is a length of time as it is written: a whole number with a unit, or a number of seconds.
+// Period is a length of time as written: a whole number with a unit, or a number of seconds.
 type Period struct{ json.RawMessage }
 
 // value returns the period, 0 when there is none.
@@ -53,7 +53,7 @@ type Controls struct {
 	Delay          *Period      `json:"delay,omitempty" doc:"How long the run waits after it might begin: a number with a unit, s, m, h or d, or of seconds; at most 30 days."`
 }
 
-// Debounce is debounce as it is written.
+// Debounce is debounce as written.
 type Debounce struct {
 	_      struct{} `additionalProperties:"false"`
 	Key    *string  `json:"key,omitempty" maxLength:"10000" doc:"JSONata; events with different keys do not wait for each other. Absent, or when it yields nothing: one for the whole workflow."`
@@ -61,7 +61,7 @@ type Debounce struct {
 	Max    *Period  `json:"max,omitempty" doc:"From the first event to the run, at most; 30 days when absent."`
 }
 
-// RateLimit is rate_limit as it is written.
+// RateLimit is rate_limit as written.
 type RateLimit struct {
 	_      struct{} `additionalProperties:"false"`
 	Key    *string  `json:"key,omitempty" maxLength:"10000" doc:"JSONata; runs with different keys are counted apart. Absent, or when it yields nothing: one for the whole workflow."`
@@ -69,7 +69,7 @@ type RateLimit struct {
 	Period *Period  `json:"period"`
 }
 
-// Concurrency is concurrency as it is written.
+// Concurrency is concurrency as written.
 type Concurrency struct {
 	_          struct{}             `additionalProperties:"false"`
 	Key        *string              `json:"key,omitempty" maxLength:"10000" doc:"JSONata; runs with different keys are counted apart. Absent, or when it yields nothing: one for the whole workflow."`
@@ -77,7 +77,7 @@ type Concurrency struct {
 	OnConflict *millrace.OnConflict `json:"on_conflict,omitempty" enum:"queue,skip,cancel_running" doc:"When the limit is reached: the run waits for its turn (queue, when absent), there is none (skip), or the oldest makes way (cancel_running)."`
 }
 
-// row returns the flow control as it is stored.
+// row returns the flow control as stored.
 func (c *Controls) row() millrace.WorkflowConfig {
 	out := millrace.WorkflowConfig{IdempotencyKey: textOf(c.IdempotencyKey), Delay: c.Delay.must()}
 	if d := c.Debounce; d != nil {

@@ -14,7 +14,7 @@ import (
 // maxVersion is the newest runtime version: a graph of nodes.
 const maxVersion = 4
 
-// SyncJob is a sync job as it is written, and as templates of sync jobs are.
+// SyncJob is a sync job, or a template of one, as written.
 type SyncJob struct {
 	Version        int64           // default_runtime_version; 0: decided by the resources
 	Resources      json.RawMessage // nodes of the graph, or list of resources

@@ -12,7 +12,7 @@ import (
 // CodeUnknownTrigger marks the finding that nothing ever emits the trigger of a workflow.
 const CodeUnknownTrigger = "unknown_trigger"
 
-// Workflow is a workflow as it is written. run_if and steps may also stand beside config, as some clients send them.
+// Workflow is a workflow as written. run_if and steps may also stand beside config, as some clients send them.
 type Workflow struct {
 	Trigger *string
 	Config  *Config
@@ -45,7 +45,7 @@ type Step struct {
 	Spread         *int64   `json:"spread,omitempty" minimum:"0" maximum:"86400" doc:"Start up to so many seconds after the instant; also possible in config."`
 }
 
-// Row returns the config as it is stored.
+// Row returns the config as stored.
 func (c *Config) Row() millrace.WorkflowConfig {
 	out := c.row()
 	out.RunIf = textOf(c.RunIf)
@@ -55,7 +55,7 @@ func (c *Config) Row() millrace.WorkflowConfig {
 	return out
 }
 
-// Rows returns the steps as they are stored.
+// Rows returns the steps as stored.
 func (s Steps) Rows() []millrace.Step {
 	out := make([]millrace.Step, len(s))
 	for i, step := range s {

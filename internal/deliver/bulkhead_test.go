@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// The slow webhooks of one environment leave room for those of others, and for those of any that answer at once.
+// The slow webhooks of one environment leave room for those of others, and for those of any that respond at once.
 func TestSlowWebhooksOfOneEnvironmentLeaveRoom(t *testing.T) {
 	t.Parallel()
 	c := newBulkhead(8)
@@ -24,8 +24,8 @@ func TestSlowWebhooksOfOneEnvironmentLeaveRoom(t *testing.T) {
 	if len(first) != 4 || len(second) != 2 || len(third) != 1 {
 		t.Errorf("got %d, %d and %d of 8, want 4, 2 and 1", len(first), len(second), len(third))
 	}
-	if _, ok := c.enter("first", "answers at once"); !ok {
-		t.Error("a webhook that answers at once has to wait")
+	if _, ok := c.enter("first", "responds at once"); !ok {
+		t.Error("a webhook that responds at once has to wait")
 	}
 	for _, leave := range append(append(first, second...), third...) {
 		leave()

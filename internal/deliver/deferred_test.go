@@ -22,8 +22,8 @@ func looseTest(t *testing.T, fn func(t *testing.T, w *world)) {
 	})
 }
 
-// refuses makes a receiver that answers some deliveries, by their place in the queue, with a status.
-func (w *world) refuses(status int, places ...int) func(int, millrace.DeliveryID) (int, string, error) {
+// rejects makes a receiver that responds with a status to the deliveries at some places of the queue.
+func (w *world) rejects(status int, places ...int) func(int, millrace.DeliveryID) (int, string, error) {
 	return func(_ int, id millrace.DeliveryID) (int, string, error) {
 		if slices.Contains(places, slices.Index(w.queued, id)) {
 			return status, "", nil
@@ -35,7 +35,7 @@ func (w *world) refuses(status int, places ...int) func(int, millrace.DeliveryID
 func TestAFailedDeliveryStandsAside(t *testing.T) {
 	looseTest(t, func(t *testing.T, w *world) {
 		w.queue(4)
-		w.receiver.answer = w.refuses(500, 1)
+		w.receiver.respond = w.rejects(500, 1)
 		if d := w.pumpOnce(); d != time.Second || !w.live() {
 			t.Errorf("asks to wait %s, task live %v", d, w.live())
 		}
@@ -58,7 +58,7 @@ func TestAFailedDeliveryStandsAside(t *testing.T) {
 			waits = append(waits, w.pumpOnce())
 		}
 		equal(t, "waits", []time.Duration{2 * time.Second, 4 * time.Second, time.Minute, 5 * time.Minute}, waits)
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.advance(w.due())
 		if d := w.pumpOnce(); d != 0 || w.live() {
 			t.Errorf("after recovery it asks to wait %s, task live: %v", d, w.live())
@@ -70,7 +70,7 @@ func TestAFailedDeliveryStandsAside(t *testing.T) {
 func TestADeliveryIsGivenUp(t *testing.T) {
 	looseTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
-		w.receiver.answer = w.refuses(400, 0)
+		w.receiver.respond = w.rejects(400, 0)
 		start := w.clock()
 		for w.live() {
 			w.advance(w.pumpOnce())
@@ -83,7 +83,7 @@ func TestADeliveryIsGivenUp(t *testing.T) {
 			_, err := tx.Deliveries().Redeliver(context.Background(), testEnv, w.queued[0])
 			return err
 		})
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.pumpOnce()
 		equal(t, "sent again", []string{"delivered 21"}, w.statuses())
 	})
@@ -92,7 +92,7 @@ func TestADeliveryIsGivenUp(t *testing.T) {
 func TestSeveralFailuresInARowLeaveTheWebhookAlone(t *testing.T) {
 	looseTest(t, func(t *testing.T, w *world) {
 		w.queue(8)
-		w.receiver.answer = always(500)
+		w.receiver.respond = always(500)
 		if d := w.pumpOnce(); d != time.Second || len(w.receiver.seen) != downAfter {
 			t.Errorf("asks to wait %s after %d attempts", d, len(w.receiver.seen))
 		}
@@ -104,7 +104,7 @@ func TestSeveralFailuresInARowLeaveTheWebhookAlone(t *testing.T) {
 			}
 		}
 		equal(t, "one look with each", append(repeat("pending 1", 6), "pending 0", "pending 0"), w.statuses())
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.advance(time.Minute)
 		w.pumpOnce()
 		equal(t, "recovered", append(repeat("delivered 2", 6), "delivered 1", "delivered 1"), w.statuses())
@@ -115,7 +115,7 @@ func TestSeveralFailuresInARowLeaveTheWebhookAlone(t *testing.T) {
 func TestAnUnreachableEndpointHoldsTheHead(t *testing.T) {
 	looseTest(t, func(t *testing.T, w *world) {
 		w.queue(3)
-		w.receiver.answer = always(429)
+		w.receiver.respond = always(429)
 		for _, want := range []time.Duration{time.Minute, time.Minute, time.Minute, time.Minute, 5 * time.Minute} {
 			if d := w.pumpOnce(); d != want {
 				t.Errorf("asks to wait %s, want %s", d, want)
@@ -123,7 +123,7 @@ func TestAnUnreachableEndpointHoldsTheHead(t *testing.T) {
 			w.advance(want)
 		}
 		equal(t, "before", []string{"pending 5", "pending 0", "pending 0"}, w.statuses())
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.pumpOnce()
 		equal(t, "order", w.queued, w.receiver.taken)
 	})
@@ -138,7 +138,7 @@ func TestOneThatTheEndpointChokesOnPassesAfterItsQuickRetries(t *testing.T) {
 			}
 			return 200, "", nil
 		}
-		w.receiver.answer = choke
+		w.receiver.respond = choke
 		for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, time.Minute} {
 			if d := w.pumpOnce(); d != want {
 				t.Errorf("asks to wait %s, want %s", d, want)
@@ -152,7 +152,7 @@ func TestOneThatTheEndpointChokesOnPassesAfterItsQuickRetries(t *testing.T) {
 func TestALooseWebhookThatIsDownIsSetInactive(t *testing.T) {
 	looseTest(t, func(t *testing.T, w *world) {
 		w.queue(20)
-		w.receiver.answer = always(503)
+		w.receiver.respond = always(503)
 		start := w.clock()
 		for w.live() {
 			w.advance(w.pumpOnce())
@@ -163,7 +163,7 @@ func TestALooseWebhookThatIsDownIsSetInactive(t *testing.T) {
 		if w.row().IsActive || w.clock().Sub(start) < 5*24*time.Hour {
 			t.Errorf("webhook: %+v", w.row())
 		}
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.update(func(tx *store.Tx) error { return tx.Webhooks().Wake(context.Background(), testEnv, w.webhook.ID) })
 		w.activate()
 		for w.live() {
@@ -183,7 +183,7 @@ func TestConcurrency(t *testing.T) {
 		w.queue(8)
 		met := make(chan struct{}, 4)
 		all := make(chan struct{})
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n <= 4 { // the first four wait for each other
 				if met <- struct{}{}; len(met) == cap(met) {
 					close(all)
@@ -205,7 +205,7 @@ func TestOneOfSeveralAtATimeIsInterrupted(t *testing.T) {
 		w.change(func(v *millrace.Webhook) { v.Concurrency = 3 })
 		w.queue(3)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.receiver.answer = func(_ int, id millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(_ int, id millrace.DeliveryID) (int, string, error) {
 			if id == w.queued[0] {
 				<-ctx.Done()
 				return 0, "", ctx.Err()
@@ -218,7 +218,7 @@ func TestOneOfSeveralAtATimeIsInterrupted(t *testing.T) {
 		if d, err := w.handle(ctx); d != 0 || err != nil {
 			t.Errorf("wait %s, error %v", d, err)
 		}
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.pumpOnce()
 		if got := w.statuses(); got[0] != "delivered 1" {
 			t.Errorf("deliveries: %v", got)
@@ -247,7 +247,7 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-// Thirty webhooks that never answer must not keep one that does from its deliveries.
+// Thirty webhooks that never respond must not keep one that does from its deliveries.
 func TestSlowWebhooksLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

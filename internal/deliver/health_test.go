@@ -77,7 +77,7 @@ func TestOthersHearOnceOfAWebhookThatKeepsFailing(t *testing.T) {
 			w := judged(t, db)
 			w.change(func(v *millrace.Webhook) { v.Ordering = ordering })
 			w.queue(5)
-			w.receiver.answer = always(503)
+			w.receiver.respond = always(503)
 			for start := w.clock(); w.live(); {
 				if w.advance(w.due() + w.pumpOnce()); w.clock().Sub(start) > 6*24*time.Hour {
 					t.Fatal("still trying after 6 days")
@@ -90,7 +90,7 @@ func TestOthersHearOnceOfAWebhookThatKeepsFailing(t *testing.T) {
 			equal(t, "told", want, w.told())
 
 			w.activate()
-			w.receiver.answer = nil
+			w.receiver.respond = nil
 			for w.live() {
 				w.advance(w.due() + w.pumpOnce())
 			}
@@ -108,7 +108,7 @@ func TestAWebhookThatIsGoneIsToldOf(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := judged(t, db)
 		w.queue(2)
-		w.receiver.answer = always(http.StatusGone)
+		w.receiver.respond = always(http.StatusGone)
 		w.pumpOnce()
 		equal(t, "told", []string{"webhook:disabled 100 false gone 410 2"}, w.told())
 	})
@@ -149,12 +149,12 @@ func TestWhatRunsSendIsJudgedByTheSameRule(t *testing.T) {
 		first := []string{"webhook:failing 50 true  502 0"}
 		equal(t, "told", first, w.told())
 
-		// It answers in between: what was seen before is not true any more.
+		// It accepts one in between: the failures before no longer count.
 		seen = w.row()
 		judge(w.row(), Outcome{Kind: Delivered, Status: 200})
 		w.advance(5 * 24 * time.Hour)
 		judge(seen, down)
-		equal(t, "told after it has answered", first, w.told())
+		equal(t, "told after a success", first, w.told())
 		if row := w.row(); !row.IsActive || row.NotifiedPercent != 0 {
 			t.Errorf("webhook: %+v", row)
 		}
@@ -178,11 +178,11 @@ func TestThePumpAndRunsShareAFailure(t *testing.T) {
 		}
 		w.advance(90 * time.Hour)
 		w.queue(1)
-		w.receiver.answer = always(500)
+		w.receiver.respond = always(500)
 		w.pumpOnce()
 		equal(t, "failing since", millrace.TimeOf(start), w.row().FailingSince)
 		equal(t, "told", []string{"webhook:failing 70 true  500 1"}, w.told())
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.advance(w.due() + time.Second)
 		w.pumpOnce()
 		equal(t, "failing since", millrace.Time(0), w.row().FailingSince)

@@ -39,7 +39,7 @@ func (s *Sender) mail(ctx context.Context, m Message) Outcome {
 // mailFailure turns what a mail server said into an outcome.
 func mailFailure(ctx context.Context, err error) Outcome {
 	o := Outcome{Kind: Retry, ErrorClass: ClassMail}
-	if status, said := notify.Refusal(err); status != 0 {
+	if status, said := notify.Rejection(err); status != 0 {
 		o.Status, o.Response = status, text([]byte(said))
 		return o
 	}

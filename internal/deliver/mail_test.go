@@ -23,7 +23,7 @@ type smtpServer struct {
 	tls      *tls.Config
 	noTLS    bool              // STARTTLS is not offered
 	implicit bool              // TLS from the first byte
-	answers  map[string]string // to a verb, in the place of the usual one
+	replies  map[string]string // to a verb, in the place of the usual one
 	hangUp   string            // the verb at which the connection is cut
 
 	mu    sync.Mutex
@@ -75,8 +75,8 @@ func (s *smtpServer) talk(conn net.Conn) {
 		if verb == s.hangUp {
 			return
 		}
-		if answer := s.answers[verb]; answer != "" {
-			say(answer)
+		if reply := s.replies[verb]; reply != "" {
+			say(reply)
 			continue
 		}
 		switch verb {
@@ -147,14 +147,14 @@ func TestMails(t *testing.T) {
 		"TLS from the first byte":     {&smtpServer{implicit: true}, notify.TLSImplicit, nil, Outcome{Kind: Delivered, Status: 250}, true},
 		"no TLS, no password":         {&smtpServer{noTLS: true}, notify.TLSNone, func(m *notify.Mailer) { m.User = "" }, Outcome{Kind: Delivered, Status: 250}, false},
 		"STARTTLS is not offered":     {&smtpServer{noTLS: true}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
-		"STARTTLS is refused":         {&smtpServer{answers: map[string]string{"STARTTLS": "454 not now"}}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
+		"STARTTLS is rejected":        {&smtpServer{replies: map[string]string{"STARTTLS": "454 not now"}}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, false},
 		"a certificate of a stranger": {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Roots = x509.NewCertPool() }, Outcome{Kind: Retry, ErrorClass: egress.ClassTLS}, false},
 		"a wrong password":            {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Password = "wrong" }, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
-		"later":                       {&smtpServer{answers: map[string]string{"RCPT": "451 4.3.0 Try again later"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 451, ErrorClass: ClassMail}, true},
-		"never":                       {&smtpServer{answers: map[string]string{"RCPT": "550 5.1.1 No such user"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 550, ErrorClass: ClassMail}, true},
-		"a sender that is not wanted": {&smtpServer{answers: map[string]string{"MAIL": "553 5.1.8 Not from you"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 553, ErrorClass: ClassMail}, true},
+		"later":                       {&smtpServer{replies: map[string]string{"RCPT": "451 4.3.0 Try again later"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 451, ErrorClass: ClassMail}, true},
+		"never":                       {&smtpServer{replies: map[string]string{"RCPT": "550 5.1.1 No such user"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 550, ErrorClass: ClassMail}, true},
+		"a sender that is not wanted": {&smtpServer{replies: map[string]string{"MAIL": "553 5.1.8 Not from you"}}, notify.TLSStart, nil, Outcome{Kind: Retry, Status: 553, ErrorClass: ClassMail}, true},
 		"it hangs up":                 {&smtpServer{hangUp: "MAIL"}, notify.TLSStart, nil, Outcome{Kind: Retry, ErrorClass: ClassMail}, true},
-		"nobody listens":              {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Port = 1 }, Outcome{Kind: Retry, ErrorClass: egress.ClassRefused}, false},
+		"nothing listens":             {&smtpServer{}, notify.TLSStart, func(m *notify.Mailer) { m.Port = 1 }, Outcome{Kind: Retry, ErrorClass: egress.ClassRefused}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

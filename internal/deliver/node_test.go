@@ -76,16 +76,16 @@ func requestForNode(name string, w millrace.Webhook) nodeRequest {
 // in CI, where it fails.
 func installNode(t *testing.T, packages ...string) string {
 	t.Helper()
-	refuse := t.Skipf
+	skip := t.Skipf
 	if os.Getenv("CI") == "true" {
-		refuse = t.Fatalf
+		skip = t.Fatalf
 	}
 	if testing.Short() {
 		t.Skip("SKIPPED: verification by node packages (-short)")
 	}
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			refuse("SKIPPED: verification by node packages: %v", err)
+			skip("SKIPPED: verification by node packages: %v", err)
 		}
 	}
 	dir := t.TempDir()
@@ -96,7 +96,7 @@ func installNode(t *testing.T, packages ...string) string {
 		t.Fatal(err)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		refuse("SKIPPED: verification by node packages: npm install: %v\n%s", err, out)
+		skip("SKIPPED: verification by node packages: npm install: %v\n%s", err, out)
 	}
 	return dir
 }

@@ -32,8 +32,8 @@ func slackWorld(t *testing.T, db *store.DB) (*world, *[]string) {
 		}
 		*texts = append(*texts, sent.Text)
 		code := status()
-		if w.receiver.answer != nil {
-			code, _, err = w.receiver.answer(len(*texts), "")
+		if w.receiver.respond != nil {
+			code, _, err = w.receiver.respond(len(*texts), "")
 		}
 		return &http.Response{StatusCode: code, Body: http.NoBody, Header: http.Header{}}, err
 	})}
@@ -64,9 +64,9 @@ func TestAStormOfNotificationsIsOneMessage(t *testing.T) {
 			t.Errorf("got %q, want three messages", *texts)
 		}
 		w.queue(100)
-		w.receiver.answer = always(500)
+		w.receiver.respond = always(500)
 		w.pumpOnce()
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.advance(time.Minute)
 		w.pumpOnce()
 		equal(t, "messages", 5, len(*texts))

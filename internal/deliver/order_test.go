@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// Whatever receivers answer, and wherever a pump dies or is overtaken: nothing is skipped, and once the receiver is well
+// However receivers respond, and wherever a pump dies or is overtaken: nothing is skipped, and once the receiver is well
 // everything arrives, with the task completed. With strict ordering a delivery is first tried when all before it were taken,
 // and they arrive in order; otherwise when all before it were tried, but for those that are tried at the same time.
 func TestOrderHoldsWhateverHappens(t *testing.T) {
@@ -29,7 +29,7 @@ func TestOrderHoldsWhateverHappens(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(rt, "limited") == 0 {
 				w.change(func(v *millrace.Webhook) { v.RateLimit, v.RatePeriod = 7, 2 })
 			}
-			w.receiver.answer = misbehave(rt, w, mishaps().Draw(rt, "mishaps"))
+			w.receiver.respond = misbehave(rt, w, mishaps().Draw(rt, "mishaps"))
 			for range rapid.IntRange(1, 8).Draw(rt, "rounds") {
 				w.queue(rapid.SampledFrom([]int{0, 1, 3, 8, 13, commitSize, 2*commitSize + 5}).Draw(rt, "events"))
 				step(rt, w)
@@ -102,7 +102,7 @@ func check(rt *rapid.T, w *world) {
 type mishap struct {
 	passes   time.Duration
 	overtake bool // by another pump; or the process dies, which is the same to the database: what was not committed is lost
-	broken   bool // no answer
+	broken   bool // no response
 	queues   bool // another event
 	status   int
 	after    string // Retry-After
@@ -132,7 +132,7 @@ func mishaps() *rapid.Generator[[]mishap] {
 	}), 0, 80)
 }
 
-// misbehave returns the answers of a receiver to which the mishaps happen in turn. It checks the order of what it is
+// misbehave returns the responses of a receiver to which the mishaps happen in turn. It checks the order of what it is
 // sent, and that a crash costs no more repetitions than fit between two commits.
 func misbehave(rt *rapid.T, w *world, list []mishap) func(int, millrace.DeliveryID) (int, string, error) {
 	taken, tried := map[millrace.DeliveryID]bool{}, map[millrace.DeliveryID]bool{}

@@ -58,7 +58,7 @@ func TestPumpHasNothingToDo(t *testing.T) {
 func TestPumpRetriesTheHeadAndHoldsTheRest(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(3)
-		w.receiver.answer = always(500)
+		w.receiver.respond = always(500)
 		var waits []time.Duration
 		for range 12 {
 			d := w.pumpOnce()
@@ -74,7 +74,7 @@ func TestPumpRetriesTheHeadAndHoldsTheRest(t *testing.T) {
 		if row := w.row(); row.Attempt != 12 || row.FailingSince == 0 || row.SentSequence != 0 || !row.IsActive {
 			t.Errorf("webhook: %+v", row)
 		}
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		if d := w.pumpOnce(); d != 0 || w.live() {
 			t.Errorf("after recovery it asks to wait %s, task live: %v", d, w.live())
 		}
@@ -90,12 +90,12 @@ func TestPumpHonoursRetryAfter(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
 		for header, want := range map[string]time.Duration{"3": 3 * time.Second, "7200": 2 * time.Hour, "": time.Minute} {
-			w.receiver.answer = func(int, millrace.DeliveryID) (int, string, error) { return 429, header, nil }
+			w.receiver.respond = func(int, millrace.DeliveryID) (int, string, error) { return 429, header, nil }
 			if d := w.pumpOnce(); d != want {
 				t.Errorf("429 with Retry-After %q: got %s, want %s", header, d, want)
 			}
 			w.advance(want)
-			w.receiver.answer = nil
+			w.receiver.respond = nil
 			w.pumpOnce()
 			w.queue(1)
 		}
@@ -105,7 +105,7 @@ func TestPumpHonoursRetryAfter(t *testing.T) {
 func TestPumpCommitsWhatWasSentBeforeAFailure(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(15)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 13 {
 				return 0, "", errors.New("broken")
 			}
@@ -122,13 +122,13 @@ func TestPumpCommitsWhatWasSentBeforeAFailure(t *testing.T) {
 func TestGoneUnsubscribesAndKeepsThePending(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(4)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) { return []int{200, 410}[n-1], "", nil }
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) { return []int{200, 410}[n-1], "", nil }
 		if d := w.pumpOnce(); d != 0 || w.live() || w.row().IsActive {
 			t.Errorf("asks to wait %s, task live %v, webhook %+v", d, w.live(), w.row())
 		}
 		equal(t, "deliveries", []string{"delivered 1", "pending 1", "pending 0", "pending 0"}, w.statuses())
 
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.activate()
 		w.pumpOnce()
 		equal(t, "deliveries", []string{"delivered 1", "delivered 2", "delivered 1", "delivered 1"}, w.statuses())
@@ -138,7 +138,7 @@ func TestGoneUnsubscribesAndKeepsThePending(t *testing.T) {
 func TestProlongedFailureSetsInactiveAndKeepsThePending(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(2)
-		w.receiver.answer = always(503)
+		w.receiver.respond = always(503)
 		start := w.clock()
 		for w.live() {
 			w.advance(w.pumpOnce())
@@ -164,7 +164,7 @@ func TestProlongedFailureSetsInactiveAndKeepsThePending(t *testing.T) {
 			t.Errorf("activated again, its first failure asks for %s and leaves %+v", d, w.row())
 		}
 		w.advance(time.Second)
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.pumpOnce()
 		equal(t, "order", w.queued, w.receiver.taken)
 	})
@@ -173,7 +173,7 @@ func TestProlongedFailureSetsInactiveAndKeepsThePending(t *testing.T) {
 func TestPumpYields(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(20)
-		w.receiver.answer = func(int, millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(int, millrace.DeliveryID) (int, string, error) {
 			w.advance(time.Second)
 			return 200, "", nil
 		}
@@ -202,7 +202,7 @@ func TestPumpWritesDownWhatItSentWhenStopped(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(5)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 3 {
 				cancel()
 				return 0, "", ctx.Err()
@@ -219,7 +219,7 @@ func TestPumpWritesDownWhatItSentWhenStopped(t *testing.T) {
 func TestAPumpThatWasOvertakenCannotWrite(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(5)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 3 {
 				w.overtake()
 			}
@@ -238,7 +238,7 @@ func TestAPumpThatWasOvertakenCannotWrite(t *testing.T) {
 func TestAPumpThatWasPausedFindsOutAfterOneDelivery(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(5)
-		w.receiver.answer = func(int, millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(int, millrace.DeliveryID) (int, string, error) {
 			w.overtake()
 			w.advance(time.Second)
 			return 200, "", nil
@@ -271,7 +271,7 @@ func TestTheEndOfTheBacklogMayBeCancelled(t *testing.T) {
 func TestTheHeadOfTheBacklogMayBeCancelled(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(1)
-		w.receiver.answer = always(500)
+		w.receiver.respond = always(500)
 		w.advance(w.pumpOnce())
 		w.cancel(0)
 		if d := w.pumpOnce(); d != 0 || w.live() || w.row().Attempt != 0 {
@@ -283,7 +283,7 @@ func TestTheHeadOfTheBacklogMayBeCancelled(t *testing.T) {
 func TestAWebhookMayBeDeletedWhileItsPumpWorks(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(3)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 2 {
 				w.update(func(tx *store.Tx) error { return tx.Webhooks().Delete(context.Background(), testEnv, w.webhook.ID) })
 			}
@@ -301,7 +301,7 @@ func TestAWebhookMayBeDeletedWhileItsPumpWorks(t *testing.T) {
 func TestPumpFollowsTheTargetURL(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(commitSize + 2)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 5 {
 				w.webhook.TargetURL = "https://b.test/"
 				w.update(func(tx *store.Tx) error { return tx.Webhooks().Update(context.Background(), w.webhook) })
@@ -316,7 +316,7 @@ func TestPumpFollowsTheTargetURL(t *testing.T) {
 func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(commitSize + 15)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 5 {
 				w.update(func(tx *store.Tx) error {
 					changed := *w.webhook
@@ -331,7 +331,7 @@ func TestPumpFollowsChangesOfTheWebhook(t *testing.T) {
 		}
 		w.webhook.TargetURL = "https://b.test/"
 		w.activate()
-		w.receiver.answer = nil
+		w.receiver.respond = nil
 		w.pumpOnce()
 		equal(t, "order", w.queued, w.receiver.taken)
 		equal(t, "hosts", strings.Repeat("a", commitSize)+strings.Repeat("b", 15), w.receiver.hosts)
@@ -361,7 +361,7 @@ func TestPumpPassesDeliveriesWhoseEventIsGone(t *testing.T) {
 func TestProgressIsCommittedWhileAReceiverTakesItsTime(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(4)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n < 4 {
 				return 200, "", nil
 			}
@@ -381,7 +381,7 @@ func TestProgressIsCommittedWhileAReceiverTakesItsTime(t *testing.T) {
 func TestWhatIsQueuedWhileTheLastIsSentIsNotForgotten(t *testing.T) {
 	pumpTest(t, func(t *testing.T, w *world) {
 		w.queue(3)
-		w.receiver.answer = func(n int, _ millrace.DeliveryID) (int, string, error) {
+		w.receiver.respond = func(n int, _ millrace.DeliveryID) (int, string, error) {
 			if n == 3 {
 				w.queue(1)
 			}
@@ -451,12 +451,12 @@ func TestAChangeDuringAnAttemptIsNotHeldOffByItsFailure(t *testing.T) {
 				w.advance(time.Since(w.clock())) // waking goes by the database's clock
 				w.change(func(v *millrace.Webhook) { v.Ordering = ordering })
 				w.queue(5)
-				w.receiver.answer = always(503)
+				w.receiver.respond = always(503)
 				for range 5 {
 					w.advance(w.pumpOnce())
 				}
-				w.receiver.answer = func(n int, id millrace.DeliveryID) (int, string, error) {
-					w.receiver.answer = nil
+				w.receiver.respond = func(n int, id millrace.DeliveryID) (int, string, error) {
+					w.receiver.respond = nil
 					w.activate()
 					return 503, "", nil
 				}

@@ -109,7 +109,7 @@ func TestReceiverKitVerifies(t *testing.T) {
 	}
 }
 
-// The kit's handler behind our sender: a repetition is answered and not handled again.
+// The kit's handler behind our sender: a repetition is acknowledged and not handled again.
 func TestReceiverKitHandles(t *testing.T) {
 	t.Parallel()
 	v, err := webhook.NewVerifier(uuidSecret)

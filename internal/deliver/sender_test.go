@@ -46,7 +46,7 @@ func messageTo(url string) Message {
 	}
 }
 
-// receiver answers every request with the handler and returns its URL.
+// receiver serves every request with the handler and returns its URL.
 func receiver(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -261,7 +261,7 @@ func TestLogLineHasIDsAndNoSecrets(t *testing.T) {
 	var out bytes.Buffer
 	url := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
-		_, _ = w.Write([]byte("answer-text"))
+		_, _ = w.Write([]byte("response-text"))
 	})
 	m := messageTo(strings.Replace(url, "http://", "http://user:pass-word@", 1))
 	m.Body = []byte("body-text")
@@ -275,7 +275,7 @@ func TestLogLineHasIDsAndNoSecrets(t *testing.T) {
 			t.Errorf("%q is missing in %s", want, line)
 		}
 	}
-	for _, secret := range []string{"pass-word", "body-text", "answer-text", uuidSecret} {
+	for _, secret := range []string{"pass-word", "body-text", "response-text", uuidSecret} {
 		if strings.Contains(line, secret) {
 			t.Errorf("%q is in %s", secret, line)
 		}

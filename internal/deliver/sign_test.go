@@ -58,7 +58,7 @@ func TestStandardWebhooksLibraryVerifies(t *testing.T) {
 			h := signedHeader(millrace.Webhook{Secret: secret}, time.Now())
 			verifier := standardVerifier(t, secret)
 			if err := verifier.Verify([]byte(signedBody), h); err != nil {
-				t.Errorf("our signature is refused: %v", err)
+				t.Errorf("our signature is rejected: %v", err)
 			}
 			if err := verifier.Verify([]byte(signedBody+" "), h); err == nil {
 				t.Error("the signature of another body is accepted")
@@ -95,6 +95,6 @@ func TestAStandardSecretThatIsNotBase64IsItsOwnKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := v.Verify([]byte(signedBody), h); err != nil {
-		t.Errorf("our signature is refused: %v", err)
+		t.Errorf("our signature is rejected: %v", err)
 	}
 }

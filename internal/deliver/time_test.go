@@ -34,14 +34,14 @@ func piped(serve func(conn net.Conn)) *http.Client {
 	}}
 }
 
-// answers makes a client that gives the answers in turn, the last one for ever.
-func answers(times *[]time.Duration, list ...string) *http.Client {
+// responses makes a client that gives the responses in turn, the last one for ever.
+func responses(times *[]time.Duration, list ...string) *http.Client {
 	start, i := time.Now(), 0
 	return piped(func(conn net.Conn) {
 		*times = append(*times, time.Since(start))
-		answer := list[min(i, len(list)-1)]
+		response := list[min(i, len(list)-1)]
 		i++
-		_, _ = conn.Write([]byte("HTTP/1.1 " + strings.ReplaceAll(answer, "|", "\r\n") + "\r\nContent-Length: 0\r\n\r\n"))
+		_, _ = conn.Write([]byte("HTTP/1.1 " + strings.ReplaceAll(response, "|", "\r\n") + "\r\nContent-Length: 0\r\n\r\n"))
 	})
 }
 
@@ -95,7 +95,7 @@ func TestTimeouts(t *testing.T) {
 			if o.Kind != Delivered || o.Response != "xxxxxxx" || o.Duration != 2*time.Second {
 				t.Errorf("got %+v", o)
 			}
-			time.Sleep(time.Second) // of the bubble: the receiver notices that nobody listens
+			time.Sleep(time.Second) // of the bubble: the receiver notices that the client is gone
 		})
 	})
 }
@@ -104,12 +104,12 @@ func TestQuickRetries(t *testing.T) {
 	t.Parallel()
 	const sec = time.Second
 	for name, c := range map[string]struct {
-		answers  []string
-		deadline time.Duration
-		kind     Kind
-		at       []time.Duration
-		attempt  int64         // of the first; 0: 1
-		left     time.Duration // until the quick retry that there was no time for
+		responses []string
+		deadline  time.Duration
+		kind      Kind
+		at        []time.Duration
+		attempt   int64         // of the first; 0: 1
+		left      time.Duration // until the quick retry that there was no time for
 	}{
 		"none needed":                      {[]string{"200 OK"}, 0, Delivered, []time.Duration{0}, 0, 0},
 		"second succeeds":                  {[]string{"500 X", "200 OK"}, 0, Delivered, []time.Duration{0, sec}, 0, 0},
@@ -139,7 +139,7 @@ func TestQuickRetries(t *testing.T) {
 					defer cancel()
 				}
 				var at []time.Duration
-				s := newSender(t, Config{Client: answers(&at, c.answers...)})
+				s := newSender(t, Config{Client: responses(&at, c.responses...)})
 				m := messageTo("http://a.test")
 				m.Attempt = max(c.attempt, 1)
 				o, attempts := s.Deliver(ctx, m)

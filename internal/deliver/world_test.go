@@ -277,14 +277,14 @@ func (w *world) statuses() []string {
 	return out
 }
 
-// script is a receiver that answers as it is told, 200 when it is not. It keeps what it saw.
+// script is a receiver that responds as told, with 200 by default. It keeps what it saw.
 type script struct {
-	world  *world
-	answer func(n int, id millrace.DeliveryID) (status int, header string, err error) // n from 1
+	world   *world
+	respond func(n int, id millrace.DeliveryID) (status int, header string, err error) // n from 1
 
 	mu     sync.Mutex
 	seen   []millrace.DeliveryID
-	taken  []millrace.DeliveryID // answered 2xx
+	taken  []millrace.DeliveryID // with a 2xx
 	bodies map[millrace.DeliveryID][]byte
 	hosts  string // first letters
 
@@ -307,8 +307,8 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.bodies[id] = body
 	s.mu.Unlock()
 	status, after := 200, ""
-	if s.answer != nil {
-		if status, after, err = s.answer(n, id); err != nil {
+	if s.respond != nil {
+		if status, after, err = s.respond(n, id); err != nil {
 			if errors.Is(err, context.Canceled) {
 				<-r.Context().Done() // which ends a moment after the context that a test cancels
 			}

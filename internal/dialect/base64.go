@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// base64Encode encodes the text of a value as UTF-8; a host object that holds bytes is encoded as they are.
+// base64Encode encodes the text of a value as UTF-8; a host object that holds bytes is encoded unchanged.
 func base64Encode(c *jsonata.Call) (jsonata.Value, error) {
 	var data []byte
 	if h, ok := c.Arg(0).(interface{ Bytes() []byte }); ok {

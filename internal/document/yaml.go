@@ -168,7 +168,7 @@ func (d *yamlDecoder) text(s string, at Position) (*Value, error) {
 	return &Value{Kind: KindString, Text: s, At: at}, nil
 }
 
-// tagged decodes a value with a tag of YAML's core: !!str keeps the text as it is written, the others say what the
+// tagged decodes a value with a tag of YAML's core: !!str keeps the text as written, the others say what the
 // value already is.
 func (d *yamlDecoder) tagged(n *ast.TagNode, depth int) (*Value, error) {
 	tag := n.Start.Value

@@ -57,7 +57,7 @@ func (a *Accepter) store(ctx context.Context, events []*millrace.Event) error {
 	return nil
 }
 
-// emitCopies stores events and returns them as they are stored.
+// emitCopies stores events and returns them as stored.
 func emitCopies(ctx context.Context, tx *store.Tx, events []millrace.Event) ([]*millrace.Event, error) {
 	stored := make([]*millrace.Event, len(events))
 	for i := range events {

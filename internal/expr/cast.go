@@ -75,7 +75,7 @@ func castBool(v jsonata.Value) jsonata.Value {
 	return v
 }
 
-// castJSON parses text that is JSON. Other text, and everything inside a longer text, stays as it is.
+// castJSON parses text that is JSON. Other text, and everything inside a longer text, stays unchanged.
 func castJSON(v jsonata.Value, whole bool) jsonata.Value {
 	if _, composite := v.(*jsonata.Object); composite || !whole {
 		return v

@@ -16,9 +16,9 @@ import (
 	"github.com/millrace/millrace/internal/fetch/config"
 )
 
-func TestAuthorization(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
+func TestAuthorization(t *testing.T) { //nolint:tparallel // one upstream serves one case after the other
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	oauth := map[string]any{"oauth": map[string]any{"token": map[string]any{"access_token": "oauth-secret"}}, "api_key": "key-secret"}
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
 	for _, tc := range []struct {
@@ -94,14 +94,14 @@ func TestAuthorizationThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// redirectTo answers /x with a redirect and everything else with the credentials that it received.
+// redirectTo redirects /x and responds to everything else with the credentials that it received.
 func redirectTo(target func() string, status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/x" {
 			http.Redirect(w, r, target(), status)
 			return
 		}
-		answerJSON(200, fmt.Sprintf(`{"auth":%q,"key":%q,"referer":%q,"method":%q}`,
+		respondJSON(200, fmt.Sprintf(`{"auth":%q,"key":%q,"referer":%q,"method":%q}`,
 			r.Header.Get("Authorization"), r.Header.Get("X-Key"), r.Header.Get("Referer"), r.Method))(w, r)
 	}
 }
@@ -171,7 +171,7 @@ func TestCookiesAreNotShared(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: "of-account-1"})
-		answerJSON(200, `[]`)(w, r)
+		respondJSON(200, `[]`)(w, r)
 	})
 	f := newFetcher(t)
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x"}`)
@@ -218,7 +218,7 @@ func TestSecretsStayInside(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Echo", r.Header.Get("Authorization"))
 			w.Header().Set("X-URL", r.URL.String())
-			answerJSON(status, fmt.Sprintf(`{"message":%q}`, "bad "+r.Header.Get("Authorization")+" for "+r.URL.String()))(w, r)
+			respondJSON(status, fmt.Sprintf(`{"message":%q}`, "bad "+r.Header.Get("Authorization")+" for "+r.URL.String()))(w, r)
 		}
 	}
 	top := `"credentials":{"api_key":{"config":{"fields":[{"name":"pat","type":"password"}]}}},
@@ -246,7 +246,7 @@ func TestSecretsStayInside(t *testing.T) {
 
 func TestEnvironmentOfTheConfig(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(400, `{"message":"app-secret"}`))
+	u := newUpstream(t, respondJSON(400, `{"message":"app-secret"}`))
 	cfg := oneMethod(t, u.URL, `"environment_variables":{"REGION":"eu"},"secret_environment_variables":{"APP":"app-secret"}`,
 		`{"path":"/{{environment_variables.REGION}}/{{environment_variables.APP}}"}`)
 	o := fetchAny(t, newFetcher(t), Request{Integration: cfg})

@@ -25,7 +25,7 @@ func BenchmarkFetch(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	rt := &answering{header: http.Header{"Content-Type": {"application/json"}}, body: body}
+	rt := &canned{header: http.Header{"Content-Type": {"application/json"}}, body: body}
 	f, err := New(FetcherConfig{Client: &http.Client{Transport: rt}, Clock: func() time.Time { return now }})
 	if err != nil {
 		b.Fatal(err)
@@ -45,7 +45,7 @@ func BenchmarkFetch(b *testing.B) {
 	}
 }
 
-// BenchmarkDecode is the part of BenchmarkFetch that any implementation has: decoding the answer.
+// BenchmarkDecode is the part of BenchmarkFetch that any implementation has: decoding the response.
 func BenchmarkDecode(b *testing.B) {
 	var items []string
 	for i := range 100 {

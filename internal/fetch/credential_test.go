@@ -52,7 +52,7 @@ func TestWrongCredentialOptions(t *testing.T) {
 			"keep.token[0]: must have another name in the context: oauth is taken",
 		}},
 		{"oauth2", `{"auth":{"tokenHost":"{{server}}"},"keep":{"redirect":[{"name":"accounts-server","as":"server"}]}}`, []string{
-			"auth.tokenHost: is read from the redirect, which whoever connects an account can change: server in keep.redirect needs a pattern",
+			"auth.tokenHost: is read from the redirect, which the user who connects an account can change: server in keep.redirect needs a pattern",
 		}},
 		{"oauth2", `{` + host + `,"keep":{"token":["bot.access_token",{"name":"bot.token","as":"bot","secret":true},{"name":"id","as":"session_id"},"token_type"]}}`, []string{
 			"keep.token[0]: is called like a secret and would be shown: give it as an object with name and secret: true",
@@ -93,7 +93,7 @@ func TestCredentialWarnings(t *testing.T) {
 	for options, want := range map[string]string{
 		`{"auth":{"tokenHost":"http://t.test"}}`:      "config.credentials.oauth2.config.auth.tokenHost: sends credentials without encryption; use https://",
 		`{"auth":{"tokenHost":"http://127.0.0.1:1"}}`: "",
-		`{"auth":{"tokenHost":"{{login_url}}"},"fields":[{"name":"login_url"}]}`: "config.credentials.oauth2.config.auth.tokenHost: lets whoever connects an account choose where the secret of the client is sent: " +
+		`{"auth":{"tokenHost":"{{login_url}}"},"fields":[{"name":"login_url"}]}`: "config.credentials.oauth2.config.auth.tokenHost: lets the user who connects an account choose where the secret of the client is sent: " +
 			"the field login_url needs a pattern or options",
 		`{"auth":{"tokenHost":"{{login_url}}"},"fields":[{"name":"login_url","pattern":"^https://[a-z]+\\.t\\.test$"}]}`: "",
 		`{"auth":{"tokenHost":"https://t.test"},"something":1}`:                                                          "config.credentials.oauth2.config.something: has no effect: it means nothing here",
@@ -139,10 +139,10 @@ func TestCredentialSpellings(t *testing.T) {
 	}
 }
 
-// TestStoredCredentials: what an older version has stored goes on, as far as nobody needs what is wrong with it.
+// TestStoredCredentials: invalid parts that an older version stored do no harm until they are used.
 func TestStoredCredentials(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	raw := json.RawMessage(`{"base_url":"` + u.URL + `","resources":{"things":{"list":{"path":"/x"}}},"credentials":{
 		"oauth2":{"config":{"auth":{"tokenHost":"t"},"options":{"bodyFormat":"xml"}}},"aws_sigv4":{"config":{}},"jwt":{"config":{"algorithm":"x"}},"api_key":{"config":{}}}}`)
 	if _, err := config.Parse(raw); err == nil {

@@ -11,7 +11,7 @@ import (
 
 func TestCustomMethod(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"data":[{"id":1}],"next":"n"}`))
+	u := newUpstream(t, respondJSON(200, `{"data":[{"id":1}],"next":"n"}`))
 	cfg := parse(t, `{"base_url":"`+u.URL+`/v1","pagination":{"format":"cursor","config":{"cursor_path":"next"}}}`)
 	for _, tc := range []struct{ name, verb, path, config, want, next string }{
 		{"forwards verb and path", "PUT", "a/b%2Fc/", ``, "PUT /v1/a/b%2Fc/", ""},
@@ -39,7 +39,7 @@ func TestCustomMethod(t *testing.T) {
 
 func TestCustomMethodStaysOnTheHost(t *testing.T) {
 	t.Parallel()
-	evil := newUpstream(t, answerJSON(200, `{}`))
+	evil := newUpstream(t, respondJSON(200, `{}`))
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, evil.URL+"/stolen", http.StatusFound)
 	})
@@ -62,11 +62,11 @@ func TestCustomMethodStaysOnTheHost(t *testing.T) {
 			})
 		}
 		if millrace.KindOf(err) != millrace.KindInvalid {
-			t.Errorf("%s %s: got %v, want a refusal", tc.path, tc.config, err)
+			t.Errorf("%s %s: got %v, want a rejection", tc.path, tc.config, err)
 		}
 	}
 	if n := len(u.lines()) + len(evil.lines()); n != 0 {
-		t.Fatalf("a refused call made %d requests", n)
+		t.Fatalf("a rejected call made %d requests", n)
 	}
 	m, err := cfg.CustomMethod("GET", false, json.RawMessage(`{"ignore_credentials_on_redirect":false}`))
 	if err != nil {

@@ -31,7 +31,7 @@ func TestDocumentedPaginationKeys(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			u := newUpstream(t, answerJSON(200, `{"data":[1],"after":"a2","before":"a0","total":1}`))
+			u := newUpstream(t, respondJSON(200, `{"data":[1],"after":"a2","before":"a0","total":1}`))
 			cfg := oneMethod(t, u.URL, "", `{"path":"/things","method":`+tc.method+`,"response_path":"data","pagination":`+tc.pagination+`}`)
 			first := fetchOK(t, newFetcher(t), Request{Integration: cfg})
 			for what, turn := range map[string][2]string{"next": {first.NextCursor, tc.next}, "previous": {first.PrevCursor, tc.prev}} {
@@ -87,12 +87,12 @@ func TestDocumentedConfigKeys(t *testing.T) {
 	}
 }
 
-// TestHostileAnswers: whatever comes, it is an outcome, within bounds.
-func TestHostileAnswers(t *testing.T) {
+// TestHostileResponses: whatever comes, it is an outcome, within bounds.
+func TestHostileResponses(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]http.HandlerFunc{
-		"deep arrays":       answerJSON(200, strings.Repeat("[", 1<<20)),
-		"deep objects":      answerJSON(200, strings.Repeat(`{"a":`, 1<<18)+"1"+strings.Repeat("}", 1<<18)),
+	for name, handler := range map[string]http.HandlerFunc{
+		"deep arrays":       respondJSON(200, strings.Repeat("[", 1<<20)),
+		"deep objects":      respondJSON(200, strings.Repeat(`{"a":`, 1<<18)+"1"+strings.Repeat("}", 1<<18)),
 		"a strange status":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(799) },
 		"a page that moves": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) },
 		"file for JSON": func(w http.ResponseWriter, _ *http.Request) {
@@ -106,7 +106,7 @@ func TestHostileAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := newUpstream(t, answer)
+			u := newUpstream(t, handler)
 			o := fetchAny(t, newFetcher(t), Request{Integration: oneMethod(t, u.URL, "", `{"path":"/things"}`)})
 			if o.Kind != KindRemoteError && o.Kind != KindNetworkError || o.Message == "" || len(o.Message) > 2*maxMessage || len(o.Raw) > maxRaw {
 				t.Errorf("got %s %d with a message of %d and %d bytes", o.Kind, o.Status, len(o.Message), len(o.Raw))

@@ -84,7 +84,7 @@ type Request struct {
 	ID      string
 	Query   *expr.Object // forwarded to the provider
 	Body    expr.Value
-	RawBody []byte       // Body as JSON; sent as it is when the config leaves the body alone
+	RawBody []byte       // Body as JSON; sent unchanged when the config leaves the body alone
 	Scope   *expr.Object // further roots of placeholders, over the members of the context
 	Headers http.Header  // over those of the config; credentials win over them
 	Cursor  string       // NextCursor or PrevCursor of an earlier outcome; empty: the first page

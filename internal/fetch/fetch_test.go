@@ -21,7 +21,7 @@ import (
 // now is the time of all tests.
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// upstream is a provider that answers as told and remembers what it was asked.
+// upstream is a provider that responds as told and keeps the requests.
 type upstream struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -29,7 +29,7 @@ type upstream struct {
 	bodies   []string
 }
 
-func newUpstream(t *testing.T, answer http.HandlerFunc) *upstream {
+func newUpstream(t *testing.T, handler http.HandlerFunc) *upstream {
 	t.Helper()
 	u := &upstream{}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func newUpstream(t *testing.T, answer http.HandlerFunc) *upstream {
 		u.bodies = append(u.bodies, string(body))
 		u.mu.Unlock()
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
-		answer(w, r)
+		handler(w, r)
 	}))
 	t.Cleanup(u.Close)
 	return u
@@ -69,8 +69,8 @@ func (u *upstream) last(t *testing.T) (*http.Request, string) {
 	return u.requests[len(u.requests)-1], u.bodies[len(u.bodies)-1]
 }
 
-// answerJSON answers every request with the same document.
-func answerJSON(status int, body string) http.HandlerFunc {
+// respondJSON responds to every request with the same document.
+func respondJSON(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -186,10 +186,10 @@ func TestCalcomBookings(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("skip") == "2" {
-			answerJSON(200, `{"status":"success","data":[{"id":3}],"pagination":{"hasNextPage":false}}`)(w, r)
+			respondJSON(200, `{"status":"success","data":[{"id":3}],"pagination":{"hasNextPage":false}}`)(w, r)
 			return
 		}
-		answerJSON(200, `{"status":"success","data":[{"id":1},{"id":2}],"pagination":{"hasNextPage":true}}`)(w, r)
+		respondJSON(200, `{"status":"success","data":[{"id":1},{"id":2}],"pagination":{"hasNextPage":true}}`)(w, r)
 	})
 	cfg := realConfig(t, "calcom.json", u)
 	f := newFetcher(t)
@@ -227,7 +227,7 @@ func TestCalcomBookings(t *testing.T) {
 
 func TestCalcomGetAndCustomMethod(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"status":"success","data":{"id":7}}`))
+	u := newUpstream(t, respondJSON(200, `{"status":"success","data":{"id":7}}`))
 	cfg := realConfig(t, "calcom.json", u)
 	f := newFetcher(t)
 	account := map[string]any{"api_key": "cal_live_123456"}
@@ -254,10 +254,10 @@ func TestZendeskTickets(t *testing.T) {
 		w.Header().Set("X-Rate-Limit-Remaining", "699")
 		w.Header().Set("Ratelimit-Reset", "41")
 		if r.URL.Query().Get("page[after]") == "c2" {
-			answerJSON(200, `{"tickets":[{"id":3}],"meta":{"has_more":false,"after_cursor":"c3","before_cursor":"c1"}}`)(w, r)
+			respondJSON(200, `{"tickets":[{"id":3}],"meta":{"has_more":false,"after_cursor":"c3","before_cursor":"c1"}}`)(w, r)
 			return
 		}
-		answerJSON(200, `{"tickets":[{"id":1},{"id":2}],"meta":{"has_more":true,"after_cursor":"c2","before_cursor":null}}`)(w, r)
+		respondJSON(200, `{"tickets":[{"id":1},{"id":2}],"meta":{"has_more":true,"after_cursor":"c2","before_cursor":null}}`)(w, r)
 	})
 	cfg := realConfig(t, "zendesk.json", u)
 	f := newFetcher(t)
@@ -287,7 +287,7 @@ func TestZendeskTickets(t *testing.T) {
 
 func TestZendeskWrites(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(201, `{"ticket":{"id":9}}`))
+	u := newUpstream(t, respondJSON(201, `{"ticket":{"id":9}}`))
 	cfg := realConfig(t, "zendesk.json", u)
 	f := newFetcher(t)
 	for _, method := range []string{"create", "update"} {

@@ -42,14 +42,14 @@ func FuzzParseConfig(f *testing.F) {
 	})
 }
 
-// answering is a provider without a network.
-type answering struct {
+// canned is a provider without a network.
+type canned struct {
 	header http.Header
 	body   string
 	asked  []*http.Request
 }
 
-func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.asked = append(a.asked, r)
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: a.header.Clone(), Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: -1, Request: r,
@@ -64,7 +64,7 @@ func paginations() []string {
 	}
 }
 
-// FuzzCursor checks that neither a made-up cursor nor a hostile answer crashes a pagination, leads to another host, or
+// FuzzCursor checks that neither a made-up cursor nor a hostile response crashes a pagination, leads to another host, or
 // gives a cursor that is not accepted again.
 func FuzzCursor(f *testing.F) {
 	f.Add(0, "", `{"next":"a"}`, "")
@@ -81,7 +81,7 @@ func FuzzCursor(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rt := &answering{header: http.Header{"Content-Type": {"application/json"}, "Link": {link}, "Content-Range": {link}, "Next-Range": {link}}, body: body}
+		rt := &canned{header: http.Header{"Content-Type": {"application/json"}, "Link": {link}, "Content-Range": {link}, "Next-Range": {link}}, body: body}
 		fetcher, err := New(FetcherConfig{Client: &http.Client{Transport: rt}, Clock: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +90,7 @@ func FuzzCursor(f *testing.F) {
 		for range 3 {
 			o, err := fetcher.Fetch(context.Background(), req)
 			if err != nil && req.Cursor != sent && !strings.Contains(format, "dynamic") && !strings.Contains(format, "range") {
-				t.Fatalf("got %v for the cursor %s, which an answer gave", err, req.Cursor)
+				t.Fatalf("got %v for the cursor %s, which a response gave", err, req.Cursor)
 			}
 			if err != nil || o.NextCursor == "" {
 				break
@@ -115,7 +115,7 @@ func FuzzPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		rt := &answering{header: http.Header{}, body: ""}
+		rt := &canned{header: http.Header{}, body: ""}
 		fetcher, err := New(FetcherConfig{Client: &http.Client{Transport: rt}, Clock: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 )
 
-// Kind classifies what came of a request. The set is closed.
+// Kind classifies outcomes. The set is closed.
 type Kind string
 
 // The kinds of outcomes.
@@ -24,7 +24,7 @@ const (
 	KindRejected     Kind = "rejected"      // not made: what is asked for or the account is wrong; see ErrorClass
 )
 
-// Outcome is what came of a request. Message, RequestLine, Headers and Raw are free of secrets in any encoding. Records,
+// Outcome is the result of a request. Message, RequestLine, Headers and Raw are free of secrets in any encoding. Records,
 // data and body are what the provider sent, without echoes of the account's secrets.
 type Outcome struct {
 	Kind    Kind

@@ -85,7 +85,7 @@ func TestLongPagesWaitForMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := packed(t, `{"name":"a record of some length, as they are","n":12345}`, 20_000)
+	url := packed(t, `{"name":"a record of some usual length","n":12345}`, 20_000)
 	held, err := budget.Acquire(t.Context(), "another", 64<<20)
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func walk(t *testing.T, f *Fetcher, req Request) string {
 	return ""
 }
 
-// records answers with the records from..to-1 under the member data, and extra members.
+// records responds with the records from..to-1 under the member data, and extra members.
 func records(from, to int, extra string) string {
 	var items []string
 	for i := from; i < to; i++ {
@@ -62,14 +62,14 @@ func byPage(first int) http.HandlerFunc {
 		size := intParam(r, "per_page", 2)
 		from := min(total, (intParam(r, "page", first)-first)*size)
 		to := min(total, from+size)
-		answerJSON(200, records(from, to, fmt.Sprintf(`,"total":%d,"more":%t`, total, to < total)))(w, r)
+		respondJSON(200, records(from, to, fmt.Sprintf(`,"total":%d,"more":%t`, total, to < total)))(w, r)
 	}
 }
 
 func byOffset(w http.ResponseWriter, r *http.Request) {
 	from := min(total, intParam(r, "offset", 0))
 	to := min(total, from+min(2, intParam(r, "limit", 2)))
-	answerJSON(200, records(from, to, fmt.Sprintf(`,"total":"%d"`, total)))(w, r)
+	respondJSON(200, records(from, to, fmt.Sprintf(`,"total":"%d"`, total)))(w, r)
 }
 
 // byCursor reads the cursor from the query or from a JSON body and says in several ways how to go on.
@@ -89,7 +89,7 @@ func byCursor(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Next", fmt.Sprintf("c/%d", to))
 		w.Header().Set("Link", fmt.Sprintf(`</things?page=0>; rel="first", </things?cursor=c/%d&q=a,b>; rel="next"; title="a, b"`, to))
 	}
-	answerJSON(200, records(from, to, extra))(w, r)
+	respondJSON(200, records(from, to, extra))(w, r)
 }
 
 func byRange(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func byRange(w http.ResponseWriter, r *http.Request) {
 		size = strconv.Itoa(total)
 	}
 	w.Header().Set("Content-Range", fmt.Sprintf("items %d-%d/%s", from, to-1, size))
-	answerJSON(206, records(from, to, ""))(w, r)
+	respondJSON(206, records(from, to, ""))(w, r)
 }
 
 func byNextRange(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func byNextRange(w http.ResponseWriter, r *http.Request) {
 	if to < total {
 		w.Header().Set("Next-Range", fmt.Sprintf("id ]%d", to))
 	}
-	answerJSON(206, records(from, to, ""))(w, r)
+	respondJSON(206, records(from, to, ""))(w, r)
 }
 
 func TestPagination(t *testing.T) {
@@ -298,7 +298,7 @@ func TestBodyIsLeftOutOnLaterPages(t *testing.T) {
 
 func TestRepeatedCursorIsVisible(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"data":[{"id":1}],"next":"same"}`))
+	u := newUpstream(t, respondJSON(200, `{"data":[{"id":1}],"next":"same"}`))
 	cfg := oneMethod(t, u.URL, "", `{"path":"/things","response_path":"data","pagination":{"format":"cursor","config":{"cursor_path":"next"}}}`)
 	f := newFetcher(t)
 	first := fetchOK(t, f, Request{Integration: cfg})
@@ -310,7 +310,7 @@ func TestRepeatedCursorIsVisible(t *testing.T) {
 
 func TestContentHashEndsARepeatingList(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"data":[{"id":1}],"next":"same"}`))
+	u := newUpstream(t, respondJSON(200, `{"data":[{"id":1}],"next":"same"}`))
 	cfg := oneMethod(t, u.URL, "", `{"path":"/things","response_path":"data",
 		"pagination":{"format":"cursor","config":{"cursor_path":"next","use_content_hash":true}}}`)
 	if pages := walk(t, newFetcher(t), Request{Integration: cfg}); pages != "1|1" {
@@ -321,7 +321,7 @@ func TestContentHashEndsARepeatingList(t *testing.T) {
 func TestEmptyPage(t *testing.T) {
 	t.Parallel()
 	for allow, want := range map[string]bool{"true": true, "false": false} {
-		u := newUpstream(t, answerJSON(200, `{"data":[],"next":"x"}`))
+		u := newUpstream(t, respondJSON(200, `{"data":[],"next":"x"}`))
 		cfg := oneMethod(t, u.URL, "", `{"path":"/things","response_path":"data",
 			"pagination":{"format":"cursor","config":{"cursor_path":"next","allow_empty_page_cursor":`+allow+`}}}`)
 		o := fetchOK(t, newFetcher(t), Request{Integration: cfg})
@@ -362,7 +362,7 @@ func TestPreviousPages(t *testing.T) {
 func TestLinkMustStayOnTheHost(t *testing.T) {
 	t.Parallel()
 	for _, link := range []string{"http://evil.test/things?page=2", "//evil.test/x", "https://user@evil.test/"} {
-		u := newUpstream(t, answerJSON(200, `{"data":[{"id":1}],"next":"`+link+`"}`))
+		u := newUpstream(t, respondJSON(200, `{"data":[{"id":1}],"next":"`+link+`"}`))
 		cfg := oneMethod(t, u.URL, "", `{"path":"/things","response_path":"data","pagination":{"format":"cursor","config":{"cursor_path":"next","is_link":true}}}`)
 		o := fetchAny(t, newFetcher(t), Request{Integration: cfg})
 		if o.Kind != KindRemoteError || !strings.Contains(o.Message, "evil.test") {
@@ -371,9 +371,9 @@ func TestLinkMustStayOnTheHost(t *testing.T) {
 	}
 }
 
-func TestMadeUpCursorsAreRefused(t *testing.T) {
+func TestMadeUpCursorsAreRejected(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	link := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"link_header"}}`)
 	numbered := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"page"}}`)
 	ranged := oneMethod(t, u.URL, "", `{"path":"/things","pagination":{"format":"range"}}`)
@@ -415,7 +415,7 @@ func TestLinkKeepsCredentialsOfTheQuery(t *testing.T) {
 		if !r.URL.Query().Has("after") {
 			w.Header().Set("Link", `</things?after=1>; rel=next`)
 		}
-		answerJSON(200, `[{"id":1}]`)(w, r)
+		respondJSON(200, `[{"id":1}]`)(w, r)
 	})
 	cfg := oneMethod(t, u.URL, "", `{"path":"/things","query":{"key":"{{api_key}}","sort":"a"},"no_auth":true,"pagination":{"format":"link_header"}}`)
 	req := Request{Integration: cfg, Context: map[string]any{"api_key": "sekret-value"}}
@@ -428,7 +428,7 @@ func TestLinkKeepsCredentialsOfTheQuery(t *testing.T) {
 
 func TestOnlyListsInheritPagination(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"id":1}`))
+	u := newUpstream(t, respondJSON(200, `{"id":1}`))
 	cfg := parse(t, `{"base_url":"`+u.URL+`","pagination":{"format":"page"},"resources":{"things":{"get":{"path":"/things/{{id}}"},"search":{"path":"/s"}}}}`)
 	for _, method := range []string{"get", "search"} {
 		if o := fetchOK(t, newFetcher(t), Request{Integration: cfg, Resource: "things", Method: method, ID: "1"}); o.NextCursor != "" {

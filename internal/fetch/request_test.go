@@ -16,9 +16,9 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-func TestURL(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
+func TestURL(t *testing.T) { //nolint:tparallel // one upstream serves one case after the other
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	for _, tc := range []struct {
 		name, base, method, want string
 	}{
@@ -87,7 +87,7 @@ func TestURLsThatCannotBeMade(t *testing.T) {
 
 func TestQueryArrayFormats(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	for format, want := range map[string]string{
 		`"comma"`:    "k=a,b%2Fc&o[x]=1,2&n=true",
 		`"brackets"`: "k[]=a&k[]=b%2Fc&o[x][]=1&o[x][]=2&n=true",
@@ -105,7 +105,7 @@ func TestQueryArrayFormats(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	cfg := oneMethod(t, u.URL, `"headers":{"X-A":"top","x-b":"top","X-Gone":null,"X-Region":"{{region}}","X-None":"{{nothing}}"}`,
 		`{"path":"/x","headers":{"x-a":"method","X-B":null,"x-gone":"method","User-Agent":"mine","Host":"evil.test","Accept-Encoding":"br"}}`)
 	fetchOK(t, newFetcher(t), Request{
@@ -127,9 +127,9 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestBodies(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
+func TestBodies(t *testing.T) { //nolint:tparallel // one upstream serves one case after the other
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{}`))
+	u := newUpstream(t, respondJSON(200, `{}`))
 	for _, tc := range []struct {
 		name, method, body, query string
 		want, contentType         string
@@ -168,7 +168,7 @@ func TestBodies(t *testing.T) { //nolint:tparallel // one upstream answers one c
 
 func TestMultipart(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{}`))
+	u := newUpstream(t, respondJSON(200, `{}`))
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x","method":"post","body_format":"multipart","headers":{"Content-Type":"multipart/form-data"},
 		"body":{"title":"{{body.title}}","tags":["a","b"],"file":"{{body.file}}","doc":{"file_name":"d\".txt","content":"hello","content_type":"text/plain"}}}`)
 	body := object(t, `{"title":"T"}`)

@@ -110,7 +110,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestAnswerFormats(t *testing.T) {
+func TestResponseFormats(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, contentType, method, body string
@@ -165,14 +165,14 @@ func TestBrokenXMLIsARemoteError(t *testing.T) {
 
 func TestResponsePathThatLeadsNowhereIsNoted(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `{"items":[],"meta":1}`))
+	u := newUpstream(t, respondJSON(200, `{"items":[],"meta":1}`))
 	o := fetchOK(t, newFetcher(t), Request{Integration: oneMethod(t, u.URL, "", `{"path":"/x","response_path":"data"}`)})
 	if want := "response_path data leads nowhere in the response, which has items, meta"; o.Note != want || o.Records.Len() != 0 {
 		t.Errorf("got note %q and %d records, want %q and none", o.Note, o.Records.Len(), want)
 	}
 }
 
-func TestLargeAnswers(t *testing.T) {
+func TestLargeResponses(t *testing.T) {
 	t.Parallel()
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -232,7 +232,7 @@ func TestNetworkErrors(t *testing.T) {
 		{"refused", closed.URL, &http.Client{}, "refused", true},
 		{"certificate", tlsServer.URL, &http.Client{}, "tls", true},
 		{"body cut off", broken.URL, &http.Client{}, "reset", true},
-		{"no answer", silent.URL, &http.Client{}, "reset", true},
+		{"no response", silent.URL, &http.Client{}, "reset", true},
 		{"redirects for ever", loop.URL, &http.Client{}, "redirect", false},
 		{"redirect to another scheme", scheme.URL, &http.Client{}, "redirect", false},
 		{"blocked", "https://a.test", dialing(&egress.BlockedError{Host: "10.0.0.1", Reason: "it is private"}), "blocked", false},
@@ -265,7 +265,7 @@ func TestCallersContextEndsWithAnError(t *testing.T) {
 
 func TestExpressionErrorsHaveAPlace(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	cfg := oneMethod(t, u.URL, `"error_expression":"1 + \"a\""`, `{"path":"/x"}`)
 	_, err := newFetcher(t).Fetch(t.Context(), Request{Integration: cfg, Resource: "things", Method: "list"})
 	var e *millrace.Error

@@ -46,7 +46,7 @@ func TestCursorsWithSecretsAreSealed(t *testing.T) {
 				if after != "" {
 					next = "null"
 				}
-				answerJSON(200, `{"data":[{"id":1}],"next":`+next+`}`)(w, r)
+				respondJSON(200, `{"data":[{"id":1}],"next":`+next+`}`)(w, r)
 			})
 			cfg := oneMethod(t, u.URL, "", `{"path":"/things","response_path":"data","query":{"key":"{{api_key}}"},"pagination":`+pagination+`}`)
 			req := Request{Integration: cfg, Resource: "things", Method: "list", Context: map[string]any{"api_key": key}, Owner: "one"}

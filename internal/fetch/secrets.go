@@ -50,7 +50,7 @@ func hintOf(text string) []byte {
 	return []byte(longest)
 }
 
-// mayShow reports whether a response may have a secret in it as it is, or as JSON writes it. It is what every page costs.
+// mayShow reports whether a response may contain a secret in clear or as JSON writes it. Every page pays for it.
 func (s *Secrets) mayShow(raw []byte) bool {
 	return slices.ContainsFunc(s.hint, func(hint []byte) bool { return bytes.Contains(raw, hint) })
 }
@@ -126,8 +126,8 @@ func (c *call) clean(err error) error {
 	return scrubbed
 }
 
-// hideEchoes replaces the account's secrets in what a provider sends as data. Records are looked at for secrets as they are,
-// which costs next to nothing; what a caller of the API gets, in every encoding.
+// hideEchoes replaces the account's secrets in the data of a provider: in records those in clear, which costs next to nothing; in
+// responses of the API those in every encoding.
 func (c *call) hideEchoes(o *Outcome) {
 	data := c.secrets.account.data
 	if data.Empty() || !c.secrets.account.mayShow(o.Body) && (!c.req.Echoes || !data.Hides(string(o.Body))) {

@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/fetch/config"
 )
 
-// TestNoPartOfASecretIsLeftAtTheCut puts a secret everywhere around the end of what is kept of an answer.
+// TestNoPartOfASecretIsLeftAtTheCut puts a secret everywhere around the end of what is kept of a response.
 func TestNoPartOfASecretIsLeftAtTheCut(t *testing.T) {
 	t.Parallel()
 	const key = "a-long/secret-that-is-cut"
@@ -45,7 +45,7 @@ func TestEchoesInData(t *testing.T) {
 	t.Parallel()
 	const key = "echoed/secret+value"
 	body := fmt.Sprintf(`{"items":[{"a":%q,"b":"echoed\/secret+value","c":"%s","d":12,%q:1},"xx"]}`, key, base64.URLEncoding.EncodeToString([]byte("u:"+key)), key)
-	u := newUpstream(t, answerJSON(200, body))
+	u := newUpstream(t, respondJSON(200, body))
 	cfg := oneMethod(t, u.URL, "", `{"path":"/x","response_path":"items"}`)
 	for _, echoes := range []bool{false, true} {
 		o := fetchOK(t, newFetcher(t), Request{Integration: cfg, Context: map[string]any{"api_key": key}, Echoes: echoes})
@@ -54,7 +54,7 @@ func TestEchoesInData(t *testing.T) {
 			t.Errorf("got the body %s", o.Body)
 		}
 	}
-	u = newUpstream(t, answerJSON(200, `{"c":"`+base64.StdEncoding.EncodeToString([]byte(key))+`","short":"pin1"}`))
+	u = newUpstream(t, respondJSON(200, `{"c":"`+base64.StdEncoding.EncodeToString([]byte(key))+`","short":"pin1"}`))
 	cfg = oneMethod(t, u.URL, "", `{"path":"/x"}`)
 	o := fetchOK(t, newFetcher(t), Request{Integration: cfg, Context: map[string]any{"api_key": key, "password": "pin1"}, Echoes: true})
 	wantJSON(t, "data", o.Data, `{"c":"***","short":"pin1"}`)
@@ -65,7 +65,7 @@ func TestErrorsOfExpressionsQuoteNoSecret(t *testing.T) {
 	t.Parallel()
 	const key = "zebra-quartz-lion-9"
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
-		answerJSON(200, fmt.Sprintf(`{"echo":%q,"pad":"0123456789012345678901234567890123456789012345%s"}`, r.Header.Get("X-Key"), key))(w, r)
+		respondJSON(200, fmt.Sprintf(`{"echo":%q,"pad":"0123456789012345678901234567890123456789012345%s"}`, r.Header.Get("X-Key"), key))(w, r)
 	})
 	for _, source := range []string{
 		`$number(context.password)`, `$error(context.password)`, `$assert(false, 'bad ' & context.password)`, `$eval(context.password & ' (')`,
@@ -117,7 +117,7 @@ func TestCursorsHaveNoSecrets(t *testing.T) {
 	const key = "cursor-secret/value"
 	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?page=%s9&key=%s>; rel="next"`, r.Host, r.URL.EscapedPath(), r.URL.Query().Get("page"), "cursor-secret%2Fvalue"))
-		answerJSON(200, `[1]`)(w, r)
+		respondJSON(200, `[1]`)(w, r)
 	})
 	cfg := oneMethod(t, u.URL, `"pagination":{"format":"link_header"},"query":{"key":"{{api_key}}"}`, `{"path":"/bot{{api_key}}/x"}`)
 	req := Request{Integration: cfg, Context: map[string]any{"api_key": key}}

@@ -29,9 +29,9 @@ func credentialsOf(t *testing.T, url, format, options, method string) (*config.C
 }
 
 // TestSignedRequests: what is sent for accounts whose credentials sign requests, or make tokens of their own.
-func TestSignedRequests(t *testing.T) { //nolint:tparallel // one upstream answers one case after the other
+func TestSignedRequests(t *testing.T) { //nolint:tparallel // one upstream serves one case after the other
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	const aws = `{"access_key_id":"AKIDEXAMPLE","secretAccessKey":"{{secret_access_key}}","session_token":"{{session}}","region":"eu-west-1","service":"execute-api"}`
 	const oauth1 = `{"client":{"id":"consumer-1","secret":"consumer-secret"},"signatureMethod":"HMAC-SHA256","realm":"{{realm}}"}`
 	account := map[string]any{
@@ -85,7 +85,7 @@ func TestSignedRedirect(t *testing.T) {
 // TestUnusableKeys: what cannot sign is an error of the config, without the key.
 func TestUnusableKeys(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, answerJSON(200, `[]`))
+	u := newUpstream(t, respondJSON(200, `[]`))
 	for format, c := range map[string]struct{ options, want string }{
 		"jwt":       {`{"private_key":"{{key}}"}`, "config.credentials.jwt.config.private_key: the private key cannot be used"},
 		"aws_sigv4": {`{"access_key_id":"a","secret_access_key":"{{missing}}","region":"r","service":"s"}`, "config.credentials.aws_sigv4.config.secret_access_key: {{missing}} has no value"},
@@ -100,7 +100,7 @@ func TestUnusableKeys(t *testing.T) {
 	}
 }
 
-// TestClientCertificate: an account's certificate is shown to the API, to nobody else's requests, and to no other host.
+// TestClientCertificate: an account's certificate is shown to its API only, and for its own requests only.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -116,7 +116,7 @@ func TestClientCertificate(t *testing.T) {
 	inPEM := func(kind string, der []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
-	other := newUpstream(t, answerJSON(200, `[]`))
+	other := newUpstream(t, respondJSON(200, `[]`))
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/away":
@@ -124,7 +124,7 @@ func TestClientCertificate(t *testing.T) {
 		case len(r.TLS.PeerCertificates) == 0:
 			w.WriteHeader(http.StatusForbidden)
 		default:
-			answerJSON(200, `["`+r.TLS.PeerCertificates[0].Subject.CommonName+`"]`)(w, r)
+			respondJSON(200, `["`+r.TLS.PeerCertificates[0].Subject.CommonName+`"]`)(w, r)
 		}
 	}))
 	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/internal/fetch/page"
 )
 
-// An answer without the page that was asked for must not pass for the end of a list: the rest of it would be lost.
-func TestAnswersThatAreNoPages(t *testing.T) {
+// A response without the requested page must not pass for the end of a list: the rest of it would be lost.
+func TestResponsesThatAreNoPages(t *testing.T) {
 	t.Parallel()
 	const pages = `,"pagination":{"format":"cursor","config":{"cursor_path":"next"}}`
 	const paged = `"response_path":"data"` + pages
@@ -50,7 +50,7 @@ func TestAnswersThatAreNoPages(t *testing.T) {
 				t.Fatalf("got %s with %d records (%s), want %s", o.Kind, o.Records.Len(), o.Message, tc.want)
 			}
 			if o.Kind == KindRemoteError && (o.ErrorClass != classUnreadable || !o.Temporary()) {
-				t.Errorf("got class %q, temporary %t, want an unreadable answer that is asked for again", o.ErrorClass, o.Temporary())
+				t.Errorf("got class %q, temporary %t, want an unreadable response that is asked for again", o.ErrorClass, o.Temporary())
 			}
 		})
 	}
@@ -77,7 +77,7 @@ func TestRateLimitsThatOnlyTheBodyTells(t *testing.T) {
 		`{"message":"secondary rate limit","retry_in":7}`: KindRateLimited,
 		`{"message":"not yours"}`:                         KindRemoteError,
 	} {
-		u := newUpstream(t, answerJSON(http.StatusForbidden, body))
+		u := newUpstream(t, respondJSON(http.StatusForbidden, body))
 		o := fetchAny(t, newFetcher(t), Request{Integration: oneMethod(t, u.URL, config, `{"path":"/x"}`)})
 		if o.Kind != want {
 			t.Errorf("%s: got %s, want %s", body, o.Kind, want)

@@ -120,7 +120,7 @@ func member(o *expr.Object, name string) expr.Value {
 	return v
 }
 
-// responseTo makes the response to a handshake. A text is sent as it is, anything else as JSON.
+// responseTo makes the response to a handshake. A text is sent unchanged, anything else as JSON.
 func responseTo(o *expr.Object) *millrace.InboundResponse {
 	a := &millrace.InboundResponse{Status: http.StatusOK, Header: map[string]string{}}
 	for _, name := range []string{"status_code", "statusCode"} {

@@ -22,7 +22,7 @@ type remembered struct {
 	at         time.Time // before it was read
 }
 
-// account finds an account as it is stored now, or returns an error of KindNotFound when it is not of the environment.
+// account finds an account as stored now, or returns an error of KindNotFound when it is not of the environment.
 func (f *Fetcher) account(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
 	key, now := accountKey{env, id}, remembered{generation: f.db.Generation(), at: f.clock()}
 	var revision store.AccountRevision

@@ -94,7 +94,7 @@ func (r *release) compose(info *debug.BuildInfo, sum string, t target) ([]byte, 
 	}, "", "  ")
 }
 
-// library describes a module as it is linked: what replaces another is named in its place.
+// library describes a module as linked: what replaces another is named in its place.
 func library(module *debug.Module) component {
 	if module.Replace != nil {
 		module = module.Replace

@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkPages measures what a page of 100 records costs between a provider and an endpoint that take no time:
-// decoding, a transform, freezing, and writing down the answer. One iteration is one page.
+// decoding, a transform, freezing, and storing the response. One iteration is one page.
 func BenchmarkPages(b *testing.B) {
 	var page strings.Builder
 	page.WriteString("[")
@@ -58,7 +58,7 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
-// deaf is an endpoint that answers everything at once.
+// deaf is an endpoint that accepts everything at once.
 type deaf struct{}
 
 // Send implements Destination.

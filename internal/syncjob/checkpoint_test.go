@@ -32,13 +32,13 @@ func bulky(prefix string, n int) fetch.Outcome {
 	return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(records...)}
 }
 
-// checkpoint returns the run's checkpoint as it is stored.
+// checkpoint returns the run's checkpoint as stored.
 func (w *world) checkpoint() string {
 	w.t.Helper()
 	var run *millrace.SyncJobRun
 	w.update(func(ctx context.Context, tx *store.Tx) error {
 		var err error
-		run, err = tx.SyncJobRuns().Claim(ctx, env, w.run.ID) // nobody works on the run between two slices
+		run, err = tx.SyncJobRuns().Claim(ctx, env, w.run.ID) // the run has no lease between two slices
 		return err
 	})
 	return string(run.Checkpoint)
@@ -55,7 +55,7 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 		  {"name":"all","type":"spool","depends_on":"b"},
 		  {"name":"count","type":"transform","depends_on":"all","config":{"expression":"{\"id\": $count(resources.b)}"}},
 		  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["b","count"]}]`})
-		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+		w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 			w.now = w.now.Add(time.Second)
 			if req.Resource == "a" {
 				return bulky("a", 100), nil
@@ -73,7 +73,7 @@ func TestLargePagesAreWrittenOnce(t *testing.T) {
 				break
 			}
 			retryIn(t, err)
-			if row := w.row(); len(w.sink.answered) == 0 || row.Status.Finished() {
+			if row := w.row(); len(w.sink.accepted) == 0 || row.Status.Finished() {
 				continue
 			}
 			if size := len(w.checkpoint()); size > 3*checkpoint.MaxInline/2 {
@@ -119,7 +119,7 @@ func TestEveryCrashCostsOnePage(t *testing.T) {
 	  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["a","b","c","sum"]}]`}
 	const every = 7
 	calm := newWorld(t, db, p)
-	calm.api.answer = growing
+	calm.api.respond = growing
 	calm.finish()
 	want, requests := calm.script(), len(calm.api.calls)
 	if requests < 20 || requests > 200 {
@@ -128,13 +128,13 @@ func TestEveryCrashCostsOnePage(t *testing.T) {
 	for _, soon := range []time.Duration{-1, time.Hour} {
 		for at := rand.IntN(every); ; at += every {
 			w := newWorld(t, db, p)
-			w.api.answer = growing
+			w.api.respond = growing
 			w.runner.inline = 50
 			calls := 0
 			f := &fate{left: 1, draw: func(label string, _ int) int {
 				switch label {
 				case "fetch", "soon":
-					return 1 // no answers but those of the API
+					return 1 // no responses but those of the API
 				}
 				calls++
 				return min(1, max(calls-at-1, at+1-calls)) // 0, which is death, at one call

@@ -74,8 +74,8 @@ func (u *unreliable) change() {
 	}
 }
 
-// answer responds to a request of the run.
-func (u *unreliable) answer(req FetchRequest) (fetch.Outcome, error) {
+// respond responds to a request of the run.
+func (u *unreliable) respond(req FetchRequest) (fetch.Outcome, error) {
 	u.w.now = u.w.now.Add(time.Second)
 	if u.random.IntN(10) == 0 {
 		u.change()
@@ -136,7 +136,7 @@ func (u *unreliable) list(req FetchRequest) []string {
 // missing names what was in the provider at a time and has not arrived.
 func (u *unreliable) missing(at time.Time) []string {
 	arrived := map[string]int{}
-	for _, d := range u.w.sink.answered {
+	for _, d := range u.w.sink.accepted {
 		var p struct {
 			Records []struct {
 				ID      string
@@ -188,7 +188,7 @@ func TestNoCursorPassesAFailure(t *testing.T) {
 				}
 				w := newWorld(t, db, p)
 				u := &unreliable{random: random, w: w, failing: random.Float64() * 0.3, narrow: narrow[name]}
-				w.api.answer = u.answer
+				w.api.respond = u.respond
 				last := 2 + random.IntN(6)
 				for i := range last + 1 {
 					if i == last {

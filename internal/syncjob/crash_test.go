@@ -31,7 +31,7 @@ type fate struct {
 	draw    func(label string, n int) int
 	left    int // crashes that may still happen
 	crashes int
-	waits   int // answers that made the run repeat a request
+	waits   int // responses that made the run repeat a request
 	dead    bool
 }
 
@@ -65,7 +65,7 @@ func (m mortalDB) Update(ctx context.Context, fn func(*store.Tx) error) error {
 	return nil
 }
 
-// mortalFetcher is a provider whose answer the process may not live to see.
+// mortalFetcher is a provider; the process may die before its response arrives.
 type mortalFetcher struct {
 	api  *api
 	fate *fate
@@ -87,7 +87,7 @@ func (m mortalFetcher) Fetch(ctx context.Context, req FetchRequest) (fetch.Outco
 	return res, err
 }
 
-// mortalSender is an endpoint that now and then does not answer, or whose answer the process does not live to see.
+// mortalSender is an endpoint that sometimes does not respond; the process may die before its response arrives.
 type mortalSender struct {
 	sink *sink
 	fate *fate
@@ -107,7 +107,7 @@ func (m mortalSender) Send(ctx context.Context, req deliver.Request) (deliver.Re
 
 // endure does slices until the run has ended, as often as the process dies.
 func (w *world) endure(f *fate) error {
-	// Both ways of writing an answer down, without leaving it to the machine's speed.
+	// Both ways of storing a response, whatever the machine's speed.
 	return w.endureWith(f, []time.Duration{-1, time.Hour}[f.draw("soon", 2)])
 }
 
@@ -132,7 +132,7 @@ func (w *world) endureWith(f *fate, soon time.Duration) error {
 	return errors.New("the run does not end")
 }
 
-// TestCrashesLoseAndInventNothing runs random graphs twice: once without, and once with crashes, refusals and failures
+// TestCrashesLoseAndInventNothing runs random graphs twice: once without, and once with crashes, rejections and failures
 // at random calls. Both must deliver the same, in the same order, and whatever is delivered again must be the same
 // bytes with the same id, right after the first time.
 func TestCrashesLoseAndInventNothing(t *testing.T) {
@@ -141,18 +141,18 @@ func TestCrashesLoseAndInventNothing(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			p := plot{resources: drawGraph(rt), args: `{"loop":["l1","l2"]}`, edit: func(run *millrace.SyncJobRun) { run.StateKey = millrace.NewID[string]() }}
 			calm := newWorld(t, db, p)
-			calm.api.answer = growing
+			calm.api.respond = growing
 			calm.finish()
 
 			w := newWorld(t, db, p)
-			w.api.answer = growing
+			w.api.respond = growing
 			w.runner.inline = []int{0, 100, checkpoint.MaxInline}[rapid.IntRange(0, 2).Draw(rt, "inline")]
 			f := &fate{draw: func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(rt, label) }, left: rapid.IntRange(0, 12).Draw(rt, "crashes")}
-			refusals := 0
-			w.sink.answer = func(r received) (deliver.Result, error) {
-				if refusals < 3 && f.draw("answer", 8) == 0 {
-					refusals++
-					return refused(500), nil
+			rejections := 0
+			w.sink.respond = func(r received) (deliver.Result, error) {
+				if rejections < 3 && f.draw("response", 8) == 0 {
+					rejections++
+					return rejected(500), nil
 				}
 				return delivered(), nil
 			}
@@ -367,7 +367,7 @@ func TestRequestTreesAgainstModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		w := newWorld(t, db, plot{resources: string(raw)})
-		w.api.answer = growing
+		w.api.respond = growing
 		w.runner.cfg.Slice = time.Hour
 		w.finish()
 		if diff := cmp.Diff(want, w.script()); diff != "" {

@@ -11,7 +11,7 @@ import (
 
 // A run in which something failed must not look like one in which nothing did. Three things follow from what the checkpoint
 // counts: a run whose requests have all failed is failed, whatever its error_handling says; one that has failures is partial,
-// and no base of the next; and what it would write to the state stays as it is, see holds.
+// and no base of the next; and what it would write to the state stays unchanged, see holds.
 
 // undeliverable returns why the records of the run cannot be sent anywhere, if that is known before any is fetched.
 func (s *walk) undeliverable() *millrace.RunError {

@@ -53,7 +53,7 @@ func TestARunInWhichEveryRequestFailsIsFailedAndNoBase(t *testing.T) {
 				  {"name":"log","type":"update_state","depends_on":"bad","config":{"key":"why","value":"{{error.code}}"}},
 				  {"name":"how","type":"update_state","depends_on":"bad","config":{"key":"how","value_expression":"sync_job_run.status"}}]`}
 				w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), p)
-				w.api.answer = pages(`[{"id":1}]`)
+				w.api.respond = pages(`[{"id":1}]`)
 				w.finish()
 				clean := w.row()
 				if clean.IsPartial || clean.ErrorCount != 0 || string(clean.FirstError) != "" && string(clean.FirstError) != "null" {
@@ -61,7 +61,7 @@ func TestARunInWhichEveryRequestFailsIsFailedAndNoBase(t *testing.T) {
 				}
 				w.now = w.now.Add(time.Hour)
 				w.newRun(p)
-				w.api.answer = failing(status)
+				w.api.respond = failing(status)
 				w.finish()
 				row := w.row()
 				code := fmt.Sprintf("http_%d", status)
@@ -81,7 +81,7 @@ func TestARunInWhichEveryRequestFailsIsFailedAndNoBase(t *testing.T) {
 				}
 				w.now = w.now.Add(time.Hour)
 				w.newRun(p)
-				w.api.answer, w.api.calls = pages(`[{"id":2}]`), nil
+				w.api.respond, w.api.calls = pages(`[{"id":2}]`), nil
 				w.finish()
 				want := []string{`list tickets {"updated_at":{"gt":"` + clean.StartedAt.String() + `"},"limit":2}`}
 				if diff := cmp.Diff(want, w.api.asked()); diff != "" {
@@ -110,7 +110,7 @@ func TestAPartialRunSaysSoAndHoldsItsState(t *testing.T) {
 		p := plot{resources: partialGraph}
 		w := newWorld(t, db, p)
 		broken := true
-		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+		w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 			switch {
 			case req.Resource == "tickets":
 				return pages(`[{"id":1},{"id":2}]`, `[{"id":3}]`)(req)
@@ -128,7 +128,7 @@ func TestAPartialRunSaysSoAndHoldsItsState(t *testing.T) {
 			t.Errorf("got first_error %+v", first)
 		}
 		var payload millrace.RunPayload
-		last := w.sink.answered[len(w.sink.answered)-1]
+		last := w.sink.accepted[len(w.sink.accepted)-1]
 		if err := json.Unmarshal(last.envelope.Payload, &payload); err != nil || !payload.IsPartial || payload.ErrorCount != 1 || len(payload.FirstError) < 10 {
 			t.Errorf("the completed event has %s, %v", last.envelope.Payload, err)
 		}
@@ -138,7 +138,7 @@ func TestAPartialRunSaysSoAndHoldsItsState(t *testing.T) {
 		}
 		held := 0
 		for _, line := range w.lines() {
-			if strings.Contains(line, "is left as it is") && (strings.Contains(line, `"held"`) || strings.Contains(line, `"seen"`) || strings.Contains(line, `"comment"`)) {
+			if strings.Contains(line, "is left unchanged") && (strings.Contains(line, `"held"`) || strings.Contains(line, `"seen"`) || strings.Contains(line, `"comment"`)) {
 				held++
 			}
 		}
@@ -162,7 +162,7 @@ func TestAPartialRunSaysSoAndHoldsItsState(t *testing.T) {
 func TestIgnorePreviousRunIgnoresTheState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: cursorGraph})
-	w.api.answer = pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`)
+	w.api.respond = pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`)
 	w.finish()
 	w.newRun(plot{resources: cursorGraph, edit: func(run *millrace.SyncJobRun) { run.IgnorePreviousRun = true }})
 	w.api.calls = nil
@@ -179,7 +179,7 @@ func TestARunWaitsForItsAccount(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph, errors: millrace.ErrorFailFast})
-		w.api.answer = failing(401)
+		w.api.respond = failing(401)
 		if pause := retryIn(t, w.slice()); pause != time.Minute {
 			t.Errorf("got a pause of %s, want a minute", pause)
 		}
@@ -187,7 +187,7 @@ func TestARunWaitsForItsAccount(t *testing.T) {
 		if row.Status != millrace.RunRunning || !strings.Contains(row.WaitReason, "needs re-authentication") || row.RetryAt != millrace.TimeOf(w.now.Add(time.Minute)) {
 			t.Errorf("got %s, %q until %s", row.Status, row.WaitReason, row.RetryAt)
 		}
-		w.api.answer = pages(`[{"id":1}]`)
+		w.api.respond = pages(`[{"id":1}]`)
 		w.update(func(ctx context.Context, tx *store.Tx) error { return tx.Accounts().WakeRuns(ctx, env, w.account.ID) })
 		w.finish()
 		if row := w.row(); row.Status != millrace.RunCompleted || row.ErrorCount != 0 || row.WaitReason != "" {
@@ -202,7 +202,7 @@ func TestARunWaitsForItsAccount(t *testing.T) {
 func TestARunWaitsSevenDaysForItsAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-	w.api.answer = failing(401)
+	w.api.respond = failing(401)
 	began := w.now
 	w.finish()
 	if waited := w.now.Sub(began); waited != 7*24*time.Hour || w.row().Status != millrace.RunFailed {
@@ -224,7 +224,7 @@ func TestARunThatWaitsSaysWhy(t *testing.T) {
 		{"503", failing(503), nil, "attempt 1 of 5 to request tickets failed with http_503: the provider says 503"},
 		{"429", limited, nil, "the provider limits the rate and asks for 30s: the provider responds 429 (Retry-After: 30)"},
 		{"down", nil, func(received) (deliver.Result, error) {
-			res := refused(500)
+			res := rejected(500)
 			res.Status = 500
 			return res, nil
 		}, "responds 500 to sync_job_run:started"},
@@ -235,7 +235,7 @@ func TestARunThatWaitsSaysWhy(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-			w.api.answer, w.sink.answer = tc.api, tc.sink
+			w.api.respond, w.sink.respond = tc.api, tc.sink
 			var retry *millrace.RetryError
 			if err := w.slice(); !errors.As(err, &retry) || retry.After == 0 {
 				t.Fatalf("got %v, want a pause", err)
@@ -243,7 +243,7 @@ func TestARunThatWaitsSaysWhy(t *testing.T) {
 			if row := w.row(); !strings.Contains(row.WaitReason, tc.want) || row.RetryAt == 0 {
 				t.Errorf("got wait_reason %q until %s, want %q", row.WaitReason, row.RetryAt, tc.want)
 			}
-			w.api.answer, w.sink.answer = pages(`[]`), nil
+			w.api.respond, w.sink.respond = pages(`[]`), nil
 			w.now = w.now.Add(retry.After)
 			w.finish()
 			if row := w.row(); row.WaitReason != "" {
@@ -256,7 +256,7 @@ func TestARunThatWaitsSaysWhy(t *testing.T) {
 func TestRecordsWithoutAWebhookFailBeforeTheyAreFetched(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, edit: func(run *millrace.SyncJobRun) { run.WebhookID = "" }})
-	w.api.answer = pages(`[{"id":1}]`)
+	w.api.respond = pages(`[{"id":1}]`)
 	w.finish()
 	row := w.row()
 	if row.Status != millrace.RunFailed || !strings.Contains(string(row.Error), evaluate.CodeNoWebhook) || len(w.api.calls) > 0 {

@@ -82,15 +82,15 @@ func (w *world) persevere() error {
 // struggle is a run with something that may go wrong.
 type struggle struct {
 	plot
-	answer func(FetchRequest) (fetch.Outcome, error)
-	sink   func(received) (deliver.Result, error)
+	respond func(FetchRequest) (fetch.Outcome, error)
+	sink    func(received) (deliver.Result, error)
 }
 
 func struggles() map[string]struggle {
 	const list = `[{"name":"contacts","type":"request","resource":"contacts","method":"list"},
 		{"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["contacts"]}]`
 	contacts := pages(`[{"id":"1"},{"id":"2"}]`, `[{"id":"3"}]`, `[{"id":"4"}]`)
-	answers := func(event string, res deliver.Result) func(received) (deliver.Result, error) {
+	responds := func(event string, res deliver.Result) func(received) (deliver.Result, error) {
 		return func(r received) (deliver.Result, error) {
 			if r.Event == event && r.Attempts < 2 {
 				return res, nil
@@ -98,16 +98,16 @@ func struggles() map[string]struggle {
 			return delivered(), nil
 		}
 	}
-	quick := refused(500)
+	quick := rejected(500)
 	quick.QuickRetry = time.Second
 	attempt := []millrace.Attempt{{StatusCode: 400}}
 	return map[string]struggle{
 		"list":      {plot{resources: list}, contacts, nil},
 		"state":     {plot{resources: cursorGraph}, pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`, `[{"id":3,"at":"t3"}]`), nil},
-		"parked":    {plot{resources: list}, contacts, answers(millrace.EventRunRecord, refused(500))},
-		"retried":   {plot{resources: list}, contacts, answers(millrace.EventRunRecord, quick)},
-		"cancelled": {plot{resources: list}, contacts, answers(millrace.EventRunStarted, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: attempt})},
-		"gone":      {plot{resources: list}, contacts, answers(millrace.EventRunRecord, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: attempt})},
+		"parked":    {plot{resources: list}, contacts, responds(millrace.EventRunRecord, rejected(500))},
+		"retried":   {plot{resources: list}, contacts, responds(millrace.EventRunRecord, quick)},
+		"cancelled": {plot{resources: list}, contacts, responds(millrace.EventRunStarted, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: attempt})},
+		"gone":      {plot{resources: list}, contacts, responds(millrace.EventRunRecord, deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: attempt})},
 		"failed":    {plot{resources: list, errors: millrace.ErrorFailFast}, byResource(nil), nil},
 		"unheard":   {plot{resources: list, edit: func(run *millrace.SyncJobRun) { run.WebhookID = "" }}, contacts, nil},
 	}
@@ -124,7 +124,7 @@ func (s *struggle) world(t *testing.T, db *store.DB, soon time.Duration) *world 
 		}
 	}
 	w := newWorld(t, db, p)
-	w.api.answer, w.sink.answer = s.answer, s.sink
+	w.api.respond, w.sink.respond = s.respond, s.sink
 	w.runner.cfg.Soon, w.runner.inline = soon, 20
 	return w
 }
@@ -181,7 +181,7 @@ func TestRandomFaultsLoseNoPage(t *testing.T) {
 		for i := range int64(runs) {
 			random := rand.New(rand.NewPCG(uint64(seed+i), 0))
 			graph := rapid.Custom(drawGraph).Example(int(seed + i))
-			s := struggle{plot: plot{resources: graph, args: `{"loop":["l1","l2"]}`}, answer: growing}
+			s := struggle{plot: plot{resources: graph, args: `{"loop":["l1","l2"]}`}, respond: growing}
 			soon := []time.Duration{-1, time.Hour}[random.IntN(2)]
 			when := fmt.Sprintf("MILLRACE_SEED=%d, soon %s, %s", seed+i, soon, graph)
 			faults.At(nil)

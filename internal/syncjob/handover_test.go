@@ -21,7 +21,7 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			key := millrace.NewID[string]()
 			w := newWorld(t, db, plot{resources: plainGraph, edit: func(run *millrace.SyncJobRun) { run.MutexKey = key }})
-			w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+			w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`)
 			next := &millrace.SyncJobRun{EnvironmentID: env, SyncJobID: w.job.ID, Status: millrace.RunCreated, MutexKey: key}
 			w.update(func(ctx context.Context, tx *store.Tx) error { next.ID = ""; return tx.SyncJobRuns().Start(ctx, next) })
 			if next.WaitingFor != w.run.ID {
@@ -34,8 +34,8 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 					rt.Fatalf("the first has ended: %t; the next waits: %t, and has a task: %t", ended, waits, hasTask(db, next.ID))
 				}
 			}
-			w.api.answer = watched(w.api.answer, check)
-			w.sink.answer = func(received) (deliver.Result, error) {
+			w.api.respond = watched(w.api.respond, check)
+			w.sink.respond = func(received) (deliver.Result, error) {
 				check()
 				return delivered(), nil
 			}
@@ -49,10 +49,10 @@ func TestCrashesDoNotBreakTheLine(t *testing.T) {
 	})
 }
 
-func watched(answer func(FetchRequest) (fetch.Outcome, error), check func()) func(FetchRequest) (fetch.Outcome, error) {
+func watched(respond func(FetchRequest) (fetch.Outcome, error), check func()) func(FetchRequest) (fetch.Outcome, error) {
 	return func(req FetchRequest) (fetch.Outcome, error) {
 		check()
-		return answer(req)
+		return respond(req)
 	}
 }
 

@@ -36,14 +36,14 @@ func TestRunWithoutTimeForQuickRetriesComesBackForThem(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph})
-		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+		w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`)
 		failures := 0
-		w.sink.answer = func(r received) (deliver.Result, error) {
+		w.sink.respond = func(r received) (deliver.Result, error) {
 			if r.Event != millrace.EventRunRecord || failures == 3 {
 				return delivered(), nil
 			}
 			failures++
-			res := refused(0)
+			res := rejected(0)
 			res.QuickRetry = time.Duration(failures) * time.Second
 			return res, nil
 		}
@@ -72,11 +72,11 @@ func TestParkedRunKeepsItsPageAndResumesInOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph})
-		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+		w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`)
 		down := true
-		w.sink.answer = func(r received) (deliver.Result, error) {
+		w.sink.respond = func(r received) (deliver.Result, error) {
 			if down && r.Event == millrace.EventRunRecord {
-				return refused(503), nil
+				return rejected(503), nil
 			}
 			return delivered(), nil
 		}
@@ -138,7 +138,7 @@ func TestRateLimitedRunWaitsAndResumes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
 	limits := 3
-	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+	w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 		if len(req.Cursor) > 0 && limits > 0 {
 			limits--
 			return fetch.Outcome{Kind: fetch.KindRateLimited, Status: 429, RetryAfter: 90 * time.Second}, nil
@@ -163,7 +163,7 @@ func TestRateLimitedRunWaitsAndResumes(t *testing.T) {
 		Status     millrace.RunStatus
 		RetryAfter int64 `json:"retry_after"`
 	}
-	if err := json.Unmarshal(w.sink.answered[2].envelope.Payload, &payload); err != nil || payload.RetryAfter != 90 || payload.Status != millrace.RunRateLimited {
+	if err := json.Unmarshal(w.sink.accepted[2].envelope.Payload, &payload); err != nil || payload.RetryAfter != 90 || payload.Status != millrace.RunRateLimited {
 		t.Errorf("got payload %+v, %v; want rate_limited with 90 s", payload, err)
 	}
 	if diff := cmp.Diff([]string{"started", "rate_limited", "completed"}, w.told()); diff != "" {
@@ -218,7 +218,7 @@ func TestRunIsRunningBeforeItWaits(t *testing.T) {
 						run.WebhookID = ""
 					}
 				}})
-				w.api.answer = limited()
+				w.api.respond = limited()
 				r := &recorder{database: db, status: func() millrace.RunStatus { return w.row().Status }, seen: []millrace.RunStatus{millrace.RunCreated}}
 				w.runner.db = r
 				w.finish()
@@ -233,7 +233,7 @@ func TestRunIsRunningBeforeItWaits(t *testing.T) {
 func TestTemporaryFailuresAreRepeatedThenHandled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-	w.api.answer = func(FetchRequest) (fetch.Outcome, error) {
+	w.api.respond = func(FetchRequest) (fetch.Outcome, error) {
 		return fetch.Outcome{Kind: fetch.KindRemoteError, Status: 502, Message: "bad gateway", RequestLine: "GET https://x.test/tickets"}, nil
 	}
 	var pauses []time.Duration
@@ -254,7 +254,7 @@ func TestTemporaryFailuresAreRepeatedThenHandled(t *testing.T) {
 	want := `{"resource":"tickets","method":"list","error":{"code":"http_502","message":"bad gateway","node":"tickets","resource":"tickets",` +
 		`"request":"GET https://x.test/tickets","method":"list","status":502},"sync_job_run_id":"` + string(w.run.ID) + `","sync_job_id":"` +
 		string(w.job.ID) + `","integrated_account_id":"` + string(w.account.ID) + `","args":null}`
-	if got := string(w.sink.answered[1].envelope.Payload); got != want {
+	if got := string(w.sink.accepted[1].envelope.Payload); got != want {
 		t.Errorf("record_error\n got %s\nwant %s", got, want)
 	}
 }
@@ -264,7 +264,7 @@ func TestFailFastSaysWhere(t *testing.T) {
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{errors: millrace.ErrorFailFast, resources: `[
 	  {"name":"tickets","type":"request","resource":"tickets","method":"list"},
 	  {"name":"broken","type":"transform","depends_on":"tickets","config":{"expression":"(\n  $x := 1;\n  $x + resources.tickets.id\n)"}}]`})
-	w.api.answer = pages(`[{"id":"x"}]`)
+	w.api.respond = pages(`[{"id":"x"}]`)
 	w.finish()
 	var got millrace.RunError
 	if err := json.Unmarshal(w.row().Error, &got); err != nil {
@@ -279,11 +279,11 @@ func TestFailFastSaysWhere(t *testing.T) {
 	}
 }
 
-func TestRefusedStartStopsTheRun(t *testing.T) {
+func TestRejectedStartStopsTheRun(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph})
-		w.sink.answer = func(r received) (deliver.Result, error) {
+		w.sink.respond = func(r received) (deliver.Result, error) {
 			if r.Event == millrace.EventRunStarted {
 				return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: []millrace.Attempt{{StatusCode: 400}}}, nil
 			}
@@ -323,7 +323,7 @@ func TestStoppedRunIsLeftAlone(t *testing.T) {
 				return tx.SyncJobRuns().Update(ctx, run)
 			})
 		}
-		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+		w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 			if len(req.Cursor) > 0 {
 				stop()
 			}
@@ -373,8 +373,8 @@ func TestFencedSliceWritesNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph, config: func(c *Config) { c.Soon = -1 }})
-		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
-			w.api.answer = pages(`[{"id":1}]`)
+		w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
+			w.api.respond = pages(`[{"id":1}]`)
 			w.update(func(ctx context.Context, tx *store.Tx) error { // another process takes over
 				_, err := tx.SyncJobRuns().Claim(ctx, env, w.run.ID)
 				return err
@@ -398,13 +398,13 @@ func TestSliceYieldsByTimeAndOnShutdown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
 	ctx, shutdown := context.WithCancel(t.Context())
-	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+	w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 		w.now = w.now.Add(3 * time.Second)
 		return pages(`[{"id":1}]`, `[{"id":2}]`, `[{"id":3}]`, `[{"id":4}]`, `[{"id":5}]`)(req)
 	}
-	w.sink.answer = func(r received) (deliver.Result, error) {
+	w.sink.respond = func(r received) (deliver.Result, error) {
 		if len(w.api.calls) == 4 {
-			shutdown() // while the endpoint answers: its 200 counts
+			shutdown() // while the endpoint responds: its 200 counts
 		}
 		return delivered(), nil
 	}
@@ -412,8 +412,8 @@ func TestSliceYieldsByTimeAndOnShutdown(t *testing.T) {
 		t.Errorf("first slice: comes again in %s after %d pages, want at once after 3", got, len(w.api.calls))
 	}
 	got := retryIn(t, w.runner.Slice(ctx, millrace.Task{Key: millrace.TaskKey(env, w.run.ID)}))
-	if got != 0 || w.row().Sequence != 5 || len(w.sink.answered) != 5 {
-		t.Errorf("at the shutdown: comes again in %s, sequence %d, %d answered", got, w.row().Sequence, len(w.sink.answered))
+	if got != 0 || w.row().Sequence != 5 || len(w.sink.accepted) != 5 {
+		t.Errorf("at the shutdown: comes again in %s, sequence %d, %d accepted", got, w.row().Sequence, len(w.sink.accepted))
 	}
 	w.finish()
 	if len(w.api.calls) != 5 {
@@ -438,8 +438,8 @@ func TestWebhookThatIsGoneFailsTheRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: resources})
-			w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
-			w.sink.answer = func(r received) (deliver.Result, error) {
+			w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`)
+			w.sink.respond = func(r received) (deliver.Result, error) {
 				if r.Event == millrace.EventRunRecord && (r.WebhookID == second) != c.own || c.own && r.WebhookID == second {
 					return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: []millrace.Attempt{{StatusCode: 410}}}, nil
 				}
@@ -461,7 +461,7 @@ func TestPreviousRunDate(t *testing.T) {
 	t.Parallel()
 	p := plot{resources: plainGraph}
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), p)
-	w.api.answer = pages(`[{"id":1}]`)
+	w.api.respond = pages(`[{"id":1}]`)
 	w.finish()
 	first := w.now
 	w.now = w.now.Add(time.Hour)
@@ -513,7 +513,7 @@ func TestLimits(t *testing.T) {
 				resources: c.resources, errors: millrace.ErrorFailFast,
 				config: func(cfg *Config) { cfg.MaxPages, cfg.MaxRecursion, cfg.MaxSpool = 20, 5, 100 },
 			})
-			w.api.answer = c.api
+			w.api.respond = c.api
 			w.finish()
 			var got millrace.RunError
 			if err := json.Unmarshal(w.row().Error, &got); err != nil || got.Code != c.code {
@@ -531,7 +531,7 @@ func TestRunWithoutWebhook(t *testing.T) {
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{
 		resources: `[{"resource":"a","method":"list"}]`, edit: func(r *millrace.SyncJobRun) { r.WebhookID = "" },
 	})
-	w.api.answer = pages(`[{"id":1}]`)
+	w.api.respond = pages(`[{"id":1}]`)
 	w.finish()
 	if row := w.row(); row.Status != millrace.RunCompleted || len(w.sink.all) != 0 {
 		t.Errorf("got status %s, %d deliveries", row.Status, len(w.sink.all))
@@ -544,9 +544,9 @@ func TestRunWithoutWebhook(t *testing.T) {
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, args: `{"a":"<>"}`})
-	w.api.answer = pages(`[{"id":"<é>"}]`)
+	w.api.respond = pages(`[{"id":"<é>"}]`)
 	w.finish()
-	for i, r := range w.sink.answered {
+	for i, r := range w.sink.accepted {
 		if got, want := r.envelope.ID, string(millrace.RunDeliveryID(env, w.run.ID, int64(i+1))); got != want || string(r.DeliveryID) != want {
 			t.Errorf("delivery %d: got envelope id %s and delivery id %s, want %s", i+1, got, r.DeliveryID, want)
 		}
@@ -557,14 +557,14 @@ func TestBodies(t *testing.T) {
 	}
 	want := `{"resource":"tickets","records":[{"id":"<é>"}],"meta":{"sync_job_run_id":"` + string(w.run.ID) + `","sync_job_id":"` +
 		string(w.job.ID) + `","integrated_account_id":"` + string(w.account.ID) + `","node":"slim","method":"list","sequence":2}}`
-	if got := string(w.sink.answered[1].envelope.Payload); got != want {
+	if got := string(w.sink.accepted[1].envelope.Payload); got != want {
 		t.Errorf("record\n got %s\nwant %s", got, want)
 	}
 	var done struct {
 		millrace.SyncJobRun
 		RecordsSynced int64 `json:"records_synced"`
 	}
-	if err := json.Unmarshal(w.sink.answered[2].envelope.Payload, &done); err != nil {
+	if err := json.Unmarshal(w.sink.accepted[2].envelope.Payload, &done); err != nil {
 		t.Fatal(err)
 	}
 	if done.Status != millrace.RunCompleted || done.RecordsSynced != 1 || string(done.Args) != `{"a":"<>"}` && string(done.Args) != `{"a":"\u003c\u003e"}` {
@@ -585,14 +585,14 @@ func TestSeveralAccounts(t *testing.T) {
 		 {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["a","b"]}]`,
 		args: `{"other":"` + string(other) + `"}`,
 	})
-	w.api.answer = pages(`[{"id":1}]`)
+	w.api.respond = pages(`[{"id":1}]`)
 	w.finish()
 	if len(w.api.calls) != 2 || w.api.calls[0].AccountID != w.account.ID || w.api.calls[1].AccountID != other {
 		t.Errorf("got requests %+v, want one for %s, then one for %s", w.api.calls, w.account.ID, other)
 	}
 	for i, want := range []millrace.IntegratedAccountID{w.account.ID, other} {
 		var payload struct{ Meta millrace.RecordMeta }
-		if err := json.Unmarshal(w.sink.answered[1+i].envelope.Payload, &payload); err != nil || payload.Meta.IntegratedAccountID != want {
+		if err := json.Unmarshal(w.sink.accepted[1+i].envelope.Payload, &payload); err != nil || payload.Meta.IntegratedAccountID != want {
 			t.Errorf("delivery %d: got account %s, %v; want %s", i+2, payload.Meta.IntegratedAccountID, err, want)
 		}
 	}
@@ -608,7 +608,7 @@ func TestScopeOfExpressions(t *testing.T) {
 		 {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["more"]}]`,
 		args: `{"x":[1]}`,
 	})
-	w.api.answer = pages(`[{"id":"p"},{"id":"q"}]`, `[{"id":"r"}]`)
+	w.api.respond = pages(`[{"id":"p"},{"id":"q"}]`, `[{"id":"r"}]`)
 	w.finish()
 	asked := []string{`list a-b/c-d {"t":"2026-03-01T12:00:00.000Z","tenant":"acme","sub":"acme","key":false,"a":[1],"run":"` + string(w.run.ID) + `","prev":false}`}
 	asked = append(asked, asked[0]+" @1")
@@ -626,9 +626,9 @@ func TestAChangeOfTheWebhookDuringAnAttemptKeepsTheRunAwake(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, plot{resources: plainGraph})
-		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`)
+		w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`)
 		repair := false
-		w.sink.answer = func(received) (deliver.Result, error) {
+		w.sink.respond = func(received) (deliver.Result, error) {
 			if repair {
 				w.update(func(ctx context.Context, tx *store.Tx) error {
 					if err := tx.Webhooks().Update(ctx, w.webhook); err != nil {
@@ -636,9 +636,9 @@ func TestAChangeOfTheWebhookDuringAnAttemptKeepsTheRunAwake(t *testing.T) {
 					}
 					return tx.Webhooks().Wake(ctx, env, w.webhook.ID)
 				})
-				w.sink.answer = nil
+				w.sink.respond = nil
 			}
-			return refused(503), nil
+			return rejected(503), nil
 		}
 		if got := retryIn(t, w.slice()); got != time.Minute {
 			t.Errorf("got a pause of %s, want a minute", got)

@@ -68,7 +68,7 @@ func TestLimitsFailTheRun(t *testing.T) {
 					cfg.MaxRunTime, cfg.MaxPages = 30*time.Second, 1000
 				}
 			}})
-			w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+			w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 				if c.want.Code == evaluate.CodeRunTime {
 					w.now = w.now.Add(10 * time.Second)
 				}
@@ -99,18 +99,18 @@ func TestLimitsFailTheRun(t *testing.T) {
 func TestWaitingIsNoWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, config: func(cfg *Config) { cfg.MaxRunTime = time.Minute }})
-	limits, refusals := 5, 3
-	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+	limits, rejections := 5, 3
+	w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 		if limits > 0 {
 			limits--
 			return fetch.Outcome{Kind: fetch.KindRateLimited, RetryAfter: time.Hour}, nil
 		}
 		return pages(`[{"id":1}]`, `[{"id":2}]`)(req)
 	}
-	w.sink.answer = func(r received) (deliver.Result, error) {
-		if r.Event == millrace.EventRunRecord && refusals > 0 {
-			refusals--
-			return refused(503), nil
+	w.sink.respond = func(r received) (deliver.Result, error) {
+		if r.Event == millrace.EventRunRecord && rejections > 0 {
+			rejections--
+			return rejected(503), nil
 		}
 		return delivered(), nil
 	}
@@ -129,7 +129,7 @@ func TestLargePageIsDivided(t *testing.T) {
 			resources: `[{"name":"a","type":"request","resource":"a","method":"list","persist":true}]`,
 			config:    func(cfg *Config) { cfg.MaxDelivery = 4000 },
 		})
-		w.api.answer = func(FetchRequest) (fetch.Outcome, error) { return bulky("x", 10), nil }
+		w.api.respond = func(FetchRequest) (fetch.Outcome, error) { return bulky("x", 10), nil }
 		w.finish()
 		want := []string{"started", "record a x0,x1", "record a x2,x3,x4", "record a x5,x6", "record a x7,x8,x9", "completed"}
 		if diff := cmp.Diff(want, w.script()); diff != "" {
@@ -146,12 +146,12 @@ func TestLargePageIsDivided(t *testing.T) {
 	})
 }
 
-// TestRateLimitNeverFailsARun answers with hundreds of limits in a row, each with another idea of the wait.
+// TestRateLimitNeverFailsARun responds with hundreds of limits in a row, each with another wait.
 func TestRateLimitNeverFailsARun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph, errors: millrace.ErrorFailFast})
 	limits := 0
-	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+	w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 		if req.Waits != int64(limits) {
 			t.Errorf("got %d waits, want %d", req.Waits, limits)
 		}
@@ -172,7 +172,7 @@ func TestRateLimitNeverFailsARun(t *testing.T) {
 func TestPacedRequestWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.Open(t, storetest.SQLite(t)), plot{resources: plainGraph})
-	w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+	w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 		if len(req.Cursor) > 0 && !req.Turn {
 			return fetch.Outcome{Kind: fetch.KindPaced, RetryAfter: 10 * time.Second}, nil
 		}

@@ -20,30 +20,30 @@ func TestARunThatWaitsStartsWhenTheOtherEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		for _, c := range []struct {
-			name   string
-			answer func(received) (deliver.Result, error)
-			fetch  func(FetchRequest) (fetch.Outcome, error)
-			status millrace.RunStatus
-			reason string
+			name    string
+			respond func(received) (deliver.Result, error)
+			fetch   func(FetchRequest) (fetch.Outcome, error)
+			status  millrace.RunStatus
+			reason  string
 		}{
 			{name: "completed", status: millrace.RunCompleted},
 			{name: "failed", status: millrace.RunFailed, reason: "http_500", fetch: func(FetchRequest) (fetch.Outcome, error) {
 				return fetch.Outcome{Kind: fetch.KindRejected, Status: 500, Message: "no", RequestLine: "GET https://x.example/things"}, nil
 			}},
-			{name: "refused", status: millrace.RunStopped, reason: evaluate.CodeRefusedByWebhook, answer: func(r received) (deliver.Result, error) {
+			{name: "rejected", status: millrace.RunStopped, reason: evaluate.CodeRefusedByWebhook, respond: func(r received) (deliver.Result, error) {
 				if r.Event == millrace.EventRunStarted {
 					return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Cancel}, Attempts: []millrace.Attempt{{StatusCode: 400}}}, nil
 				}
 				return delivered(), nil
 			}},
-			{name: "gone", status: millrace.RunFailed, reason: evaluate.CodeWebhookGone, answer: func(received) (deliver.Result, error) {
+			{name: "gone", status: millrace.RunFailed, reason: evaluate.CodeWebhookGone, respond: func(received) (deliver.Result, error) {
 				return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Gone}, Attempts: []millrace.Attempt{{StatusCode: 410}}}, nil
 			}},
 		} {
 			w := newWorld(t, db, plot{resources: plainGraph})
-			w.sink.answer, w.api.answer = c.answer, pages(`[{"id":1}]`)
+			w.sink.respond, w.api.respond = c.respond, pages(`[{"id":1}]`)
 			if c.fetch != nil {
-				w.api.answer = c.fetch
+				w.api.respond = c.fetch
 			}
 			var runs []*millrace.SyncJobRun
 			for range 3 {

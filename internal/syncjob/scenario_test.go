@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-type answers = map[string]func(FetchRequest) (fetch.Outcome, error)
+type responses = map[string]func(FetchRequest) (fetch.Outcome, error)
 
 // scenario is a run from its first slice to its end.
 type scenario struct {
@@ -30,7 +30,7 @@ func TestScenarios(t *testing.T) {
 		for _, sc := range scenarios() {
 			t.Run(sc.name, func(t *testing.T) {
 				w := newWorld(t, db, sc.plot)
-				w.api.answer = sc.api
+				w.api.respond = sc.api
 				w.finish()
 				if diff := cmp.Diff(sc.script, w.script()); diff != "" {
 					t.Errorf("deliveries (-want +got):\n%s", diff)
@@ -63,7 +63,7 @@ func scenarios() []scenario {
 		{
 			name:   "request, transform, destination",
 			plot:   plot{resources: plainGraph},
-			api:    byResource(answers{"tickets": pages(`[{"id":1,"x":1},{"id":2}]`, `[{"id":3}]`)}),
+			api:    byResource(responses{"tickets": pages(`[{"id":1,"x":1},{"id":2}]`, `[{"id":3}]`)}),
 			asked:  []string{`list tickets {"limit":2}`, `list tickets {"limit":2} @1`},
 			script: []string{"started", "record tickets 1,2", "record tickets 3", "completed"},
 		},
@@ -75,7 +75,7 @@ func scenarios() []scenario {
 			  {"resource":"comments","method":"list","depends_on":"ticketing/tickets","query":{"ticket":"{{resources.ticketing.tickets.id}}"}},
 			  {"resource":"parts","method":"list","depends_on":"comments","query":{"c":"{{resources.comments.id}}"},"persist":true}
 			]`},
-			api: byResource(answers{
+			api: byResource(responses{
 				"ticketing/tickets": pages(`[{"id":"a"},{"id":"b"}]`, `[{"id":"c"}]`),
 				"users":             pages(`[{"id":"u"}]`),
 				"comments":          pages(`[{"id":"k1"},{"id":"k2"}]`),
@@ -131,7 +131,7 @@ func scenarios() []scenario {
 			  {"name":"mixed","type":"transform","depends_on":"content","config":{"expression":"resources.kb.content.{\"id\": $$.page_title & id}"}},
 			  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["mixed"]}
 			]`},
-			api: byResource(answers{
+			api: byResource(responses{
 				"kb/pages":   pages(`[{"id":1,"title":"A"},{"id":2,"title":"B"},{"id":3,"title":"C"}]`),
 				"kb/content": pages(`[{"id":"x"},{"id":"y"}]`),
 			}),
@@ -206,7 +206,7 @@ func scenarios() []scenario {
 			  {"name":"broken","type":"transform","depends_on":"tickets","config":{"expression":"1 + resources.tickets.id"}},
 			  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["broken","tickets"]}
 			]`},
-			api:    byResource(answers{"tickets": pages(`[{"id":"x"}]`, `[{"id":"y"}]`)}),
+			api:    byResource(responses{"tickets": pages(`[{"id":"x"}]`, `[{"id":"y"}]`)}),
 			script: []string{"started", "record_error http_404", "record tickets x", "record_error T2002", "record tickets y", "record_error T2002", "completed"},
 		},
 		{
@@ -226,7 +226,7 @@ func scenarios() []scenario {
 			  {"name":"on-error","type":"event","config":{"name":"error"}},
 			  {"name":"tell","type":"request","resource":"alerts","method":"create","depends_on":"on-error","body":{"code":"{{error.code}}"}}
 			]`},
-			api:    byResource(answers{"tickets": pages(`[{"id":"x"}]`, `[{"id":"y"}]`), "alerts": pages(`[]`)}),
+			api:    byResource(responses{"tickets": pages(`[{"id":"x"}]`, `[{"id":"y"}]`), "alerts": pages(`[]`)}),
 			asked:  []string{"list tickets", "create alerts"},
 			script: []string{"started", "record tickets x", "failed"},
 			status: millrace.RunFailed,

@@ -30,7 +30,7 @@ func TestRunsKeepACursor(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		p := plot{resources: cursorGraph}
 		w := newWorld(t, db, p)
-		w.api.answer = pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`, `[{"id":3,"at":"t3"}]`)
+		w.api.respond = pages(`[{"id":1,"at":"t1"},{"id":2,"at":"t2"}]`, `[{"id":3,"at":"t3"}]`)
 		w.finish()
 		w.newRun(p)
 		w.finish()
@@ -65,7 +65,7 @@ func TestStateNodesRunInTheirOrder(t *testing.T) {
 		  {"name":"third","type":"request","resource":"third","method":"get","depends_on":"gone","id":"{{resources.gone.value:str:undefined}}x"},
 		  {"name":"out","type":"destination","destination_type":"webhook","resources_to_persist":["made","third"]}
 		]`})
-		w.api.answer = func(req FetchRequest) (fetch.Outcome, error) {
+		w.api.respond = func(req FetchRequest) (fetch.Outcome, error) {
 			return fetch.Outcome{Kind: fetch.KindOK, Records: jsonata.NewArray(recordsOf(`[{"id":"` + req.Resource + `"}]`)...)}, nil
 		}
 		w.finish()

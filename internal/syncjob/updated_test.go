@@ -43,7 +43,7 @@ func TestChangesOfStatusCostNothingWithoutAListener(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := &counter{}
 		w := newWorld(t, storetest.OpenWith(t, url, c), plot{resources: plainGraph})
-		w.api.answer = pages(`[{"id":1}]`, `[{"id":2}]`, `[{"id":3}]`)
+		w.api.respond = pages(`[{"id":1}]`, `[{"id":2}]`, `[{"id":3}]`)
 		quiet := c.since(w.finish)
 		t.Logf("%d statements without a listener", len(quiet))
 		for _, sql := range quiet {

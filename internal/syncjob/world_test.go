@@ -19,7 +19,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// world is a store with one account, one webhook and one job, a provider and an endpoint that answer as told, and a
+// world is a store with one account, one webhook and one job, a provider and an endpoint that respond as told, and a
 // clock that only the test moves.
 type world struct {
 	t       testing.TB
@@ -121,7 +121,7 @@ func (w *world) finish() {
 	w.t.Fatal("the run does not end")
 }
 
-// row returns the run as it is stored.
+// row returns the run as stored.
 func (w *world) row() *millrace.SyncJobRun {
 	w.t.Helper()
 	return w.rowOf(w.run.ID)
@@ -168,11 +168,10 @@ func (w *world) parts() map[int64]int {
 	return sizes
 }
 
-// script describes the deliveries that were answered, one line each: the event, and for records their resource and
-// ids.
+// script describes the accepted deliveries, one line each: the event, and for records their resource and ids.
 func (w *world) script() []string {
 	var lines []string
-	for _, d := range w.sink.answered {
+	for _, d := range w.sink.accepted {
 		lines = append(lines, d.line())
 	}
 	return lines
@@ -180,9 +179,9 @@ func (w *world) script() []string {
 
 // api is the provider: pages by "method resource" and further by what a test makes of the request.
 type api struct {
-	mu     sync.Mutex
-	answer func(FetchRequest) (fetch.Outcome, error)
-	calls  []FetchRequest
+	mu      sync.Mutex
+	respond func(FetchRequest) (fetch.Outcome, error)
+	calls   []FetchRequest
 }
 
 // Fetch implements Fetcher.
@@ -190,7 +189,7 @@ func (a *api) Fetch(_ context.Context, req FetchRequest) (fetch.Outcome, error) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls = append(a.calls, req)
-	return a.answer(req)
+	return a.respond(req)
 }
 
 // asked describes the requests, one line each.
@@ -212,7 +211,7 @@ func (a *api) asked() []string {
 	return lines
 }
 
-// pages answers with lists of records, page by page; the cursor is the number of the next page.
+// pages responds with lists of records, page by page; the cursor is the number of the next page.
 func pages(list ...string) func(FetchRequest) (fetch.Outcome, error) {
 	return func(req FetchRequest) (fetch.Outcome, error) {
 		i := 0
@@ -227,7 +226,7 @@ func pages(list ...string) func(FetchRequest) (fetch.Outcome, error) {
 	}
 }
 
-// resources answers by resource.
+// resources responds by resource.
 func byResource(m map[string]func(FetchRequest) (fetch.Outcome, error)) func(FetchRequest) (fetch.Outcome, error) {
 	return func(req FetchRequest) (fetch.Outcome, error) {
 		if fn := m[req.Resource]; fn != nil {
@@ -256,8 +255,8 @@ func jsonOf(v jsonata.Value) string {
 // sink is the customer's endpoint.
 type sink struct {
 	webhook  *millrace.Webhook
-	answer   func(received) (deliver.Result, error)
-	answered []received // with success
+	respond  func(received) (deliver.Result, error)
+	accepted []received // with success
 	all      []received
 }
 
@@ -276,15 +275,15 @@ func (s *sink) Send(ctx context.Context, req deliver.Request) (deliver.Result, e
 	s.all = append(s.all, r)
 	called := s.webhook.UpdatedAt
 	res := delivered()
-	if s.answer != nil {
+	if s.respond != nil {
 		var err error
-		if res, err = s.answer(r); err != nil {
+		if res, err = s.respond(r); err != nil {
 			return res, err
 		}
 	}
 	res.ChangedAt = called
 	if res.Kind == deliver.Delivered {
-		s.answered = append(s.answered, r)
+		s.accepted = append(s.accepted, r)
 	}
 	return res, nil
 }
@@ -293,7 +292,7 @@ func delivered() deliver.Result {
 	return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Delivered}, Attempts: []millrace.Attempt{{StatusCode: 200}}}
 }
 
-func refused(status int64) deliver.Result {
+func rejected(status int64) deliver.Result {
 	return deliver.Result{Outcome: deliver.Outcome{Kind: deliver.Retry}, Attempts: []millrace.Attempt{{StatusCode: status}}}
 }
 

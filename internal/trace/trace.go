@@ -27,7 +27,7 @@ const (
 	noParent  = "0000000000000000"
 )
 
-// Parse returns a traceparent as it is stored: as version 00, whatever the version of the header. It reports false for one that is
+// Parse returns a traceparent as stored: as version 00, whatever the version of the header. It reports false for one that is
 // malformed; callers may be hostile, and what is stored ends up in logs.
 func Parse(header string) (string, bool) {
 	if len(header) > maxHeader {

@@ -152,7 +152,7 @@ func (w *matching) move(ctx context.Context, tx *store.Tx, c *chunk, s *saved) e
 }
 
 // saveAll stores decisions and the runs of those that matched, and returns how many runs the events from outside have caused
-// by that. What is there already stays as it is.
+// by that. What is there already stays unchanged.
 func saveAll(ctx context.Context, tx *store.Tx, decisions []decided) (map[millrace.EventID]int64, error) {
 	var locks []store.FlowLock
 	for i := range decisions {

@@ -68,7 +68,7 @@ func created(t *testing.T, db *store.DB, steps string) *millrace.WorkflowRun {
 	return run
 }
 
-// result returns a run as it is stored, with its result.
+// result returns a run as stored, with its result.
 func result(t *testing.T, db *store.DB, id millrace.WorkflowRunID) (*millrace.WorkflowRun, millrace.WorkflowResult) {
 	t.Helper()
 	var run *millrace.WorkflowRun

@@ -58,7 +58,7 @@ type Mail struct {
 	Notice Notice
 }
 
-// Send makes one attempt. The server has taken the mail when there is no error. See [Refusal] for what it said otherwise.
+// Send makes one attempt. The server has taken the mail when there is no error. See [Rejection] for what it said otherwise.
 func (m *Mailer) Send(ctx context.Context, of Mail) error {
 	msg, err := m.message(of)
 	if err != nil {
@@ -89,11 +89,11 @@ func (m *Mailer) Send(ctx context.Context, of Mail) error {
 // ErrInvalid is the error of a mail that cannot be written, whatever the server says.
 var ErrInvalid = errors.New("the mail cannot be written")
 
-// Refusal returns the status and the text with which a server did not take a mail; 0 when the error is none of its own.
-func Refusal(err error) (int, string) {
-	var refused *mail.SendError
-	if errors.As(err, &refused) && refused.ErrorCode() != 0 {
-		return refused.ErrorCode(), refused.Error()
+// Rejection returns the status and the text with which a server did not take a mail; 0 when the error is none of its own.
+func Rejection(err error) (int, string) {
+	var rejected *mail.SendError
+	if errors.As(err, &rejected) && rejected.ErrorCode() != 0 {
+		return rejected.ErrorCode(), rejected.Error()
 	}
 	return 0, ""
 }

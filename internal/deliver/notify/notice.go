@@ -92,7 +92,7 @@ func (p *noticePayload) about(event string) Notice {
 	switch event {
 	case millrace.EventWebhookFailing:
 		return Notice{"The " + p.endpoint() + " keeps failing", []string{
-			fmt.Sprintf("It has failed since %s: %d %% of the time that it may. %s", p.FailingSince, p.FailingPercent, p.lastAnswer()),
+			fmt.Sprintf("It has failed since %s: %d %% of the time that it may. %s", p.FailingSince, p.FailingPercent, p.lastResponse()),
 			p.waiting(),
 			"Unless it responds with 200, it is set inactive at " + p.InactiveAt + ". See GET " + p.path() + ".",
 		}}
@@ -102,7 +102,7 @@ func (p *noticePayload) about(event string) Notice {
 			why = "It has unsubscribed."
 		}
 		return Notice{"The " + p.endpoint() + " was set inactive", []string{
-			why + " " + p.lastAnswer(),
+			why + " " + p.lastResponse(),
 			p.waiting(),
 			"When it works again: PATCH " + p.path() + ` with {"is_active": true}. What waits is sent then.`,
 		}}
@@ -156,7 +156,7 @@ func (p *noticePayload) path() string {
 	return "/webhook/" + p.ID
 }
 
-func (p *noticePayload) lastAnswer() string {
+func (p *noticePayload) lastResponse() string {
 	var e millrace.WebhookError
 	if len(p.LastError) == 0 || json.Unmarshal(p.LastError, &e) != nil {
 		return ""

@@ -274,7 +274,7 @@ func (p *parser) entityText(s string) string {
 	})
 }
 
-// decode decodes plus signs and percent escapes. One bad escape leaves the others as they are too.
+// decode decodes plus signs and percent escapes. One bad escape leaves the others unchanged too.
 func (p *parser) decode(s string) string {
 	s = strings.ReplaceAll(s, "+", " ")
 	if !strings.Contains(s, "%") {

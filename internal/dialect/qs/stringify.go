@@ -208,7 +208,7 @@ func (w *queryWriter) array(name string, a *jsonata.Array) error {
 	})
 }
 
-// commaArray writes the items as one value. With valuesOnly the commas between encoded items stay as they are.
+// commaArray writes the items as one value. With valuesOnly the commas between encoded items stay unchanged.
 func (w *queryWriter) commaArray(name string, a *jsonata.Array) error {
 	if a.Len() == 0 {
 		return nil

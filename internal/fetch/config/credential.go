@@ -32,7 +32,7 @@ type Credential struct {
 	Certificate *Certificate // of any format; nil: none is shown
 }
 
-// Input is a member of an account's context that whoever connects the account has to give.
+// Input is a member of an account's context that the user who connects the account has to give.
 type Input struct {
 	Name      string
 	Default   expr.Value // nil: none
@@ -218,7 +218,7 @@ func (in *Input) checkFormat(text string) string {
 	return ""
 }
 
-// Stored returns a value as it is stored.
+// Stored returns a value as stored.
 func (in *Input) Stored(v expr.Value) expr.Value {
 	text, ok := v.(string)
 	if !ok {

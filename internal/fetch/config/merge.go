@@ -10,7 +10,7 @@ import (
 // A slot, which is a member at the top of an override, that is null is the one below. Deeper down, null removes a member; where
 // there is nothing to remove it stays, because a null means something to a method that an override adds (no pagination,
 // no authorization). The order of an integration's config is kept. A document that is
-// not JSON is returned as it is, for [ParseConfig] to report.
+// not JSON is returned unchanged, for [ParseConfig] to report.
 func Merge(base json.RawMessage, overrides ...json.RawMessage) json.RawMessage {
 	if len(base) == 0 {
 		base = json.RawMessage("{}")

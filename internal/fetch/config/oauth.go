@@ -46,7 +46,7 @@ type OAuth struct {
 	OptionalScope []string
 	Separator     string // between scopes
 	ClientAuth    string // how the client proves who it is: ClientHeader, ClientBody, ClientJWT or ClientNone
-	LooseEncoding bool   // id and secret stand in the header as they are, without percent encoding
+	LooseEncoding bool   // id and secret stand in the header unchanged, without percent encoding
 	JSONBody      bool   // requests for tokens are JSON, not forms
 	Get           bool   // a login is a GET, with its parameters in the query
 	PKCE          bool
@@ -316,13 +316,13 @@ func (c *Credential) checkHosts(config field.Field) {
 		at := field.Field{Found: config.Found, Path: host.Path}
 		for _, k := range c.OAuth.KeepRedirect {
 			if k.Pattern == nil && reads(k.As) {
-				at.Report("is read from the redirect, which whoever connects an account can change: " + k.As + " in keep.redirect needs a pattern")
+				at.Report("is read from the redirect, which the user who connects an account can change: " + k.As + " in keep.redirect needs a pattern")
 			}
 		}
 		for i := range c.Fields {
 			in := &c.Fields[i]
 			if c.Format == FormatOAuth2 && in.pattern == nil && in.options == nil && reads(in.Name) {
-				at.Idle("lets whoever connects an account choose where the secret of the client is sent: the field " + in.Name + " needs a pattern or options")
+				at.Idle("lets the user who connects an account choose where the secret of the client is sent: the field " + in.Name + " needs a pattern or options")
 			}
 		}
 	}

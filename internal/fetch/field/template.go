@@ -21,7 +21,7 @@ type Template struct {
 	Constant expr.Value // when there is nothing to render
 }
 
-// newTemplate compiles a value; one without text cannot hold placeholders and stays as it is.
+// newTemplate compiles a value; one without text cannot hold placeholders and stays unchanged.
 func newTemplate(path string, v expr.Value) (*Template, error) {
 	switch v.(type) {
 	case string, *expr.Array, *expr.Object:
@@ -145,7 +145,7 @@ func forPath(scope expr.Value) mapped {
 }
 
 // forText is a scope for a template whose placeholders stand inside a longer text, where $$ means one dollar sign. A
-// credential must arrive as it is.
+// credential must arrive unchanged.
 func forText(scope expr.Value) mapped {
 	return mapped{scope, func(s string) string { return strings.ReplaceAll(s, "$", "$$") }}
 }

@@ -13,7 +13,7 @@ import (
 
 // Hook says how what a provider sends to us is understood. It is immutable.
 type Hook struct {
-	Transform *expr.Program // of the payload; nil: it stays as it is
+	Transform *expr.Program // of the payload; nil: it stays unchanged
 	Handle    *expr.Program // tells handshakes from payloads; nil: everything is a payload
 	Lookup    *Lookup       // how hooks of an installation find their account; nil: not at all
 

@@ -57,7 +57,7 @@ func (blankValues) Member(string) (expr.Value, bool) { return "", true }
 // JSON returns null.
 func (blankValues) JSON() expr.Value { return expr.Null{} }
 
-// Fill computes the values that the method has placeholders for, out of the request as it is without them, and reports whether
+// Fill computes the values that the method has placeholders for, from the request without them, and reports whether
 // it did: nothing but a dynamic pagination has such values.
 func Fill(ctx context.Context, p Pager, l *List, out *wire.Request) (bool, error) {
 	dynamic, ok := p.(*dynamicPager)

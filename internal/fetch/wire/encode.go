@@ -17,7 +17,7 @@ type Encoding struct {
 	Root   string // name of the outermost element of XML
 }
 
-// Encode writes a body in the config's format. A blob travels as it is in every format but multipart.
+// Encode writes a body in the config's format. A blob travels unchanged in every format but multipart.
 func (b *Encoding) Encode(v expr.Value, arrayFormat string) ([]byte, string, error) {
 	if blob, ok := v.(*expr.File); ok && b.Format != "multipart" {
 		return blob.Data, blob.ContentType, nil

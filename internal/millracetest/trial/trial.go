@@ -21,7 +21,7 @@ type Trial struct {
 	Cancel   bool                        // the webhook does not want the run
 
 	roots  []*node
-	nodes  []*node // as they are listed
+	nodes  []*node // as listed
 	sinks  []*sink
 	random *rand.Rand
 	loops  bool // a list goes round in circles

@@ -145,7 +145,7 @@ func (h Hooks) List(ctx context.Context, env millrace.EnvironmentID, q millrace.
 }
 
 // Finish writes what became of an inbound hook whose evaluation was due, and reports whether it still was. What came
-// in stays as it is, and so does its replay key, unless the hook has none any more.
+// in stays unchanged, and so does its replay key, unless the hook has none any more.
 func (h Hooks) Finish(ctx context.Context, v *millrace.InboundHook) (bool, error) {
 	if !millrace.InboundAccepted.Next(v.Status) {
 		return false, millrace.Errorf(millrace.KindConflict, "an inbound hook whose evaluation is due cannot become %s", v.Status)

@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// storedAttempt is the first attempt of a delivery as it is kept in the delivery's row. The others have rows of their own.
+// storedAttempt is the first attempt of a delivery as kept in the delivery's row. The others have rows of their own.
 type storedAttempt struct {
 	StatusCode int64               `json:"status_code,omitempty"`
 	ErrorClass string              `json:"error_class,omitempty"`

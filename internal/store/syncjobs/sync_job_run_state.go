@@ -44,7 +44,7 @@ func stateID(env millrace.EnvironmentID, stateKey, key string) millrace.StateEnt
 	return millrace.DeriveID[millrace.StateEntryID](string(env), stateKey, key)
 }
 
-// Save writes an entry of the state of runs, whether or not it is there. v becomes the row as it is stored.
+// Save writes an entry of the state of runs, whether or not it is there. v becomes the row as stored.
 func (h States) Save(ctx context.Context, v *millrace.StateEntry) error {
 	t := syncJobRunStateTable()
 	v.CreatedAt, v.UpdatedAt = 0, 0

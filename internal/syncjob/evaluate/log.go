@@ -48,7 +48,7 @@ func (e *Evaluation) errorLine(p *Problem) *millrace.RunLog {
 func (e *Evaluation) Held(n *plan.Node, key, why string) {
 	line := &millrace.RunLog{
 		Level: millrace.LogInfo, Node: n.Name, Resource: n.Resource(), Method: n.Method(),
-		Message: fmt.Sprintf("the entry %q of the state is left as it is: %s, and on_partial is not write", key, why),
+		Message: fmt.Sprintf("the entry %q of the state is left unchanged: %s, and on_partial is not write", key, why),
 	}
 	if e.logged(line) {
 		e.Lines = append(e.Lines, line)

@@ -205,7 +205,7 @@ func (r *Recursion) Holds(sc Scope) (bool, error) {
 	return err == nil && yes(v), err
 }
 
-// yes reports whether a rendered condition holds. A placeholder that found nothing stays as it is written, and text
+// yes reports whether a rendered condition holds. A placeholder that found nothing stays as written, and text
 // that says no is a no.
 func yes(v jsonata.Value) bool {
 	if text, ok := v.(string); ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// TestDocumentedJobs checks that every job of the documentation can be saved as it is printed.
+// TestDocumentedJobs checks that every job of the documentation can be saved as printed.
 func TestDocumentedJobs(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/sync-jobs.md")

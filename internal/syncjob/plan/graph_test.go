@@ -21,7 +21,7 @@ func TestCheckFindsEverythingAtOnce(t *testing.T) {
 	  {"name":"t","type":"spool","depends_on":"out"},
 	  {"type":"request","method":"list","query":"1 +","recurse":{"config":1}},
 	  {"name":"state","type":"get_state","config":{}},
-	  {"name":"out","type":"destination","destination_type":"qdrant","resources_to_persist":["a","nobody"]},
+	  {"name":"out","type":"destination","destination_type":"qdrant","resources_to_persist":["a","nothing"]},
 	  {"name":"e","type":"event","config":{"name":"later"}},
 	  {"name":"c","type":"request","resource":"x","method":"list","depends_on":"c","loop_on":7,"run_if":5},
 	  7

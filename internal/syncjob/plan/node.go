@@ -49,7 +49,7 @@ type Node struct {
 	Debug bool // what its expression gets and returns goes to the log
 
 	Request     *Request      // request
-	Program     *expr.Program // transform, add_context; of a destination what it makes of a batch, nil: it stays as it is
+	Program     *expr.Program // transform, add_context; of a destination what it makes of a batch, nil: it stays unchanged
 	moment      string        // event
 	Destination *Destination  // destination
 	State       *State        // get_state, update_state, delete_state

@@ -77,7 +77,7 @@ func TestWarnings(t *testing.T) {
 				`resources[3].run_if: no node above puts out resources.tickets`,
 			},
 		},
-		{name: "a job that is refused", resources: `[{"name":"x","type":"spoool","nonsense":1}]`},
+		{name: "a rejected job", resources: `[{"name":"x","type":"spoool","nonsense":1}]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +85,7 @@ func TestWarnings(t *testing.T) {
 			for _, f := range Warn(t.Context(), json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)) {
 				got = append(got, f.Path+": "+f.Message)
 			}
-			if found := Check(json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)); len(found) > 0 && !strings.Contains(c.name, "refused") {
+			if found := Check(json.RawMessage(c.resources), c.version, json.RawMessage(c.schema)); len(found) > 0 && !strings.Contains(c.name, "rejected") {
 				t.Errorf("the job is wrong: %v", found)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {

@@ -19,7 +19,7 @@ import (
 // maxKey bounds what a mutex_key or state_key may become, in bytes.
 const maxKey = 1000
 
-// leftOver is a placeholder that found nothing and therefore stayed as it is written.
+// leftOver is a placeholder that found nothing and therefore stayed as written.
 var leftOver = regexp.MustCompile(`\{\{[A-Za-z0-9_\-./|:?\s]+\}\}`)
 
 // Prepare returns the run of a request, ready to be stored: with the job's resources and the defaults of its

@@ -115,8 +115,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 			}},
 			{"a JSON schema", schema, `{"sync_job_id":"JOB","args":{"c":"x"}}`, []string{`at.args.a: is required`, `at.args.b: is required`}},
 			{"null is nothing", schema, `{"sync_job_id":"JOB","args":{"a":null,"b":1}}`, []string{`at.args.a: is required`}},
-			{"the resources of the run", `{}`, `{"sync_job_id":"JOB","resources":[{"name":"a","type":"requst"},{"name":"b","type":"spool","depends_on":"nobody"}]}`, []string{
-				`at.resources[0].type: unknown node type "requst"; did you mean "request"?`, `at.resources[1].depends_on: no node is called "nobody"`,
+			{"the resources of the run", `{}`, `{"sync_job_id":"JOB","resources":[{"name":"a","type":"requst"},{"name":"b","type":"spool","depends_on":"nothing"}]}`, []string{
+				`at.resources[0].type: unknown node type "requst"; did you mean "request"?`, `at.resources[1].depends_on: no node is called "nothing"`,
 			}},
 		} {
 			run, err := y.prepare(func(job *millrace.SyncJob) { job.ArgsSchema = json.RawMessage(c.schema) }, c.request)
