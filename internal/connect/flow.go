@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	DB        *store.DB
 	Client    *oauth.Client
 	Configs   func(*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration) (*config.Config, error)
+	Test      func(context.Context, provider.Candidate) (*provider.Rejection, error)
 	Clock     func() time.Time
 	Logger    *slog.Logger
 	PublicURL func() string // of this server, as browsers know it, without a slash at the end
@@ -249,6 +251,9 @@ func (f *Flow) finish(ctx context.Context, state, browser string, work func(*tak
 	}
 	if kind, ok := oauth.FirstKind(&t.credential); err == nil && t.result == nil && ok && kind != oauth.KindCode {
 		err = f.exchange(ctx, t, kind, "")
+	}
+	if err == nil {
+		err = f.test(ctx, t)
 	}
 	if err == nil {
 		err = f.save(ctx, t)

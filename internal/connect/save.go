@@ -80,6 +80,36 @@ func (f *Flow) save(ctx context.Context, t *taken) error {
 	})
 }
 
+// test tries the credentials that a customer has typed before they are stored. Those that came on a redirect are from the provider itself,
+// and could not be had a second time: what is wrong with such an account is found when it is connected.
+func (f *Flow) test(ctx context.Context, t *taken) error {
+	if t.secrets.RedirectURI != "" {
+		return nil
+	}
+	c, err := store.Compute(ctx, f.DB, func(tx *store.Tx) (provider.Candidate, error) { // it stores nothing, but takes locks
+		var c provider.Candidate
+		var err error
+		if c.Install, c.Integration, err = tx.Installs().Lock(ctx, t.row.EnvironmentID, t.row.EnvironmentIntegrationID); err != nil {
+			return c, err
+		}
+		if c.Account, _, err = f.row(ctx, tx, t, t.link.row); err != nil {
+			return c, err
+		}
+		return c, f.fill(ctx, tx, t, c.Account, t.link.row, "")
+	})
+	if err != nil {
+		return err
+	}
+	rejected, err := f.Test(ctx, c)
+	switch {
+	case err != nil || rejected == nil:
+		return err
+	case rejected.Passes:
+		return &Error{Type: "connection_error", Message: "provider_silent", Detail: rejected.Message, Retry: true}
+	}
+	return &Error{Type: "validation_error", Message: "credentials_rejected", Detail: rejected.Message, Retry: true}
+}
+
 // row returns the account that is to be stored, and the event that begins its connection.
 func (f *Flow) row(ctx context.Context, tx *store.Tx, t *taken, link *millrace.LinkToken) (*millrace.IntegratedAccount, string, error) {
 	if link.IntegratedAccountID != "" {

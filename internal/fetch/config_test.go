@@ -97,6 +97,15 @@ func TestParseConfigFindings(t *testing.T) {
 			[]string{"config.credentials.api_key.config.fields[0].name: Required string is missing"},
 		},
 		"array format": {`{"query_array_format":"csv"}`, []string{`config.query_array_format: "csv" is not one of *`}},
+		"test of credentials": {
+			`{"base_url":"https://a.test","resources":{"things":{"list":{"path":"/a"}}},"actions":{"test_credentials":{"steps":[{"type":"form"},
+{"type":"proxy","config":{"resource":"thing","method":"list"}},{"type":"proxy","config":{"resource":"things","method":"get"}}]}}}`,
+			[]string{
+				"config.actions.test_credentials.steps[0].type: a form waits for a user",
+				`config.actions.test_credentials.steps[1].config.resource: the integration has no resource "thing"; did you mean "things"? -> things`,
+				`config.actions.test_credentials.steps[2].config.method: the integration has no method "get"`,
+			},
+		},
 		"action": {
 			`{"base_url":"https://a.test","actions":{"post_install":{"steps":[{"type":"request","config":{}},{"config":{}}]}}}`,
 			[]string{

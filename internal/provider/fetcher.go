@@ -68,6 +68,8 @@ type loadedAccount struct {
 	accepted atomic.Bool     // it is written down that the provider accepts the access token
 
 	over json.RawMessage // what an action has put into the context, which is not stored yet
+
+	detached bool // it is not the account as it is stored: its requests neither renew its token nor say anything about what is stored
 }
 
 // with returns the account with what an action has put into its context.
@@ -85,7 +87,7 @@ func (a *loadedAccount) with(over json.RawMessage) (*loadedAccount, error) {
 	}
 	return &loadedAccount{
 		revision: a.revision, row: a.row, install: a.install, config: a.config, integration: a.integration, grant: a.grant,
-		full: full, secrets: fetch.NewSecrets(a.config.Secrets(full, nil)), over: over,
+		detached: a.detached, full: full, secrets: fetch.NewSecrets(a.config.Secrets(full, nil)), over: over,
 	}, nil
 }
 
@@ -171,6 +173,9 @@ func (f *Fetcher) callFor(ctx context.Context, who caller, a *loadedAccount, req
 		return o, 0, err
 	}
 	f.report(ctx, a, req, &o)
+	if a.detached {
+		return o, 0, nil
+	}
 	back := f.budget.learn(ctx, who, &o)
 	f.accept(ctx, a, &o)
 	if err := f.judge(ctx, a, &o); err != nil {
@@ -191,7 +196,7 @@ func (f *Fetcher) exchange(ctx context.Context, a *loadedAccount, req fetch.Requ
 		return a, *cmp.Or(stop, &fetch.Outcome{}), err
 	}
 	o, err := f.fetch(ctx, a, req)
-	if err != nil || o.Kind != fetch.KindUnauthorized || o.Foreign {
+	if err != nil || o.Kind != fetch.KindUnauthorized || o.Foreign || a.detached {
 		return a, o, err
 	}
 	now, changed := f.changed(ctx, a)

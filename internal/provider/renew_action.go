@@ -35,9 +35,8 @@ func (f *Fetcher) RefreshByAction(ctx context.Context, env millrace.EnvironmentI
 	if err != nil {
 		return ActionToken{}, err
 	}
-	// Its requests are made with the token that there is, whatever becomes of it: they neither ask for another one nor judge the account.
-	row := *loaded.row
-	row.Status, loaded.row, loaded.grant = "", &row, nil //commit:allow a copy that is not stored
+	// Its requests are made with the token that there is, whatever becomes of it.
+	loaded.grant, loaded.detached = nil, true
 	a, err := NewProxy(f).begin(loaded, &Call{EnvironmentID: env, AccountID: id})
 	if err != nil {
 		return ActionToken{}, err

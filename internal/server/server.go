@@ -247,7 +247,7 @@ func (s *Server) assemble(ctx context.Context) error {
 // serve makes the server of the API and of the connect page.
 func (s *Server) serve(sender *deliver.Sender, accounts *provider.Fetcher, tokens *oauth.Client, pools memory.Pools) error {
 	pages, err := page.New(connect.New(connect.Config{
-		DB: s.db, Client: tokens, Configs: accounts.Config, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
+		DB: s.db, Client: tokens, Configs: accounts.Config, Test: provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock}).Test, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
 	}), s.opts.Logger)
 	if err != nil {
 		return err

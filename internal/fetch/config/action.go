@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/millrace/millrace"
@@ -11,6 +12,7 @@ import (
 
 // The actions that belong to the connection of an account.
 const (
+	ActionTest        = "test_credentials"       // before an account is stored, whether what the customer typed works
 	ActionPostInstall = "post_install"           // before an account is active
 	ActionValidation  = "validation"             // then, whether it works
 	ActionForm        = "post_connect_user_form" // when it is active
@@ -19,7 +21,7 @@ const (
 
 // ReservedActions returns the actions that belong to the connection of an account.
 func ReservedActions() []string {
-	return []string{ActionPostInstall, ActionValidation, ActionForm, ActionRefresh}
+	return []string{ActionTest, ActionPostInstall, ActionValidation, ActionForm, ActionRefresh}
 }
 
 // ActionStep is one step of an action. Method is set for steps that make a request, Call for those that call a method of a resource,
@@ -95,6 +97,32 @@ func parseAction(f field.Field, inherited settings) []ActionStep {
 		out = append(out, parseStep(step, inherited))
 	}
 	return out
+}
+
+// checkUnattended reports the steps of an action that cannot do their work when no client waits for it: a failure at run time would be
+// seen by somebody who cannot mend the config.
+func (c *Config) checkUnattended(f field.Field, steps []ActionStep) {
+	if len(steps) == 0 {
+		f.Report("has no steps")
+	}
+	for i, step := range steps {
+		at := f
+		if list := f.Get("steps"); list.Present() {
+			at = list.List()[i]
+		}
+		switch step.Type {
+		case "form":
+			at.Get("type").Report("a form waits for a user")
+		case "proxy":
+			_, err := c.Method(step.Call.Resource, step.Call.Method)
+			if known, ok := errors.AsType[*millrace.Error](err); ok && step.Call.Resource != "" && step.Call.Method != "" {
+				for _, failure := range known.Failures {
+					failure.Path = at.Get("config").Path + "." + failure.Path
+					f.Found.List = append(f.Found.List, failure)
+				}
+			}
+		}
+	}
 }
 
 func parseStep(step field.Field, inherited settings) ActionStep {

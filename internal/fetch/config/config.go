@@ -106,7 +106,11 @@ func parseRoot(root field.Field, strict bool) *Config {
 	}
 	actions := root.Get("actions")
 	for _, action := range actions.Members() {
-		c.Actions[action.Name(actions)] = parseAction(action, c.inherited)
+		steps := parseAction(action, c.inherited)
+		c.Actions[action.Name(actions)] = steps
+		if action.Name(actions) == ActionTest {
+			c.checkUnattended(action, steps)
+		}
 	}
 	c.Hook = hook.Parse(root.Get("webhook"))
 	for _, tags := range root.Get("tool_tags").Members() {

@@ -54,9 +54,12 @@ func wrongKey(t *testing.T, w *world) {
 	b.do(chromedp.RemoveAttribute("#f0", "required", chromedp.ByQuery))
 	b.click("button[type=submit]").waits("#f0[aria-invalid]").says("This is required.").state("form-invalid")
 	w.badKey.Store(true)
-	b.fill("#f0", "key-wrong").click("button[type=submit]").kind("failed").says("the check of the connection failed").state("failed-validation")
+	b.fill("#f0", "key-wrong").click("button[type=submit]").waits(".problem").kind("form").says("did not pass the check", "The key is not valid.").state("form-rejected")
+	if all := w.accounts("wrong"); len(all) != 0 {
+		t.Errorf("got the accounts %v", all)
+	}
 	w.badKey.Store(false)
-	b.click("main a.button").kind("form").fill("#f0", "key-right").click("button[type=submit]").kind("connected").state("connected")
+	b.fill("#f0", "key-right").click("button[type=submit]").kind("connected").state("connected")
 	if all := w.accounts("wrong"); len(all) != 1 || all[0]["status"] != "active" {
 		t.Errorf("got the accounts %v", all)
 	}
