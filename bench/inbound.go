@@ -30,7 +30,7 @@ const hookConfig = `{"name":"issues","config":{"base_url":"https://api.example.c
 "signature_verification":{"format":"github","config":{"secret":"{{hook_secret}}"}}}}}`
 
 // inboundHooks measures signed requests of providers through the HTTP API of a whole server: how many are durable and
-// answered, and how many have become events.
+// accepted, and how many have become events.
 func inboundHooks(ctx context.Context, o options, database string) error {
 	h, err := newHookWorld(ctx, o, database)
 	if err != nil {
@@ -50,7 +50,7 @@ func inboundHooks(ctx context.Context, o options, database string) error {
 	took := time.Since(began)
 	stop()
 	rate("inbound hooks accepted (64 callers)", database, n, took, 0)
-	if err := percentiles("inbound hook, request to answer", database, latencies); err != nil {
+	if err := percentiles("inbound hook, request to response", database, latencies); err != nil {
 		return err
 	}
 	if err := h.settled(ctx); err != nil {

@@ -99,7 +99,7 @@ func (a *attacker) post(ctx context.Context, n int) error {
 	return failed
 }
 
-// fanOut is one event that makes 15 runs, each of which makes 15 more, for as long as it is let.
+// fanOut is one event that makes 15 runs, each of which makes 15 more, without end.
 func fanOut() attack {
 	return attack{
 		prepare: func(ctx context.Context, a *attacker) error {

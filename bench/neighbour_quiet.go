@@ -14,7 +14,7 @@ import (
 
 // The hops of an event of the quiet environment, each measured from the moment at which the event was due to be sent.
 const (
-	hopResponse = "response" // POST /event was answered
+	hopResponse = "response" // POST /event has responded
 	hopStarted  = "started"  // the provider got the first request of the run that the event led to
 	hopPage     = "page"     // the page of that run was delivered
 	hopEvent    = "event"    // the event itself was delivered to the webhook that subscribes to it

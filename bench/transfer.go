@@ -103,11 +103,11 @@ func roundTrip(ctx context.Context, c *http.Client, method, url string, body []b
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s responded %d: %s", method, url, resp.StatusCode, answer)
+		err = fmt.Errorf("%s %s responded %d: %s", method, url, resp.StatusCode, response)
 	}
-	return answer, err
+	return response, err
 }
 
 // api is a whole server with a client of it.

@@ -100,7 +100,7 @@ func (c *integrationShowCmd) Run(s *streams) error {
 type integrationInstallCmd struct {
 	clientFlags
 	Name        string `arg:"" help:"Name of the integration."`
-	Signin      bool   `help:"Install a known sign-in, which nobody has tried: accounts can connect, and calls be made at /custom."`
+	Signin      bool   `help:"Install a known sign-in, which is untested: accounts can connect, and calls be made at /custom."`
 	BaseURL     string `help:"Address of the provider's API, for a known sign-in that has none or another one." placeholder:"URL"`
 	WithSyncJob bool   `help:"Also create the integration's sync job, or bring it up to date."`
 }
@@ -148,7 +148,7 @@ func (c *integrationInstallCmd) find() (*integrations.Integration, error) {
 	ready, err := integrations.Get(c.Name)
 	if !c.Signin {
 		if _, known := signin.Get(c.Name); err != nil && known == nil {
-			return nil, fmt.Errorf("%s is no ready integration, but a known sign-in, which nobody has tried: install it with --signin", c.Name)
+			return nil, fmt.Errorf("%s is no ready integration, but an untested sign-in: install it with --signin", c.Name)
 		}
 		if err == nil && c.BaseURL != "" {
 			err = errors.New("--base-url is for known sign-ins; a ready integration gets another address by the override of its installation")
@@ -174,7 +174,7 @@ func (c *integrationInstallCmd) find() (*integrations.Integration, error) {
 
 // explain says what is left to do before accounts can sign in.
 func (c *integrationInstallCmd) explain(s *streams, install string) error {
-	_, err := fmt.Fprintf(s.out, "\nNobody has tried this sign-in. Register a client with the provider and store it in the installation:\n"+
+	_, err := fmt.Fprintf(s.out, "\nThis sign-in is untested. Register a client with the provider and store it in the installation:\n"+
 		"  PATCH /environment-integration/%s\n"+
 		"  {\"override\": {\"credentials\": {\"oauth2\": {\"config\": {\"client\": {\"id\": \"...\", \"secret\": \"...\"}, \"scope\": [\"...\"]}}}}}\n", install)
 	return err

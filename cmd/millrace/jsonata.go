@@ -38,7 +38,7 @@ type jsonataEvalCmd struct {
 	Bindings   string `help:"File with an object whose members become variables." placeholder:"FILE"`
 }
 
-// Run prints the result. An undefined result prints nothing, as it is nothing in JSON.
+// Run prints the result. An undefined result prints nothing: JSON has none.
 func (c *jsonataEvalCmd) Run(ctx context.Context, s *streams) error {
 	in := jsonata.Input{Limits: expr.LimitsTransform()}
 	var err error

@@ -49,7 +49,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// httpCmd requests a URL until something answers: http STATUS METHOD URL [TOKEN-FILE [BODY-FILE]]. The answer becomes
+// httpCmd requests a URL until the server responds: http STATUS METHOD URL [TOKEN-FILE [BODY-FILE]]. The response becomes
 // the standard output.
 func httpCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -64,11 +64,11 @@ func httpCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	status, answer, err := ask(ctx, args[1], args[2], token, body)
+	status, response, err := ask(ctx, args[1], args[2], token, body)
 	ts.Check(err)
-	_, _ = fmt.Fprintln(ts.Stdout(), answer)
+	_, _ = fmt.Fprintln(ts.Stdout(), response)
 	if fmt.Sprint(status) != args[0] {
-		ts.Fatalf("got status %d, want %s: %s", status, args[0], answer)
+		ts.Fatalf("got status %d, want %s: %s", status, args[0], response)
 	}
 }
 
@@ -86,8 +86,8 @@ func ask(ctx context.Context, method, url, token, body string) (int, string, err
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil {
 			defer func() { _ = resp.Body.Close() }()
-			answer, err := io.ReadAll(resp.Body)
-			return resp.StatusCode, string(answer), err
+			response, err := io.ReadAll(resp.Body)
+			return resp.StatusCode, string(response), err
 		}
 		select {
 		case <-ctx.Done():

@@ -64,7 +64,7 @@ func isOnCommandLine(name string) bool {
 
 // readSecret returns the text of a file without the line break at its end.
 func readSecret(path string, warnings io.Writer) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // whoever starts the process names it
+	file, err := os.Open(path) //nolint:gosec // the operator names it
 	if err != nil {
 		if inner := errors.Unwrap(err); inner != nil {
 			err = inner // the path is said already

@@ -42,7 +42,7 @@ func TestCommitWithoutAResponseStoresHooksOnce(t *testing.T) {
 			}
 			faults.At(nil)
 			if ids[0] != known {
-				t.Errorf("fault %d: the repetition was answered with the id %s, want %s", how, ids[0], known)
+				t.Errorf("fault %d: the repetition got the id %s, want %s", how, ids[0], known)
 			}
 			w.work()
 			hooks, events := w.hooks(), w.events()

@@ -154,11 +154,11 @@ func (w *world) accept(key, body string) string {
 	if err != nil {
 		w.t.Fatalf("%s: %v", body, err)
 	}
-	var answer struct{ ID string }
-	if err := json.Unmarshal(a.Body, &answer); err != nil || a.Status != http.StatusOK || answer.ID == "" {
+	var response struct{ ID string }
+	if err := json.Unmarshal(a.Body, &response); err != nil || a.Status != http.StatusOK || response.ID == "" {
 		w.t.Fatalf("got %d %s, %v", a.Status, a.Body, err)
 	}
-	return answer.ID
+	return response.ID
 }
 
 // work does the tasks of all hooks whose evaluation is due.
@@ -223,9 +223,9 @@ func count(hooks []millrace.InboundHook, status millrace.InboundStatus) int {
 
 const created = `{"event_type":"created","resource_type":"issues","resource_id":7,"raw":{"title":"It leaks"}}`
 
-// A process that dies after it has answered and before it evaluates loses nothing, and a task that runs again makes
+// A process that dies after the response and before the evaluation loses nothing, and a task that runs again makes
 // nothing twice.
-func TestAnsweredHooksBecomeEventsOnceAfterACrash(t *testing.T) {
+func TestAcceptedHooksBecomeEventsOnceAfterACrash(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
@@ -275,7 +275,7 @@ func TestRepetitionsThatArriveTogetherCountOnce(t *testing.T) {
 		group.Wait()
 		for _, id := range ids {
 			if id != ids[0] {
-				t.Errorf("one delivery was answered with the ids %s and %s", ids[0], id)
+				t.Errorf("one delivery got the ids %s and %s", ids[0], id)
 			}
 		}
 		w.work()
@@ -321,7 +321,7 @@ func TestWhatIsNotSignedRightLeavesABoundedTrace(t *testing.T) {
 			t.Errorf("an account without a secret got %v, want unauthorized", err)
 		}
 		if strings.Contains(err.Error(), "hook_secret") {
-			t.Errorf("the answer %q tells anyone about the config", err)
+			t.Errorf("the response %q reveals the config", err)
 		}
 		hooks = w.hooks()
 		if last := string(hooks[len(hooks)-1].Error); !strings.Contains(last, "{{hook_secret}} has no value") {
@@ -375,7 +375,7 @@ func TestHandshakes(t *testing.T) {
 			t.Errorf("got %v, want %s", w.dir.merged, want)
 		}
 		if hooks := w.hooks(); count(hooks, millrace.InboundAnswered) != len(hooks) || len(hooks) != 4 {
-			t.Errorf("got hooks %+v, want four that were answered", hooks)
+			t.Errorf("got hooks %+v, want four handshakes", hooks)
 		}
 	})
 }

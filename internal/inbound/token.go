@@ -18,7 +18,7 @@ const leeway = time.Minute
 
 // paddedKey is the length to which shared keys are filled up with zeros. go-jose demands keys as long as the digest, which
 // providers do not keep to. HMAC itself fills a key up with zeros to the size of a block, 64 bytes or more, so that the
-// digest is that of the key as it is.
+// digest does not change.
 const paddedKey = 64
 
 // The two families are never allowed together: a token must not choose that a public key is a shared one.

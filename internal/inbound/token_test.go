@@ -165,7 +165,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// Keys that cannot be read are nobody's fault but turn nobody away for good, and a new key is found.
+// While keys cannot be read, hooks are rejected temporarily, and a new key is found.
 func TestKeysAreReadAgain(t *testing.T) {
 	t.Parallel()
 	i, url := newIssuer(t)

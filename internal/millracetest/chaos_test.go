@@ -83,7 +83,7 @@ func runChaos(t *testing.T, url string) {
 		case 0:
 			manner, share = "hang", 1
 		case 1:
-			manner = "moved" // to where nobody listens, or nobody speaks TLS
+			manner = "moved" // to a closed port, or to one without TLS
 		}
 		c.subscribe(fmt.Sprintf("sick-%d", i), manner, i%3 == 0)
 		c.sick.Infect(fmt.Sprintf("sick-%d", i), manner, share)
@@ -155,12 +155,12 @@ func (c *chaos) events(n, perSecond int) [2]int {
 	for i := from; i < from+n; i++ {
 		body := fmt.Appendf(nil, `{"event":"custom:chaos","idempotency_key":"chaos-%d","payload":{"n":%d}}`, i, i)
 		for try := 0; ; try++ {
-			status, answer, err := c.client.Call(c.t.Context(), http.MethodPost, "/event", "application/json", body)
+			status, response, err := c.client.Call(c.t.Context(), http.MethodPost, "/event", "application/json", body)
 			if err == nil && status < 300 {
 				break
 			}
 			if err == nil && status < 500 || try > 2000 {
-				c.t.Fatalf("event %d: %d %s %v", i, status, answer, err)
+				c.t.Fatalf("event %d: %d %s %v", i, status, response, err)
 			}
 			time.Sleep(15 * time.Millisecond)
 		}
@@ -215,7 +215,7 @@ func numberOf(r millracetest.Received) int {
 	return p.N
 }
 
-// taken returns the numbers of the events that a webhook has answered with 200.
+// taken returns the numbers of the events that a webhook accepted with 200.
 func (c *chaos) taken(h *hook) map[int]bool {
 	out := map[int]bool{}
 	for _, r := range c.sick.Received(h.name) {

@@ -107,7 +107,7 @@ func accountOf(e *millrace.Event) string {
 	return payload.ID
 }
 
-// checkAccepted checks that nothing that was answered with success is missing or doubled.
+// checkAccepted checks that nothing that was accepted is missing or doubled.
 func (l *Load) checkAccepted(t testing.TB, s *state) {
 	t.Helper()
 	byAccount, byKey := map[string]map[string]int{}, map[string]int{}

@@ -26,7 +26,7 @@ func NewClient(base, token string) *Client {
 	}}
 }
 
-// Call sends a body as it is and returns the status and the body of the response, whatever they are. An error means that
+// Call sends a body and returns the status and the body of any response. An error means that
 // there is no whole response, which says nothing about what the server has done.
 func (c *Client) Call(ctx context.Context, method, path, contentType string, body []byte) (int, []byte, error) {
 	return do(ctx, c.Client, request(method, path, contentType, body))

@@ -37,7 +37,7 @@ type Received struct {
 	Webhook   string // the name in the path
 	ID        string // of the delivery: webhook-id
 	Event     string
-	Status    int  // what it was answered
+	Status    int  // of the response
 	Repeated  bool // not the first request with this id
 	Body      []byte
 	Envelope  Envelope

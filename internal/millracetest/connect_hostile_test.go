@@ -132,7 +132,7 @@ func TestAFormThatIsTooLargeIsRejected(t *testing.T) {
 			t.Errorf("%d accounts, want 1", n)
 		}
 		if strings.Contains(strings.ToLower(w.accounts()[0]["tenant_id"].(string)), "more") {
-			t.Error("a field that nobody asked for was stored")
+			t.Error("an unknown field was stored")
 		}
 	})
 }

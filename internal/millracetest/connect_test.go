@@ -134,7 +134,7 @@ func (b *browser) goOn() *browser {
 	return b.get(html.UnescapeString(m[1]))
 }
 
-// settled loads the page again until it says what came of the connection.
+// settled loads the page again until it shows the outcome of the connection.
 func (b *browser) settled() *browser {
 	b.w.t.Helper()
 	Wait(b.w.t, time.Minute, func() (bool, any) {
@@ -204,7 +204,7 @@ func TestACustomerConnectsByOAuth(t *testing.T) {
 			t.Errorf("%d requests for a token, want 1", n)
 		}
 
-		// Connected again, it is the same account; another one at the provider is refused.
+		// Connected again, it is the same account; another one at the provider is rejected.
 		again := `{"integrated_account_id": "` + all[0]["id"].(string) + `"}`
 		w.browser().get("/connect-account?link_token=" + w.link(again)).submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="connected"`)
 		w.provider.Redirect = map[string][]string{"realmId": {"company-2"}}

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// quick is how often to kill when nobody says.
+// quick is how often to kill by default.
 const quick = 3
 
 // pace is the pause of each caller between two events: long in a quick run, which is about what happens at a kill and not about how

@@ -55,8 +55,8 @@ func TestDeletionOfAnEnvironmentSurvivesKills(t *testing.T) {
 			t.Errorf("%d events are left", left)
 		}
 		millracetest.Wait(t, time.Minute, func() (bool, any) { // a server remembers a token for 5 s
-			status, answer, err := gone.Call(t.Context(), http.MethodGet, "/environment", "", nil)
-			return err == nil && status == http.StatusUnauthorized, string(answer)
+			status, response, err := gone.Call(t.Context(), http.MethodGet, "/environment", "", nil)
+			return err == nil && status == http.StatusUnauthorized, string(response)
 		})
 		if after := eventsOf(t, db, environmentOf(t, kept)); after != before {
 			t.Errorf("the other environment has %d events, before %d", after, before)

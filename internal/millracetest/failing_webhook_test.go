@@ -65,7 +65,7 @@ func TestAWebhookOfRunsThatStaysDown(t *testing.T) {
 		waitFor(t, hooks, "webhook:reactivated")
 		_, shown := webhook()
 		if shown["failing_since"] != nil {
-			t.Errorf("it has answered, and is shown as failing since %v", shown["failing_since"])
+			t.Errorf("it has accepted a delivery, and is shown as failing since %v", shown["failing_since"])
 		}
 		for _, r := range hooks.Received("down", "other") {
 			if r.Webhook == "down" && slices.Contains([]string{"webhook:failing", "webhook:disabled", "webhook:reactivated"}, r.Event) {

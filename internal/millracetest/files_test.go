@@ -103,7 +103,7 @@ func TestFilesAmongRecords(t *testing.T) {
 				t.Errorf("document %s arrived as %d bytes of %s named %s", id, len(f.Data), f.ContentType, f.Name)
 			}
 			if !copies[string(content(id))] {
-				t.Errorf("document %s was not uploaded again as it is", id)
+				t.Errorf("document %s was not uploaded again unchanged", id)
 			}
 		}
 	})

@@ -18,7 +18,7 @@ type turns struct {
 
 	mu     sync.Mutex
 	asking map[string]map[string]int // key, run: requests
-	asked  map[string]int            // run: requests that were answered
+	asked  map[string]int            // run: requests that got a response
 	wrong  []string
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// Eighty webhooks stop answering at once, as they do when the network behind them breaks. Each of them keeps an attempt busy
-// until it times out, after 15 s; nobody else notices, not even a webhook on the same host.
-func TestWebhooksThatHangDelayNobodyElse(t *testing.T) {
+// Eighty webhooks stop responding at once, as they do when the network behind them breaks. Each of them keeps an attempt busy
+// until it times out, after 15 s; no other webhook is delayed, not even a webhook on the same host.
+func TestWebhooksThatHangDelayNoOthers(t *testing.T) {
 	t.Parallel()
 	if storetest.RaceDetector {
 		t.Skip("SKIPPED under the race detector, with which a server may need the 15 s of an attempt for what it is to do meanwhile")

@@ -60,8 +60,8 @@ type hostile struct {
 	every   time.Duration // an event of the usual work
 	account string
 	peak    atomic.Int64
-	slowest atomic.Int64 // answer of readyz
-	missed  atomic.Int64 // readyz that did not answer with 200
+	slowest atomic.Int64 // response of readyz
+	missed  atomic.Int64 // readyz that did not respond with 200
 }
 
 func attackServer(t *testing.T, binary, url string, full bool) {
@@ -95,9 +95,9 @@ func attackServer(t *testing.T, binary, url string, full bool) {
 		h.peak.Store(0)
 		h.slowest.Store(0)
 		began := time.Now()
-		answers := h.allAtOnce(a.send)
-		t.Logf("%-44s %5d MiB resident, readyz %4d ms, %5.1f s: %v", a.name, h.peak.Load(), h.slowest.Load(), time.Since(began).Seconds(), answers)
-		for status := range answers {
+		responses := h.allAtOnce(a.send)
+		t.Logf("%-44s %5d MiB resident, readyz %4d ms, %5.1f s: %v", a.name, h.peak.Load(), h.slowest.Load(), time.Since(began).Seconds(), responses)
+		for status := range responses {
 			if !strings.Contains(a.allowed, status) {
 				t.Errorf("%s: got %s, want one of %s", a.name, status, a.allowed)
 			}
@@ -113,7 +113,7 @@ func attackServer(t *testing.T, binary, url string, full bool) {
 	watchers.Wait()
 	usual.check()
 	if n := h.missed.Load(); n > 0 && full {
-		t.Errorf("readyz did not answer %d times", n)
+		t.Errorf("readyz did not respond %d times", n)
 	}
 	if node.Ended() {
 		t.Error("the server has ended")
@@ -176,7 +176,7 @@ func (h *hostile) probe(ctx context.Context) {
 // probeOf is set in the environment of a process that only asks a server whether it is ready.
 const probeOf = "MILLRACE_PROBE_OF"
 
-// probeForever prints how many milliseconds each answer took; something else when the server was not ready.
+// probeForever prints how many milliseconds each response took; something else when the server was not ready.
 func probeForever(base string) {
 	c := &http.Client{Timeout: 30 * time.Second}
 	for range time.Tick(20 * time.Millisecond) {
@@ -184,7 +184,7 @@ func probeForever(base string) {
 		resp, err := c.Get(base + "/readyz")
 		switch {
 		case err != nil:
-			fmt.Println("no answer")
+			fmt.Println("no response")
 		case resp.StatusCode != http.StatusOK:
 			fmt.Println("status", resp.StatusCode)
 		default:
@@ -197,21 +197,21 @@ func probeForever(base string) {
 	}
 }
 
-// allAtOnce makes an attack from many callers and counts the answers.
+// allAtOnce makes an attack from many callers and counts the responses.
 func (h *hostile) allAtOnce(send func(i int) string) map[string]int {
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	answers := map[string]int{}
+	responses := map[string]int{}
 	for i := range h.atOnce {
 		group.Go(func() {
-			answer := send(i)
+			response := send(i)
 			mu.Lock()
 			defer mu.Unlock()
-			answers[answer]++
+			responses[response]++
 		})
 	}
 	group.Wait()
-	return answers
+	return responses
 }
 
 // send sends a request and returns the status, or what else came of it.
@@ -278,7 +278,7 @@ func (h *hostile) must(err error) {
 // packer is a provider that packs much into little, and each page once, so that packing takes no processor from the server.
 func packer() http.Handler {
 	mux := http.NewServeMux()
-	record := `{"id":1,"name":"a record as they are","email":"somebody@example.com"}`
+	record := `{"id":1,"name":"a record with a name","email":"jane.doe@example.com"}`
 	for path, page := range map[string]struct {
 		unit  string
 		times int
@@ -306,7 +306,7 @@ func pack(unit string, times int) []byte {
 	return out.Bytes()
 }
 
-// attack is one way to take memory; allowed are the answers that are right.
+// attack is one way to take memory; allowed are the correct responses.
 type attack struct {
 	name    string
 	allowed string
@@ -370,7 +370,7 @@ func (h *hostile) open(head string) (net.Conn, error) {
 	return conn, err
 }
 
-// readSlowly asks for something and takes a kilobyte of the answer every now and then.
+// readSlowly asks for something and takes a kilobyte of the response every now and then.
 func (h *hostile) readSlowly(path string) string {
 	conn, err := h.open("GET " + path)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// A server that takes hooks is killed again and again. Providers send a hook again until it is answered with 200, as
+// A server that takes hooks is killed again and again. Providers send a hook again until the response is 200, as
 // they do. In the end each hook has made one event.
 func TestInboundHooksSurviveKills(t *testing.T) {
 	t.Parallel()
@@ -28,7 +28,7 @@ func TestInboundHooksSurviveKills(t *testing.T) {
 		node.WaitReady(t, time.Minute)
 		client := millracetest.NewClient(node.Base, node.Token(t))
 		connectSigned(t, client)
-		var answered atomic.Int64
+		var accepted atomic.Int64
 		var group sync.WaitGroup
 		for s := range senders {
 			group.Go(func() {
@@ -36,13 +36,13 @@ func TestInboundHooksSurviveKills(t *testing.T) {
 					for !sendSigned(t, client, s*each+i) && t.Context().Err() == nil {
 						time.Sleep(5 * time.Millisecond) // as long as the server is down
 					}
-					answered.Add(1)
+					accepted.Add(1)
 				}
 			})
 		}
 		for k := range int64(kills) {
 			millracetest.Wait(t, time.Minute, func() (bool, any) {
-				n := answered.Load()
+				n := accepted.Load()
 				return n >= (k+1)*senders*each/(kills+1), n
 			})
 			node.Kill()
@@ -98,19 +98,19 @@ func connectSigned(t *testing.T, c *millracetest.Client) {
 	}
 }
 
-// sendSigned sends a hook and reports whether it was answered with 200. Any other answer than that the server is
+// sendSigned sends a hook and reports whether the response is 200. Any other response than that the server is
 // stopping or down is an error.
 func sendSigned(t *testing.T, c *millracetest.Client, n int) bool {
 	t.Helper()
 	body := fmt.Appendf(nil, `{"n":%d}`, n)
 	mac := hmac.New(sha256.New, []byte("theirs"))
 	mac.Write(body)
-	status, answer, err := c.CallAs(t.Context(), http.MethodPost, "/integrated-account-webhook/"+hookAccount, http.Header{
+	status, response, err := c.CallAs(t.Context(), http.MethodPost, "/integrated-account-webhook/"+hookAccount, http.Header{
 		"Content-Type": {"application/json"}, "X-Github-Delivery": {strconv.Itoa(n)},
 		"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))},
 	}, body)
 	if err == nil && status != http.StatusOK && status != http.StatusServiceUnavailable {
-		t.Errorf("hook %d got %d %s", n, status, answer)
+		t.Errorf("hook %d got %d %s", n, status, response)
 	}
 	return err == nil && status == http.StatusOK
 }

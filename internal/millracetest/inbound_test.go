@@ -52,14 +52,14 @@ func (h *hooked) must(err error) {
 	}
 }
 
-// hook sends a hook and wants a status and a part of the answer.
+// hook sends a hook and wants a status and a part of the response.
 func (h *hooked) hook(method, path, contentType, token, body string, status int, says string) {
 	h.t.Helper()
 	header := http.Header{"Content-Type": {contentType}, "Authorization": {"Bearer " + token}}
-	got, answer, err := h.CallAs(h.t.Context(), method, path, header, []byte(body))
+	got, response, err := h.CallAs(h.t.Context(), method, path, header, []byte(body))
 	h.must(err)
-	if got != status || !strings.Contains(string(answer), says) {
-		h.t.Errorf("%s %s %.60s: got %d %.200s, want %d with %q", method, path, body, got, answer, status, says)
+	if got != status || !strings.Contains(string(response), says) {
+		h.t.Errorf("%s %s %.60s: got %d %.200s, want %d with %q", method, path, body, got, response, status, says)
 	}
 }
 

@@ -184,7 +184,7 @@ func (l *Load) gate(ctx context.Context) {
 }
 
 // Underway returns how many runs that must come have not ended yet. It is below zero when runs ended whose request was
-// stored, but never answered.
+// stored, but got no response.
 func (l *Load) Underway() int {
 	_, ended := l.collector.Runs(recordsHook)
 	l.mu.Lock()
@@ -213,13 +213,13 @@ func (l *Load) send(ctx context.Context, n int) {
 		"event": customEvent, "idempotency_key": fmt.Sprintf("ping-%d", n),
 		"payload": map[string]any{"n": n, "account": millrace.DeriveID[string]("account", "0")},
 	})
-	answer, ok := l.post(ctx, n, "/event", body)
+	response, ok := l.post(ctx, n, "/event", body)
 	if !ok {
 		return
 	}
 	var event object
-	if err := json.Unmarshal(answer, &event); err != nil {
-		l.problem("the answer to an event is no event: %v", err)
+	if err := json.Unmarshal(response, &event); err != nil {
+		l.problem("the response to an event is no event: %v", err)
 		return
 	}
 	l.mu.Lock()
@@ -230,16 +230,16 @@ func (l *Load) send(ctx context.Context, n int) {
 	}
 }
 
-// post repeats a request until it is answered with success, or with 409 on a repetition. It gives up when ctx ends.
+// post repeats a request until it succeeds, or is a 409 on a repetition. It gives up when ctx ends.
 func (l *Load) post(ctx context.Context, n int, path string, body []byte) ([]byte, bool) {
 	for try := 0; ; try++ {
 		// A request that was sent is seen to its end, so that what was accepted is known.
-		status, answer, err := l.clients[(n+try)%len(l.clients)].Call(context.WithoutCancel(ctx), http.MethodPost, path, "application/json", body)
+		status, response, err := l.clients[(n+try)%len(l.clients)].Call(context.WithoutCancel(ctx), http.MethodPost, path, "application/json", body)
 		switch {
 		case err == nil && status < http.StatusBadRequest, err == nil && status == http.StatusConflict && try > 0:
-			return answer, true
+			return response, true
 		case err == nil && status < http.StatusInternalServerError:
-			l.problem("%s responded %d: %s", path, status, answer)
+			l.problem("%s responded %d: %s", path, status, response)
 			return nil, false
 		case ctx.Err() != nil:
 			return nil, false
@@ -257,7 +257,7 @@ func (l *Load) problem(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Sprintf(format, args...))
 }
 
-// Accepted returns the accounts and events that were answered with success.
+// Accepted returns the accounts and events that the server accepted.
 func (l *Load) Accepted() (map[string]int, map[int]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

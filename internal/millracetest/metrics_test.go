@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// Prometheus sees what was done and what waits, and nothing that is a secret or somebody's.
+// Prometheus sees what was done and what waits, and neither secrets nor personal data.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {

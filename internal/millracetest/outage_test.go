@@ -148,7 +148,7 @@ func ask(t *testing.T, s *millracetest.Server, method, path, body string) (*http
 	return res, string(raw), time.Since(began)
 }
 
-// unavailable checks that all kinds of requests are answered with 503 soon, although they are sent at once.
+// unavailable checks that all kinds of requests get a 503 soon, although they are sent at once.
 func unavailable(t *testing.T, s *millracetest.Server, what string, requests ...string) {
 	t.Helper()
 	var all sync.WaitGroup

@@ -41,7 +41,7 @@ const proxyConfig = `{
 	}
 }`
 
-// crm is a provider with a few answers of every kind. It remembers what it was asked.
+// crm is a provider with a few responses of every kind. It keeps the requests.
 type crm struct {
 	mu    sync.Mutex
 	calls []string
@@ -67,41 +67,41 @@ func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Trace", "t1")
 	h.Set("Set-Cookie", "a=b")
 	h.Set("X-Accel-Redirect", "/etc/passwd")
-	answer := func(status int, text string) { w.WriteHeader(status); _, _ = io.WriteString(w, text) }
+	respond := func(status int, text string) { w.WriteHeader(status); _, _ = io.WriteString(w, text) }
 	if r.Header.Get("Authorization") != "Bearer "+key {
-		answer(401, `{"message":"bad key `+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")+`"}`)
+		respond(401, `{"message":"bad key `+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")+`"}`)
 		return
 	}
 	switch path := r.URL.EscapedPath(); path {
 	case "/v1/contacts":
 		switch {
 		case r.Method == http.MethodPost:
-			answer(201, `{"id":12345678901234567890,"sent":`+string(body)+`}`)
+			respond(201, `{"id":12345678901234567890,"sent":`+string(body)+`}`)
 		case r.URL.Query().Get("offset") == "0":
-			answer(200, `{"data":[{"id":1,"secret":{"a":1,"b":2}},{"id":2}]}`)
+			respond(200, `{"data":[{"id":1,"secret":{"a":1,"b":2}},{"id":2}]}`)
 		default:
-			answer(200, `{"data":[{"id":3}]}`)
+			respond(200, `{"data":[{"id":3}]}`)
 		}
 	case "/v1/contacts/a%2Fb":
-		answer(200, `{"id":"a/b","big":12345678901234567890}`)
+		respond(200, `{"id":"a/b","big":12345678901234567890}`)
 	case "/v1/contacts/404":
-		answer(404, `{"message":"no such contact"}`)
+		respond(404, `{"message":"no such contact"}`)
 	case "/v1/contacts/gone":
-		answer(204, ``)
+		respond(204, ``)
 	case "/v1/files/1":
 		h.Set("Content-Type", "image/png")
-		answer(200, "\x89PNG\x00\x01")
+		respond(200, "\x89PNG\x00\x01")
 	case "/v1/files/csv", "/v1/files/plain", "/v1/files/html", "/v1/files/xml":
 		kind := path[len("/v1/files/"):]
 		h.Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8", "plain": "text/plain", "html": "text/html", "xml": "application/xml"}[kind])
-		answer(200, texts[kind])
+		respond(200, texts[kind])
 	case "/v1/limited":
 		h.Set("Retry-After", "7")
-		answer(429, `{}`)
+		respond(429, `{}`)
 	case "/v1/me":
-		answer(200, `{"team":"blue"}`)
+		respond(200, `{"team":"blue"}`)
 	default:
-		answer(200, `{"path":"`+path+`"}`)
+		respond(200, `{"path":"`+path+`"}`)
 	}
 }
 
@@ -174,14 +174,14 @@ func (p *proxied) call(line, body string, headers ...string) reply {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, strings.TrimSpace(string(answer))}
+	return reply{resp.StatusCode, resp.Header, strings.TrimSpace(string(response))}
 }
 
-// want calls and compares the status, a part of the answer, and what the provider was asked ("-": nothing).
+// want calls and compares the status, a part of the response, and what the provider was asked ("-": nothing).
 func (p *proxied) want(line, body string, status int, part, asked string, headers ...string) reply {
 	p.t.Helper()
 	p.crm.take()
@@ -300,9 +300,9 @@ func TestProxyCredentialsAndLimits(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		p := newProxied(t, url, func(o *server.Options) { o.AccountLimit = 8 })
 		p.crm.setKey("key-2")
-		refused := p.want("GET /proxy/contacts/1?$", "", 401, `"truto_is_remote_error":true`, "GET /v1/contacts/1")
-		if strings.Contains(refused.body, "key-1") {
-			t.Errorf("the credential is in %s", refused.body)
+		rejected := p.want("GET /proxy/contacts/1?$", "", 401, `"truto_is_remote_error":true`, "GET /v1/contacts/1")
+		if strings.Contains(rejected.body, "key-1") {
+			t.Errorf("the credential is in %s", rejected.body)
 		}
 		p.call("GET /proxy/contacts/1?$", "") // no second event
 		p.want("GET /integrated-account/"+p.account, "", 200, `"status":"needs_reauth"`, "-")

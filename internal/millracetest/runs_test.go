@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	quickRuns = 12 // on each database, when nobody says how many
+	quickRuns = 12 // on each database, by default
 	atOnce    = 50 // runs that are started together
 	perKill   = 8  // runs for each kill
 )

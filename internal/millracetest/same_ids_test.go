@@ -162,11 +162,11 @@ func (c *tenant) check(collector *millracetest.Collector) {
 // tell tells about the account as its provider, and returns the status.
 func (c *tenant) tell(path, body string) int {
 	c.t.Helper()
-	status, answer, err := c.CallAs(c.t.Context(), http.MethodPost, path, http.Header{"Content-Type": {"application/json"}}, []byte(body))
+	status, response, err := c.CallAs(c.t.Context(), http.MethodPost, path, http.Header{"Content-Type": {"application/json"}}, []byte(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Logf("%s: %s: %d %s", c.hook, path, status, answer)
+	c.t.Logf("%s: %s: %d %s", c.hook, path, status, response)
 	return status
 }
 
@@ -224,7 +224,7 @@ func checkAddresses(t *testing.T, tenants []*tenant) {
 	if a, b := tenants[0].hooked(), tenants[1].hooked(); a != 2 || b != 1 {
 		t.Errorf("got %d and %d hooks, want that to the id alone in the first environment", a, b)
 	}
-	// An id of ours may be addressed alone, and stays so when somebody else takes it.
+	// An id of ours may be addressed alone, and stays so when another environment takes it.
 	second := tenants[1]
 	body := map[string]any{
 		"tenant_id": "acme", "environment_integration_id": idOf("environment-integration"), "authentication_method": "api_key", "context": map[string]any{"api_key": "x"},
@@ -250,9 +250,9 @@ func checkRemoval(t *testing.T, tenants []*tenant) {
 	first, second := tenants[0], tenants[1]
 	for _, kind := range []string{"sync-job-cron-trigger", "workflow", "webhook", "notification-destination", "sync-job", "sync-job-template", "integrated-account"} {
 		path := "/" + kind + "/" + idOf(kind)
-		status, answer, err := second.Call(t.Context(), http.MethodDelete, path, "", nil)
+		status, response, err := second.Call(t.Context(), http.MethodDelete, path, "", nil)
 		if err != nil || status != http.StatusOK {
-			t.Fatalf("delete %s: %d %s %v", path, status, answer, err)
+			t.Fatalf("delete %s: %d %s %v", path, status, response, err)
 		}
 		if err := first.Get(t.Context(), path, nil); err != nil {
 			t.Errorf("the first environment's: %v", err)
@@ -310,9 +310,9 @@ func checkProxy(t *testing.T, victim, squatter *tenant) {
 	}
 	for _, call := range []string{"GET /proxy/bookings", "POST /proxy/bookings", "DELETE /proxy/bookings/1", "POST /proxy/_/run", "GET /custom/bookings", "PUT /custom/bookings"} {
 		method, path, _ := strings.Cut(call, " ")
-		status, answer, err := squatter.Call(t.Context(), method, path+"?integrated_account_id="+made.ID, "application/json", []byte("{}"))
+		status, response, err := squatter.Call(t.Context(), method, path+"?integrated_account_id="+made.ID, "application/json", []byte("{}"))
 		if err != nil || status != http.StatusNotFound {
-			t.Errorf("%s for another environment's account: %d %s %v", call, status, answer, err)
+			t.Errorf("%s for another environment's account: %d %s %v", call, status, response, err)
 		}
 	}
 }

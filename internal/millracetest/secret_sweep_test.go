@@ -28,7 +28,7 @@ import (
 )
 
 // TestNoSecretIsSeen plants a random value wherever a secret may be, drives everything that could show one, and looks for the
-// values in every response of the API, every delivery, the log of the server and the database as it is at rest.
+// values in every response of the API, every delivery, the log of the server and the database at rest.
 func TestNoSecretIsSeen(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -111,7 +111,7 @@ func (w *sweep) must(err error) {
 	}
 }
 
-// provider answers with what it was sent, in many encodings.
+// provider echoes the request, in many encodings.
 func (w *sweep) provider() http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var seen []string
@@ -287,9 +287,9 @@ func (w *sweep) drive() {
 	w.call(http.MethodPost, "/proxy/things/denied", []byte(`{}`))
 	w.turns()
 	for _, id := range w.destinations {
-		_, answer, err := w.Call(ctx, http.MethodPost, "/notification-destination/test", "application/json", []byte(`{"id":"`+id+`"}`))
+		_, response, err := w.Call(ctx, http.MethodPost, "/notification-destination/test", "application/json", []byte(`{"id":"`+id+`"}`))
 		w.must(err)
-		w.check("the answer to the test of a destination", answer)
+		w.check("the response to the test of a destination", response)
 	}
 	w.call(http.MethodPost, "/proxy/_/whoami", []byte(`{}`))
 	w.call(http.MethodPost, "/custom/x", []byte(`{"methodConfig":{"base_url":"http://10.1.2.3:8","path":"/{{pat}}"}}`))
@@ -302,9 +302,9 @@ func (w *sweep) drive() {
 			"Content-Type": {"application/json"}, "X-Proof": {proof}, "Authorization": {"Bearer " + w.secret("authorization of a hook")},
 			"Cookie": {"sid=" + w.secret("cookie of a hook")}, "X-Hook-Token": {w.secret("token of a hook")},
 		}
-		_, answer, err := w.CallAs(ctx, http.MethodPost, "/integrated-account-webhook/"+w.account+"?token="+w.secret("query of a hook"), header, []byte(`{"a":1}`))
+		_, response, err := w.CallAs(ctx, http.MethodPost, "/integrated-account-webhook/"+w.account+"?token="+w.secret("query of a hook"), header, []byte(`{"a":1}`))
 		w.must(err)
-		w.check("the answer to a hook", answer)
+		w.check("the response to a hook", response)
 	}
 	w.must(w.Post(ctx, "/event", map[string]any{"event": "custom:ping", "payload": map[string]any{"integrated_account_id": w.account, "ping": true}}, nil))
 	millracetest.Wait(w.t, time.Minute, func() (bool, any) {
@@ -346,11 +346,11 @@ func (w *sweep) turns() {
 	w.t.Helper()
 	next, pages := "", 0
 	for {
-		answer := w.call(http.MethodGet, "/proxy/turns?limit=5&next_cursor="+url.QueryEscape(next), nil)
+		response := w.call(http.MethodGet, "/proxy/turns?limit=5&next_cursor="+url.QueryEscape(next), nil)
 		var page struct {
 			Next *string `json:"next_cursor"`
 		}
-		w.must(json.Unmarshal(answer, &page))
+		w.must(json.Unmarshal(response, &page))
 		pages++
 		if page.Next == nil || pages > 3 {
 			break
@@ -362,26 +362,26 @@ func (w *sweep) turns() {
 	}
 }
 
-// call makes a call for the account; whatever is answered must show nothing.
+// call makes a call for the account; no response may show a secret.
 func (w *sweep) call(method, path string, body []byte) []byte {
 	w.t.Helper()
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
 	}
-	_, answer, err := w.Call(w.t.Context(), method, path+sep+"integrated_account_id="+w.account, "application/json", body)
+	_, response, err := w.Call(w.t.Context(), method, path+sep+"integrated_account_id="+w.account, "application/json", body)
 	w.must(err)
-	w.check(method+" "+path, answer)
-	if bytes.Contains(answer, []byte(`"next_cursor":"`)) {
+	w.check(method+" "+path, response)
+	if bytes.Contains(response, []byte(`"next_cursor":"`)) {
 		var page struct {
 			Next string `json:"next_cursor"`
 		}
-		w.must(json.Unmarshal(answer, &page))
+		w.must(json.Unmarshal(response, &page))
 		raw, err := base64.RawURLEncoding.DecodeString(page.Next[11:]) // behind its checksum
 		w.must(err)
 		w.check("the cursor of "+path, raw)
 	}
-	return answer
+	return response
 }
 
 // look searches all there is to see.
@@ -445,10 +445,10 @@ func (w *sweep) list(path string) int {
 }
 
 func (w *sweep) get(path string) []byte {
-	_, answer, err := w.Call(w.t.Context(), http.MethodGet, path, "", nil)
+	_, response, err := w.Call(w.t.Context(), http.MethodGet, path, "", nil)
 	w.must(err)
-	w.check("GET "+path, answer)
-	return answer
+	w.check("GET "+path, response)
+	return response
 }
 
 // atRest searches the files of SQLite, or every row of PostgreSQL.
@@ -479,7 +479,7 @@ func (w *sweep) atRest() {
 	}
 }
 
-// check looks for every secret as it is, in any case, in base64 at each offset and in hexadecimal digits.
+// check looks for every secret in clear, in any case, in base64 at each offset and in hexadecimal digits.
 func (w *sweep) check(where string, text []byte) {
 	w.t.Helper()
 	lower := bytes.ToLower(text)

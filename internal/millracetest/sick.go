@@ -57,7 +57,7 @@ func (s *Sick) Failures() string {
 func manners() map[string]int {
 	return map[string]int{
 		"500": 500, "502": 502, "503 with Retry-After": 503, "429 with seconds": 429, "429 with a date": 429, "302": 302, "404": 404,
-		"hang": 0, "reset": 0, "half an answer": 0, "no HTTP": 0, "slow 200": 200, "huge 200": 200,
+		"hang": 0, "reset": 0, "half a response": 0, "no HTTP": 0, "slow 200": 200, "huge 200": 200,
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *Sick) fail(w http.ResponseWriter, r *http.Request, manner string, statu
 		panic(http.ErrAbortHandler)
 	case "reset":
 		panic(http.ErrAbortHandler)
-	case "half an answer":
+	case "half a response":
 		raw("HTTP/1.1 20")
 		return
 	case "no HTTP":

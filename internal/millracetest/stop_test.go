@@ -80,7 +80,7 @@ func TestStop(t *testing.T) {
 			stands               func(*standstill, map[string]any) bool
 			lets                 int64 // how many connections the run must let go of
 		}{
-			{"a third party that trickles", "trickle", "/records", false, func(s *standstill, _ map[string]any) bool { return s.asked.Load() > 0 }, 1},
+			{"a provider that trickles", "trickle", "/records", false, func(s *standstill, _ map[string]any) bool { return s.asked.Load() > 0 }, 1},
 			{"a webhook that hangs", "records", "/hang", false, func(s *standstill, _ map[string]any) bool { return s.posted.Load() > 1 }, 1},
 			{"a rate limit", "limited", "/records", false, func(_ *standstill, run map[string]any) bool { return run["status"] == "rate_limited" }, 0},
 			{"parked", "records", "/records", true, func(_ *standstill, run map[string]any) bool { return run["parked_since"] != nil }, 0},

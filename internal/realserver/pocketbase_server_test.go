@@ -48,7 +48,7 @@ func startPocketBase(t *testing.T, program string) *pocketBase {
 	return p
 }
 
-// createCollections makes projects, issues and comments. Whoever is logged in may list them.
+// createCollections makes projects, issues and comments. Logged-in users may list them.
 func (p *pocketBase) createCollections(t *testing.T) {
 	t.Helper()
 	text := func(name string) map[string]any {
@@ -137,18 +137,18 @@ func (p *pocketBase) all(t *testing.T) records {
 	out := records{}
 	for collection := range p.ids {
 		for page := 1; ; page++ {
-			var answer struct {
+			var response struct {
 				TotalPages int
 				Items      []json.RawMessage
 			}
 			query := url.Values{"page": {fmt.Sprint(page)}, "perPage": {"77"}, "sort": {"id"}}
-			p.do(t, http.MethodGet, p.path(collection)+"?"+query.Encode(), nil, &answer)
-			for _, item := range answer.Items {
+			p.do(t, http.MethodGet, p.path(collection)+"?"+query.Encode(), nil, &response)
+			for _, item := range response.Items {
 				if err := out.add(collection, item); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if page >= answer.TotalPages {
+			if page >= response.TotalPages {
 				break
 			}
 		}

@@ -59,7 +59,7 @@ func limited(t *testing.T, w *world, server *pocketBase, all records) {
 	compare(t, "all again, by a user whom the server limits", got.records, all)
 }
 
-// PocketBase answers lists with a wrong token as if they were empty. That must not look like a sync:
+// PocketBase shows empty lists to a wrong token. That must not look like a sync:
 // the run waits for another token.
 func expired(t *testing.T, w *world, server *pocketBase, all records) {
 	t.Helper()

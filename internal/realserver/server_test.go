@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/millracetest"
 )
 
-// runServer starts a provider's program and waits until it answers at a path. It is killed with the test.
+// runServer starts a provider's program and waits until it responds at a path. It is killed with the test.
 func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 	t.Helper()
 	var log bytes.Buffer
@@ -43,12 +43,12 @@ func runServer(t *testing.T, base, ready string, cmd *exec.Cmd) {
 			t.Fatal("the server ended while it was starting")
 		default:
 		}
-		status, answer, err := (&rest{base: base}).call(t.Context(), http.MethodGet, ready, nil)
-		return err == nil && status == http.StatusOK, fmt.Sprint(status, string(answer), err)
+		status, response, err := (&rest{base: base}).call(t.Context(), http.MethodGet, ready, nil)
+		return err == nil && status == http.StatusOK, fmt.Sprint(status, string(response), err)
 	})
 }
 
-// freeAddress returns an address on this machine at which nobody listens.
+// freeAddress returns an unused address of this machine.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -83,11 +83,11 @@ func (c *rest) call(ctx context.Context, method, path string, in any) (int, []by
 		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, answer, err
+	response, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, response, err
 }
 
-// do makes a call that must succeed and decodes the answer into out, unless that is nil.
+// do makes a call that must succeed and decodes the response into out, unless that is nil.
 func (c *rest) do(t *testing.T, method, path string, in, out any) {
 	t.Helper()
 	if err := c.try(t.Context(), method, path, in, out); err != nil {
@@ -96,17 +96,17 @@ func (c *rest) do(t *testing.T, method, path string, in, out any) {
 }
 
 func (c *rest) try(ctx context.Context, method, path string, in, out any) error {
-	status, answer, err := c.call(ctx, method, path, in)
+	status, response, err := c.call(ctx, method, path, in)
 	if err != nil {
 		return err
 	}
 	if status < 200 || status > 299 {
-		return fmt.Errorf("%s %s responded %d: %s", method, path, status, answer)
+		return fmt.Errorf("%s %s responded %d: %s", method, path, status, response)
 	}
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(answer, out)
+	return json.Unmarshal(response, out)
 }
 
 // each calls fn for 0 to n-1, some at a time, and fails the test on the first error.

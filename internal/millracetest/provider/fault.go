@@ -32,14 +32,14 @@ const (
 
 // The ways of saying that there were too many requests, and when to come back: in a second.
 const (
-	LimitSeconds = "seconds"   // 429, Retry-After: 1
-	LimitDate    = "date"      // 429, Retry-After: <date>
-	LimitReset   = "ratelimit" // 429, ratelimit-remaining and ratelimit-reset in seconds
-	LimitEpoch   = "epoch"     // 429, X-RateLimit-Reset as seconds since 1970
-	LimitBusy    = "busy"      // 503, Retry-After: 1
-	LimitSilent  = "silent"    // 429 and nothing else
-	LimitBody    = "body"      // 429, and only the body says when
-	LimitRefused = "refused"   // 403, and only the message says that it is a limit
+	LimitSeconds   = "seconds"   // 429, Retry-After: 1
+	LimitDate      = "date"      // 429, Retry-After: <date>
+	LimitReset     = "ratelimit" // 429, ratelimit-remaining and ratelimit-reset in seconds
+	LimitEpoch     = "epoch"     // 429, X-RateLimit-Reset as seconds since 1970
+	LimitBusy      = "busy"      // 503, Retry-After: 1
+	LimitSilent    = "silent"    // 429 and nothing else
+	LimitBody      = "body"      // 429, and only the body says when
+	LimitForbidden = "forbidden" // 403, and only the message says that it is a limit
 )
 
 // Slowness is how long a slow response takes.
@@ -121,7 +121,7 @@ func (f *Fault) respond(w http.ResponseWriter, body []byte, status int) {
 		if f.RetryAfter != "" {
 			w.Header().Set("Retry-After", f.RetryAfter)
 		}
-		refuse(w, f.Status, "something is wrong")
+		reject(w, f.Status, "something is wrong")
 		return
 	}
 	w.WriteHeader(status)
@@ -149,7 +149,7 @@ func (f *Fault) limit(w http.ResponseWriter) {
 		status = http.StatusServiceUnavailable
 	case LimitBody:
 		body["retry_in"] = 1
-	case LimitRefused:
+	case LimitForbidden:
 		status = http.StatusForbidden
 		body["message"], body["retry_in"] = "You have exceeded a secondary rate limit", 1
 	}

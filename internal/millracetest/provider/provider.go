@@ -54,7 +54,7 @@ func (p *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	one := p.byName[name]
 	p.mu.Unlock()
 	if one == nil {
-		refuse(w, http.StatusNotFound, "no such API")
+		reject(w, http.StatusNotFound, "no such API")
 		return
 	}
 	one.ServeHTTP(w, r)
@@ -64,12 +64,12 @@ func (p *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, parent, ok := p.find(r.URL.Path)
 	if !ok {
-		refuse(w, http.StatusNotFound, "no such resource")
+		reject(w, http.StatusNotFound, "no such resource")
 		return
 	}
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if key == "" || (p.Key != "" && key != p.Key) {
-		refuse(w, http.StatusUnauthorized, "API key is missing or wrong")
+		reject(w, http.StatusUnauthorized, "API key is missing or wrong")
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
@@ -81,18 +81,18 @@ func (p *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l := res.list(r, name, parent, key)
 	page, err := res.position(r, body, l)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		reject(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if p.expired(l.key+name, page) {
-		refuse(w, http.StatusUnauthorized, "the token has expired")
+		reject(w, http.StatusUnauthorized, "the token has expired")
 		return
 	}
-	answer, _ := json.Marshal(res.write(w.Header(), r, l, page))
-	p.fault(res, key+r.URL.String(), l.key, name, page).respond(w, answer, res.status(w.Header()))
+	encoded, _ := json.Marshal(res.write(w.Header(), r, l, page))
+	p.fault(res, key+r.URL.String(), l.key, name, page).respond(w, encoded, res.status(w.Header()))
 }
 
-func refuse(w http.ResponseWriter, status int, message string) {
+func reject(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
@@ -115,7 +115,7 @@ func (p *API) find(path string) (string, string, bool) {
 	return name, parts[len(parts)-2], true
 }
 
-// expired reports whether the key is no longer good for a page. A page that was answered before is answered again, so
+// expired reports whether the key is no longer good for a page. A page that was served before is served again, so
 // that a caller who dies in the middle finds the same world.
 func (p *API) expired(list string, page int) bool {
 	if p.ExpireAfter == 0 {

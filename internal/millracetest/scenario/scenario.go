@@ -30,8 +30,8 @@ type scenario struct {
 }
 
 type hook struct {
-	Name    string                   `json:"name"`
-	Answers []*millracetest.Response `json:"answers"`
+	Name      string                   `json:"name"`
+	Responses []*millracetest.Response `json:"responses"`
 }
 
 // settleWithin is how long a scenario may take to come to rest.
@@ -119,11 +119,11 @@ func (s *scenario) addWebhook(t *testing.T, body []byte) {
 	var sent map[string]any
 	s.must(t, json.Unmarshal(body, &sent))
 	delete(sent, "name")
-	delete(sent, "answers")
+	delete(sent, "responses")
 	var created named
 	s.must(t, s.server.Post(t.Context(), "/webhook", sent, &created))
 	s.hooks.SetSecret(h.Name, created.Secret)
-	s.hooks.SetScript(h.Name, h.Answers)
+	s.hooks.SetScript(h.Name, h.Responses)
 }
 
 func (s *scenario) client(t *testing.T, environment string) *millracetest.Client {
@@ -147,8 +147,8 @@ func (s *scenario) do(t *testing.T, st *step) {
 		s.request(t, c, st)
 	case st.hook != nil:
 		s.inbound(t, c, st)
-	case st.answers != nil:
-		s.hooks.SetScript(st.answers.webhook, st.answers.answers)
+	case st.respond != nil:
+		s.hooks.SetScript(st.respond.webhook, st.respond.responses)
 	case st.until != nil:
 		millracetest.Wait(t, settleWithin, func() (bool, any) {
 			got := s.list(t, st.until)
@@ -188,7 +188,7 @@ func (s *scenario) request(t *testing.T, c *millracetest.Client, st *step) {
 	}
 	var got any
 	s.must(t, json.Unmarshal(response, &got))
-	if at := match(r.answer, got); r.answer != nil && at != "" {
+	if at := match(r.want, got); r.want != nil && at != "" {
 		t.Errorf("line %d: %s %s: %s", st.line, r.method, r.path, at)
 	}
 }
@@ -202,8 +202,8 @@ func (s *scenario) inbound(t *testing.T, c *millracetest.Client, st *step) {
 	method := cmp.Or(h.Method, http.MethodPost)
 	status, response, err := c.CallAs(t.Context(), method, h.Path, header, []byte(h.Body))
 	s.must(t, err)
-	if status != h.Status || !strings.Contains(string(response), h.Answer) {
-		t.Fatalf("line %d: %s %s responded %d: %s; want %d with %q", st.line, method, h.Path, status, response, h.Status, h.Answer)
+	if status != h.Status || !strings.Contains(string(response), h.Response) {
+		t.Fatalf("line %d: %s %s responded %d: %s; want %d with %q", st.line, method, h.Path, status, response, h.Status, h.Response)
 	}
 }
 

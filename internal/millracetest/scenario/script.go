@@ -21,7 +21,7 @@ type step struct {
 	reconnect string          // PATCH /integrated-account/{id}/credentials
 	request   *request        // anything else
 	hook      *inboundHook    // a provider tells something, without an API token
-	answers   *answers        // changes how a webhook responds
+	respond   *responder      // changes how a webhook responds
 	until     *list           // waits
 	settle    bool            // waits until nothing is left to do
 
@@ -32,21 +32,21 @@ type request struct {
 	method, path string
 	body         json.RawMessage
 	status       int // of the response; 0: any success
-	answer       any // what the response must have
+	want         any // what the response must have
 }
 
 type inboundHook struct {
-	Method  string            `json:"method"` // POST when empty
-	Path    string            `json:"path"`
-	Headers map[string]string `json:"headers"`
-	Body    string            `json:"body"`
-	Status  int               `json:"status"`
-	Answer  string            `json:"answer"` // what the response must contain
+	Method   string            `json:"method"` // POST when empty
+	Path     string            `json:"path"`
+	Headers  map[string]string `json:"headers"`
+	Body     string            `json:"body"`
+	Status   int               `json:"status"`
+	Response string            `json:"response"` // what the response must contain
 }
 
-type answers struct {
-	webhook string
-	answers []*millracetest.Response
+type responder struct {
+	webhook   string
+	responses []*millracetest.Response
 }
 
 // list is what a list of the API must hold.
@@ -141,9 +141,9 @@ func readStep(verb, rest, environment string) (*step, error) {
 	case "hook":
 		st := &step{hook: &inboundHook{}}
 		return st, read(rest, st.hook)
-	case "answers":
-		st := &step{answers: &answers{webhook: first}}
-		return st, read(behind, &st.answers.answers)
+	case "respond":
+		st := &step{respond: &responder{webhook: first}}
+		return st, read(behind, &st.respond.responses)
 	case "until":
 		st := &step{until: &list{path: first, environment: environment}}
 		return st, read(behind, &st.until.want)
@@ -170,13 +170,13 @@ func readRequest(method, path, rest string) (*request, error) {
 			return nil, err
 		}
 	}
-	status, answer := word(response)
+	status, tail := word(response)
 	n, err := strconv.Atoi(status)
 	if err == nil {
-		r.status, response = n, answer
+		r.status, response = n, tail
 	}
 	if strings.TrimSpace(response) != "" {
-		return r, read(response, &r.answer)
+		return r, read(response, &r.want)
 	}
 	return r, nil
 }

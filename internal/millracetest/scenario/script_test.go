@@ -20,7 +20,7 @@ func TestWrongStatementsAreRejected(t *testing.T) {
 		"pages []\npages []":                "given twice",
 		"until /event {status: x}":          "cannot unmarshal",
 		"hook {pth: /x}":                    "unknown field",
-		"answers hook [{stauts: 500}]":      "unknown field",
+		"respond hook [{stauts: 500}]":      "unknown field",
 		"list /event":                       "no document",
 		"deliveries hook":                   "no document",
 		"POST /x {a: } }":                   "not valid YAML",

@@ -31,7 +31,7 @@ const (
 	NotOK       Fault = "not_ok"       // 200 and "ok": false
 )
 
-// A token was granted, and nobody knows.
+// A token was granted, and the response is lost.
 const (
 	CutAfter   Fault = "cut_after"   // the connection breaks off
 	CutHalf    Fault = "cut_half"    // it breaks off in the middle of the response

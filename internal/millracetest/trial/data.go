@@ -150,9 +150,9 @@ func (t *Trial) drawTemporary(a asked) *provider.Fault {
 	f := &provider.Fault{List: a.key, Page: a.page, Times: 1}
 	switch {
 	case t.one(3):
-		kinds := []string{provider.LimitSeconds, provider.LimitDate, provider.LimitReset, provider.LimitEpoch, provider.LimitBusy, provider.LimitBody, provider.LimitRefused}
+		kinds := []string{provider.LimitSeconds, provider.LimitDate, provider.LimitReset, provider.LimitEpoch, provider.LimitBusy, provider.LimitBody, provider.LimitForbidden}
 		f.Limit = kinds[t.random.IntN(len(kinds))]
-		t.limits = t.limits || f.Limit == provider.LimitBody || f.Limit == provider.LimitRefused
+		t.limits = t.limits || f.Limit == provider.LimitBody || f.Limit == provider.LimitForbidden
 	case t.one(2):
 		f.Status = []int{500, 502, 503, 504, 408}[t.random.IntN(5)]
 	default:

@@ -51,7 +51,7 @@ func (t *Trial) Configure(ctx context.Context, c *millracetest.Client, apis stri
 			return err
 		}
 		collector.SetSecret(name, hook.Secret)
-		collector.SetScript(name, t.Answers[i])
+		collector.SetScript(name, t.Responses[i])
 	}
 	return c.Post(ctx, "/sync-job", map[string]any{
 		"id": t.id("job"), "integration_name": t.Name, "default_runtime_version": 4, "error_handling": t.Handling, "resources": t.job(),
@@ -68,12 +68,12 @@ func (t *Trial) Start(ctx context.Context, c *millracetest.Client) error {
 		return err
 	}
 	for try := 0; ; try++ {
-		status, answer, err := c.Call(context.WithoutCancel(ctx), http.MethodPost, "/sync-job-run", "application/json", body)
+		status, response, err := c.Call(context.WithoutCancel(ctx), http.MethodPost, "/sync-job-run", "application/json", body)
 		switch {
 		case err == nil && status < http.StatusBadRequest, err == nil && status == http.StatusConflict && try > 0:
 			return nil
 		case err == nil && status < http.StatusInternalServerError:
-			return fmt.Errorf("start the run: %d %s", status, answer)
+			return fmt.Errorf("start the run: %d %s", status, response)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}

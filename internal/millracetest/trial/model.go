@@ -209,7 +209,7 @@ func (m *model) list(n *node, of string, s sight, depth int) error {
 			return m.fail(name, "cursor_loop")
 		}
 		m.asked = append(m.asked, asked{n, key, p})
-		if code := m.refused(n, key, p); code != "" {
+		if code := m.rejected(n, key, p); code != "" {
 			return m.fail(name, code)
 		}
 		read++
@@ -227,8 +227,8 @@ func (m *model) list(n *node, of string, s sight, depth int) error {
 	return nil
 }
 
-// refused returns the code of the error that a page ends with for good.
-func (m *model) refused(n *node, key string, page int) string {
+// rejected returns the code of the error that a page ends with for good.
+func (m *model) rejected(n *node, key string, page int) string {
 	id := key + resourceOf(n) + " " + strconv.Itoa(page)
 	if most := m.trial.Provider.ExpireAfter; most > 0 && !m.pages[id] && len(m.pages) >= most {
 		return "http_401"

@@ -13,12 +13,12 @@ import (
 // Trial is one random sync job run with everything around it: a job, a provider that misbehaves, and two webhooks
 // that do. It follows from its seed alone.
 type Trial struct {
-	Seed     uint64
-	Name     string // of its integration, its provider, and, with a letter behind it, its webhooks
-	Provider *provider.API
-	Handling millrace.ErrorHandling
-	Answers  [2][]*millracetest.Response // of the run's own webhook and of the other
-	Cancel   bool                        // the webhook does not want the run
+	Seed      uint64
+	Name      string // of its integration, its provider, and, with a letter behind it, its webhooks
+	Provider  *provider.API
+	Handling  millrace.ErrorHandling
+	Responses [2][]*millracetest.Response // of the run's own webhook and of the other
+	Cancel    bool                        // the webhook does not want the run
 
 	roots  []*node
 	nodes  []*node // as listed
@@ -108,7 +108,7 @@ func New(seed uint64, patient bool) *Trial {
 			continue
 		}
 		t.drawFaults(m.asked, patient)
-		t.drawAnswers()
+		t.drawResponses()
 		return t
 	}
 }
@@ -205,20 +205,20 @@ func (t *Trial) drawSinks() {
 	}
 }
 
-// drawAnswers makes up how the webhooks misbehave. In the end, they respond.
-func (t *Trial) drawAnswers() {
-	for i := range t.Answers {
+// drawResponses makes up how the webhooks misbehave. In the end, they respond.
+func (t *Trial) drawResponses() {
+	for i := range t.Responses {
 		for t.one(3) {
 			a := &millracetest.Response{Status: []int{500, 0, 429, 502, 503, 504, 200}[t.random.IntN(7)], Skip: t.random.IntN(12), Times: 1 + t.random.IntN(2)}
 			a.Slow = a.Status == http.StatusOK
 			if a.Status == http.StatusTooManyRequests && t.one(3) {
 				a.RetryAfter = "1"
 			}
-			t.Answers[i] = append(t.Answers[i], a)
+			t.Responses[i] = append(t.Responses[i], a)
 		}
 	}
 	if t.one(25) {
 		t.Cancel = true
-		t.Answers[0] = []*millracetest.Response{{Event: millrace.EventRunStarted, Status: http.StatusBadRequest}}
+		t.Responses[0] = []*millracetest.Response{{Event: millrace.EventRunStarted, Status: http.StatusBadRequest}}
 	}
 }
