@@ -43,7 +43,7 @@ type IntegratedAccount struct {
 	LastError                string                   `json:"last_error,omitempty"`
 	LastForbiddenError       json.RawMessage          `json:"last_forbidden_error"`   // a ForbiddenError; nothing once a later request has succeeded
 	LastActionRunResult      json.RawMessage          `json:"last_action_run_result"` // an ActionRunResult; nothing for an integration without such actions
-	Connection               string                   `json:"-"`                      // of whoever takes the account from connecting on; empty: nobody does
+	Connection               string                   `json:"-"`                      // of the process that takes the account from connecting on; empty: none
 	IsSandbox                bool                     `json:"is_sandbox"`
 	Region                   string                   `json:"region"`
 	Context                  json.RawMessage          `json:"context"` // without its secret members
@@ -58,8 +58,8 @@ type IntegratedAccount struct {
 	UpdatedAt                Time                     `json:"updated_at"`
 }
 
-// ActionRunResult says what became of the actions that an account goes through when it is connected. It has no secrets, and results of
-// steps only as far as they are short.
+// ActionRunResult is the outcome of the actions that run when an account is connected. It has no secrets, and only short results of
+// steps.
 type ActionRunResult struct {
 	Attempt     int64      `json:"attempt"`                // from 1; of the action that is under way or was the last one
 	RetryAt     Time       `json:"retry_at,omitzero"`      // when a failure that may pass is tried again
@@ -67,7 +67,7 @@ type ActionRunResult struct {
 	Validation  *ActionRun `json:"validation,omitempty"`
 }
 
-// What became of an action or a step of it.
+// Outcomes of an action or of a step of it.
 const (
 	ActionCompleted = "completed"
 	ActionFailed    = "failed"
@@ -83,7 +83,7 @@ type ActionRun struct {
 	Steps      []ActionStepResult `json:"steps"`           // up to the one that failed
 }
 
-// ActionStepResult is what became of a step of an action.
+// ActionStepResult is the outcome of a step of an action.
 type ActionStepResult struct {
 	Type      string          `json:"type"`
 	Name      string          `json:"name,omitempty"`

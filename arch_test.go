@@ -161,7 +161,7 @@ func ours(importPath string) (string, bool) {
 }
 
 // TestImports checks every import of ours against the table, and that no row allows what its package does not use. With -v it
-// prints the table as it is.
+// prints the current table.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	for _, p := range packages(t) {

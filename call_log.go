@@ -3,7 +3,7 @@ package millrace
 // CallLogID names a row of the log of calls.
 type CallLogID string
 
-// CallLog says what became of a call of the proxy API or the custom API. It has nothing of what was sent and received.
+// CallLog is the outcome of a call of the proxy API or the custom API. It has nothing of what was sent and received.
 type CallLog struct {
 	ID                  CallLogID
 	EnvironmentID       EnvironmentID

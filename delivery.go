@@ -19,7 +19,7 @@ func DeliveryStatuses() []DeliveryStatus {
 }
 
 // Next reports whether a delivery in state s may go to state t. One that has ended is pending again when it is redelivered. One
-// that was cancelled may have been on its way: what became of it is stored.
+// that was cancelled may have been on its way: its outcome is stored.
 func (s DeliveryStatus) Next(t DeliveryStatus) bool {
 	switch s {
 	case DeliveryPending:

@@ -30,7 +30,7 @@ type ConnectPage struct {
 	Name        string   `json:"name" doc:"The name of your product, as customers see it; empty: that of the environment." maxLength:"100"`
 	LogoURL     string   `json:"logo_url" doc:"An https address of your logo." maxLength:"2000"`
 	Color       string   `json:"color" doc:"Of buttons and links: # and six hexadecimal digits."  maxLength:"7" example:"#0b5fff"`
-	Origins     []string `json:"origins" doc:"The origins of the pages that may show the page in a frame or open it, such as https://app.example.com. They are told what came of a connection; others are not." maxItems:"50"`
+	Origins     []string `json:"origins" doc:"The origins of the pages that may show the page in a frame or open it, such as https://app.example.com. Only they are told the outcome of a connection." maxItems:"50"`
 	CallbackURL string   `json:"callback_url" doc:"An address of your own that providers redirect customers to instead of the server's; requests to it with /connect/{integration}/callback behind it must be passed on to the server." maxLength:"2000"`
 }
 

@@ -9,13 +9,13 @@ import (
 )
 
 // Grant keeps the tokens of an integrated account alive. The pair that requests are made with is in the context of the account;
-// this row says which pair that is, who asks for the next one, and what became of that.
+// this row says which pair that is, who asks for the next one, and the outcome.
 type Grant struct {
 	ID            IntegratedAccountID
 	EnvironmentID EnvironmentID
 	Generation    int64           // counts the pairs; a new one is stored only by who knew the one before
 	Epoch         int64           // counts the leases
-	LeaseUntil    Time            // who holds the lease asks for the next pair until then; 0: nobody does
+	LeaseUntil    Time            // the holder of the lease asks for the next pair until then; 0: there is none
 	AttemptAt     Time            // when the first request for the next pair was made of which it is not known whether it was granted; 0: none
 	Attempts      int64           // such requests
 	RetryAt       Time            // no other request before
@@ -25,8 +25,8 @@ type Grant struct {
 	Used          bool            // the provider has accepted the access token
 	GrantedAt     Time            // when the pair came
 	ExpiresAt     Time            // of the access token; 0: not known
-	RefreshAt     Time            // when the next pair is asked for although nobody needs one; 0: never
-	RefusedAt     Time            // when the provider refused to grant the next pair; 0: it did not
+	RefreshAt     Time            // when the next pair is asked for without a request that needs it; 0: never
+	RefusedAt     Time            // when the provider rejected the request for the next pair; 0: it did not
 	Cause         string          // why, for people
 	CreatedAt     Time
 	UpdatedAt     Time

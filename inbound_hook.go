@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// InboundStatus says what became of an inbound hook.
+// InboundStatus is the outcome of an inbound hook.
 type InboundStatus string
 
 // The states of an inbound hook: accepted -> processed or failed. The others are final from the start.
@@ -13,7 +13,7 @@ const (
 	InboundAccepted  InboundStatus = "accepted"  // stored; its evaluation is due
 	InboundProcessed InboundStatus = "processed" // evaluated; it made as many events as it says, possibly none
 	InboundFailed    InboundStatus = "failed"    // an expression failed, or it is about no account that is known
-	InboundAnswered  InboundStatus = "answered"  // a handshake, answered in the request itself
+	InboundAnswered  InboundStatus = "answered"  // a handshake, complete with the response to the request
 	InboundDuplicate InboundStatus = "duplicate" // the same delivery was accepted before; it makes no event
 	InboundRejected  InboundStatus = "rejected"  // it does not prove where it comes from
 )

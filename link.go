@@ -54,7 +54,7 @@ type ConnectSession struct {
 	CreatedAt                Time
 }
 
-// ConnectSecrets are what a session knows that nobody else may.
+// ConnectSecrets are the secrets of a session.
 type ConnectSecrets struct {
 	Typed       json.RawMessage `json:"typed,omitempty"` // by the customer
 	Verifier    string          `json:"verifier,omitempty"`

@@ -10,9 +10,9 @@ const (
 	KeptWorkflowRuns Kept = "workflow_runs" // with the results of their steps
 	KeptSyncJobRuns  Kept = "sync_job_runs" // with their checkpoints and frozen pages
 	KeptRunLogs      Kept = "run_logs"      // the log lines that belong to no delivery
-	KeptFires        Kept = "fires"         // what became of the due instants of schedules
+	KeptFires        Kept = "fires"         // outcomes of the due instants of schedules
 	KeptInboundHooks Kept = "inbound_hooks" // with the ids that tell a repeated request
-	KeptCallLogs     Kept = "call_logs"     // what became of calls of the proxy API
+	KeptCallLogs     Kept = "call_logs"     // outcomes of calls of the proxy API
 )
 
 // KeptKinds returns all kinds in the order in which they are looked at: a delivery that waits holds its event.

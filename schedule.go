@@ -138,7 +138,7 @@ func (c *SyncJobCronTrigger) Offset() time.Duration {
 // DueAt returns the instant of the cron expression that NextRunAt stands for.
 func (c *SyncJobCronTrigger) DueAt() Time { return c.NextRunAt.Add(-c.Offset()) }
 
-// FireOutcome says what became of one due instant of a schedule.
+// FireOutcome is the outcome of one due instant of a schedule.
 type FireOutcome string
 
 // The outcomes of a fire.

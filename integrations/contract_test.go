@@ -10,7 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// contract is contract.yaml of an integration: what the provider answers, and what must come of it. README.md
+// contract is contract.yaml of an integration: the provider's responses and the expected records. README.md
 // describes the file.
 type contract struct {
 	Host        string            `json:"host"`        // to which requests must go
@@ -39,7 +39,7 @@ type as struct {
 	Override    json.RawMessage   `json:"override"` // of the installation
 }
 
-// of returns the contract as it is for a case.
+// of returns the contract that applies to a case.
 func (c *contract) of(o *oneCase) *contract {
 	if o.As == nil {
 		return c
@@ -88,7 +88,7 @@ type request struct {
 	Body    any               `json:"body"` // exactly this; for a form, an object of its fields
 }
 
-// response is what is answered. ${base} in it is the address of the API.
+// response is one of the provider. ${base} in it is the address of the API.
 type response struct {
 	Status  int               `json:"status"` // 200 when absent
 	Headers map[string]string `json:"headers"`

@@ -252,7 +252,7 @@ func checkNoSecrets(t *testing.T, c *contract, out fetch.Outcome) {
 	}
 }
 
-// echo is a provider that answers with the credentials it was sent.
+// echo is a provider that echoes the credentials.
 type echo struct{}
 
 // RoundTrip implements http.RoundTripper.

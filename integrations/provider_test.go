@@ -49,7 +49,7 @@ func (p *provider) settle() {
 	p.expected = nil
 }
 
-// RoundTrip answers without a network.
+// RoundTrip responds without a network.
 func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	p.ServeHTTP(w, r)

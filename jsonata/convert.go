@@ -167,7 +167,7 @@ func plain(v Value) Value {
 }
 
 // stored converts an item of an array or a member of an object, unless it has a type of its own that may mean something to
-// whoever stored it.
+// the caller.
 func stored(v Value) Value {
 	if isValue(v) {
 		return v

@@ -106,7 +106,7 @@ type difference struct {
 	text  string
 }
 
-type oracleAnswer struct {
+type oracleResult struct {
 	Result    json.RawMessage `json:"result"`
 	Undefined bool            `json:"undefined"`
 	Code      string          `json:"code"`
@@ -151,7 +151,7 @@ func compareAll(t *testing.T, dir string, exprs []string) []difference {
 		if !lines.Scan() {
 			t.Fatalf("the reference implementation stopped at %s", expr)
 		}
-		var want oracleAnswer
+		var want oracleResult
 		if err := json.Unmarshal(lines.Bytes(), &want); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func compareAll(t *testing.T, dir string, exprs []string) []difference {
 }
 
 // compare evaluates an expression, and returns the result beside what the reference implementation makes of it.
-func compare(t *testing.T, expr string, data jsonata.Value, want *oracleAnswer) (class, string) {
+func compare(t *testing.T, expr string, data jsonata.Value, want *oracleResult) (class, string) {
 	t.Helper()
 	var got jsonata.Value
 	program, err := jsonata.Compile(expr)
@@ -207,7 +207,7 @@ var wildcardInArray = regexp.MustCompile(`\[.*\*.*\]\.`)
 // sortedTuples is a path that binds variables or parents and is then sorted.
 var sortedTuples = regexp.MustCompile(`[@#%].*\^\(`)
 
-func sameResult(t *testing.T, shown string, want *oracleAnswer) bool {
+func sameResult(t *testing.T, shown string, want *oracleResult) bool {
 	t.Helper()
 	if shown == "undefined" || want.Result == nil {
 		return shown == "undefined" && (want.Undefined || want.Result == nil)

@@ -146,7 +146,7 @@ func TestHandlerLeavesRepetitionsOut(t *testing.T) {
 	}
 }
 
-func TestHandlerRefuses(t *testing.T) {
+func TestHandlerRejects(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	w := httptest.NewRecorder()

@@ -80,7 +80,7 @@ func sameJSON(a, b json.RawMessage) bool {
 	return err == nil && other == nil && bytes.Equal(one, two)
 }
 
-// admitted returns the context as it is to be merged.
+// admitted returns the context to merge.
 func admitted(
 	v *millrace.IntegratedAccount, install *millrace.EnvironmentIntegration, integration *millrace.Integration, path string, sent json.RawMessage, whole bool,
 ) (json.RawMessage, error) {
@@ -123,7 +123,7 @@ func admitted(
 	return json.Marshal(members)
 }
 
-// admit checks one member and puts it as it is to be stored. It returns what is wrong with it.
+// admit checks one member and replaces it by its stored form. It returns what is wrong with it.
 func admit(in *config.Input, members map[string]json.RawMessage) (string, error) {
 	value := in.Default
 	if raw := members[in.Name]; raw != nil {

@@ -23,11 +23,11 @@ func HasTokens(method string) bool {
 const (
 	maxAhead  = 5 * time.Minute // before the access token expires, at most
 	maxMargin = 10 * time.Second
-	idleAfter = 24 * time.Hour // how often the pair of an account is replaced that nobody uses, unless its config has a limit
+	idleAfter = 24 * time.Hour // how often the pair of an unused account is replaced, unless its config has a limit
 )
 
-// PlanRefresh sets when the next pair is asked for although nobody needs one: ahead of the end of the access token, at another
-// moment for each account, and rarely while nobody uses the account. o says how long the provider keeps a refresh token that is not
+// PlanRefresh sets when the next pair is asked for ahead of need: before the access token ends, with jitter,
+// and rarely while the account is unused. o says how long the provider keeps a refresh token that is not
 // used; nil: it is not known.
 func PlanRefresh(g *millrace.Grant, now time.Time, refreshable bool, o *config.OAuth) {
 	g.RefreshAt = 0
@@ -92,7 +92,7 @@ func TrackTokens(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccoun
 	token, access, refresh := millrace.OAuthToken(full)
 	g.ExpiresAt = expiryOf(token, now)
 	if access == "" {
-		g.ExpiresAt = now // whoever needs a token asks for one
+		g.ExpiresAt = now // the first request asks for a token
 	}
 	PlanRefresh(g, now.Std(), refresh != "", nil)
 	if err := tx.Accounts().Grants().Save(ctx, g); err != nil || g.RefreshAt == 0 {

@@ -127,7 +127,7 @@ type input struct {
 	members map[string]string // constant texts; "" for those that are computed
 }
 
-// readInput reads the input of a step as far as it is constant.
+// readInput reads the constant parts of the input of a step.
 func readInput(analyzer *expr.Analyzer, path string, raw json.RawMessage) input {
 	in := input{path: path, members: map[string]string{}}
 	root, err := document.ParseJSON(raw)

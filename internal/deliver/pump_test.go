@@ -365,7 +365,7 @@ func TestProgressIsCommittedWhileAReceiverTakesItsTime(t *testing.T) {
 			if n < 4 {
 				return 200, "", nil
 			}
-			// Answers only once what was sent before has been written down.
+			// Responds only once the previous outcome is stored.
 			for w.row().SentSequence < 3 {
 				if t.Context().Err() != nil {
 					return 0, "", t.Context().Err()

@@ -91,25 +91,25 @@ type calcom struct {
 
 // ServeHTTP implements http.Handler.
 func (c *calcom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := func(status int, body any) {
+	respond := func(status int, body any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body)
 	}
-	refuse := func(status int, code, message string) {
-		answer(status, map[string]any{"status": "error", "error": map[string]string{"code": code, "message": message}})
+	reject := func(status int, code, message string) {
+		respond(status, map[string]any{"status": "error", "error": map[string]string{"code": code, "message": message}})
 	}
 	if r.Header.Get("Authorization") != "Bearer "+c.key {
-		refuse(http.StatusUnauthorized, "UNAUTHORIZED", "API key is missing or wrong")
+		reject(http.StatusUnauthorized, "UNAUTHORIZED", "API key is missing or wrong")
 		return
 	}
 	if r.Method != http.MethodGet || r.URL.Path != "/v2/bookings" {
-		refuse(http.StatusNotFound, "NOT_FOUND", "no such resource")
+		reject(http.StatusNotFound, "NOT_FOUND", "no such resource")
 		return
 	}
 	take, skip := number(r, "take", 100), number(r, "skip", 0)
 	if take < 1 || take > 250 || skip < 0 {
-		refuse(http.StatusBadRequest, "BAD_REQUEST", "take must be 1 to 250, skip must not be negative")
+		reject(http.StatusBadRequest, "BAD_REQUEST", "take must be 1 to 250, skip must not be negative")
 		return
 	}
 	from := min(skip, len(c.bookings))
@@ -121,7 +121,7 @@ func (c *calcom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	answer(http.StatusOK, map[string]any{
+	respond(http.StatusOK, map[string]any{
 		"status": "success", "data": page,
 		"pagination": map[string]any{
 			"totalItems": len(c.bookings), "returnedItems": len(page), "remainingItems": len(c.bookings) - from - len(page),

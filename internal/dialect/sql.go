@@ -26,7 +26,7 @@ type sqlQuery struct {
 	statements                         []string
 }
 
-// convert turns an object of conditions into text. Values are written as they are unless a type says otherwise: the result is for
+// convert turns an object of conditions into text. Values are written unquoted unless a type says otherwise: the result is for
 // query languages of providers, where quoting differs, and never for a database of this server.
 func (s *sqlWriter) convert(c *jsonata.Call) (jsonata.Value, error) {
 	for i := range 6 {

@@ -157,7 +157,7 @@ func hostileYAML() map[string]string {
 	}
 }
 
-func TestHostileYAMLIsRefusedSoon(t *testing.T) {
+func TestHostileYAMLIsRejectedSoon(t *testing.T) {
 	t.Parallel()
 	for name, in := range hostileYAML() {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestHostileYAMLIsRefusedSoon(t *testing.T) {
 			start := time.Now()
 			v, err := ParseYAML([]byte(in), 4<<20)
 			if err == nil {
-				t.Errorf("got %d bytes, want a refusal", len(v.JSON()))
+				t.Errorf("got %d bytes, want a rejection", len(v.JSON()))
 			}
 			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("took %s", took)
@@ -174,7 +174,7 @@ func TestHostileYAMLIsRefusedSoon(t *testing.T) {
 	}
 }
 
-func TestManyValuesAreRefused(t *testing.T) {
+func TestManyValuesAreRejected(t *testing.T) {
 	t.Parallel()
 	if _, err := ParseJSON([]byte("[" + strings.Repeat("[],", 300_000) + "[]]")); err == nil {
 		t.Error("got no error for 300,000 values")

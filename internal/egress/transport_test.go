@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// fakeDNS answers each lookup of a name with the next of its answers; the last one stays.
+// fakeDNS returns for each lookup of a name the next of its answers; the last one stays.
 type fakeDNS struct {
 	mu      sync.Mutex
 	answers map[string][]string
@@ -51,7 +51,7 @@ func get(t *testing.T, rt http.RoundTripper, rawURL string) (*http.Response, err
 	return resp, err
 }
 
-func TestTransportRefusesHosts(t *testing.T) {
+func TestTransportBlocksHosts(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{
 		"127.0.0.1", "127.255.255.254", "localhost.test", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
@@ -131,7 +131,7 @@ func TestDevelopmentAllowsLoopbackOnly(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(srv.Close)
 	if _, err := get(t, NewTransport(TransportConfig{AllowLoopback: true}), srv.URL); err != nil {
-		t.Errorf("got %v, want loopback to answer in development", err)
+		t.Errorf("got %v, want loopback to respond in development", err)
 	}
 	var blocked *BlockedError
 	if _, err := get(t, NewTransport(TransportConfig{}), srv.URL); !errors.As(err, &blocked) {
@@ -194,7 +194,7 @@ func TestOnlyThePublicOnesOfSeveralAddressesAreDialled(t *testing.T) {
 	dns := &fakeDNS{answers: map[string][]string{"mixed.test": {"127.0.0.1 93.184.216.34 10.0.0.1 1.1.1.1"}}}
 	net := &recorder{target: srv.Listener.Addr().String(), fail: map[string]bool{"93.184.216.34:80": true}}
 	if _, err := get(t, transportThrough(TransportConfig{Resolver: dns}, net), "http://mixed.test/"); err != nil {
-		t.Fatalf("got %v, want the second public address to answer", err)
+		t.Fatalf("got %v, want the second public address to respond", err)
 	}
 	if want := []string{"93.184.216.34:80", "1.1.1.1:80"}; strings.Join(net.dialed, " ") != strings.Join(want, " ") {
 		t.Errorf("got dials %v, want %v", net.dialed, want)

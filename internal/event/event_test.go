@@ -87,7 +87,7 @@ func TestAcceptedEventsAreStoredDeliveredAndMatchedOnce(t *testing.T) {
 		}
 		for _, id := range ids {
 			if !matched[id] {
-				t.Errorf("event %q was answered and is in no batch", id)
+				t.Errorf("event %q was accepted and is in no batch", id)
 			}
 		}
 		if err := a.Accept(t.Context(), &millrace.Event{EnvironmentID: env, Name: "custom:x"}); millrace.KindOf(err) != millrace.KindUnavailable {
@@ -167,7 +167,7 @@ func TestABadEventFailsAlone(t *testing.T) {
 	})
 }
 
-func TestEventsThatNobodyListensToCostNoTask(t *testing.T) {
+func TestEventsWithoutListenersCostNoTask(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := describe(t, db)

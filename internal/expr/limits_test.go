@@ -58,8 +58,8 @@ func TestHostileExpressionsStop(t *testing.T) {
 	}
 }
 
-// Paths and options that ask for huge arrays are refused instead of carried out.
-func TestHugeIndexesAreRefused(t *testing.T) {
+// Paths and options that ask for huge arrays are rejected instead of carried out.
+func TestHugeIndexesAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{
 		`$parseQuery("a[999999999]=x", {"arrayLimit": 1000000000})`,

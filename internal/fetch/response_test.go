@@ -229,7 +229,7 @@ func TestNetworkErrors(t *testing.T) {
 		class     string
 		temporary bool
 	}{
-		{"refused", closed.URL, &http.Client{}, "refused", true},
+		{"closed port", closed.URL, &http.Client{}, "refused", true},
 		{"certificate", tlsServer.URL, &http.Client{}, "tls", true},
 		{"body cut off", broken.URL, &http.Client{}, "reset", true},
 		{"no response", silent.URL, &http.Client{}, "reset", true},

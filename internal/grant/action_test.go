@@ -43,10 +43,10 @@ func TestAnActionRenews(t *testing.T) {
 		}
 		w.provider.Next(tokens.Denied)
 		if err := k.Renew(t.Context(), env, w.id, after.Generation); err == nil {
-			t.Error("a refusal of the provider was no error")
+			t.Error("a rejection of the provider was no error")
 		}
 		if _, refused, _, _ := w.state(); refused.RefusedAt == 0 || refused.Cause == "" {
-			t.Errorf("the refusal is not stored: %q", refused.Cause)
+			t.Errorf("the rejection is not stored: %q", refused.Cause)
 		}
 		w.noSecrets()
 	})

@@ -31,7 +31,7 @@ const (
 	minRetry   = time.Second
 	maxRetry   = 5 * time.Minute
 	maxAfter   = time.Hour   // that a provider may ask for
-	refuseSoon = time.Minute // what is left of an access token that is not worth waiting for
+	rejectSoon = time.Minute // what is left of an access token that is not worth waiting for
 )
 
 // Config is what a [Keeper] needs. All of it but Act and Observe is required.
@@ -120,7 +120,7 @@ func (k *Keeper) Renew(ctx context.Context, env millrace.EnvironmentID, id millr
 	}
 }
 
-// Refresh is the handler of the task that asks for the next pair although nobody needs one.
+// Refresh is the handler of the task that asks for the next pair ahead of need.
 func (k *Keeper) Refresh(ctx context.Context, task millrace.Task) error {
 	env, id := millrace.ParseTaskKey[millrace.IntegratedAccountID](task.Key)
 	wait, generation, err := k.due(ctx, env, id)
@@ -149,19 +149,19 @@ func (k *Keeper) Refresh(ctx context.Context, task millrace.Task) error {
 // due returns how long it is until a grant is to be refreshed, or its generation. A generation of -1 ends the task, in the
 // transaction that has seen that there is nothing to do.
 func (k *Keeper) due(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (time.Duration, int64, error) {
-	type answer struct {
+	type renewal struct {
 		wait       time.Duration
 		generation int64
 	}
-	a, err := store.Compute(ctx, k.DB, func(tx *store.Tx) (answer, error) {
+	a, err := store.Compute(ctx, k.DB, func(tx *store.Tx) (renewal, error) {
 		g, err := tx.Accounts().Grants().Get(ctx, env, id)
 		if err != nil {
-			return answer{}, err
+			return renewal{}, err
 		}
 		if g == nil || g.RefreshAt == 0 || g.RefusedAt != 0 {
-			return answer{0, -1}, tx.Finish(ctx)
+			return renewal{0, -1}, tx.Finish(ctx)
 		}
-		return answer{max(0, g.RefreshAt.Std().Sub(tx.Now().Std())), g.Generation}, nil
+		return renewal{max(0, g.RefreshAt.Std().Sub(tx.Now().Std())), g.Generation}, nil
 	})
 	return a.wait, a.generation, err
 }
@@ -229,7 +229,7 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 			// The app is wrong, for all of its accounts, and the refresh token was not looked at: who mends the app mends them.
 			return k.giveBack(ctx, c, s, false, result.Message, result.RetryAfter)
 		}
-		return k.refuse(ctx, c, &result)
+		return k.reject(ctx, c, &result)
 	case oauth.Unknown:
 	}
 	return k.giveBack(ctx, c, s, true, result.Message, result.RetryAfter)

@@ -209,7 +209,7 @@ func TestEachFaultHasItsOutcome(t *testing.T) {
 				switch {
 				case errors.As(err, &refused):
 					if v, _, _, _ := w.state(); v.Status != millrace.AccountNeedsReauth || v.LastError == "" || fault != tokens.Denied && fault != tokens.DeniedOK && fault != tokens.NotOK {
-						t.Errorf("%s refuses with %q, the account is %s: %q", fault, refused.Cause, v.Status, v.LastError)
+						t.Errorf("%s rejects with %q, the account is %s: %q", fault, refused.Cause, v.Status, v.LastError)
 					}
 					return
 				case errors.As(err, &unsure):
@@ -276,7 +276,7 @@ func TestALostResponseIsNamed(t *testing.T) {
 		err := k.Renew(t.Context(), env, w.id, g.Generation)
 		var refused *provider.RefusedError
 		if !errors.As(err, &refused) || !strings.Contains(refused.Cause, "was lost") || !strings.Contains(refused.Cause, lost.AttemptAt.Std().UTC().Format("15:04:05")) {
-			t.Errorf("got %v, want a refusal that names %s", err, lost.AttemptAt)
+			t.Errorf("got %v, want a rejection that names %s", err, lost.AttemptAt)
 		}
 		if v, _, _, _ := w.state(); v.Status != millrace.AccountActive {
 			t.Errorf("the account is %s although its access token has not ended", v.Status)

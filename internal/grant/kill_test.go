@@ -323,7 +323,7 @@ type strict struct {
 	token  func() json.RawMessage // connects the account
 }
 
-// tally is what came of all kills.
+// tally counts the outcomes of all kills.
 type tally struct{ kills, cuts, whole, stored, uncommitted, graced, lost int }
 
 // TestKillsLoseNoGrant kills nodes, and cuts their connections, inside of renewals. An account is lost only where nothing can save it:

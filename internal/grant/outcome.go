@@ -17,7 +17,7 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// settle changes a grant, together with its account, if nobody has stored a newer pair meanwhile. It reports whether it did.
+// settle changes a grant, together with its account, unless a newer pair was stored meanwhile. It reports whether it did.
 func (k *Keeper) settle(ctx context.Context, c *claim, change func(*store.Tx, *millrace.IntegratedAccount, *millrace.Grant) error) (bool, error) {
 	return store.Compute(context.WithoutCancel(ctx), k.DB, func(tx *store.Tx) (bool, error) {
 		// What an integration declares is held before its accounts: a change of it seals these.
@@ -116,9 +116,9 @@ func (k *Keeper) restore(ctx context.Context, tx *store.Tx, v *millrace.Integrat
 	return event.Emit(ctx, tx, e)
 }
 
-// refuse stores that the provider grants no other pair. An access token that is good still is used until it ends when a response was
+// reject stores that the provider grants no other pair. An access token that is good still is used until it ends when a response was
 // lost that may have held the next pair: then there is something to gain.
-func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
+func (k *Keeper) reject(ctx context.Context, c *claim, r *oauth.Result) error {
 	cause := causeOf(c, r)
 	stored, err := k.settle(ctx, c, func(tx *store.Tx, v *millrace.IntegratedAccount, g *millrace.Grant) error {
 		if g.Epoch != c.grant.Epoch {
@@ -130,7 +130,7 @@ func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 		if err := tx.Accounts().Grants().Save(ctx, g); err != nil {
 			return err
 		}
-		if c.before != 0 && g.ExpiresAt.Std().Sub(now.Std()) > refuseSoon || v.Status != millrace.AccountActive {
+		if c.before != 0 && g.ExpiresAt.Std().Sub(now.Std()) > rejectSoon || v.Status != millrace.AccountActive {
 			return nil
 		}
 		return account.Lose(ctx, tx, v, cause)
@@ -139,7 +139,7 @@ func (k *Keeper) refuse(ctx context.Context, c *claim, r *oauth.Result) error {
 		return overtaken(err) // not stored: there is a newer pair
 	}
 	k.tell(ctx, c, oauth.Refused)
-	k.Logger.WarnContext(ctx, "the provider refuses to renew the tokens of an account", c.about(), slog.String("cause", cause))
+	k.Logger.WarnContext(ctx, "the provider rejects the renewal of an account's tokens", c.about(), slog.String("cause", cause))
 	return &provider.RefusedError{Cause: cause}
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 // TestTokensOfTwoSeconds calls 50 accounts over two nodes while their access tokens last two seconds and their refresh tokens are used
-// once: not one renewal may be refused.
+// once: not one renewal may be rejected.
 func TestTokensOfTwoSeconds(t *testing.T) {
 	t.Parallel()
 	long, accounts := 5*time.Second, 10
@@ -85,9 +85,9 @@ func TestTokensOfTwoSeconds(t *testing.T) {
 		}
 		group.Wait()
 		renewals := len(server.Requests())
-		t.Logf("%d accounts, %s: %d calls, %d of them failed; %d renewals, %d refused", accounts, long, calls.Load(), failed.Load(), renewals, server.Denied())
+		t.Logf("%d accounts, %s: %d calls, %d of them failed; %d renewals, %d rejected", accounts, long, calls.Load(), failed.Load(), renewals, server.Denied())
 		if server.Denied() != 0 || renewals < accounts || calls.Load() < int64(renewals) {
-			t.Error("want renewals of which none is refused")
+			t.Error("want renewals of which none is rejected")
 		}
 	})
 }

@@ -88,7 +88,7 @@ func Verifier() string {
 const maxCode = 8 << 10
 
 // ReadRedirect reads what a provider has sent a user back with: the code, and what the config keeps of the rest, by the names of the
-// context. The caller adds it to the context of the grant. Whoever connects the account can change all of it. What the provider
+// context. The caller adds it to the context of the grant. The user can change all of it. What the provider
 // rejected, and a redirect that has no code, is a [*RedirectError].
 func ReadRedirect(credential *config.Credential, query url.Values) (string, map[string]any, error) {
 	if credential == nil || credential.OAuth == nil {
@@ -132,6 +132,6 @@ type RedirectError struct {
 func (e *RedirectError) Error() string { return e.Message }
 
 func redirectError(query url.Values, code string) error {
-	said := answer{code: cleanCode(code), description: query.Get("error_description"), secrets: hidden(query.Get("state"), query.Get("code"))}
+	said := errorResponse{code: cleanCode(code), description: query.Get("error_description"), secrets: hidden(query.Get("state"), query.Get("code"))}
 	return &RedirectError{Code: said.code, Message: said.message()}
 }

@@ -37,7 +37,7 @@ type Client struct {
 	userAgent string
 }
 
-// New returns a Client. It leaves the transport as it is.
+// New returns a Client. It does not change the transport.
 func New(cfg ClientConfig) (*Client, error) {
 	if cfg.Transport == nil {
 		return nil, errors.New("oauth: a transport is required")

@@ -71,7 +71,7 @@ func remaining(v any, there time.Time) time.Duration {
 	return 0
 }
 
-// jwtExpiry returns the member exp of a token that is a JSON Web Token. Nobody vouches for it: it says when to ask for another token.
+// jwtExpiry returns the member exp of a token that is a JSON Web Token. It is not verified: it only says when to ask for another token.
 func jwtExpiry(token string) any {
 	return claims(token)["exp"]
 }

@@ -15,7 +15,7 @@ const maxIdentity = 512
 
 // Identity returns what the config's expression says the account is called at the provider, empty when the config has none or it finds
 // nothing. The expression sees token and context without their secrets, redirect, which is what [ReadRedirect] kept, and claims, which
-// is what the id_token says: it comes from the provider itself, so that nobody looks at its signature. context has to be without
+// is what the id_token says: it comes from the provider itself, so its signature is not checked. context has to be without
 // secrets already. An error is of KindInvalid, or that of ctx.
 func Identity(ctx context.Context, credential *config.Credential, r Result, redirect, accountContext map[string]any, now func() time.Time) (string, error) {
 	if credential == nil || credential.OAuth == nil || credential.OAuth.Identity == nil {

@@ -12,27 +12,27 @@ import (
 // maxMessage bounds a message, in characters.
 const maxMessage = 300
 
-// answer is what a provider says about a request that it did not grant.
-type answer struct {
+// errorResponse is what a provider says about a request that it did not grant.
+type errorResponse struct {
 	code        string // cleaned
 	description string // as it came
 	secrets     []string
 }
 
 // message says it in words for people: what the code means, then the provider's own words.
-func (a *answer) message() string {
-	said := say(a.description, a.secrets)
-	means := meaning(a.code)
+func (er *errorResponse) message() string {
+	said := say(er.description, er.secrets)
+	means := meaning(er.code)
 	switch {
-	case means == "" && said == "" && a.code == "":
+	case means == "" && said == "" && er.code == "":
 		return "the provider did not say why it rejected the request"
 	case means == "" && said == "":
 		means = "the provider rejected the request"
 	case means == "":
 		means, said = "the provider rejected the request: "+said, ""
 	}
-	if a.code != "" {
-		means += " (" + a.code + ")"
+	if er.code != "" {
+		means += " (" + er.code + ")"
 	}
 	if said != "" {
 		means += "; the provider says: " + said

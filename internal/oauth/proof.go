@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// Bearer returns a JSON Web Token of credentials whose token is not asked for: it is sent to the API as it is.
+// Bearer returns a JSON Web Token of credentials that is itself sent to the API, without a token request.
 func Bearer(credential *config.Credential, scope *expr.Object, now time.Time) (string, error) {
 	b := &builder{credential: credential, oauth: &config.OAuth{}, scope: scope, params: url.Values{}}
 	return b.assertion(nil, now)

@@ -17,7 +17,7 @@ import (
 	"github.com/millrace/millrace/internal/secret"
 )
 
-// Outcome says what became of a request for a token.
+// Outcome is the result of a request for a token.
 type Outcome string
 
 // The outcomes of a response.
@@ -74,17 +74,17 @@ func Read(credential *config.Credential, r Response, now time.Time) Result {
 		out.grant(o, body, token, r, now)
 		return out
 	}
-	a := &answer{secrets: append(secret.NewSet().Values(body), r.Sent...)}
-	a.read(body)
-	out.Outcome, out.Code = a.judge(r.Status), a.code
-	if out.Outcome == Unknown && rejects(credential, r.Status) && !a.transient() {
+	er := &errorResponse{secrets: append(secret.NewSet().Values(body), r.Sent...)}
+	er.read(body)
+	out.Outcome, out.Code = er.judge(r.Status), er.code
+	if out.Outcome == Unknown && rejects(credential, r.Status) && !er.transient() {
 		out.Outcome = Refused
 	}
 	switch {
-	case a.code == "" && a.description == "":
+	case er.code == "" && er.description == "":
 		out.Message = fmt.Sprintf("the token endpoint responded with status %d, without a token and without an error", r.Status)
 	default:
-		out.Message = a.message()
+		out.Message = er.message()
 	}
 	return out
 }
@@ -276,7 +276,7 @@ func isSecret(name string, v any) bool {
 }
 
 // read finds the error in a body: that of the standard, or what others send instead.
-func (a *answer) read(body map[string]any) {
+func (er *errorResponse) read(body map[string]any) {
 	found := body
 	switch e := body["error"].(type) {
 	case map[string]any:
@@ -286,59 +286,59 @@ func (a *answer) read(body map[string]any) {
 			found, _ = e[0].(map[string]any)
 		}
 	case string:
-		a.code = e
+		er.code = e
 	}
 	if list, ok := body["errors"].([]any); ok && len(list) > 0 && body["error"] == nil {
 		if found, ok = list[0].(map[string]any); !ok {
-			a.description = text(list[0])
+			er.description = text(list[0])
 		}
 	}
 	for _, name := range []string{"code", "type", "error", "error_code", "errorCode", "oauth_problem"} {
-		if a.code == "" {
-			a.code = text(found[name])
+		if er.code == "" {
+			er.code = text(found[name])
 		}
 	}
 	for _, name := range []string{"error_description", "message", "description", "error_message", "errorMessage", "detail", "title", "msg", "reason"} {
 		for _, in := range []map[string]any{body, found} {
-			if a.description == "" {
-				a.description = text(in[name])
+			if er.description == "" {
+				er.description = text(in[name])
 			}
 		}
 	}
-	if a.code != "" && a.description == "" && strings.ContainsAny(strings.TrimSpace(a.code), " ") && cleanCode(a.code) == "" {
-		a.description = a.code // a sentence
+	if er.code != "" && er.description == "" && strings.ContainsAny(strings.TrimSpace(er.code), " ") && cleanCode(er.code) == "" {
+		er.description = er.code // a sentence
 	}
-	if a.code = cleanCode(a.code); a.code != "" && secret.NewScrubber(a.secrets, secret.MinText).Hides(a.code) {
-		a.code = ""
+	if er.code = cleanCode(er.code); er.code != "" && secret.NewScrubber(er.secrets, secret.MinText).Hides(er.code) {
+		er.code = ""
 	}
 }
 
 // judge says whether a response without a token is a definite no.
-func (a *answer) judge(status int) Outcome {
+func (er *errorResponse) judge(status int) Outcome {
 	switch {
 	case status >= 500, status/100 == 3, status/100 == 1,
 		status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
 		return Unknown
-	case a.code == "" || a.transient():
+	case er.code == "" || er.transient():
 		return Unknown
 	}
 	return Refused
 }
 
 // transient reports whether an error is one that passes.
-func (a *answer) transient() bool {
+func (er *errorResponse) transient() bool {
 	for _, code := range []string{
 		"temporarily_unavailable", "server_error", "slow_down", "authorization_pending", "internal", "unavailable", "timeout",
 		"rate_limit", "ratelimit", "too_many", "toomany", "throttl", "fatal_error", "try_again", "busy",
 	} {
-		if strings.Contains(a.code, code) {
+		if strings.Contains(er.code, code) {
 			return true
 		}
 	}
-	if n, err := strconv.Atoi(a.code); err == nil && (n >= 500 && n < 600 || n == http.StatusTooManyRequests || n == http.StatusRequestTimeout) {
+	if n, err := strconv.Atoi(er.code); err == nil && (n >= 500 && n < 600 || n == http.StatusTooManyRequests || n == http.StatusRequestTimeout) {
 		return true
 	}
-	description := strings.ToLower(a.description)
+	description := strings.ToLower(er.description)
 	for _, words := range []string{"too many requests", "rate limit", "try again later", "after some time"} {
 		if strings.Contains(description, words) {
 			return true

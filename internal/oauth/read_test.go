@@ -156,10 +156,10 @@ func TestTokenElsewhere(t *testing.T) {
 		t.Errorf("a response of another shape: got %s, %q", got.Outcome, got.AccessToken)
 	}
 	if got := readAs(t, `,"token_path":"authed_user"`, 200, nil, `{"access_token":"bot","refresh_token":"bot-r","authed_user":{"id":"U1"}}`); got.Outcome != Unknown {
-		t.Errorf("the token of somebody else was taken: %q", got.AccessToken)
+		t.Errorf("the token of another user was taken: %q", got.AccessToken)
 	}
 	if got := readAs(t, `,"token_path":"authed_user"`, 200, nil, `{"access_token":"bot","refresh_token":"bot-r","authed_user":{"access_token":"user"}}`); got.AccessToken != "user" || got.RefreshToken != "" {
-		t.Errorf("got %q with the refresh token %q of somebody else", got.AccessToken, got.RefreshToken)
+		t.Errorf("got %q with the refresh token %q of another user", got.AccessToken, got.RefreshToken)
 	}
 	if got := readAs(t, `,"keep":{"token":[{"name":"instance_url","pattern":"https://[a-z.]+"}]}`, 200, nil, `{"access_token":"at-1","instance_url":"https://evil.test/x"}`); got.Extra != nil {
 		t.Errorf("kept %v", got.Extra)

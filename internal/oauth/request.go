@@ -310,7 +310,7 @@ func (b *builder) text(t *field.Template, member string) (string, error) {
 func (b *builder) authenticate(r *Request, now time.Time) error {
 	format := b.credential.Format
 	if b.oauth.ClientAuth == config.ClientNone && (format == config.FormatSession || format == config.FormatJWT) {
-		return nil // whoever asks is in what it asks with
+		return nil // the credentials identify the client
 	}
 	id, secret, err := b.client()
 	if err != nil {
@@ -404,7 +404,7 @@ func (b *builder) encode(r *Request) error {
 }
 
 // url makes the address of an endpoint. Values are escaped, except where a placeholder is the beginning and so is a URL itself; then
-// the provider has to be reached with encryption, because the value may come from whoever connects the account.
+// the provider has to be reached with encryption, because the value may come from the user who connects the account.
 func (b *builder) url(e config.Endpoint) (*url.URL, error) {
 	if e.Host == nil {
 		return nil, millrace.Invalid(b.credential.Path, "accounts of this format have no such request")

@@ -202,7 +202,7 @@ func TestUnsent(t *testing.T) {
 		host   string
 		unsent bool
 	}{
-		"refused":      {closed.URL, true},
+		"closed port":  {closed.URL, true},
 		"blocked":      {"http://10.0.0.1", true},
 		"no such name": {"https://nowhere.invalid", true},
 	} {

@@ -69,7 +69,7 @@ type loadedAccount struct {
 
 	over json.RawMessage // what an action has put into the context, which is not stored yet
 
-	detached bool // it is not the account as it is stored: its requests neither renew its token nor say anything about what is stored
+	detached bool // it differs from the stored account: its requests neither renew its token nor change what is stored
 }
 
 // with returns the account with what an action has put into its context.
@@ -245,7 +245,7 @@ func (f *Fetcher) report(ctx context.Context, a *loadedAccount, req fetch.Reques
 		slog.Int("status", o.Status), slog.String("error", o.Message), slog.Int64("duration_ms", o.Duration.Milliseconds()))
 }
 
-// changed returns an account as it is now, and whether it or its integration was changed since: then a response to what it was says
+// changed returns the current account, and whether it or its integration was changed since: then a response to the old one says
 // nothing.
 func (f *Fetcher) changed(ctx context.Context, seen *loadedAccount) (*loadedAccount, bool) {
 	now, err := f.account(ctx, seen.row.EnvironmentID, seen.row.ID)

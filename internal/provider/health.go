@@ -25,12 +25,12 @@ const healthTimeout = 5 * time.Second
 // reconnected meanwhile has other credentials.
 func (f *Fetcher) judge(ctx context.Context, a *loadedAccount, o *fetch.Outcome) error {
 	status, name, message := millrace.AccountStatus(""), "", ""
-	answered := o.Status != 0 && o.Kind != fetch.KindUnauthorized // any response but 401 shows that the credentials are known
+	responded := o.Status != 0 && o.Kind != fetch.KindUnauthorized // any response but 401 shows that the credentials are known
 	switch {
 	case o.Foreign:
 	case o.Kind == fetch.KindUnauthorized && a.row.Status == millrace.AccountActive:
 		status, name, message = millrace.AccountNeedsReauth, millrace.EventAccountAuthError, o.Message
-	case (o.Kind == fetch.KindOK || answered) && a.row.Status == millrace.AccountNeedsReauth:
+	case (o.Kind == fetch.KindOK || responded) && a.row.Status == millrace.AccountNeedsReauth:
 		status, name = millrace.AccountActive, millrace.EventAccountReactivated
 	}
 	if status == "" {

@@ -85,7 +85,7 @@ func (p Proxy) request(ctx context.Context, a *loadedAccount, call *Call, req fe
 // logTime bounds how long a caller waits for the log of its call.
 const logTime = 2 * time.Second
 
-// Log stores what became of a call that was made for an account. The caller has its response whether or not that succeeds.
+// Log stores the outcome of a call for an account. The caller has its response whether or not that succeeds.
 func (p Proxy) Log(ctx context.Context, row millrace.CallLog) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()

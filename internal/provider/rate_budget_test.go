@@ -68,9 +68,9 @@ func withLeft(limit, remaining int64, reset time.Duration) *fetch.Outcome {
 	return &fetch.Outcome{Kind: fetch.KindOK, Status: 200, RateLimit: fetch.RateLimit{Known: true, Limit: limit, Remaining: remaining, Reset: reset}}
 }
 
-func TestOneAnswerKeepsAllNodesWaiting(t *testing.T) {
+func TestOneResponseKeepsAllNodesWaiting(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]*fetch.Outcome{
+	for name, outcome := range map[string]*fetch.Outcome{
 		"429": limitedFor(time.Minute), "nothing left": withLeft(100, 0, time.Minute),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestOneAnswerKeepsAllNodesWaiting(t *testing.T) {
 				if blocked, paced := w.ask(1, c); blocked+paced != 0 {
 					t.Fatalf("before: got %s, %s", blocked, paced)
 				}
-				if back := w.all[0].learn(t.Context(), c, answer); back < time.Minute || back > time.Minute+3*time.Second {
+				if back := w.all[0].learn(t.Context(), c, outcome); back < time.Minute || back > time.Minute+3*time.Second {
 					t.Errorf("the one that learned comes back in %s, want a little more than a minute", back)
 				}
 				w.now = w.now.Add(time.Second) // what the other node remembers is old enough now
@@ -120,7 +120,7 @@ func TestOnlyNewsIsWritten(t *testing.T) {
 		w.all[0].learn(t.Context(), c, limitedFor(time.Minute-time.Second))
 	}
 	if again := w.row(c); again != first || first.BlockedUntil == 0 || first.EnvironmentID != c.env {
-		t.Errorf("got row %+v after answers that said the same, want %+v as before", again, first)
+		t.Errorf("got row %+v after responses that said the same, want %+v as before", again, first)
 	}
 	w.all[0].learn(t.Context(), c, limitedFor(time.Hour))
 	if row := w.row(c); row.BlockedUntil != millrace.TimeOf(w.now.Add(time.Hour)) {
@@ -185,23 +185,23 @@ func TestFewRequestsArePaced(t *testing.T) {
 	}
 }
 
-// quota is a provider that allows so many requests in a window, and says so or only answers 429.
+// quota is a provider that allows so many requests in a window, and says so or only responds with 429.
 type quota struct {
-	limit   int64
-	window  time.Duration
-	silent  bool
-	began   time.Time
-	used    int64
-	refused int
+	limit    int64
+	window   time.Duration
+	silent   bool
+	began    time.Time
+	used     int64
+	rejected int
 }
 
-func (q *quota) answer(now time.Time) *fetch.Outcome {
+func (q *quota) respond(now time.Time) *fetch.Outcome {
 	if now.Sub(q.began) >= q.window {
 		q.began, q.used = now, 0
 	}
 	reset := q.began.Add(q.window).Sub(now)
 	if q.used >= q.limit {
-		q.refused++
+		q.rejected++
 		return limitedFor(max(reset, time.Second))
 	}
 	q.used++
@@ -212,7 +212,7 @@ func (q *quota) answer(now time.Time) *fetch.Outcome {
 }
 
 // TestRunsShareAQuotaFairly simulates many runs of one account on two nodes: hardly any of them sees a 429 of its own,
-// the quota is used, and nobody waits much longer than the others.
+// the quota is used, and no run waits much longer than the others.
 func TestRunsShareAQuotaFairly(t *testing.T) {
 	t.Parallel()
 	for name, silent := range map[string]bool{"with headers": false, "with 429 only": true} {
@@ -256,7 +256,7 @@ func TestRunsShareAQuotaFairly(t *testing.T) {
 				}
 				next.turn = false
 				w.now = w.now.Add(20 * time.Millisecond)
-				o := q.answer(w.now)
+				o := q.respond(w.now)
 				back := w.all[node].learn(t.Context(), next.caller, o)
 				if next.at = w.now; o.Kind == fetch.KindRateLimited {
 					next.waits, next.at = next.waits+1, w.now.Add(back)
@@ -269,8 +269,8 @@ func TestRunsShareAQuotaFairly(t *testing.T) {
 			if least := runs * pages / limit; windows > least+least/4 {
 				t.Errorf("it took %d windows, want about %d", windows, least)
 			}
-			if q.refused > windows*len(w.all) {
-				t.Errorf("%d requests were refused in %d windows, want at most one per node and window", q.refused, windows)
+			if q.rejected > windows*len(w.all) {
+				t.Errorf("%d requests were rejected in %d windows, want at most one per node and window", q.rejected, windows)
 			}
 			for i, r := range all {
 				if longest := runs * q.window / 2; r.idle > longest {

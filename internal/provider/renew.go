@@ -51,7 +51,7 @@ func (a *loadedAccount) oauth() *config.OAuth {
 	return a.config.Credentials[a.row.AuthenticationMethod].OAuth
 }
 
-// mayRenew reports whether a 401 may be answered with another pair of tokens: not if the token is new, unless it ended on the way.
+// mayRenew reports whether a 401 may lead to a renewal: not if the token is new, unless it expired on the way.
 func (a *loadedAccount) mayRenew(now time.Time) bool {
 	return a.renewable() && (a.grant.Used || a.accepted.Load() || a.due(now) || now.Sub(a.grant.GrantedAt.Std()) > unproven)
 }

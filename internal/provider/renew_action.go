@@ -14,10 +14,10 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// ActionToken is what the action refresh_token of an integration came to: a token, or a status of the provider that refuses one, or
+// ActionToken is what the action refresh_token of an integration came to: a token, or a status of the provider that rejects it, or
 // neither, which says nothing about the account.
 type ActionToken struct {
-	Status     int             // 200: there is a token; 400: the provider has refused it
+	Status     int             // 200: there is a token; 400: the provider has rejected the request
 	Body       json.RawMessage // access_token, refresh_token and expires_in, where the result has them; or an error as token endpoints have it. Secret
 	Unknown    string          // why it is not known whether there is a token, without secrets; empty: it is known
 	RetryAfter time.Duration   // that the provider asks for; 0: nothing
@@ -65,7 +65,7 @@ func (f *Fetcher) RefreshByAction(ctx context.Context, env millrace.EnvironmentI
 			return out, nil
 		}
 		if a.last != nil && a.last.Rejected != nil {
-			return refusal(last, a.reached), nil
+			return rejection(last, a.reached), nil
 		}
 	}
 	return a.token()
@@ -100,10 +100,10 @@ func member(o *expr.Object, name string) expr.Value {
 	return v
 }
 
-// refusal tells a provider that says no from one that cannot say anything now.
-func refusal(o *fetch.Outcome, reached bool) ActionToken {
-	refused := o.Kind == fetch.KindUnauthorized || o.Kind == fetch.KindRemoteError && (o.Status == http.StatusBadRequest || o.Status == http.StatusForbidden)
-	if !refused {
+// rejection tells a rejection of the provider from a temporary failure.
+func rejection(o *fetch.Outcome, reached bool) ActionToken {
+	rejected := o.Kind == fetch.KindUnauthorized || o.Kind == fetch.KindRemoteError && (o.Status == http.StatusBadRequest || o.Status == http.StatusForbidden)
+	if !rejected {
 		return ActionToken{Unknown: o.Message, RetryAfter: o.RetryAfter, Reached: reached}
 	}
 	body, _ := json.Marshal(map[string]string{"error": "invalid_grant", "error_description": o.Message}) // texts only

@@ -252,7 +252,7 @@ func TestRunningTasksOfANodeThatIsKnownToBeDeadRunAgainAtOnce(t *testing.T) {
 	}
 }
 
-// A node that is given a task and does not learn of it, because the answer was lost, gets it again.
+// A node that is given a task and does not learn of it, because the response was lost, gets it again.
 func TestTaskThatItsNodeNeverSawRuns(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)

@@ -43,7 +43,7 @@ type compartment struct {
 // line remembers what the order of an environment's tasks in line depends on: accounts take turns. It is lost with the process,
 // which costs some order and no task.
 type line struct {
-	added int64 // tasks so far, to notice those that come while others are taken
+	added int64 // tasks so far, to notice new ones while others are taken
 	now   int64 // the turn of the last task that was taken
 	last  map[millrace.IntegratedAccountID]int64
 }

@@ -75,7 +75,7 @@ func TestCronInstants(t *testing.T) {
 	}
 }
 
-func TestCronRefusals(t *testing.T) {
+func TestCronRejections(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ expression, zone, path, message string }{
 		{"* * * *", "", "cron_expression", "has 4 fields"},
@@ -105,7 +105,7 @@ func TestCronRefusals(t *testing.T) {
 		_, err := schedule.ParseCron(c.expression, c.zone)
 		var e *millrace.Error
 		if millrace.KindOf(err) != millrace.KindInvalid {
-			t.Errorf("%q in %q: got %v, want a refusal", c.expression, c.zone, err)
+			t.Errorf("%q in %q: got %v, want a rejection", c.expression, c.zone, err)
 			continue
 		}
 		e, _ = err.(*millrace.Error) //nolint:errorlint // exactly this one

@@ -310,7 +310,7 @@ func TestAScheduleThatFails(t *testing.T) {
 	})
 }
 
-func TestAScheduleWhoseArgumentsAreRefused(t *testing.T) {
+func TestAScheduleWhoseArgumentsAreRejected(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		y := newYard(t, url, 1)

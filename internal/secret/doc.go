@@ -5,6 +5,6 @@
 // sealed at rest and absent from responses, events and the scopes of expressions. [IsName] says the same of names that
 // nothing declares: members of configs, headers and parameters of requests.
 //
-// [Scrubber] replaces secrets in texts that others wrote, in any encoding in which they usually come back: as they are,
+// [Scrubber] replaces secrets in texts that others wrote, in any encoding in which they usually come back: in clear,
 // with JSON, HTML or percent escapes (nested, too), in base64 at any offset, in hexadecimal digits, in another case.
 package secret

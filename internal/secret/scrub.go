@@ -63,7 +63,7 @@ func NewScrubber(secrets []string, shortest int) *Scrubber {
 	return s
 }
 
-// add adds the forms of a secret that decoding does not undo, and the secret as it is after all decoding: one that itself
+// add adds the forms of a secret that decoding does not undo, and the fully decoded secret: one that itself
 // looks escaped is found on either side.
 func (s *Scrubber) add(text string, shortest int) {
 	forms := map[string]bool{text: true, strings.TrimSpace(text): true, string(plainest([]byte(text))): true}
@@ -136,7 +136,7 @@ func (s *Scrubber) Hides(text string) bool {
 	return found
 }
 
-// HidesPlain reports whether a text contains a secret as it is.
+// HidesPlain reports whether a text contains a secret in clear.
 func (s *Scrubber) HidesPlain(text string) bool {
 	return s != nil && slices.ContainsFunc(s.plain, func(secret string) bool { return strings.Contains(text, secret) })
 }
@@ -199,7 +199,7 @@ func (s *Scrubber) spans(text string) []span {
 	return merged
 }
 
-// search looks at a text as it is, then at what is left of it after each layer of escapes.
+// search looks at a text, then at what is left of it after each layer of escapes.
 func (s *Scrubber) search(text []byte) []span {
 	var all []span
 	at := latin(stream{bytes: text, size: len(text)})

@@ -121,7 +121,7 @@ func TestHostilePeers(t *testing.T) {
 				t.Errorf("fetch: got class %q, want %q", got, c.fetched)
 			}
 			if got := p.sent.Load(); got > buffers {
-				t.Errorf("fetch: the third party got rid of %d bytes", got)
+				t.Errorf("fetch: the provider sent %d bytes", got)
 			}
 		})
 	}

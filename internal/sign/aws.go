@@ -27,7 +27,7 @@ func (a *AWS) Sign(ctx context.Context, req *http.Request, body []byte, now time
 	digest := hex.EncodeToString(sum[:])
 	req.Header.Set("X-Amz-Content-Sha256", digest)
 	credentials := aws.Credentials{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken}
-	// In S3 a key is a path as it is; everywhere else paths are escaped once more before they are signed.
+	// S3 signs the path itself; other services sign it escaped once more.
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = a.Service == "s3" })
 	if err := signer.SignHTTP(ctx, credentials, req, digest, a.Service, a.Region, now); err != nil {
 		return fmt.Errorf("sign the request: %w", err)

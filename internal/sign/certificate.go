@@ -15,8 +15,8 @@ func Certificate(certificate, key string) (tls.Certificate, error) {
 	return c, nil
 }
 
-// WithCertificate returns a transport that shows a client certificate and dials as the given one does. It keeps no connections: nobody
-// else's request must find itself on one.
+// WithCertificate returns a transport that shows a client certificate and dials as the given one does. It keeps no connections:
+// requests of others must not use one.
 func WithCertificate(t *http.Transport, c tls.Certificate) *http.Transport {
 	t = t.Clone()
 	if t.TLSClientConfig == nil {

@@ -91,7 +91,7 @@ type (
 	Owned = upkeep.Owned
 	// Prune says which old rows to look at.
 	Prune = upkeep.Prune
-	// Pruned says what became of them.
+	// Pruned is the result.
 	Pruned = upkeep.Pruned
 	// TableSize says how large a table is.
 	TableSize = upkeep.TableSize

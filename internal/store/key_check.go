@@ -166,7 +166,7 @@ type ResealMark struct {
 	row    string
 }
 
-// Resealed says what became of a batch.
+// Resealed is the result of a batch.
 type Resealed struct {
 	Rows   int // that are sealed with the current key now
 	Failed int // that no key could open; they stay

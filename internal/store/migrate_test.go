@@ -22,7 +22,7 @@ func versions(t *testing.T, url string) []int64 {
 }
 
 // TestMigrateDevelopmentDatabase: the last development build before the first release numbered the steps to the schema
-// from 1 to 23. A database that has them all is used as it is.
+// from 1 to 23. A database that has them all needs no migration.
 func TestMigrateDevelopmentDatabase(t *testing.T) {
 	t.Parallel()
 	const steps = `INSERT INTO schema_migration (version, applied_at) VALUES (1, 5), (2, 5), (15, 5), (17, 5), (22, 5)`

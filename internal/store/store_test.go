@@ -493,7 +493,7 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 	ctx := t.Context()
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	answered := map[string]bool{}
+	succeeded := map[string]bool{}
 	for i := range 60 {
 		group.Go(func() {
 			label := fmt.Sprint("job ", i)
@@ -508,7 +508,7 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 				return nil
 			})
 			mu.Lock()
-			answered[label] = err == nil
+			succeeded[label] = err == nil
 			mu.Unlock()
 		})
 	}
@@ -524,9 +524,9 @@ func TestLostTransactionFailsEverybodyInIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for label, ok := range answered {
+	for label, ok := range succeeded {
 		if ok != stored[label] {
-			t.Errorf("%s: answered well %t, stored %t", label, ok, stored[label])
+			t.Errorf("%s: success %t, stored %t", label, ok, stored[label])
 		}
 	}
 }

@@ -100,7 +100,7 @@ func parseAction(f field.Field, inherited settings) []ActionStep {
 }
 
 // checkUnattended reports the steps of an action that cannot do their work when no client waits for it: a failure at run time would be
-// seen by somebody who cannot mend the config.
+// seen by someone who cannot fix the config.
 func (c *Config) checkUnattended(f field.Field, steps []ActionStep) {
 	if len(steps) == 0 {
 		f.Report("has no steps")

@@ -38,7 +38,7 @@ var callLogTable = sync.OnceValue(func() *table.Table[millrace.CallLog] { //noli
 	}
 })
 
-// Log stores what became of a call, unless it is there.
+// Log stores the outcome of a call, unless it is there.
 func (h Calls) Log(ctx context.Context, v *millrace.CallLog) error {
 	_, err := callLogTable().InsertNew(ctx, h.tx, v)
 	return err

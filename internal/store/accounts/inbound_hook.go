@@ -144,7 +144,7 @@ func (h Hooks) List(ctx context.Context, env millrace.EnvironmentID, q millrace.
 	return inboundHookTable().List(ctx, h.tx, env, q)
 }
 
-// Finish writes what became of an inbound hook whose evaluation was due, and reports whether it still was. What came
+// Finish stores the outcome of an inbound hook whose evaluation was due, and reports whether it still was. What came
 // in stays unchanged, and so does its replay key, unless the hook has none any more.
 func (h Hooks) Finish(ctx context.Context, v *millrace.InboundHook) (bool, error) {
 	if !millrace.InboundAccepted.Next(v.Status) {

@@ -111,7 +111,7 @@ func (h Accounts) WakeRuns(ctx context.Context, env millrace.EnvironmentID, id m
 // Revision tells one state of an account, its install and its integration from every other.
 type Revision struct{ account, install, integration, version int64 }
 
-// Revision returns that of an account as it is now, or an error of KindNotFound.
+// Revision returns the current one of an account, or an error of KindNotFound.
 func (h Accounts) Revision(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (Revision, error) {
 	var r Revision
 	found, err := h.tx.One(ctx, "SELECT a.updated_at, e.updated_at, i.updated_at, i.version FROM integrated_account a "+

@@ -24,7 +24,7 @@ func (h Deliveries) Redeliver(ctx context.Context, env millrace.EnvironmentID, i
 	} else if err != nil {
 		return nil, err
 	}
-	if d, err = h.Get(ctx, env, id); err != nil { // as it is under the lock
+	if d, err = h.Get(ctx, env, id); err != nil { // again, under the lock
 		return nil, err
 	}
 	if err := h.redeliverable(ctx, d); err != nil {

@@ -67,7 +67,7 @@ func openPostgres(ctx context.Context, of Config, w *weights) (*postgresBackend,
 		cfg.MinConns = updates + reads
 	}
 	b := &postgresBackend{}
-	b.pulse = newPulse(func() { b.pool.Reset() }) // connections of before the silence may never be answered
+	b.pulse = newPulse(func() { b.pool.Reset() }) // older connections may never get a response
 	cfg.ConnConfig.Tracer = b.pulse
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, idleInTransaction)

@@ -57,7 +57,7 @@ FROM erasure WHERE id = $1`+suffix, []any{string(id)}, (*string)(&e.EnvironmentI
 }
 
 // EraseRows looks at most so many rows further and removes, of these, what is about the customer. How far it has come is
-// stored with it. It returns the erasure as it is then, or nil once it has ended.
+// stored with it. It returns the updated erasure, or nil once it has ended.
 func (h Erasures) EraseRows(ctx context.Context, id millrace.ErasureID, most int) (*millrace.Erasure, error) {
 	e, err := h.get(ctx, id, h.tx.Dialect().ForUpdate())
 	if err != nil || e == nil {

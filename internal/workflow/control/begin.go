@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// Begin lets a run begin that flow control has a say in, and returns it as it is now: running; or created,
+// Begin lets a run under flow control begin and returns its current row: running; or created,
 // when it waits; or ended; or nil, when it was deleted. seen is the run as the caller knows it.
 func Begin(ctx context.Context, tx *store.Tx, seen *millrace.WorkflowRun) (*millrace.WorkflowRun, error) {
 	if err := tx.Flow().Lock(ctx, store.FlowLocks(seen.EnvironmentID, seen.WorkflowID, seen.RateKey, seen.ConcurrencyKey)); err != nil {

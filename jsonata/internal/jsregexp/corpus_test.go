@@ -22,7 +22,7 @@ var (
 
 func unlimited(int) error { return nil }
 
-// TestCorpus compares with answers that node gave.
+// TestCorpus compares with results of node.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("testdata/corpus.jsonl")
@@ -58,9 +58,9 @@ func TestNode(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, answers io.Reader) {
+func compare(t *testing.T, results io.Reader) {
 	t.Helper()
-	lines, failures, count := bufio.NewScanner(answers), 0, 0
+	lines, failures, count := bufio.NewScanner(results), 0, 0
 	lines.Buffer(nil, 1<<20)
 	for ; lines.Scan(); count++ {
 		var source, flags, text string
@@ -69,7 +69,7 @@ func compare(t *testing.T, answers io.Reader) {
 		if err := json.Unmarshal(lines.Bytes(), &[]any{&source, &flags, &text, &start, &want}); err != nil {
 			t.Fatal(err)
 		}
-		got := answer(t, source, flags, text, start)
+		got := result(t, source, flags, text, start)
 		if a, b := encode(t, got), encode(t, want); a != b {
 			if failures++; failures < 40 {
 				t.Errorf("/%s/%s on %q from %d: got %s, want %s", source, flags, text, start, a, b)
@@ -91,7 +91,7 @@ func encode(t *testing.T, v any) string {
 	return string(text)
 }
 
-func answer(t *testing.T, source, flags, text string, start int) any {
+func result(t *testing.T, source, flags, text string, start int) any {
 	t.Helper()
 	re, err := jsregexp.Compile(source, flags)
 	var syntax *jsregexp.SyntaxError

@@ -73,7 +73,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestCheap matches what looks hostile but has an answer without much work.
+// TestCheap matches what looks hostile but needs little work.
 func TestCheap(t *testing.T) {
 	t.Parallel()
 	as := strings.Repeat("a", 1<<20)

@@ -13,12 +13,12 @@ import (
 )
 
 // corpus lets a longer run of testdata/generate.js be checked.
-var corpus = flag.String("corpus", "testdata/corpus.jsonl", "answers of the reference implementation")
+var corpus = flag.String("corpus", "testdata/corpus.jsonl", "results of the reference implementation")
 
 // now is what the generator gave the reference as the current time.
 const now = 1542196800123
 
-// TestCorpus compares with answers that npm jsonata 2.2.2 gave under TZ=UTC.
+// TestCorpus compares with results of npm jsonata 2.2.2 under TZ=UTC.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open(*corpus)

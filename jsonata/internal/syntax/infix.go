@@ -120,7 +120,7 @@ func (p *parser) signature(n *Node) error {
 		return err
 	}
 	sig, err := ParseSignature(text.String())
-	if e, ok := err.(*Error); ok { //nolint:errorlint // ParseSignature returns its errors as they are
+	if e, ok := err.(*Error); ok { //nolint:errorlint // ParseSignature does not wrap its errors
 		e.Pos += start
 		return e
 	}

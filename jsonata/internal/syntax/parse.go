@@ -152,7 +152,7 @@ func (p *parser) expression(power int) (*Node, error) {
 		if left, err = p.infix(tok, left); err != nil {
 			return nil, err
 		}
-		// A chain of operators is a tree that leans left and is as deep as it is long.
+		// A chain of operators is a tree that leans left, as deep as the chain is long.
 		if left.depth = max(left.depth, depth); depth > MaxNesting {
 			return nil, &Error{Code: CodeDepth, Pos: tok.pos, Token: tok.text}
 		}
