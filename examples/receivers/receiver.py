@@ -59,7 +59,7 @@ class Receiver(BaseHTTPRequestHandler):
         # The bytes as they came: a parsed and printed body has another signature.
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if not verified(self.headers, body):
-            return self.answer(401)
+            return self.respond(401)
         message_id = self.headers["webhook-id"]
         try:
             delivery = json.loads(body)
@@ -71,10 +71,10 @@ class Receiver(BaseHTTPRequestHandler):
                     sequences[meta["sync_job_run_id"]] = meta["sequence"]
         except Exception as error:  # it comes again
             print("error:", error, flush=True)
-            return self.answer(500)
-        return self.answer(200)
+            return self.respond(500)
+        return self.respond(200)
 
-    def answer(self, status):
+    def respond(self, status):
         self.send_response(status)
         self.send_header("content-length", "0")
         self.end_headers()

@@ -29,12 +29,12 @@ function verifiers({ secret }) {
 for (const request of JSON.parse(readFileSync(0, "utf8"))) {
   for (const [name, verifier] of Object.entries(verifiers(request))) {
     verifier.verify(request.body, request.headers, request);
-    let refused = false;
+    let rejected = false;
     try {
       verifier.verify(request.body + " ", request.headers, request);
     } catch {
-      refused = true;
+      rejected = true;
     }
-    console.log(name, request.name, refused ? "verified" : "ACCEPTS ANOTHER BODY");
+    console.log(name, request.name, rejected ? "verified" : "ACCEPTS ANOTHER BODY");
   }
 }

@@ -1,5 +1,5 @@
 # Serves Debian's Redmine on loopback from a copy of its database, which must not have been used yet. Its own database
-# stays as it is.
+# stays unchanged.
 #
 #   ruby redmine.rb ADDRESS PORT DIRECTORY
 #
@@ -25,7 +25,7 @@ abort "this Redmine has data of its own; it is left alone" if Project.exists? ||
 
 Rails.logger.level = Logger::WARN
 Setting.rest_api_enabled = "1"
-Setting.notified_events = [] # mails, which nobody here takes
+Setting.notified_events = [] # no mails
 admin = User.find_by!(login: "admin")
 admin.must_change_passwd = false
 admin.save!(validate: false)

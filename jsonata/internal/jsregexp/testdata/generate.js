@@ -1,5 +1,5 @@
-// Writes test cases with the answers of the JavaScript engine to standard
-// output, one JSON array [pattern, flags, text, start, answer] a line. The answer
+// Writes test cases with the results of the JavaScript engine to standard
+// output, one JSON array [pattern, flags, text, start, result] a line. The result
 // is null, or the offset of the match and its groups, or "error" for a pattern
 // that is none.
 //
@@ -59,7 +59,7 @@ const syntax = ['(', ')', '[', ']', '{', '}', '*', '+', '?', '\\', '|', '^', '$'
 const noise = () => Array.from({ length: 1 + random(9) }, () => pick(syntax)).join('');
 const text = () => Array.from({ length: random(12) }, () => pick(['a', 'b', 'c', 'a', 'b', 'A', 'B', '1', ' ', '\n', 'é', 'É', '😀', 'ab', '_', '-'])).join('');
 
-function answer(source, flags, input, start) {
+function result(source, flags, input, start) {
   let re;
   try {
     if (!/^[gims]*$/.test(flags)) throw new SyntaxError();
@@ -74,7 +74,7 @@ const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\ud
 const emit = (source, flags, input, start) => {
   let a;
   try {
-    a = answer(source, flags, input, start);
+    a = result(source, flags, input, start);
   } catch (e) {
     if (e.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return; // exponential
     throw e;

@@ -1,5 +1,5 @@
-// Writes test cases with the answers of npm jsonata to standard output, one JSON
-// array [function, arguments, kind, answer] a line. From a directory where
+// Writes test cases with the results of npm jsonata to standard output, one JSON
+// array [function, arguments, kind, result] a line. From a directory where
 // jsonata 2.2.2 is installed:
 //
 //   TZ=UTC NODE_PATH=node_modules node generate.js [cases per function] [seed]
