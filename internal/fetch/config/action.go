@@ -25,7 +25,7 @@ func ReservedActions() []string {
 }
 
 // ActionStep is one step of an action. Method is set for steps that make a request, Call for those that call a method of a resource,
-// Expression or Fixed for those that compute.
+// Expression or Fixed for those that compute, Form for those that ask a customer.
 type ActionStep struct {
 	Type       string
 	Name       string
@@ -35,6 +35,7 @@ type ActionStep struct {
 	Call       *ResourceCall
 	Expression *expr.Program
 	Fixed      *field.Template // an object, in place of an expression
+	Form       *Form           // of post_connect_user_form
 }
 
 // ResourceCall names a method of a resource and what it is called with.
@@ -87,14 +88,21 @@ func HasAction(names []string, base json.RawMessage, overrides ...json.RawMessag
 }
 
 // parseAction accepts a list of steps, or one step standing for a list.
-func parseAction(f field.Field, inherited settings) []ActionStep {
+func parseAction(f field.Field, name string, inherited settings, strict bool) []ActionStep {
 	steps := f.Get("steps").List()
 	if !f.Get("steps").Present() && f.Get("type").Present() {
 		steps = []field.Field{f}
 	}
 	out := make([]ActionStep, 0, len(steps))
 	for _, step := range steps {
-		out = append(out, parseStep(step, inherited))
+		parsed := parseStep(step, inherited)
+		switch {
+		case name == ActionForm && parsed.Type == "form":
+			parsed.Form = parseForm(step.Get("config"), strict)
+		case name == ActionForm:
+			step.Get("type").Idle("has no effect: this action shows forms only")
+		}
+		out = append(out, parsed)
 	}
 	return out
 }

@@ -106,12 +106,13 @@ func parseRoot(root field.Field, strict bool) *Config {
 	}
 	actions := root.Get("actions")
 	for _, action := range actions.Members() {
-		steps := parseAction(action, c.inherited)
+		steps := parseAction(action, action.Name(actions), c.inherited, strict)
 		c.Actions[action.Name(actions)] = steps
 		if action.Name(actions) == ActionTest {
 			c.checkUnattended(action, steps)
 		}
 	}
+	c.checkForms(strict)
 	c.Hook = hook.Parse(root.Get("webhook"))
 	for _, tags := range root.Get("tool_tags").Members() {
 		_ = tags.List()
