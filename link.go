@@ -49,6 +49,7 @@ type ConnectSession struct {
 	IntegratedAccountID      IntegratedAccountID // that came of it; empty: none yet
 	Failure                  string              // why none came, for people
 	FailureType              string              // connection_error, ...
+	SkipForm                 bool                // no form follows on the connection
 	TakenAt                  Time                // when the redirect came back; 0: not yet
 	ExpiresAt                Time
 	CreatedAt                Time

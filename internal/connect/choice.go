@@ -90,7 +90,7 @@ func (f *Flow) Choices(ctx context.Context, l *Link, only []string) ([]Choice, e
 			out = append(out, c)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Choice) int { return strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label)) })
+	slices.SortStableFunc(out, func(a, b Choice) int { return strings.Compare(Fold(a.Label), Fold(b.Label)) })
 	return out, nil
 }
 

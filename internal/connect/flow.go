@@ -43,6 +43,7 @@ type Attempt struct {
 	Fields      url.Values
 	Browser     string // the cookie
 	Page        string // a random text by which the page in a frame asks what came of it; empty: it does not
+	SkipForm    bool   // no form is to follow
 }
 
 // Step is what comes next: a redirect, or the session that is shown.
@@ -88,7 +89,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 	state := newUUID() + newUUID()
 	session := &millrace.ConnectSession{
 		ID: secret.HashToken(state), EnvironmentID: l.row.EnvironmentID, LinkTokenID: l.row.ID, Browser: secret.HashToken(a.Browser),
-		EnvironmentIntegrationID: choice.install.ID, Integration: choice.Name, Method: a.Method,
+		EnvironmentIntegrationID: choice.install.ID, Integration: choice.Name, Method: a.Method, SkipForm: a.SkipForm,
 	}
 	browser := a.Browser
 	if !method.Redirects {

@@ -226,6 +226,11 @@ type Status struct {
 	Detail      string                       // what was said
 	Link        *Link
 	Again       bool // the customer may begin again with the same link token
+
+	Owner    string // hash of the secret by which it was found
+	Current  bool   // it has not expired
+	Framed   bool   // a page in a frame has begun it in a window of its own, and asks what came of it
+	SkipForm bool   // no form is to follow
 }
 
 // Look returns how far a session has come, for the browser that it belongs to.
@@ -242,7 +247,7 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 	if !belongs(row, state, browser) {
 		return nil, ErrSession
 	}
-	return f.status(ctx, row, v)
+	return f.status(ctx, row, v, state)
 }
 
 // belongs reports whether a session is that of a browser. One without a redirect belongs to whoever has its state.
@@ -280,11 +285,11 @@ func (f *Flow) LookFrom(ctx context.Context, l *Link, page string) (*Status, err
 	if err != nil || row == nil {
 		return nil, cmp.Or(err, error(ErrSession))
 	}
-	return f.status(ctx, row, v)
+	return f.status(ctx, row, v, page)
 }
 
-func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *millrace.IntegratedAccount) (*Status, error) {
-	s := &Status{Integration: row.Integration, Method: row.Method}
+func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *millrace.IntegratedAccount, by string) (*Status, error) {
+	s := &Status{Integration: row.Integration, Method: row.Method, Owner: secret.HashToken(by), Framed: row.Attempt != "", SkipForm: row.SkipForm}
 	var err error
 	if s.Link, err = f.open(ctx, row.LinkTokenID); err != nil {
 		return nil, err
@@ -307,7 +312,8 @@ func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *mill
 	default:
 		s.State = StateOpen
 	}
-	s.Again = s.State == StateFailed && row.ExpiresAt >= now && s.Link.Usable() == nil
+	s.Current = row.ExpiresAt >= now
+	s.Again = s.State == StateFailed && s.Current && s.Link.Usable() == nil
 	return s, nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/form"
 	"github.com/millrace/millrace/internal/grant"
 	"github.com/millrace/millrace/internal/httpapi"
 	"github.com/millrace/millrace/internal/inbound"
@@ -248,6 +249,8 @@ func (s *Server) assemble(ctx context.Context) error {
 func (s *Server) serve(sender *deliver.Sender, accounts *provider.Fetcher, tokens *oauth.Client, pools memory.Pools) error {
 	pages, err := page.New(connect.New(connect.Config{
 		DB: s.db, Client: tokens, Configs: accounts.Config, Test: provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock}).Test, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
+	}), form.New(form.Config{
+		DB: s.db, Proxy: provider.NewProxy(accounts), Configs: accounts.Config, Keys: s.keys, Clock: s.opts.Clock, Logger: s.opts.Logger,
 	}), s.opts.Logger)
 	if err != nil {
 		return err

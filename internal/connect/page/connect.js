@@ -68,7 +68,7 @@
   }
 
   const form = document.querySelector("form");
-  if (!form) return;
+  if (!form || body.dataset.kind === "fields") return;
   const button = form.querySelector("button[type=submit]");
   const blocked = document.querySelector("[data-blocked]");
   const elsewhere = document.querySelector("[data-elsewhere]");
@@ -81,6 +81,10 @@
       try {
         state = await (await fetch("/connect-account/status", { method: "POST", body: query })).json();
       } catch { /* it is asked for again */ }
+      if (state.next) {
+        location.replace(state.next);
+        return;
+      }
       if (state.message) {
         const origins = JSON.parse(body.dataset.origins || "[]");
         tell(state.message, origins);

@@ -23,14 +23,16 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/connect"
+	"github.com/millrace/millrace/internal/form"
 )
 
-//go:embed connect.html connect.css connect.js texts
+//go:embed connect.html form.html connect.css connect.js form.js texts
 var files embed.FS
 
 // Handler serves the page.
 type Handler struct {
 	flow   *connect.Flow
+	forms  *form.Forms
 	logger *slog.Logger
 	html   *template.Template
 	texts  *texts
@@ -38,10 +40,10 @@ type Handler struct {
 }
 
 // New returns a handler of /connect-account and /connect/.
-func New(flow *connect.Flow, logger *slog.Logger) (*Handler, error) {
-	h := &Handler{flow: flow, logger: logger, mux: http.NewServeMux()}
+func New(flow *connect.Flow, forms *form.Forms, logger *slog.Logger) (*Handler, error) {
+	h := &Handler{flow: flow, forms: forms, logger: logger, mux: http.NewServeMux()}
 	var err error
-	if h.html, err = template.New("").Funcs(template.FuncMap{"initial": initial, "picture": picture}).ParseFS(files, "connect.html"); err != nil {
+	if h.html, err = template.New("").Funcs(template.FuncMap{"initial": initial, "picture": picture}).ParseFS(files, "*.html"); err != nil {
 		return nil, err
 	}
 	if h.texts, err = loadTexts(); err != nil {
@@ -53,6 +55,10 @@ func New(flow *connect.Flow, logger *slog.Logger) (*Handler, error) {
 	h.mux.HandleFunc("POST /connect-account/status", h.status)
 	h.mux.HandleFunc("GET /connect-account/connect.css", asset("connect.css", "text/css; charset=utf-8"))
 	h.mux.HandleFunc("GET /connect-account/connect.js", asset("connect.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET /connect-account/form.js", asset("form.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET /connect-account/post-connect", h.openForm)
+	h.mux.HandleFunc("POST /connect-account/post-connect", h.submitForm)
+	h.mux.HandleFunc("POST /connect-account/post-connect/options", h.formOptions)
 	h.mux.HandleFunc("GET /connect/{integration}/callback", h.callback)
 	return h, nil
 }
@@ -97,7 +103,7 @@ func asset(name, kind string) http.HandlerFunc {
 type view struct {
 	T       func(string) string
 	Lang    string
-	Kind    string // picker, form, go, working, connected, failed
+	Kind    string // picker, form, go, working, connected, fields, saved, failed
 	Brand   millrace.ConnectPage
 	Nonce   string
 	Ink     string // colour of what stands on the brand's
@@ -117,6 +123,10 @@ type view struct {
 	Retry   string // address at which to begin again; empty: none
 	Back    string
 	Origins string // that the page tells what came of a connection, as JSON
+
+	Form      *form.Page // after the connection
+	FormProof formProof
+	Label     string // of the integration
 }
 
 // options are those of the address of the page.
@@ -231,18 +241,24 @@ func (h *Handler) problem(w http.ResponseWriter, r *http.Request, l *connect.Lin
 	h.write(w, r, status, v, origins)
 }
 
-func brand(l *connect.Link) millrace.ConnectPage {
-	b := l.Environment.Connect
+func brand(l *connect.Link) millrace.ConnectPage { return brandOf(l.Environment) }
+
+func brandOf(env *millrace.Environment) millrace.ConnectPage {
+	b := env.Connect
 	if b.Name == "" {
-		b.Name = l.Environment.Name
+		b.Name = env.Name
 	}
 	return b
 }
 
 // result is what a page tells the one that opened it, and to which origins. It is an attribute that the script reads.
 func result(l *connect.Link, message map[string]any) template.HTMLAttr {
+	return resultFor(l.Origins(), message)
+}
+
+func resultFor(origins []string, message map[string]any) template.HTMLAttr {
 	message["is_truto"] = true
-	raw, err := json.Marshal(map[string]any{"message": message, "origins": l.Origins()})
+	raw, err := json.Marshal(map[string]any{"message": message, "origins": origins})
 	if err != nil {
 		return ""
 	}
@@ -359,6 +375,7 @@ func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	step, err := h.flow.Begin(r.Context(), l, connect.Attempt{
 		Integration: o.Integration, Method: r.PostForm.Get("method"), Fields: fields(r.PostForm), Browser: h.browser(w, r), Page: r.PostForm.Get("page"),
+		SkipForm: o.SkipForm == "true",
 	})
 	var invalid *millrace.Error
 	var known *connect.Error
@@ -423,6 +440,10 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	case connect.StateOpen, connect.StateWorking:
 		v.Kind, v.Refresh, v.Title = "working", 2, "working"
 	case connect.StateConnected:
+		if !s.Framed && h.formFollows(r, s) {
+			http.Redirect(w, r, "/connect-account/post-connect?session="+url.QueryEscape(r.URL.Query().Get("session")), http.StatusSeeOther)
+			return
+		}
 		v.Target = target(s.Link, url.Values{"result": {"success"}, "integration": {s.Integration}, "integrated_account_id": {string(s.AccountID)}})
 		v.Result = result(s.Link, message(s))
 	case connect.StateFailed:
@@ -468,7 +489,11 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	}
 	if s, err := h.flow.LookFrom(r.Context(), l, r.PostForm.Get("page")); err == nil {
 		out["state"] = s.State
-		if s.State == connect.StateConnected || s.State == connect.StateFailed {
+		switch {
+		case s.State == connect.StateConnected && h.formFollows(r, s):
+			q := url.Values{"link_token": {r.PostForm.Get("link_token")}, "session": {r.PostForm.Get("session")}, "page": {r.PostForm.Get("page")}}
+			out["next"] = "/connect-account/post-connect?" + q.Encode()
+		case s.State == connect.StateConnected || s.State == connect.StateFailed:
 			told := message(s)
 			told["is_truto"] = true
 			out["message"] = told

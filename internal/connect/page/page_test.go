@@ -1,6 +1,8 @@
 package page
 
 import (
+	"bytes"
+	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -32,12 +34,12 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	t.Parallel()
-	h, err := New(nil, nil)
+	h, err := New(nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace, "FROB"} {
-		for _, path := range []string{"/connect-account", "/connect-account/session", "/connect-account/status", "/connect/crm/callback"} {
+		for _, path := range []string{"/connect-account", "/connect-account/session", "/connect-account/status", "/connect-account/post-connect", "/connect-account/post-connect/options", "/connect/crm/callback"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
 			if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
@@ -45,4 +47,27 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestScriptsAreSmall: customers load them on any connection.
+func TestScriptsAreSmall(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	for _, name := range []string{"connect.js", "form.js"} {
+		raw, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := z.Write(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if packed.Len() > 15_000 {
+		t.Errorf("the scripts have %d bytes gzipped, more than 15 kB", packed.Len())
+	}
+	t.Logf("%d bytes gzipped", packed.Len())
 }

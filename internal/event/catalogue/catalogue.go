@@ -28,7 +28,7 @@ func accountEventTypes() []Type {
 		{Name: millrace.EventAccountUpdated, About: "An account was changed, or has reconnected.", Example: exampleAccount(millrace.AccountActive)},
 		{Name: millrace.EventAccountDeleted, About: "An account was deleted.", Example: gone},
 		{Name: millrace.EventAccountActive, About: "An account is ready to use: its post_install and its validation have passed. Also after every reconnect. integrated_account:connected is the same as a trigger.", Example: exampleAccount(millrace.AccountActive)},
-		{Name: millrace.EventFormSubmitted, About: "A form after the connection was submitted."},
+		{Name: millrace.EventFormSubmitted, About: "A customer has submitted the form after the connection; context has the answers.", Example: exampleAccount(millrace.AccountActive)},
 		{Name: millrace.EventPostInstallError, About: "The post_install action of an account that was being connected has failed.", Example: exampleAccount(millrace.AccountPostInstallError)},
 		{Name: millrace.EventValidationError, About: "The validation action of an account that was being connected has failed.", Example: exampleAccount(millrace.AccountValidationError)},
 		{Name: "integrated_account:authentication_error", About: "The provider rejects an account's credentials.", Example: exampleAccount(millrace.AccountNeedsReauth)},

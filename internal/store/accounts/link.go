@@ -56,6 +56,7 @@ var connectSessionTable = sync.OnceValue(func() *table.Table[millrace.ConnectSes
 			table.Text("integrated_account_id", func(v *row) *millrace.IntegratedAccountID { return &v.IntegratedAccountID }),
 			table.Text("failure", func(v *row) *string { return &v.Failure }),
 			table.Text("failure_type", func(v *row) *string { return &v.FailureType }),
+			table.Flag("skip_form", func(v *row) *bool { return &v.SkipForm }),
 			table.Stamp("taken_at", func(v *row) *millrace.Time { return &v.TakenAt }),
 			table.Stamp("expires_at", func(v *row) *millrace.Time { return &v.ExpiresAt }),
 			table.Stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
