@@ -57,7 +57,7 @@ func (a *IntegratedAccount) ClearContext() error {
 	return nil
 }
 
-// SetToken puts a token response in the place of the one in the context, and merges further members into the top level of the
+// SetToken replaces the token response in the context, and merges further members into the top level of the
 // context. See [IntegratedAccount.SetContext] for the paths of secrets; those of the token begin below it.
 func (a *IntegratedAccount) SetToken(token, further map[string]any, secret, ofToken [][]string) error {
 	full, err := a.whole(decodeNumbers)

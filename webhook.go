@@ -23,8 +23,8 @@ type Webhook struct {
 	RatePeriod        int64            `json:"-"`           // seconds
 	RateUsedUntil     Time             `json:"-"`           // when the attempts so far are no longer held against the limit
 	NextSequence      int64            `json:"-"`           // of the last delivery that was queued
-	SentSequence      int64            `json:"-"`           // up to which the backlog is finished or stands aside
-	DeferredInRow     int64            `json:"-"`           // deliveries in a row that failed and stand aside since one got through
+	SentSequence      int64            `json:"-"`           // up to which the backlog is finished or deferred
+	DeferredInRow     int64            `json:"-"`           // deliveries in a row that failed and are deferred since one got through
 	Epoch             int64            `json:"-"`           // raised by every pump; progress is fenced by it
 	Attempt           int64            `json:"-"`           // failed attempts in a row that hold the backlog
 	NotBefore         Time             `json:"-"`           // the pump waits until then
@@ -42,7 +42,7 @@ type Ordering string
 
 // The orderings of a webhook's backlog.
 const (
-	OrderingFirstAttempt Ordering = "first_attempt" // first attempts are in order; a delivery that fails stands aside
+	OrderingFirstAttempt Ordering = "first_attempt" // first attempts are in order; a failed delivery is deferred
 	OrderingStrict       Ordering = "strict"        // a delivery that fails holds those behind it
 )
 

@@ -34,12 +34,12 @@ type WorkflowConfig struct {
 	Steps          []Step       `json:"steps"`
 }
 
-// Controlled reports whether flow control has a say in the workflow's runs.
+// Controlled reports whether flow control applies to the workflow's runs.
 func (c *WorkflowConfig) Controlled() bool {
 	return c.IdempotencyKey != "" || c.Debounce != nil || c.RateLimit != nil || c.Concurrency != nil || c.Delay != 0
 }
 
-// Evaluates reports whether expressions have a say in what an event leads to.
+// Evaluates reports whether expressions decide what an event leads to.
 func (c *WorkflowConfig) Evaluates() bool {
 	return c.RunIf != "" || c.IdempotencyKey != "" || c.Debounce != nil && c.Debounce.Key != "" ||
 		c.RateLimit != nil && c.RateLimit.Key != "" || c.Concurrency != nil && c.Concurrency.Key != ""

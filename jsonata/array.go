@@ -17,7 +17,7 @@ const (
 
 // Array is an ordered list of values. The zero value is an empty array.
 //
-// JSONata has two kinds of lists, which are told apart by flagSequence. An array
+// JSONata has two kinds of lists, distinguished by flagSequence. An array
 // is a value: it comes from the input, from an array constructor, or from a
 // function that is documented to return one, and it stays an array whatever its
 // length. A sequence is what an expression selected: none, one or many items.

@@ -273,7 +273,7 @@ func manyVariables(n int) string {
 	return b.String()
 }
 
-// TestAttacks evaluates expressions that would run for ever or take all memory.
+// TestAttacks evaluates expressions that would run forever or take all memory.
 // Each must end in time, with little memory and with an error of the language or
 // of its limits. The second run has no limit of steps, so that only the deadline
 // and the limits of size are left to stop it.

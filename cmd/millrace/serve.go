@@ -98,14 +98,14 @@ func (f *limitFlags) limits() server.Limits {
 
 // keepFlags say how long rows are kept.
 type keepFlags struct {
-	KeepDeliveries   int `help:"Days that deliveries to webhooks are kept, with their attempts; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepEvents       int `help:"Days that events are kept, with the decisions about them; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepWorkflowRuns int `help:"Days that workflow runs are kept, with their steps; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepSyncJobRuns  int `help:"Days that sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepRunLogs      int `help:"Days that the log lines of sync job runs are kept; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepFires        int `help:"Days that the log of schedules is kept; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepCallLogs     int `help:"Days that the log of calls of the proxy API is kept; 0: for ever." default:"30" placeholder:"DAYS"`
-	KeepInboundHooks int `help:"Days that requests of providers are kept; 0: for ever." default:"30" placeholder:"DAYS"`
+	KeepDeliveries   int `help:"Days that deliveries to webhooks are kept, with their attempts; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepEvents       int `help:"Days that events are kept, with the decisions about them; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepWorkflowRuns int `help:"Days that workflow runs are kept, with their steps; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepSyncJobRuns  int `help:"Days that sync job runs are kept; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepRunLogs      int `help:"Days that the log lines of sync job runs are kept; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepFires        int `help:"Days that the log of schedules is kept; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepCallLogs     int `help:"Days that the log of calls of the proxy API is kept; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepInboundHooks int `help:"Days that requests of providers are kept; 0: forever." default:"30" placeholder:"DAYS"`
 }
 
 // maxKeep bounds the days, so that they fit a duration.

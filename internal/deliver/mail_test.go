@@ -23,7 +23,7 @@ type smtpServer struct {
 	tls      *tls.Config
 	noTLS    bool              // STARTTLS is not offered
 	implicit bool              // TLS from the first byte
-	replies  map[string]string // to a verb, in the place of the usual one
+	replies  map[string]string // to a verb, instead of the usual one
 	hangUp   string            // the verb at which the connection is cut
 
 	mu    sync.Mutex

@@ -34,7 +34,7 @@ func piped(serve func(conn net.Conn)) *http.Client {
 	}}
 }
 
-// responses makes a client that gives the responses in turn, the last one for ever.
+// responses makes a client that gives the responses in turn, the last one forever.
 func responses(times *[]time.Duration, list ...string) *http.Client {
 	start, i := time.Now(), 0
 	return piped(func(conn net.Conn) {

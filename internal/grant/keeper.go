@@ -45,7 +45,7 @@ type Config struct {
 	Observe observe.Observer // receives what each request came to
 }
 
-// Act runs the action refresh_token of an account's integration, in the place of the standard request. See [provider.Fetcher.RefreshByAction].
+// Act runs the action refresh_token of an account's integration, instead of the standard request. See [provider.Fetcher.RefreshByAction].
 type Act func(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (provider.ActionToken, error)
 
 // Keeper renews the tokens of accounts. It may be used by any number of goroutines.
@@ -226,7 +226,7 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 		return k.take(ctx, c, s, &result)
 	case oauth.Refused:
 		if result.Code == "invalid_client" && s.kind == oauth.KindRefresh {
-			// The app is wrong, for all of its accounts, and the refresh token was not looked at: who mends the app mends them.
+			// The app is wrong, for all of its accounts, and the refresh token was not looked at: fixing the app fixes them.
 			return k.giveBack(ctx, c, s, false, result.Message, result.RetryAfter)
 		}
 		return k.reject(ctx, c, &result)

@@ -307,7 +307,7 @@ func (s *side) state() string {
 	return strings.Join(out, "\n")
 }
 
-// fails checks that a request was turned away, or that its response has nothing of the victim.
+// fails checks that a request was rejected, or that its response has nothing of the victim.
 func (k *walk) fails(what string, a *response, allowed ...int) {
 	k.t.Helper()
 	k.counts[what]++

@@ -26,7 +26,7 @@ func warnings(r doc) []string {
 	return out
 }
 
-// What a definition names and the environment does not have is told when it is saved, not when it has run in vain.
+// References of a definition that the environment does not have are reported when it is saved, not at its first run.
 func TestSavingTellsWhatIsMissing(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.create("/integration", `{"name":"desk","config":{"base_url":"https://desk.example","resources":{"tickets":{"list":{"path":"/t"}}}}}`)
@@ -115,7 +115,7 @@ func TestUnknownMembersAreTold(t *testing.T) {
 	})
 }
 
-// Webhooks that can never be reached, or never have anything to send, and configs with members that mean nothing are told of.
+// Webhooks that can never be reached, or never have anything to send, and configs with unknown members have warnings.
 func TestWebhooksAndIntegrationsAreWarnedOf(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		cfg := egress.TransportConfig{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}

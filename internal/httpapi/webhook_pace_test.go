@@ -29,7 +29,7 @@ func TestPaceOfAWebhook(t *testing.T) {
 			t.Errorf("strict: %v", strict.m)
 		}
 		if tasks := storetest.Tasks(w.db)[before:]; len(tasks) != 1 || tasks[0].Kind != millrace.TaskPump || !tasks[0].Wake {
-			t.Errorf("what stands aside is not looked at again: %+v", tasks)
+			t.Errorf("deferred deliveries are not scanned again: %+v", tasks)
 		}
 		if got := w.get("/webhook?ordering=strict").ok().ids(); len(got) != 1 {
 			t.Errorf("filtered: %v", got)

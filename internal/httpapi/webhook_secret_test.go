@@ -44,7 +44,7 @@ func TestRotateSecret(t *testing.T) {
 
 		random := w.post(path, ``).ok()
 		if got := random.str("secret"); !millrace.IsID(got) {
-			t.Errorf("random secret in the place of a bare one: got %q", got)
+			t.Errorf("random secret instead of a bare one: got %q", got)
 		}
 		stored = w.webhook(t, v.id())
 		if stored.PreviousSecret != "second" || stored.PreviousExpiresAt < stored.UpdatedAt.Add(24*time.Hour-time.Minute) {
@@ -56,7 +56,7 @@ func TestRotateSecret(t *testing.T) {
 
 		standard := w.create("/webhook", `{"target_url":"https://example.com/hook","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
 		if got := w.post("/webhook/"+standard.id()+"/rotate-secret", `{"overlap_seconds":0}`).ok().str("secret"); !strings.HasPrefix(got, "whsec_") {
-			t.Errorf("random secret in the place of a standard one: got %q", got)
+			t.Errorf("random secret instead of a standard one: got %q", got)
 		}
 		if stored = w.webhook(t, standard.id()); len(stored.SigningSecrets(stored.UpdatedAt)) != 1 {
 			t.Error("without an overlap the old secret still signs")

@@ -247,7 +247,7 @@ func (r *Receiver) became(ctx context.Context, status millrace.InboundStatus) {
 	r.cfg.Observe.Tell(ctx, observe.Fact{Kind: observe.Hook, Outcome: string(status)})
 }
 
-// reject leaves a bounded trace of a request that is turned away, without its body.
+// reject leaves a bounded trace of a request that is rejected, without its body.
 func (in *arrival) reject(ctx context.Context, why millrace.Failure) error {
 	in.r.became(ctx, millrace.InboundRejected)
 	if !in.r.traces.take(in.place()) {

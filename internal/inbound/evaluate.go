@@ -268,7 +268,7 @@ func (r *Receiver) save(ctx context.Context, tx *store.Tx, done []evaluated) err
 	return nil
 }
 
-// finish stores the outcome of a hook. One that made no event gives its replay key back: once its integration is mended, the
+// finish stores the outcome of a hook. One that made no event gives its replay key back: once its integration is fixed, the
 // provider may send it again.
 func finish(ctx context.Context, tx *store.Tx, hook millrace.InboundHook, o *outcome, events []*millrace.Event, changed bool) error {
 	hook.Status = millrace.InboundProcessed

@@ -422,7 +422,7 @@ func TestHooksOfAnInstallationFindTheirAccounts(t *testing.T) {
 	})
 }
 
-// An expression that fails, or a payload that makes no event, says why; when the config is mended, the same delivery
+// An expression that fails, or a payload that makes no event, says why; when the config is fixed, the same delivery
 // may come again.
 func TestHooksThatMakeNoEventSayWhyAndMayComeAgain(t *testing.T) {
 	t.Parallel()

@@ -146,7 +146,7 @@ func (b *Budget) overShare(w *waiter) bool {
 }
 
 // grant gives those that wait what there is. One whose owner has its share lets others pass; one that needs more than is
-// left does not, or it would wait for ever.
+// left does not, or it would wait forever.
 func (b *Budget) grant() {
 	kept := b.waiting[:0]
 	for i, w := range b.waiting {

@@ -279,7 +279,7 @@ func TestResealingSurvivesKills(t *testing.T) {
 	})
 }
 
-// A value that no key opens stays, is told, and does not keep the others.
+// A value that no key opens stays, is reported, and does not stop the others.
 func TestUnreadableValueStays(t *testing.T) {
 	eachKeyHome(t, func(t *testing.T, h *keyHome) {
 		a, b := testKey("a"), testKey("b")

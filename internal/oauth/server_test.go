@@ -243,7 +243,7 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// TestDeniedRedirect: a redirect that says no.
+// TestDeniedRedirect: a redirect with an error.
 func TestDeniedRedirect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `,"params":{"deny":"1"}`)

@@ -300,7 +300,7 @@ func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millr
 	return a, install, integration, grant, err
 }
 
-// rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can mend it,
+// rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can fix it,
 // repeating cannot. Everything else is our fault.
 func rejected(err error) (fetch.Outcome, error) {
 	var e *millrace.Error

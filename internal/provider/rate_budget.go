@@ -194,7 +194,7 @@ func (a *accountBudget) block(since, until time.Time) {
 }
 
 // back returns when one that waits comes back: a little after the block, so that not all come at once, and the sooner
-// the more often it had to wait, so that none waits for ever behind others.
+// the more often it had to wait, so that none waits forever behind others.
 func (a *accountBudget) back(now time.Time, waits int64, jitter float64) time.Duration {
 	window := float64(min(max(a.until.Sub(a.since), 0)/20, maxSpread))
 	last, first := window/float64(waits+1), window/float64(waits+2)

@@ -135,7 +135,7 @@ func TestTaskInLineWakesTheOneThatIsPutOff(t *testing.T) {
 	})
 }
 
-// Tasks that another process has worked must not count for ever.
+// Tasks that another process has worked must not count forever.
 func TestTasksThatOthersWorkedFreeTheirPlace(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {

@@ -29,7 +29,7 @@ type Config struct {
 	Handlers map[millrace.TaskKind]Handler // a kind without a handler is inserted but not worked here
 	Workers  map[millrace.TaskKind]int     // how many tasks of a kind run at once; absent: a default
 	Node     string                        // names this process among those that share the database; empty: a random name
-	Keys     []string                      // names of the encryption keys that this process has, told with its heartbeats
+	Keys     []string                      // names of the encryption keys that this process has, sent with its heartbeats
 	Previous []string                      // processes that are known to be dead: what they left runs again at once
 	Percent  int                           // of the workers that the others leave free, for one environment; 0: 50
 }

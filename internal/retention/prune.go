@@ -40,7 +40,7 @@ type prunedTo struct {
 	done bool
 }
 
-// NewPruner returns a pruner; a kind of rows that is absent from keep is kept for ever.
+// NewPruner returns a pruner; a kind of rows that is absent from keep is kept forever.
 func NewPruner(db *store.DB, keep map[millrace.Kept]time.Duration, clock func() time.Time, logger *slog.Logger) *Pruner {
 	return &Pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}}
 }

@@ -81,7 +81,7 @@ type Options struct {
 	Limits Limits
 	Memory int64 // bytes that bodies, responses and pages of providers may take at once; 0: memory.Default
 
-	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: for ever
+	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: forever
 
 	Faults store.Faults // of the database, for tests; nil: none
 }

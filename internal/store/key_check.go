@@ -79,7 +79,7 @@ func (db *DB) KeyChecks(ctx context.Context) ([]KeyCheck, []byte, error) {
 	return out, []byte(data), nil
 }
 
-// AddKey stores a check value of the key that encrypts, as the newest, in the place of those with some ids. It returns an error of
+// AddKey stores a check value of the key that encrypts, as the newest, instead of those with some ids. It returns an error of
 // KindConflict when another node does so at the same time.
 func (db *DB) AddKey(ctx context.Context, replaces ...int64) error {
 	return db.db.Update(ctx, func(tx *sqldb.Tx) error {

@@ -109,7 +109,7 @@ func TestTerminatedCommit(t *testing.T) {
 	}
 }
 
-// A database that is full says no to what does not fit, and goes on with the rest as soon as there is room.
+// A full database rejects what does not fit, and goes on with the rest as soon as there is room.
 func TestFullSQLite(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.SQLite(t))

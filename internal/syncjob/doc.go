@@ -34,6 +34,6 @@
 // # What is retried
 //
 // Temporary failures of a provider a few times with growing pauses, then they are handled as the run's
-// error_handling says. Rate limits for ever. A webhook that does not respond parks the run: it keeps its one page and goes
+// error_handling says. Rate limits forever. A webhook that does not respond parks the run: it keeps its one page and goes
 // on in order when the webhook responds. Our own failures are errors of the task, which the queue repeats.
 package syncjob

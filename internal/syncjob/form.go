@@ -17,7 +17,7 @@ import (
 // files collects the files among records while they are encoded.
 type files struct{ all []*expr.File }
 
-// show puts the name of a part in the place of a file.
+// show replaces a file by the name of its part.
 func (f *files) show(h jsonata.Host) jsonata.Value {
 	file, ok := h.(*expr.File)
 	if !ok {

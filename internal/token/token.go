@@ -34,7 +34,7 @@ func Delete(ctx context.Context, tx *store.Tx, id millrace.APITokenID) error {
 	return tell(ctx, tx, row.EnvironmentID, millrace.EventTokenDeleted, millrace.DeletedPayload{ID: string(row.ID)})
 }
 
-// tell emits an event about a token. Admin tokens have no environment that could be told.
+// tell emits an event about a token. Admin tokens have no environment to notify.
 func tell(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, name string, payload any) error {
 	if env == "" {
 		return nil

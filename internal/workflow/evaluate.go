@@ -103,7 +103,7 @@ func describe(v expr.Value) string {
 	return string(text)
 }
 
-// failureOf returns the finding of an error that repeating cannot mend, nil for all others.
+// failureOf returns the finding of an error that repetition cannot fix, nil for all others.
 func failureOf(err error) *millrace.Failure {
 	var e *millrace.Error
 	if !errors.As(err, &e) || (e.Kind != millrace.KindInvalid && e.Kind != millrace.KindNotFound && e.Kind != millrace.KindConflict) {

@@ -111,7 +111,7 @@ func parseLinks(h http.Header) map[string]string {
 
 // cutLink takes the first link off a header: <target>; params, rest. Commas inside the target and inside quotes do
 // not separate links.
-func cutLink(s string) (target, params, rest string) { //nolint:nonamedreturns // three texts are told apart by name
+func cutLink(s string) (target, params, rest string) { //nolint:nonamedreturns // three texts need names
 	_, s, ok := strings.Cut(s, "<")
 	if !ok {
 		return "", "", ""

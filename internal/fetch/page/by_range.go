@@ -91,7 +91,7 @@ func EndsAt(p Pager, status int) bool {
 }
 
 // contentRange reads "items 0-99/1234"; an unknown total is -1.
-func contentRange(s string) (last, total int64, ok bool) { //nolint:nonamedreturns // two numbers are told apart by name
+func contentRange(s string) (last, total int64, ok bool) { //nolint:nonamedreturns // two numbers need names
 	if _, after, spaced := strings.Cut(strings.TrimSpace(s), " "); spaced {
 		s = after
 	}

@@ -87,7 +87,7 @@ func parseSizing(f field.Field, limitKey string) sizing {
 	return s
 }
 
-// counting adapts the sizing to formats that could count for ever: only a flag in the response may carry them over an
+// counting adapts the sizing to formats that could count forever: only a flag in the response may carry them over an
 // empty page.
 func (s sizing) counting() sizing {
 	s.keepOnEmpty = s.keepOnEmpty && s.hasNextPath != ""

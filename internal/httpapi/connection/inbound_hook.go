@@ -174,7 +174,7 @@ const maxShownBody = 64 << 10
 type wholeHookView struct {
 	millrace.InboundHook
 	Headers map[string]string `json:"headers" doc:"As they came, by name in lower case; what may be a secret is hidden."`
-	Body    string            `json:"body" doc:"The beginning of the body. Of what was turned away, and of repetitions, it is not kept."`
+	Body    string            `json:"body" doc:"The beginning of the body. Of what was rejected, and of repetitions, it is not kept."`
 }
 
 func (n inboundHooks) GetWhole(ctx context.Context, in *rest.GetIn[millrace.InboundHookID]) (*rest.Reply[wholeHookView], error) {

@@ -55,7 +55,7 @@ func (n webhooks) RotateSecret(ctx context.Context, in *rest.PatchIn[millrace.We
 	})
 }
 
-// newSecret makes a secret that a receiver can use in the place of another one: base64 behind whsec_, or else a UUID.
+// newSecret makes a secret that a receiver can use instead of another one: base64 behind whsec_, or else a UUID.
 func newSecret(old string) string {
 	const standard = "whsec_"
 	if !strings.HasPrefix(old, standard) {

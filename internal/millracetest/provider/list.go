@@ -16,7 +16,7 @@ type Resource struct {
 	Faults     []*Fault         `json:"faults"`
 
 	// Lists says what every page is, instead of Count and Records: pages may be empty, or repeat records as they do when
-	// records are added while a client pages. Lists are told apart by their parent and by the parameters el and c.
+	// records are added while a client pages. Lists are distinguished by their parent and by the parameters el and c.
 	Lists map[string][]Page `json:"lists"`
 	// LoopTo makes the last page of a list lead back to a page.
 	LoopTo map[string]int `json:"loop_to"`
@@ -82,7 +82,7 @@ func (res *Resource) chunks(all []map[string]any) []Page {
 	return pages
 }
 
-// all returns the records of a list. Those that are made up are told apart by the caller's key, so that records of two
+// all returns the records of a list. Generated ones are distinguished by the caller's key, so that records of two
 // accounts are never the same.
 func (res *Resource) all(name, parent, key string) []map[string]any {
 	if res.Records != nil {

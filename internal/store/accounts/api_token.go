@@ -85,7 +85,7 @@ func (h APITokens) deleteOf(ctx context.Context, env millrace.EnvironmentID) err
 	return nil
 }
 
-// buriedFor is how long a deleted token is told from one that never was.
+// buriedFor is how long a deleted token is distinguished from an unknown one.
 const buriedFor = 90 * 24 * time.Hour
 
 // bury keeps the hashes of the tokens that meet a condition about $2, and forgets old ones.

@@ -99,7 +99,7 @@ func (h Webhooks) takeSequence(ctx context.Context, env millrace.EnvironmentID, 
 	if !found || next-n != sent {
 		return next - n + 1, found, nil // a pump is at work or scheduled
 	}
-	// The pump may be scheduled for later, when the next of the deliveries that stand aside is due.
+	// The pump may be scheduled for later, when the next of the deferred deliveries is due.
 	return sent + 1, true, h.tx.Enqueue(ctx, millrace.Task{Kind: millrace.TaskPump, Key: millrace.TaskKey(env, id), Wake: true, Environment: env})
 }
 

@@ -68,7 +68,7 @@ func (b *sqliteBackend) begin(first *sqliteUpdate) *sql.Tx {
 	}
 }
 
-// recover waits, in the place of a leader whose caller has gone, until the file can be written again, and lets the next lead.
+// recover waits, instead of a leader whose caller has gone, until the file can be written again, and lets the next lead.
 func (b *sqliteBackend) recover(response <-chan begun) {
 	b.recovery.Go(func() {
 		defer b.pass()

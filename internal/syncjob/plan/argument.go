@@ -206,7 +206,7 @@ func (r *Recursion) Holds(sc Scope) (bool, error) {
 }
 
 // yes reports whether a rendered condition holds. A placeholder that found nothing stays as written, and text
-// that says no is a no.
+// such as "false" or "0" does not hold.
 func yes(v jsonata.Value) bool {
 	if text, ok := v.(string); ok {
 		switch text {

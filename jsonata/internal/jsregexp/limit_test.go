@@ -22,7 +22,7 @@ func budget(units int) func(int) error {
 	}
 }
 
-// TestHostile matches expressions that take for ever, or all memory, in a
+// TestHostile matches expressions that take forever, or all memory, in a
 // backtracking engine without bounds. Each must end in an error soon.
 func TestHostile(t *testing.T) {
 	as := strings.Repeat("a", 1<<20)
