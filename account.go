@@ -19,17 +19,19 @@ const (
 	AccountPostInstallError AccountStatus = "post_install_error"
 	AccountValidationError  AccountStatus = "validation_error"
 	AccountNeedsReauth      AccountStatus = "needs_reauth"
+	AccountDeleting         AccountStatus = "deleting" // workflows on its deletion use it for the last time
 )
 
 // AccountStatuses returns the states of an integrated account.
 func AccountStatuses() []AccountStatus {
-	return []AccountStatus{AccountConnecting, AccountActive, AccountPostInstallError, AccountValidationError, AccountNeedsReauth}
+	return []AccountStatus{AccountConnecting, AccountActive, AccountPostInstallError, AccountValidationError, AccountNeedsReauth, AccountDeleting}
 }
 
-// Next reports whether an account in state s may go to state t: from each to each other, because clients set the status, too.
+// Next reports whether an account in state s may go to state t: from each to each other, because clients set the status, too, but
+// nothing comes after deleting.
 func (s AccountStatus) Next(t AccountStatus) bool {
 	known := AccountStatuses()
-	return s != t && slices.Contains(known, s) && slices.Contains(known, t)
+	return s != t && s != AccountDeleting && slices.Contains(known, s) && slices.Contains(known, t)
 }
 
 // IntegratedAccount is one customer's connection to a provider.

@@ -33,6 +33,8 @@ type RunRequest struct {
 	DatastoreID         string              `json:"datastore_id,omitempty"`
 	Status              RunStatus           `json:"status,omitempty"`
 	Version             json.RawMessage     `json:"version,omitempty"`
+
+	Parting bool `json:"-"` // it comes of the deletion of its account, which makes no other runs any more
 }
 
 // RunRequestMembers returns what the input of run_sync_job may hold: the members of a [RunRequest] and, for a step that

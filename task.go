@@ -10,13 +10,16 @@ type TaskKind string
 
 // The kinds of tasks. A task only says which row to look at; the row holds the truth.
 const (
-	TaskInbound   TaskKind = "inbound"   // Key = BatchID: make events of what providers sent
-	TaskMatch     TaskKind = "match"     // Key = BatchID: decide which workflows the events of a batch wake
-	TaskWorkflow  TaskKind = "workflow"  // Key = WorkflowRunID: run the steps of a workflow run
-	TaskConnect   TaskKind = "connect"   // Key = TaskKey of an IntegratedAccountID: the actions of an account that is being connected
-	TaskSlice     TaskKind = "slice"     // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
-	TaskPump      TaskKind = "pump"      // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
-	TaskRefresh   TaskKind = "refresh"   // Key = TaskKey of an IntegratedAccountID: ask for the next pair of tokens of an account
+	TaskInbound  TaskKind = "inbound"  // Key = BatchID: make events of what providers sent
+	TaskMatch    TaskKind = "match"    // Key = BatchID: decide which workflows the events of a batch wake
+	TaskWorkflow TaskKind = "workflow" // Key = WorkflowRunID: run the steps of a workflow run
+	TaskConnect  TaskKind = "connect"  // Key = TaskKey of an IntegratedAccountID: the actions of an account that is being connected
+	TaskSlice    TaskKind = "slice"    // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
+	TaskPump     TaskKind = "pump"     // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
+	TaskRefresh  TaskKind = "refresh"  // Key = TaskKey of an IntegratedAccountID: ask for the next pair of tokens of an account
+	// TaskDisconnect goes on with the deletion of an account. Key = TaskKey of a DisconnectionID.
+	TaskDisconnect TaskKind = "disconnect"
+
 	TaskErase     TaskKind = "erase"     // Key = ErasureID, or an environment: remove what is stored about a customer, or all of it
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
@@ -24,7 +27,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskErase, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskDisconnect, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // TaskKey is the key of a task about a row whose id is unique in its environment only.

@@ -117,6 +117,9 @@ func (f *Flow) row(ctx context.Context, tx *store.Tx, t *taken, link *millrace.L
 		if err != nil {
 			return nil, "", hidden(err)
 		}
+		if v.Status == millrace.AccountDeleting {
+			return nil, "", &Error{Type: "connection_error", Message: "account_gone"}
+		}
 		v.AuthenticationMethod, v.Status = t.row.Method, millrace.AccountConnecting //commit:allow it was read in this transaction
 		return v, millrace.EventAccountUpdated, nil
 	}
@@ -329,6 +332,8 @@ func (s *Status) of(v *millrace.IntegratedAccount) {
 		s.State, s.Type, s.Message = StateFailed, "post_install_error", "post_install_error"
 	case millrace.AccountValidationError:
 		s.State, s.Type, s.Message = StateFailed, "validation_error", "validation_error"
+	case millrace.AccountDeleting:
+		s.State, s.Type, s.Message = StateFailed, "connection_error", "account_gone"
 	case millrace.AccountNeedsReauth:
 		s.State, s.Type, s.Message = StateFailed, "connection_error", "needs_reauth"
 	}

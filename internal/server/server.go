@@ -24,6 +24,7 @@ import (
 	"github.com/millrace/millrace/internal/connect/page"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/deliver/notify"
+	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/expr"
@@ -223,7 +224,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers, err := s.handlers(sender, accounts, conditions)
+	handlers, err := s.handlers(sender, accounts, tokens, conditions)
 	if err != nil {
 		return err
 	}
@@ -291,7 +292,7 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, po
 
 // handlers are the hops of the data, in order.
 func (s *Server) handlers(
-	sender *deliver.Sender, accounts *provider.Fetcher, conditions *expr.Budget,
+	sender *deliver.Sender, accounts *provider.Fetcher, tokens *oauth.Client, conditions *expr.Budget,
 ) (map[millrace.TaskKind]queue.Handler, error) {
 	health, err := deliver.NewHealth(deliver.HealthConfig{
 		DB: s.db, Clock: s.opts.Clock, Logger: s.opts.Logger, Prolonged: s.opts.MaxFailure,
@@ -320,13 +321,14 @@ func (s *Server) handlers(
 		millrace.TaskMatch: trigger.NewMatcher(trigger.MatcherConfig{
 			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Observe,
 		}).Match,
-		millrace.TaskWorkflow: workflow.NewRunner(s.db, conditions).Run,
-		millrace.TaskConnect:  provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
-		millrace.TaskSlice:    runs.Slice,
-		millrace.TaskPump:     pump.Handle,
-		millrace.TaskRefresh:  s.grants.Refresh,
-		millrace.TaskErase:    retention.NewEraser(s.db, s.opts.Clock, s.opts.Logger).Erase,
-		millrace.TaskPrune:    retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
+		millrace.TaskWorkflow:   workflow.NewRunner(s.db, conditions).Run,
+		millrace.TaskConnect:    provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
+		millrace.TaskSlice:      runs.Slice,
+		millrace.TaskPump:       pump.Handle,
+		millrace.TaskRefresh:    s.grants.Refresh,
+		millrace.TaskDisconnect: disconnect.New(disconnect.Config{DB: s.db, Client: tokens, Clock: s.opts.Clock, Logger: s.opts.Logger}).Handle,
+		millrace.TaskErase:      retention.NewEraser(s.db, s.opts.Clock, s.opts.Logger).Erase,
+		millrace.TaskPrune:      retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
 	}, nil
 }
 

@@ -37,6 +37,7 @@ func sealedColumns() [][2]string {
 		{"link_token", "context"},
 		{"connect_session", "secrets"},
 		{"connect_session", "response"},
+		{"disconnection", "revocation"},
 	}
 }
 

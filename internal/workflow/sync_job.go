@@ -40,6 +40,7 @@ func (r *Runner) prepare(ctx context.Context, p *progress, index int, input json
 		}
 		request.SettleArgs(path)
 	}
+	request.Parting = p.event.Name == millrace.EventAccountDeleting
 	if step.CronExpression != "" {
 		policy, err := millrace.ParseSchedulePolicy(input, path)
 		if err != nil {

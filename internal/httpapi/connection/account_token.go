@@ -156,12 +156,14 @@ func (n accounts) BulkDelete(ctx context.Context, in *rest.CreateIn[bulkBody]) (
 		}
 	}
 	return store.Compute(ctx, n.DB, func(tx *store.Tx) (*rest.Reply[bulkDeleted], error) {
-		page, err := tx.Accounts().List(ctx, in.Environment, millrace.Query{Limit: maxBulk, Filters: []millrace.Filter{filter}})
+		page, err := tx.Accounts().List(ctx, in.Environment, millrace.Query{Limit: maxBulk, Filters: []millrace.Filter{filter, {
+			Field: "status", Op: millrace.OpNe, Values: []string{string(millrace.AccountDeleting)}, // which leave by themselves
+		}}})
 		if err != nil {
 			return nil, err
 		}
 		for i := range page.Result {
-			if err := dropAccount(tx, ctx, in.Environment, page.Result[i].ID); err != nil {
+			if err := deleteAccount(tx, ctx, in.Environment, page.Result[i].ID); err != nil {
 				return nil, err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/definition"
+	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
@@ -125,7 +126,7 @@ func uninstall(tx *store.Tx, ctx context.Context, env millrace.EnvironmentID, id
 			break
 		}
 		for _, account := range page.Result {
-			if err := dropAccount(tx, ctx, env, account.ID); err != nil {
+			if err := disconnect.Now(ctx, tx, env, account.ID); err != nil {
 				return err
 			}
 		}

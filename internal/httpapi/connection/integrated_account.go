@@ -8,10 +8,10 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/definition"
+	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/provider"
-	"github.com/millrace/millrace/internal/schedule"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -35,7 +35,7 @@ type accounts struct {
 
 // IntegratedAccounts are the handlers of integrated accounts.
 func (h *Handlers) IntegratedAccounts() accounts {
-	return accounts{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Accounts, dropAccount), account.Show), h}
+	return accounts{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Accounts, deleteAccount), account.Show), h}
 }
 
 // accountBody is the body of an import.
@@ -256,19 +256,9 @@ func (n accounts) Erase(ctx context.Context, in *rest.GetIn[millrace.IntegratedA
 	return &rest.Reply[erased]{Body: erased{out.Body, true}}, nil
 }
 
-// dropAccount deletes an account and its schedules, which could only fail from now on, and has what is stored about it
-// removed.
-func dropAccount(tx *store.Tx, ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
-	if err := tx.Accounts().Delete(ctx, env, id); err != nil {
-		return err
-	}
-	if err := schedule.Drop(ctx, tx, env, "integrated_account_id", string(id)); err != nil {
-		return err
-	}
-	if err := tx.Erasures().Start(ctx, &millrace.Erasure{EnvironmentID: env, IntegratedAccountID: id}); err != nil {
-		return err
-	}
-	return emit(ctx, tx, env, millrace.EventAccountDeleted, millrace.DeletedPayload{ID: string(id)})
+// deleteAccount deletes an account, after the workflows that listen to that.
+func deleteAccount(tx *store.Tx, ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
+	return disconnect.Begin(ctx, tx, env, id)
 }
 
 // emit stores an event in the transaction that also changes what it is about.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -58,7 +59,7 @@ func (h *Handlers) EraseTenant(ctx context.Context, in *tenantIn) (*rest.Reply[e
 				return nil, millrace.Errorf(millrace.KindConflict, "Can't delete tenant with connected accounts. To delete them as well, with all that is stored about them, send ?erase=true.")
 			}
 			for _, account := range page.Result {
-				if err := dropAccount(tx, ctx, in.Environment, account.ID); err != nil {
+				if err := disconnect.Now(ctx, tx, in.Environment, account.ID); err != nil {
 					return nil, err
 				}
 			}

@@ -67,6 +67,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "connect_session"},
 		{Name: "link_token"},
 		{Name: "account_token"},
+		{Name: "disconnection"},
 		{Name: "fan_out"},
 	}
 }

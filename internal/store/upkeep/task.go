@@ -35,7 +35,9 @@ UNION ALL SELECT kind, id, env, account FROM (SELECT 'refresh' AS kind, environm
 WHERE refresh_at > 0 AND refresh_at <= $2 ORDER BY refresh_at LIMIT $1) AS j
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, 'environment/' || id AS id, '' AS env FROM environment WHERE deleting_at > 0 ORDER BY created_at LIMIT $1) AS i
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'connect' AS kind, environment_id || '/' || id AS id, environment_id AS env, id AS account FROM integrated_account
-WHERE status = 'connecting' AND connection <> '' ORDER BY created_at LIMIT $1) AS k`
+WHERE status = 'connecting' AND connection <> '' ORDER BY created_at LIMIT $1) AS k
+UNION ALL SELECT kind, id, env, account FROM (SELECT 'disconnect' AS kind, environment_id || '/' || id AS id, environment_id AS env, integrated_account_id AS account FROM disconnection
+WHERE retry_at <= $2 ORDER BY retry_at LIMIT $1) AS l`
 
 // Open returns a task for every row that has work to do, whether or not such a task is live.
 func (h Tasks) Open(ctx context.Context) ([]millrace.Task, error) {

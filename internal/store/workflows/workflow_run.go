@@ -143,6 +143,23 @@ func (h WorkflowRuns) CreateNew(ctx context.Context, runs []*millrace.WorkflowRu
 	return slices.DeleteFunc(slices.Clone(runs), func(r *millrace.WorkflowRun) bool { return !added[string(r.ID)] }), nil
 }
 
+// Work reports whether an event, or a sync job run that the workflows on it have started, is still being worked on.
+func (h WorkflowRuns) Work(ctx context.Context, env millrace.EnvironmentID, id millrace.EventID) (bool, error) {
+	for _, query := range []string{
+		"SELECT 1 FROM event AS e JOIN event_batch AS b ON b.id = e.batch_id WHERE e.id = $1 AND e.environment_id = $2 LIMIT 1",
+		`SELECT 1 FROM decision AS d JOIN workflow_run AS w ON w.id = d.workflow_run_id AND w.environment_id = d.environment_id
+WHERE d.event_id = $1 AND d.environment_id = $2 AND d.workflow_run_id <> '' AND (w.status IN ('created', 'running')
+OR EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = w.id AND s.workflow_run_id <> '' AND s.status ` + table.OpenRun + `)) LIMIT 1`,
+	} {
+		var one int64
+		found, err := h.tx.One(ctx, query, []any{string(id), string(env)}, &one)
+		if err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
 // ByID returns a run of whatever environment, or nil. It is for tasks, which know only ids.
 func (h WorkflowRuns) ByID(ctx context.Context, id millrace.WorkflowRunID) (*millrace.WorkflowRun, error) {
 	return workflowRunTable().Find(ctx, h.tx, "id = $1", string(id))

@@ -93,12 +93,15 @@ func (p *preparation) load(ctx context.Context, tx *store.Tx, env millrace.Envir
 	if err := p.checkIDs(ctx, tx, schema, named); err != nil {
 		return err
 	}
-	if p.request.IntegratedAccountID == "" || p.mutexKey()+p.stateKey() == "" {
+	if p.request.IntegratedAccountID == "" {
 		return nil
 	}
 	p.account, err = tx.Accounts().Get(ctx, env, p.request.IntegratedAccountID)
 	if millrace.KindOf(err) == millrace.KindNotFound {
 		return nil // which was found already
+	}
+	if err == nil && p.account.Status == millrace.AccountDeleting && !p.request.Parting {
+		p.found.At("integrated_account_id", "is being deleted: only workflows on integrated_account:deleting make runs of it")
 	}
 	return err
 }
