@@ -13,7 +13,7 @@
 //     the event's row and the webhook's id.
 //   - Nothing is skipped and nothing is dropped because a receiver is down. With strict ordering a failed delivery blocks
 //     those behind it. Otherwise first attempts are made in the order of the sequence, as far as concurrency allows, and a
-//     delivery that fails is deferred: it is tried again on its own schedule, which ends after about five days.
+//     delivery that fails is deferred: it is tried again on its own schedule, giveUpAfter times.
 //   - A pump owns a webhook by having raised its epoch. Every commit of progress is conditional on that epoch, so a
 //     pump that was paused, or whose process died, can repeat requests but not write.
 //   - The backlog and its wake-up agree: a pump completes its task in the transaction that holds the webhook's row and finds
@@ -39,7 +39,7 @@
 //
 // # What a crash costs
 //
-// What was sent and not committed is sent again: two batches at most. Nothing is lost, because progress moves only in the
+// What was sent and not committed is sent again: at most two batches. Nothing is lost, because progress moves only in the
 // transaction that stores the attempts.
 //
 // # What is retried

@@ -15,7 +15,7 @@ import (
 const (
 	// downAfter is how many deliveries in a row must fail, without one that gets through, to say that the endpoint is down.
 	downAfter = 3
-	// giveUpAfter is how many attempts a deferred delivery gets: those of about five days.
+	// giveUpAfter is how many attempts a deferred delivery gets.
 	giveUpAfter = 20
 )
 

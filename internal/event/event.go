@@ -5,8 +5,7 @@
 // next stage (trigger) takes it from there. A caller gets its response after the commit: an event that was accepted is never
 // lost. Without a response an event may be sent again, with an idempotency key if twice would matter.
 //
-// Events that callers send themselves share commits: those that arrive within 2 ms, or while a commit is under way,
-// are stored together, because a commit costs more than an event.
+// Events that callers send themselves share commits: see [store.Group].
 package event
 
 import (

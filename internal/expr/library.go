@@ -35,7 +35,7 @@ func Compile(src string) (*Program, error) {
 func (p *Program) String() string { return p.program.String() }
 
 // Analyzer tells what the programs of a document read, as far as that can be known without running them. All programs of
-// one analyzer together take no more than 50 ms and 16 MiB.
+// one analyzer share one budget of time and memory.
 type Analyzer struct {
 	analyzer *jsonata.Analyzer
 }

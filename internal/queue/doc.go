@@ -15,8 +15,8 @@
 // outcome is unknown repeats it at once: the handler reads what is there, and a task that was completed stays completed.
 //
 // After a crash: on SQLite, where one process owns the database, tasks that were running start again at once. On
-// PostgreSQL every node writes a heartbeat, and the tasks of a node that has been silent for 15 s are given to the
+// PostgreSQL every node writes a heartbeat, and the tasks of a node that has been silent for deadAfter are given to the
 // others; a node that follows a dead one in the same place gives them back at once, and a task that a node was given
-// without learning of it is free again after 15 s. A reconcile pass once a minute wakes every row that has work and no
-// live task, so even a task that was deleted by hand costs a minute and nothing else.
+// without learning of it is free again after that time. A reconcile pass every reconcilePer wakes every row that has work and no
+// live task, so even a task that was deleted by hand costs that delay only.
 package queue

@@ -71,8 +71,7 @@ func (e *sqliteEngine) stop(ctx context.Context) error {
 }
 
 // sqliteDriver is River's driver with a listener inside the process. SQLite has no notifications; River's own
-// substitute writes them to a table that it polls every 50 ms. One process means that after a commit a channel will
-// do, and a hop costs milliseconds.
+// substitute writes them to a table that it polls. In one process a channel after the commit is enough and faster.
 type sqliteDriver struct {
 	*riversqlite.Driver
 	bus *bus

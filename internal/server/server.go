@@ -391,7 +391,7 @@ func databaseName(db *store.DB) string {
 // Addr returns the address the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Stop ends the server within ten seconds. What is not done goes on in the next process.
+// Stop ends the server within shutdownTimeout. What is not done goes on in the next process.
 func (s *Server) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

@@ -22,8 +22,8 @@ const (
 // errStopped says that the server is shutting down; the caller may try again elsewhere.
 var errStopped = millrace.Errorf(millrace.KindUnavailable, "the server is stopping")
 
-// Group stores what many callers bring in few commits, because a commit costs more than a row: what arrives within 2 ms,
-// or while a commit is under way, is stored together.
+// Group stores what many callers bring in few commits, because a commit costs more than a row: what arrives within
+// groupedWait, or while a commit is under way, is stored together.
 type Group[T any] struct {
 	store    func(ctx context.Context, items []T) error
 	requests chan *grouped[T]

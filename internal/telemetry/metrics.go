@@ -39,7 +39,7 @@ type Metrics struct {
 	renewals *prometheus.CounterVec
 }
 
-// New returns metrics over a database, which is asked for figures every 15 s at most.
+// New returns metrics over a database, which is asked for figures once per figuresEvery at most.
 func New(db *store.DB, clock func() time.Time, logger *slog.Logger) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_" + name, Help: help})

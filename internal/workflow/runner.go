@@ -6,7 +6,7 @@
 //
 // A step fails for good when its configuration is wrong: an expression that fails, a value that is no id, an id that
 // does not exist. The run is then failed, with a message that names the value, the expression and the place, and later
-// steps do not run. What is our fault is tried up to three times more. A failure of the database is not counted and ends no
+// steps do not run. An internal error is retried maxRetries times. A failure of the database is not counted and ends no
 // run: it is tried until the database works again, at last once a minute.
 package workflow
 

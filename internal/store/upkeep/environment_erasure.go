@@ -13,8 +13,8 @@ import (
 )
 
 // EnvironmentSweep is how long after the wish to delete an environment its entry stays, so that what was under way has ended and
-// the rows that it still wrote are found: a request whose body of 4 MiB comes as slowly as it may takes 160 s, an attempt of a
-// delivery and a call to a provider less.
+// the rows that it still wrote are found: it is longer than the slowest request,
+// delivery attempt or call to a provider may take.
 const EnvironmentSweep = 10 * time.Minute
 
 // countedRows bounds how many rows of a table are counted: the count delays the changes of others on SQLite.
