@@ -47,7 +47,7 @@ func (f *Forms) Submit(ctx context.Context, v *Visit, request *Request) (*Page, 
 	if err != nil {
 		return nil, err
 	}
-	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.save(ctx, tx, v, r.ticket, members) })
+	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.save(ctx, tx, v, r, members) })
 	if err == nil {
 		f.Logger.InfoContext(ctx, "a form was submitted", slog.String("environment_id", string(v.row.EnvironmentID)),
 			slog.String("integrated_account_id", string(v.AccountID)), slog.String("integration", v.Integration))
@@ -71,7 +71,7 @@ func (r *reader) members() (json.RawMessage, error) {
 	return json.Marshal(members)
 }
 
-func (f *Forms) save(ctx context.Context, tx *store.Tx, v *Visit, t *ticket, members json.RawMessage) error {
+func (f *Forms) save(ctx context.Context, tx *store.Tx, v *Visit, r *reader, members json.RawMessage) error {
 	if v.token {
 		row, err := tx.Accounts().Tokens().ByHash(ctx, v.bind)
 		if err != nil {
@@ -93,8 +93,8 @@ func (f *Forms) save(ctx context.Context, tx *store.Tx, v *Visit, t *ticket, mem
 	if row.Status != millrace.AccountActive {
 		return &Error{Message: "form_inactive", Visit: v}
 	}
-	if len(t.Further) > 0 {
-		if err := account.AdmitOwn(ctx, tx, row, "truto_additional_context", t.Further); err != nil {
+	if len(r.ticket.Further) > 0 {
+		if err := account.AdmitOwn(ctx, tx, row, "truto_additional_context", r.ticket.Further); err != nil {
 			if millrace.KindOf(err) == millrace.KindForbidden {
 				return &Error{Message: "form_options", Detail: err.Error(), Visit: v}
 			}
@@ -111,7 +111,8 @@ func (f *Forms) save(ctx context.Context, tx *store.Tx, v *Visit, t *ticket, mem
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(append([]byte(string(row.ID)+"\x00"+t.Number+"\x00"), members...))
+	// What was sent, not what follows from it: a second request may find the first one's answers stored.
+	sum := sha256.Sum256([]byte(string(row.ID) + "\x00" + r.ticket.Number + "\x00" + r.request.Values.Encode()))
 	e.IdempotencyKey = "form:" + hex.EncodeToString(sum[:])
 	return event.Emit(ctx, tx, e)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/millracetest/tokens"
+	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -23,9 +24,11 @@ type connectWorld struct {
 	provider *tokens.Server
 }
 
-func newConnectWorld(t *testing.T, url string) *connectWorld {
+func newConnectWorld(t *testing.T, url string) *connectWorld { return startConnectWorld(t, url, nil) }
+
+func startConnectWorld(t *testing.T, url string, change func(*server.Options)) *connectWorld {
 	t.Helper()
-	w := &connectWorld{Server: Start(t, url, nil), t: t, provider: tokens.Start()}
+	w := &connectWorld{Server: Start(t, url, change), t: t, provider: tokens.Start()}
 	t.Cleanup(w.provider.Close)
 	w.provider.Redirect = map[string][]string{"realmId": {"company-1"}}
 	config := strings.NewReplacer("$URL", w.provider.URL).Replace(`{"name": "crm", "category": "crm", "config": {

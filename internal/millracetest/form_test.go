@@ -13,7 +13,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -26,6 +28,7 @@ type formWorld struct {
 	fault    http.HandlerFunc // in place of a list
 	asked    []string         // queries of lists
 	install  string
+	ahead    atomic.Int64 // of the server's clock
 }
 
 const formFields = `[
@@ -42,7 +45,10 @@ const formFields = `[
 
 func newFormWorld(t *testing.T, address, fields string) *formWorld {
 	t.Helper()
-	w := &formWorld{connectWorld: newConnectWorld(t, address)}
+	w := &formWorld{}
+	w.connectWorld = startConnectWorld(t, address, func(o *server.Options) {
+		o.Clock = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	})
 	w.lists = httptest.NewServer(http.HandlerFunc(w.list))
 	t.Cleanup(w.lists.Close)
 	config := strings.NewReplacer("$URL", w.lists.URL, "$FIELDS", fields).Replace(`{"name": "forms", "category": "crm", "config": {"label": "Forms of tests", "base_url": "$URL",
@@ -88,6 +94,8 @@ func (w *formWorld) list(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(out) // a test sees what is missing
 }
+
+func (w *formWorld) later(d time.Duration) { w.ahead.Add(int64(d)) }
 
 func (w *formWorld) fail(fault http.HandlerFunc) {
 	w.mu.Lock()
