@@ -110,7 +110,7 @@ func (f *Forms) list(ctx context.Context, v *Visit, in *config.FormField, scope 
 			out.Options, out.Found = append(out.Options, option), true
 		}
 		if page.next == "" || page.next == cursor {
-			out.Found = true
+			out.Next, out.Found = "", true
 			return out, nil
 		}
 		offset, cursor, out.Next = 0, page.next, at(0, page.next)

@@ -11,7 +11,9 @@
   const back = form.querySelector("[data-back]");
   const steps = [...form.querySelectorAll("[data-step]")];
   const boxes = [...form.querySelectorAll("[data-field]")];
+  // The first button that submits is the one that Enter presses.
   for (const button of form.querySelectorAll("[data-plain]")) button.remove();
+  for (const button of form.querySelectorAll("[data-more] button")) button.type = "button";
 
   const isOn = (step) => !step.disabled;
   let at = steps.find((step) => isOn(step) && step.querySelector("[aria-invalid], [data-invalid]")) || steps.find(isOn);

@@ -30,6 +30,7 @@ type world struct {
 	provider *tokens.Server
 	product  *httptest.Server
 	badKey   atomic.Bool // the provider rejects keys
+	noLists  atomic.Bool // the provider has no lists
 	npm      string
 	browser  context.Context
 }
@@ -173,7 +174,11 @@ func (w *world) install() {
 
 func (w *world) integration(name, label, credentials, actions string) {
 	w.t.Helper()
-	config := map[string]any{"label": label, "base_url": w.product.URL, "resources": map[string]any{"things": map[string]any{"list": map[string]any{"method": "get", "path": "/check"}}}}
+	resources := map[string]any{}
+	for resource, path := range map[string]string{"things": "/check", "workspaces": "/workspaces", "projects": "/projects"} {
+		resources[resource] = map[string]any{"list": map[string]any{"method": "get", "path": path}}
+	}
+	config := map[string]any{"label": label, "base_url": w.product.URL, "resources": resources, "pagination": map[string]any{"format": "page", "config": map[string]any{"page_key": "page"}}}
 	if name == "crm" {
 		config["icon"] = icon
 	}
@@ -205,11 +210,12 @@ func (w *world) pages() http.Handler {
 		}
 	}
 	mux.HandleFunc("GET /{$}", html(`<h1>The product</h1><button id=go>Connect</button><p id=out></p><script type=module>
-import authenticate from "/sdk.js";
+import authenticate, { rapidForm } from "/sdk.js";
 document.getElementById("go").addEventListener("click", () => {
   const q = new URLSearchParams(location.search), out = document.getElementById("out");
   const options = { baseUrl: "`+base+`", iframe: q.get("mode") !== "window", integration: q.get("integration") || undefined, authFormat: q.get("format") || undefined };
-  authenticate(q.get("token"), options).then((v) => { out.textContent = "resolved " + JSON.stringify(v); },
+  const begin = q.get("form") ? rapidForm : authenticate;
+  begin(q.get("token"), options).then((v) => { out.textContent = "resolved " + JSON.stringify(v); },
     (e) => { out.textContent = "rejected " + (e instanceof Error ? e.message + " " + JSON.stringify({ ...e }) : JSON.stringify(e)); });
 });
 document.getElementById("go").dataset.ready = "1";
@@ -222,6 +228,7 @@ document.getElementById("go").dataset.ready = "1";
 		address := w.provider.URL + "/authorize?" + strings.ReplaceAll(r.URL.RawQuery, `"`, "")
 		html(`<h1>The provider</h1><a id=allow href="`+address+`">Allow</a> <a id=deny href="`+address+`&deny=1">Deny</a>`)(rw, r)
 	})
+	w.lists(mux)
 	mux.HandleFunc("GET /check", func(rw http.ResponseWriter, _ *http.Request) {
 		if w.badKey.Load() {
 			http.Error(rw, `{"message":"The key is not valid."}`, http.StatusForbidden)
