@@ -42,7 +42,7 @@ type Attempt struct {
 	Method      string
 	Fields      url.Values
 	Browser     string // the cookie
-	Page        string // a random text by which the page in a frame asks what came of it; empty: it does not
+	Page        string // a random text by which the page in a frame asks for the outcome; empty: it does not
 	SkipForm    bool   // no form is to follow
 }
 
@@ -161,7 +161,7 @@ func (f *Flow) redirect(
 	})
 }
 
-// check checks what was typed against the fields, and puts it as it is stored.
+// check checks typed values against the fields, and replaces them by their stored form.
 func check(credential *config.Credential, typed map[string]any) error {
 	var failures []millrace.Failure
 	for i := range credential.Fields {
@@ -265,7 +265,7 @@ func (f *Flow) finish(ctx context.Context, state, browser string, work func(*tak
 	return f.fail(ctx, t, err)
 }
 
-// take marks a session as taken. Before that commit nothing has happened; after it nobody else does its work.
+// take marks a session as taken. Before that commit nothing has happened; after it no other request does its work.
 func (f *Flow) take(ctx context.Context, state, browser string) (*taken, error) {
 	return store.Compute(ctx, f.DB, func(tx *store.Tx) (*taken, error) {
 		row, err := tx.Accounts().Links().Session(ctx, secret.HashToken(state))
@@ -280,7 +280,7 @@ func (f *Flow) take(ctx context.Context, state, browser string) (*taken, error) 
 	})
 }
 
-// prepare finds everything that a session is about, as it is now.
+// prepare loads everything that a session is about.
 func (f *Flow) prepare(ctx context.Context, t *taken) error {
 	var err error
 	if t.link, err = f.open(ctx, t.row.LinkTokenID); err != nil {

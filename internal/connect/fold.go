@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns a text as it is searched and sorted by: without case and without marks, so that É stands with E.
+// Fold returns the form of a text to search and sort by: without case and without marks, so that É stands with E.
 func Fold(text string) string {
 	var out strings.Builder
 	for _, r := range norm.NFKD.String(text) {

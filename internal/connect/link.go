@@ -67,7 +67,7 @@ type Link struct {
 // RedirectURI is where the product wants the browser in the end; empty: nowhere.
 func (l *Link) RedirectURI() string { return l.row.Options.RedirectURI }
 
-// Origins returns the origins of the pages that may show the connect page and are told what came of it.
+// Origins returns the origins of the pages that may show the connect page and are told the outcome.
 func (l *Link) Origins() []string {
 	out := slices.Clone(l.Environment.Connect.Origins)
 	if u, err := url.Parse(l.row.Options.RedirectURI); err == nil && u.Host != "" {
@@ -82,8 +82,7 @@ func (l *Link) Origins() []string {
 // may have in an address.
 var plainOrigin = regexp.MustCompile(`^https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]+)?$`)
 
-// Open finds a link token. The errors are [ErrToken] and [ErrUsed]. A token whose account became active is used up here, whoever saw
-// that first.
+// Open finds a link token. The errors are [ErrToken] and [ErrUsed]. A token whose account became active is used up here.
 func (f *Flow) Open(ctx context.Context, token string) (*Link, error) {
 	if len(token) > maxText {
 		return nil, ErrToken

@@ -232,7 +232,7 @@ type Status struct {
 
 	Owner    string // hash of the secret by which it was found
 	Current  bool   // it has not expired
-	Framed   bool   // a page in a frame has begun it in a window of its own, and asks what came of it
+	Framed   bool   // a page in a frame has begun it in a window of its own, and asks for the outcome
 	SkipForm bool   // no form is to follow
 }
 
@@ -253,7 +253,7 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 	return f.status(ctx, row, v, state)
 }
 
-// belongs reports whether a session is that of a browser. One without a redirect belongs to whoever has its state.
+// belongs reports whether a session is that of a browser. One without a redirect belongs to the holder of its state.
 func belongs(row *millrace.ConnectSession, state, browser string) bool {
 	if row == nil {
 		return false
@@ -320,7 +320,7 @@ func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *mill
 	return s, nil
 }
 
-// of shows what became of the account.
+// of shows the status of the account.
 func (s *Status) of(v *millrace.IntegratedAccount) {
 	s.AccountID, s.Detail = v.ID, v.LastError
 	switch v.Status {

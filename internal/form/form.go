@@ -60,7 +60,7 @@ var ErrToken = &Error{Message: "form_token"}
 // ErrBusy rejects one that asks for too much at once.
 var ErrBusy = millrace.Errorf(millrace.KindRateLimited, "too many requests at once")
 
-// Visit is a form that somebody may fill in.
+// Visit is a form that a customer may fill in.
 type Visit struct {
 	Environment *millrace.Environment
 	AccountID   millrace.IntegratedAccountID
@@ -75,7 +75,7 @@ type Visit struct {
 	token  bool           // that is the token of an account, which may end
 }
 
-// Origins returns the origins of the pages that may show the form and are told what came of it.
+// Origins returns the origins of the pages that may show the form and are told the outcome.
 func (v *Visit) Origins() []string {
 	out := slices.DeleteFunc(slices.Clone(v.Environment.Connect.Origins), func(o string) bool { return !plainOrigin.MatchString(o) })
 	slices.Sort(out)

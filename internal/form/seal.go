@@ -37,7 +37,7 @@ type Option struct {
 	value expr.Value
 }
 
-// seals returns an option as it is offered: sealed for its field and for the answers that its list follows from.
+// seals returns an option to offer, sealed for its field and for the answers that its list follows from.
 func (f *Forms) seals(o Option, data []byte) (Option, error) {
 	raw, err := expr.EncodeJSON(o.value)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/jsonata"
 )
 
-// Page is a form as it is shown.
+// Page is the view of a form.
 type Page struct {
 	Steps  []Step
 	Ticket string
@@ -29,7 +29,7 @@ type Step struct {
 	Hidden      bool // its run_if does not hold
 }
 
-// Field is a field as it is shown.
+// Field is the view of a field.
 type Field struct {
 	Name, Label, Type, Placeholder, Help string
 
@@ -334,7 +334,7 @@ func (r *reader) offered(in *config.FormField, token string) (expr.Value, bool) 
 
 func same(a, b expr.Value) bool { return expr.Text(a) == expr.Text(b) }
 
-// judge checks an answer and puts it as it is stored.
+// judge checks an answer and returns its stored form.
 func (r *reader) judge(ctx context.Context, in *config.FormField, value expr.Value, kept bool) (expr.Value, string) {
 	if isEmpty(value) {
 		switch {
@@ -433,7 +433,7 @@ func isEmpty(v expr.Value) bool {
 	return false
 }
 
-// show puts a value into a field as it is shown.
+// show puts a value into the view of a field.
 func (r *reader) show(in *config.FormField, out *Field, value expr.Value) {
 	switch in.Type {
 	case config.FieldPassword:

@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// Show returns a form as it is shown at first: with what is stored.
+// Show returns the first view of a form, with the stored values.
 func (f *Forms) Show(ctx context.Context, v *Visit, ticket string) (*Page, error) {
 	p, r, err := f.read(ctx, v, ticket, nil)
 	if err != nil {

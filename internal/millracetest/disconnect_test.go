@@ -23,7 +23,7 @@ type leaving struct {
 	open    chan struct{} // closed: the API responds
 	called  atomic.Int64  // requests to the API
 	revoked atomic.Int64  // tokens that were given back
-	refuse  atomic.Int64  // so many requests to give one back get 503
+	busy    atomic.Int64  // so many requests to give one back get 503
 	token   sync.Map      // what was given back
 	ahead   *atomic.Int64 // of the server's clock
 }
@@ -50,7 +50,7 @@ func newLeaving(t *testing.T, address string) *leaving {
 		_, _ = w.Write([]byte(`[{"id":1}]`))
 	})
 	mux.HandleFunc("POST /revoke", func(w http.ResponseWriter, r *http.Request) {
-		if l.refuse.Add(-1) >= 0 {
+		if l.busy.Add(-1) >= 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -126,11 +126,11 @@ func TestADeletedAccountGivesItsTokensBack(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, address string) {
 		l := newLeaving(t, address)
-		l.refuse.Store(1)
+		l.busy.Store(1)
 		if code := l.call("DELETE", "/integrated-account/"+l.account, ""); code != http.StatusOK {
 			t.Fatalf("got %d", code)
 		}
-		if l.status() != "" { // nobody listens
+		if l.status() != "" { // there is no listener
 			t.Errorf("the account is %s", l.status())
 		}
 		l.gone()

@@ -248,7 +248,7 @@ func (c *Connector) run(ctx context.Context, a *loadedAccount, wrong error, name
 	return t, nil
 }
 
-// store stores what came of an action, unless the account was connected again since: then nothing of it counts.
+// store stores the outcome of an action, unless the account was connected again since: then nothing of it counts.
 func (c *Connector) store(ctx context.Context, under *connection, t *ran) error {
 	again := c.next(under, t)
 	goesOn := again > 0 || under.more && !t.failed()

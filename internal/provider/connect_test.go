@@ -35,7 +35,7 @@ type connecting struct {
 	db        *store.DB
 	queue     *tasks
 	connector *provider.Connector
-	answer    func(w http.ResponseWriter, r *http.Request)
+	respond   func(w http.ResponseWriter, r *http.Request)
 	now       time.Time
 	v         *millrace.IntegratedAccount
 }
@@ -51,7 +51,7 @@ func newConnecting(t *testing.T, db *store.DB) *connecting {
 	db.SetQueue(c.queue)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		c.answer(w, r)
+		c.respond(w, r)
 	}))
 	t.Cleanup(server.Close)
 	clock := func() time.Time { return c.now }
@@ -168,7 +168,7 @@ func TestActionsOfAConnection(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newConnecting(t, db)
 		var calls []string
-		c.answer = func(w http.ResponseWriter, r *http.Request) {
+		c.respond = func(w http.ResponseWriter, r *http.Request) {
 			calls = append(calls, r.URL.Path)
 			respond(200, minted)(w, r)
 		}
@@ -204,8 +204,8 @@ func TestAConnectionEndsTheOneBeforeIt(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newConnecting(t, db)
-		c.answer = func(w http.ResponseWriter, r *http.Request) {
-			c.answer = respond(200, `{"value":"second","who":"eve"}`)
+		c.respond = func(w http.ResponseWriter, r *http.Request) {
+			c.respond = respond(200, `{"value":"second","who":"eve"}`)
 			c.connect() // while the first request is under way
 			respond(403, `{}`)(w, r)
 		}
@@ -227,7 +227,7 @@ func TestAFailureOfAConnectionThatMayPass(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newConnecting(t, db)
-		c.answer = respond(503, `{"message":"secret-key-1 is busy"}`)
+		c.respond = respond(503, `{"message":"secret-key-1 is busy"}`)
 		after := c.handle()
 		if after < 30*time.Second || after > time.Minute {
 			t.Fatalf("again in %v, want half a minute to a minute", after)
@@ -260,9 +260,9 @@ func TestAConnectionWhoseEndIsNotStored(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newConnecting(t, db)
-		c.answer = respond(200, minted)
+		c.respond = respond(200, minted)
 		ctx, stop := context.WithCancel(t.Context())
-		c.answer = func(w http.ResponseWriter, r *http.Request) {
+		c.respond = func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/with/ada" {
 				stop() // the process ends
 			}
@@ -274,7 +274,7 @@ func TestAConnectionWhoseEndIsNotStored(t *testing.T) {
 		if full, err := c.row().FullContext(); full["who"] != nil || err != nil {
 			t.Fatalf("half an action has written %v, %v", full, err)
 		}
-		c.answer = respond(200, minted)
+		c.respond = respond(200, minted)
 		for c.handle() == 0 {
 		}
 		if v := c.row(); v.Status != millrace.AccountActive || c.events() != "updated active" {

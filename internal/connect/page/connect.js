@@ -1,4 +1,4 @@
-// What the page does beyond what it does without a script: it tells the page that opened it, or shows it in a frame, what came of the
+// What the page does beyond what it does without a script: it tells the page that opened it, or shows it in a frame, the outcome of the
 // connection; it opens the provider in a window of its own when it is in a frame; and it finds integrations while one types.
 "use strict";
 (() => {
@@ -73,7 +73,7 @@
   const blocked = document.querySelector("[data-blocked]");
   const elsewhere = document.querySelector("[data-elsewhere]");
 
-  // A provider does not let itself be shown in a frame, and the window that it gets may lose its opener: what came of it is asked for.
+  // A provider does not let itself be shown in a frame, and the window that it gets may lose its opener: the page asks for the outcome.
   const watch = (page, other) => {
     const ask = async () => {
       const query = new URLSearchParams({ link_token: body.dataset.token, session: body.dataset.session, page });

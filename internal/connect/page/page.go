@@ -122,7 +122,7 @@ type view struct {
 	Result  template.HTMLAttr
 	Retry   string // address at which to begin again; empty: none
 	Back    string
-	Origins string // that the page tells what came of a connection, as JSON
+	Origins string // that the page tells the outcome of a connection, as JSON
 
 	Form      *form.Page // after the connection
 	FormProof formProof
@@ -265,7 +265,7 @@ func resultFor(origins []string, message map[string]any) template.HTMLAttr {
 	return template.HTMLAttr(`data-result="` + template.HTMLEscapeString(string(raw)) + `"`) //nolint:gosec // it is escaped
 }
 
-// target is where the product wants the browser in the end, with what came of the connection; empty: nowhere.
+// target is where the product wants the browser in the end, with the outcome of the connection; empty: nowhere.
 func target(l *connect.Link, more url.Values) string {
 	u, err := url.Parse(l.RedirectURI())
 	if err != nil || u.Host == "" {
@@ -428,7 +428,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/connect-account/session?session="+url.QueryEscape(session), http.StatusSeeOther)
 }
 
-// session shows what came of an attempt.
+// session shows the outcome of an attempt.
 func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	s, err := h.flow.Look(r.Context(), r.URL.Query().Get("session"), h.cookie(r))
 	if err != nil {
@@ -473,7 +473,7 @@ func message(s *connect.Status) map[string]any {
 	return m
 }
 
-// status tells the script of a page in a frame what came of its last attempt.
+// status tells the script of a page in a frame the outcome of its last attempt.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")

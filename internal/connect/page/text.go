@@ -36,7 +36,7 @@ func loadTexts() (*texts, error) {
 	return t, nil
 }
 
-// of returns the language for a browser that wants some, and what finds its texts. A text that is in no catalogue is returned as it is.
+// of returns the language for a browser that wants some, and what finds its texts. A text that is in no catalogue is returned unchanged.
 func (t *texts) of(accept string) (string, func(string) string) {
 	if len(accept) > 200 {
 		accept = accept[:200]

@@ -19,7 +19,7 @@ const (
 	FieldCheckbox = "checkbox"
 	FieldSingle   = "single_select"
 	FieldMulti    = "multi_select"
-	FieldHidden   = "hidden" // its default is stored; nobody sees it
+	FieldHidden   = "hidden" // its default is stored and not shown
 )
 
 func fieldTypes() []string {
@@ -53,7 +53,7 @@ type FormField struct {
 	Options      []FormOption    // of a select without a source
 	Source       *DataSource     // of a select; nil: Options
 	Validation   *expr.Program   // nil: any value
-	Change       *expr.Program   // the value as it is stored; nil: as it is
+	Change       *expr.Program   // makes the stored value; nil: unchanged
 }
 
 // FormOption is what a select offers.

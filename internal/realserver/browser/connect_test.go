@@ -116,7 +116,7 @@ func (b *tab) product(mode, token, more string) *tab {
 func (b *tab) outcome() string {
 	b.t.Helper()
 	var out string
-	b.w.until("the SDK to say what came of it", func() bool {
+	b.w.until("the SDK to report the outcome", func() bool {
 		b.eval(`document.getElementById("out").textContent`, &out)
 		return out != ""
 	})

@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tab is a tab of a browser that nobody has used before.
+// tab is a tab of a fresh browser.
 type tab struct {
 	w    *world
 	t    *testing.T
