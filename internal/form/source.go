@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,10 +66,10 @@ type Listing struct {
 
 // query is what a list is asked for.
 type query struct {
-	id, search string
-	query      *expr.Object
-	body       expr.Value
-	key        string // of these
+	id    string
+	query *expr.Object
+	body  expr.Value
+	key   string // of these
 }
 
 // list returns the options of a select from a place on.
@@ -206,11 +207,8 @@ func (f *Forms) page(ctx context.Context, v *Visit, in *config.FormField, q *que
 
 // isOurs reports an error that says nothing about the config or the provider.
 func isOurs(err error) bool {
-	switch millrace.KindOf(err) {
-	case millrace.KindInvalid, millrace.KindNotFound, millrace.KindReadOnly, millrace.KindUnavailable, millrace.KindRateLimited:
-		return false
-	}
-	return true
+	known := []millrace.Kind{millrace.KindInvalid, millrace.KindNotFound, millrace.KindReadOnly, millrace.KindUnavailable, millrace.KindRateLimited}
+	return !slices.Contains(known, millrace.KindOf(err))
 }
 
 // items reads the records of a response as options, and how much they take.

@@ -7,9 +7,12 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/internal/millracetest/tokens"
+	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -180,6 +183,25 @@ func TestAfterAFailureTheCustomerBeginsAgain(t *testing.T) {
 		b.get(again).shows("used already")
 		if n := len(w.accounts()); n != 1 {
 			t.Errorf("%d accounts, want 1", n)
+		}
+	})
+}
+
+// TestAConnectLinkEnds: after seven days a link says so, and connects nothing.
+func TestAConnectLinkEnds(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, address string) {
+		var ahead atomic.Int64
+		w := startConnectWorld(t, address, func(o *server.Options) {
+			o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		})
+		token := w.link(`{"tenant_id": "acme"}`)
+		b := w.browser().get("/connect-account?auth_format=api_key&link_token=" + token).shows(`data-kind="form"`)
+		ahead.Store(int64(7*24*time.Hour + time.Minute))
+		b.submit(url.Values{"api_key": {"k"}}).shows("not valid or has expired")
+		b.get("/connect-account?link_token=" + token).shows("not valid or has expired")
+		if n := len(w.accounts()); n != 0 {
+			t.Errorf("%d accounts, want none", n)
 		}
 	})
 }

@@ -247,3 +247,29 @@ func TestAFormIsFilledInWithoutScripts(t *testing.T) {
 		b.form(token, "").shows("Leave it empty to keep")
 	})
 }
+
+// TestAFormHasSteps: what a step asks for counts only where its run_if holds.
+func TestAFormHasSteps(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, address string) {
+		w := newFormWorld(t, address, `[{"name": "mode", "label": "Mode", "type": "single_select", "required": true, "options": ["simple", "expert"]}]}},
+ {"type": "form", "run_if": "mode = 'expert'", "config": {"label": "For experts", "fields": [{"name": "depth", "label": "Depth", "type": "number", "required": true}]}},
+ {"type": "form", "run_if": "$exists(depth) and depth > 5", "config": {"fields": [{"name": "sure", "label": "Sure", "type": "checkbox", "required": true}]`)
+		id, token := w.account(`{"api_key": "k"}`)
+		b := w.browser().form(token, "").shows("For experts", `data-step disabled hidden`)
+		b.save(url.Values{"mode": {"simple"}, "depth": {"7"}, "sure": {"true"}}).shows(`data-kind="saved"`)
+		if got := w.context(id); got["mode"] != "simple" || got["depth"] != nil || got["sure"] != nil {
+			t.Errorf("the context is %v", got)
+		}
+		b.form(token, "").save(url.Values{"mode": {"expert"}}).shows("This is required.")
+		b.save(url.Values{"mode": {"expert"}, "depth": {"7"}}).shows("This is required.")
+		b.post("/connect-account/post-connect/options", "", url.Values{"mode": {"expert"}, "depth": {"7"}, "changed": {"depth"}})
+		if !strings.Contains(b.last, `"hidden":[false,false,false]`) {
+			t.Errorf("the script is told %s", b.last)
+		}
+		b.form(token, "").save(url.Values{"mode": {"expert"}, "depth": {"7"}, "sure": {"true"}}).shows(`data-kind="saved"`)
+		if got := w.context(id); got["mode"] != "expert" || got["depth"] != 7.0 || got["sure"] != true {
+			t.Errorf("the context is %v", got)
+		}
+	})
+}
