@@ -245,6 +245,11 @@ func (c *serveCmd) Run(ctx context.Context, app *kong.Kong, s *streams) error {
 			_, _ = fmt.Fprintf(s.out, "First API token (shown once, keep it): %s\n", token)
 		}
 	}
+	if s.terminal {
+		opts.OnSignIn = func(address string) {
+			_, _ = fmt.Fprintf(s.out, "Dashboard (the link signs you in once): %s\n", address)
+		}
+	}
 	srv, err := server.New(ctx, opts)
 	if err != nil {
 		return err

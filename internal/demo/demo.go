@@ -53,6 +53,7 @@ type demo struct {
 	provider string // base URL of the API
 	hook     string // URL of the receiver
 	token    string
+	board    string // address of a link to the dashboard
 	account  string
 	began    time.Time
 }
@@ -117,6 +118,7 @@ func (d *demo) start(ctx context.Context) (func(), error) {
 	d.server, err = server.New(ctx, server.Options{
 		Addr: "127.0.0.1:0", DataDir: filepath.Join(d.dir, "data"), Dev: true,
 		Logger: slog.New(slog.NewTextHandler(log, nil)), OnToken: func(t string) { d.token = t },
+		OnSignIn: func(address string) { d.board = address },
 	})
 	if err == nil {
 		err = d.server.Start(ctx)
@@ -168,7 +170,7 @@ func (d *demo) show(ctx context.Context) error {
 
 func (d *demo) sayNext() {
 	d.screen.title("The server keeps running; stop it with Ctrl-C")
-	d.screen.line("  address  %s\n  token    %s\n  data     %s\n", d.api.Base, d.token, d.dir)
+	d.screen.line("  address    %s\n  token      %s\n  data       %s\n  dashboard  %s\n", d.api.Base, d.token, d.dir, d.board)
 	d.screen.line("Try next: what was decided about the last event, and why")
 	d.screen.line("  curl -s -H 'Authorization: Bearer %s' '%s/event?limit=1'", d.token, d.api.Base)
 	d.screen.line("Sync again:")

@@ -141,7 +141,8 @@ func (p *Pruner) forgetKeys(ctx context.Context) error {
 	links := func(tx *store.Tx) (int64, error) {
 		return tx.Accounts().Links().Prune(ctx, tx.Now().Add(-millrace.KeepLink), PrunedAtOnce)
 	}
-	for _, prune := range []func(*store.Tx) (int64, error){calls, keys, links} {
+	sessions := func(tx *store.Tx) (int64, error) { return tx.Users().Sessions().Prune(ctx, tx.Now(), PrunedAtOnce) }
+	for _, prune := range []func(*store.Tx) (int64, error){calls, keys, links, sessions} {
 		for more := true; more; {
 			n, err := store.Compute(ctx, p.db, prune)
 			if err != nil {

@@ -27,6 +27,7 @@ type Options struct {
 	Logger        *slog.Logger
 	Clock         func() time.Time // nil: time.Now
 	OnToken       func(string)     // called with the token that the first start creates, once the server listens
+	OnSignIn      func(string)     // called with the address of a link to the dashboard, while no user has signed in
 	TokenFile     string           // where the first start writes that token instead
 	TokenLimit    int              // requests in 10 s for each API token; 0: any number
 	AccountLimit  int              // of the proxy API and the custom API, for each account; 0: any number

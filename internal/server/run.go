@@ -30,6 +30,10 @@ func (s *Server) Start(ctx context.Context) error {
 		_ = s.listener.Close()
 		return fmt.Errorf("create first environment: %w", err)
 	}
+	if err := s.invite(ctx); err != nil {
+		_ = s.listener.Close()
+		return fmt.Errorf("make sign-in link: %w", err)
+	}
 	if err := s.queue.Start(ctx); err != nil {
 		_ = s.listener.Close()
 		return fmt.Errorf("start queue: %w", err)

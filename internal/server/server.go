@@ -20,6 +20,7 @@ import (
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/connect"
 	"github.com/millrace/millrace/internal/connect/page"
+	"github.com/millrace/millrace/internal/dashboard"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/egress"
@@ -33,6 +34,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/oauth"
+	"github.com/millrace/millrace/internal/people"
 	"github.com/millrace/millrace/internal/provider"
 	"github.com/millrace/millrace/internal/queue"
 	"github.com/millrace/millrace/internal/retention"
@@ -58,6 +60,7 @@ type Server struct {
 	queue    *queue.Queue
 	accepter *event.Accepter
 	grants   *grant.Keeper
+	people   *people.People
 	receiver *inbound.Receiver
 	ticker   *schedule.Ticker
 	ticking  sync.WaitGroup
@@ -181,8 +184,7 @@ func (s *Server) serve(sender *deliver.Sender, accounts *provider.Fetcher, token
 	if err != nil {
 		return err
 	}
-	s.serveAPI(sender, accounts, pools, pages)
-	return nil
+	return s.serveAPI(sender, accounts, pools, pages)
 }
 
 // publicURL is the address of the server as browsers know it.
@@ -193,8 +195,8 @@ func (s *Server) publicURL() string {
 	return "http://" + s.Addr()
 }
 
-// serveAPI makes the server of the API.
-func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, pools memory.Pools, pages *page.Handler) {
+// serveAPI makes the server of the API and of the dashboard.
+func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, pools memory.Pools, pages *page.Handler) error {
 	api := httpapi.New(httpapi.Config{
 		DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
 		Proxy: provider.NewProxy(accounts), Renew: s.grants.Renew,
@@ -202,17 +204,26 @@ func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, po
 		Memory: pools, Ready: s.ready, BlockReason: s.egress.BlockReason,
 		TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,
 	})
+	board, err := s.board(api)
+	if err != nil {
+		return err
+	}
 	s.http = &http.Server{
 		Handler: trace.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if page.Serves(r.URL.Path) {
+			switch {
+			case page.Serves(r.URL.Path):
 				pages.ServeHTTP(w, r)
-				return
+			case dashboard.Serves(r.URL.Path):
+				board.ServeHTTP(w, r)
+			default:
+				api.ServeHTTP(w, r)
 			}
-			api.ServeHTTP(w, r)
 		})),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(board.Stop)
+	return nil
 }
 
 // handlers are the hops of the data, in order.

@@ -6,10 +6,12 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/accounts"
 	"github.com/millrace/millrace/internal/store/deliveries"
+	"github.com/millrace/millrace/internal/store/people"
 	"github.com/millrace/millrace/internal/store/sqldb"
 	"github.com/millrace/millrace/internal/store/syncjobs"
 	"github.com/millrace/millrace/internal/store/table"
 	"github.com/millrace/millrace/internal/store/upkeep"
+	"github.com/millrace/millrace/internal/store/views"
 	"github.com/millrace/millrace/internal/store/workflows"
 )
 
@@ -65,6 +67,10 @@ type (
 	Templates = syncjobs.Templates
 	// Tenants is the handle of the tenants.
 	Tenants = accounts.Tenants
+	// Users is the handle of the users of the dashboard, with their sessions.
+	Users = people.Users
+	// Views are the questions of the dashboard.
+	Views = views.Views
 	// Webhooks is the handle of the webhooks.
 	Webhooks = deliveries.Webhooks
 	// WorkflowRuns is the handle of the workflow runs with the results of their steps.

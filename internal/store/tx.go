@@ -9,9 +9,11 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/accounts"
 	"github.com/millrace/millrace/internal/store/deliveries"
+	"github.com/millrace/millrace/internal/store/people"
 	"github.com/millrace/millrace/internal/store/sqldb"
 	"github.com/millrace/millrace/internal/store/syncjobs"
 	"github.com/millrace/millrace/internal/store/upkeep"
+	"github.com/millrace/millrace/internal/store/views"
 	"github.com/millrace/millrace/internal/store/workflows"
 )
 
@@ -100,8 +102,8 @@ func (tx *Tx) SyncJobs() SyncJobs { return syncjobs.NewSyncJobs(tx.tx) }
 // Tasks returns the handle of the tasks: those that wait in line, and those of the queue.
 func (tx *Tx) Tasks() Tasks { return upkeep.NewTasks(tx.tx) }
 
-// Templates returns the handle of the templates of sync jobs.
-func (tx *Tx) Templates() Templates { return syncjobs.NewTemplates(tx.tx) }
+// Users returns the handle of the users of the dashboard, with their sessions.
+func (tx *Tx) Users() Users { return people.NewUsers(tx.tx) }
 
 // Webhooks returns the handle of the webhooks.
 func (tx *Tx) Webhooks() Webhooks { return deliveries.NewWebhooks(tx.tx) }
@@ -111,3 +113,6 @@ func (tx *Tx) WorkflowRuns() WorkflowRuns { return workflows.NewWorkflowRuns(tx.
 
 // Workflows returns the handle of the workflows with their versions.
 func (tx *Tx) Workflows() Workflows { return workflows.NewWorkflows(tx.tx) }
+
+// ViewsOf returns the questions of the dashboard.
+func ViewsOf(tx *Tx) Views { return views.New(tx.tx) }

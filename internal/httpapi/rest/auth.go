@@ -47,6 +47,15 @@ func (p *Principal) TokenID() millrace.APITokenID { return p.token.ID }
 // TokenEnds returns when that token ends; 0: never.
 func (p *Principal) TokenEnds() millrace.Time { return p.token.ExpiresAt }
 
+type actingKey struct{}
+
+// Acting returns a context in which a request to a [Router] of the same process is made by a user who is signed in, with the scope
+// read or write in an environment, and needs no token. user names who it is where tokens are named by their id.
+func Acting(ctx context.Context, env millrace.EnvironmentID, scope millrace.TokenScope, user string) context.Context {
+	token := &millrace.APIToken{ID: millrace.APITokenID(user), EnvironmentID: env, Scope: scope}
+	return context.WithValue(ctx, actingKey{}, &Principal{Environment: env, token: token})
+}
+
 // Need says who may use a route, as a set of scopes of which one is enough. A route with the empty set is for anyone who
 // reaches the server.
 type Need uint8

@@ -20,9 +20,11 @@ type syncJobTemplateView struct {
 	IntegrationName *string `json:"integration_name"`
 }
 
+func templates(tx *store.Tx) store.Templates { return tx.SyncJobs().Templates() }
+
 // SyncJobTemplates are the handlers of sync job templates.
 func (h *Handlers) SyncJobTemplates() syncJobTemplates {
-	return syncJobTemplates{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Templates, rest.DeleteOf((*store.Tx).Templates)), rest.Each(func(v *millrace.SyncJobTemplate) syncJobTemplateView {
+	return syncJobTemplates{rest.NewResource(h.DB, rest.RowsOf(templates, rest.DeleteOf(templates)), rest.Each(func(v *millrace.SyncJobTemplate) syncJobTemplateView {
 		return syncJobTemplateView{*v, rest.Nullable(v.IntegrationName)}
 	}))}
 }
@@ -85,7 +87,7 @@ func (n syncJobTemplates) Create(ctx context.Context, in *rest.CreateIn[template
 			ArgsSchema: json.RawMessage("{}"), Resources: json.RawMessage("[]"),
 		}
 		b.apply(v)
-		return v, tx.Templates().Create(ctx, v)
+		return v, tx.SyncJobs().Templates().Create(ctx, v)
 	})
 }
 
@@ -102,13 +104,13 @@ func (b *templatePatch) Validate(*rest.Request, json.RawMessage) []millrace.Fail
 
 func (n syncJobTemplates) Patch(ctx context.Context, in *rest.PatchIn[millrace.SyncJobTemplateID, templatePatch]) (*rest.Reply[syncJobTemplateView], error) {
 	return n.Update(ctx, func(tx *store.Tx) (*millrace.SyncJobTemplate, error) {
-		v, err := tx.Templates().Get(ctx, in.Environment, in.ID)
+		v, err := tx.SyncJobs().Templates().Get(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		v.Label = in.Data.Label.Or(v.Label)
 		v.DefaultRuntimeVersion = int64(in.Data.DefaultRuntimeVersion.Or(runtimeVersion(v.DefaultRuntimeVersion)))
 		in.Data.apply(v)
-		return v, tx.Templates().Update(ctx, v)
+		return v, tx.SyncJobs().Templates().Update(ctx, v)
 	})
 }

@@ -32,6 +32,8 @@ type world struct {
 	badKey   atomic.Bool // the provider rejects keys
 	noLists  atomic.Bool // the provider has no lists
 	npm      string
+	base     string // address of the server
+	boardAt  string // address of the dashboard's pages of an environment
 	browser  context.Context
 }
 
@@ -42,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	if binary == "" || npm == "" {
 		t.Skip("SKIPPED: make browser builds the program and fetches what this test needs")
 	}
-	w := &world{t: t, provider: tokens.Start(), npm: npm}
+	w := &world{t: t, provider: tokens.Start(), npm: npm, base: base}
 	t.Cleanup(w.provider.Close)
 	w.provider.Redirect = map[string][]string{"realmId": {"company-1"}}
 	w.product = httptest.NewServer(w.pages())
@@ -105,7 +107,7 @@ func (w *world) until(what string, holds func() bool) {
 // send calls the API.
 func (w *world) send(method, path, body string) map[string]any {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, base+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.base+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,9 +15,9 @@ type Templates struct {
 	table.Noun[millrace.SyncJobTemplate, millrace.SyncJobTemplateID]
 }
 
-// NewTemplates returns the handle of the templates of sync jobs.
-func NewTemplates(tx *sqldb.Tx) Templates {
-	return Templates{table.NewNoun[millrace.SyncJobTemplateID](tx, syncJobTemplateTable())}
+// Templates returns the handle of the templates of sync jobs.
+func (h SyncJobs) Templates() Templates {
+	return Templates{table.NewNoun[millrace.SyncJobTemplateID](h.Tx(), syncJobTemplateTable())}
 }
 
 var syncJobTemplateTable = sync.OnceValue(func() *table.Table[millrace.SyncJobTemplate] { //nolint:gochecknoglobals // a constant that cannot be written as one

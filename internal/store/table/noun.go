@@ -17,6 +17,9 @@ type Noun[T any, ID ~string] struct {
 // NewNoun returns the handle of a table.
 func NewNoun[ID ~string, T any](tx *sqldb.Tx, t *Table[T]) Noun[T, ID] { return Noun[T, ID]{tx, t} }
 
+// Tx returns the transaction of the handle, for the handle of what belongs to its rows.
+func (n Noun[T, ID]) Tx() *sqldb.Tx { return n.tx }
+
 // Create adds a row and fills in its id and times. It returns an error of KindConflict when the id is taken.
 func (n Noun[T, ID]) Create(ctx context.Context, v *T) error { return n.table.Insert(ctx, n.tx, v) }
 

@@ -17,7 +17,7 @@ type Table[T any] struct {
 	Columns []Column[T]
 	Virtual map[string]Virtual       // further names for filters
 	Status  *Machine                 // guards the column status; nil: there is none
-	Root    bool                     // the environment itself: no environment_id
+	Root    bool                     // the environment itself, or what belongs to none: no environment_id
 	Across  bool                     // admins see the rows of all environments
 	Fill    func(tx *sqldb.Tx, v *T) // id and times of a new row
 	Touch   func(tx *sqldb.Tx, v *T) // times of a changed row

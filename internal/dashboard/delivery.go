@@ -1,0 +1,134 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// webhookLine is a webhook with what waits for it.
+type webhookLine struct {
+	millrace.Webhook
+	Backlog millrace.Backlog
+}
+
+// State is what a webhook is in one word.
+func (v *webhookLine) State() string {
+	switch {
+	case !v.IsActive:
+		return "inactive"
+	case v.FailingSince != 0:
+		return "failing"
+	}
+	return "active"
+}
+
+// Types are the events that a webhook gets.
+func (v *webhookLine) Types() []string {
+	var types []string
+	if json.Unmarshal(v.EventTypes, &types) != nil || len(types) == 0 {
+		return []string{"all"}
+	}
+	return types
+}
+
+func (h *Handler) webhooks(r *request) (*view, error) {
+	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[webhookLine], error) {
+		page, err := tx.Webhooks().List(ctx, r.env.ID, q)
+		out := millrace.Page[webhookLine]{NextCursor: page.NextCursor}
+		if err != nil {
+			return out, err
+		}
+		for i := range page.Result {
+			backlog, err := tx.Deliveries().CountBacklog(ctx, &page.Result[i])
+			if err != nil {
+				return out, err
+			}
+			out.Result = append(out.Result, webhookLine{page.Result[i], backlog})
+		}
+		return out, nil
+	})
+	return &view{name: "webhooks", title: "Webhooks", body: l, live: true}, err
+}
+
+// webhookPage is one webhook with its last deliveries.
+type webhookPage struct {
+	Webhook webhookLine
+	Last    []millrace.Delivery
+	Failed  []millrace.Delivery
+	Events  []string
+}
+
+const deliveriesShown = 25
+
+func (h *Handler) webhook(r *request) (*view, error) {
+	id := millrace.WebhookID(strings.ToLower(r.PathValue("id")))
+	v, err := read(h, r, func(tx *store.Tx, v *webhookPage) error {
+		ctx, env := r.Context(), r.env.ID
+		row, err := tx.Webhooks().Get(ctx, env, id)
+		if err != nil {
+			return err
+		}
+		v.Webhook.Webhook = *row
+		if v.Webhook.Backlog, err = tx.Deliveries().CountBacklog(ctx, row); err != nil {
+			return err
+		}
+		of := millrace.Filter{Field: "webhook_id", Op: millrace.OpEq, Values: []string{string(id)}}
+		last, err := tx.Deliveries().Backlog(ctx, row, deliveriesShown)
+		if err != nil {
+			return err
+		}
+		v.Last = last
+		failed, err := tx.Deliveries().List(ctx, env, millrace.Query{
+			Limit: deliveriesShown, Filters: []millrace.Filter{of, {Field: "status", Op: millrace.OpEq, Values: []string{string(millrace.DeliveryFailed)}}},
+		})
+		v.Failed, v.Events = failed.Result, millrace.EventNames()
+		return err
+	})
+	return &view{name: "webhook", title: "Webhook", body: v, live: true}, err
+}
+
+func (h *Handler) deliveries(r *request) (*view, error) {
+	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[millrace.Delivery], error) {
+		return tx.Deliveries().List(ctx, r.env.ID, q)
+	}, "status", "webhook_id", "event_id", "sync_job_run_id", "event")
+	if err != nil {
+		return nil, err
+	}
+	l.Filters = choices(r, "status", millrace.DeliveryStatuses())
+	err = labels(h, r, l, "webhook", func(v *millrace.Delivery) string { return string(v.WebhookID) })
+	return &view{name: "deliveries", title: "Deliveries", body: l, live: true}, err
+}
+
+// deliveryPage is one delivery with everything that was tried for it.
+type deliveryPage struct {
+	Delivery *millrace.Delivery
+	Webhook  *millrace.Webhook // nil: it was deleted
+	Attempts []millrace.Attempt
+}
+
+// OK reports whether the receiver took it.
+func (deliveryPage) OK(a *millrace.Attempt) bool { return delivered(a) }
+
+func (h *Handler) delivery(r *request) (*view, error) {
+	id := millrace.DeliveryID(strings.ToLower(r.PathValue("id")))
+	v, err := read(h, r, func(tx *store.Tx, v *deliveryPage) error {
+		ctx, env := r.Context(), r.env.ID
+		var err error
+		if v.Delivery, err = tx.Deliveries().Get(ctx, env, id); err != nil {
+			return err
+		}
+		if v.Webhook, err = absent(tx.Webhooks().Get(ctx, env, v.Delivery.WebhookID)); err != nil {
+			return err
+		}
+		v.Attempts, err = tx.Deliveries().Attempts(ctx, env, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &view{name: "delivery", title: "Delivery of " + v.Delivery.Event, body: v, live: v.Delivery.Status == millrace.DeliveryPending}, nil
+}

@@ -1,0 +1,198 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/trigger"
+)
+
+func (h *Handler) events(r *request) (*view, error) {
+	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[millrace.Event], error) {
+		return tx.Events().List(ctx, r.env.ID, q)
+	}, "event", "sync_job_run_id")
+	return &view{name: "events", title: "Events", body: l, live: true}, err
+}
+
+// eventPage is an event with what every workflow made of it.
+type eventPage struct {
+	Event     *millrace.Event
+	Account   millrace.IntegratedAccountID
+	Decisions []decision
+	Deaf      []millrace.Workflow // that listen to something else
+	Condition string              // that is tried
+	Tried     *tried
+}
+
+// decision is what was decided about a workflow, and how its condition looks now.
+type decision struct {
+	millrace.Decision
+	Workflow *millrace.Workflow // as it was then; nil: it was deleted
+	Now      *trigger.Explanation
+	Failure  *shownFailure
+	Advice   string
+}
+
+// tried is what a condition comes to for this event and for the last ones like it.
+type tried struct {
+	*trigger.Explanation
+	Last    []triedEvent
+	Matched int
+}
+
+type triedEvent struct {
+	Event   millrace.Event
+	Outcome millrace.Outcome
+	Failure *millrace.Failure
+}
+
+const (
+	triedEvents  = 20
+	maxCondition = 16 << 10
+	deafShown    = 50
+)
+
+func (h *Handler) event(r *request) (*view, error) {
+	id := millrace.EventID(strings.ToLower(r.PathValue("id")))
+	var last []millrace.Event
+	contexts := map[millrace.IntegratedAccountID]json.RawMessage{}
+	v, err := read(h, r, func(tx *store.Tx, v *eventPage) error {
+		ctx, env := r.Context(), r.env.ID
+		var err error
+		if v.Event, err = tx.Events().Get(ctx, env, id); err != nil {
+			return err
+		}
+		v.Account = v.Event.Account()
+		last = []millrace.Event{*v.Event}
+		if err := v.readDecisions(ctx, tx); err != nil {
+			return err
+		}
+		if v.Condition = r.URL.Query().Get("condition"); v.Condition != "" {
+			page, err := tx.Events().List(ctx, env, millrace.Query{
+				Limit: triedEvents, MaxBytes: millrace.MaxPageBytes, Filters: []millrace.Filter{{Field: "event", Op: millrace.OpEq, Values: []string{v.Event.Name}}},
+			})
+			if err != nil {
+				return err
+			}
+			last = append(last, page.Result...)
+		}
+		for i := range last {
+			if err := readContext(ctx, tx, env, last[i].Account(), contexts); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !r.sees() {
+		return &view{name: "event", title: v.Event.Name, body: v}, nil // conditions show what they saw
+	}
+	return &view{name: "event", title: v.Event.Name, body: v}, v.explain(r.Context(), last, contexts)
+}
+
+// readContext reads the context of the account that an event is about.
+func readContext(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.IntegratedAccountID, into map[millrace.IntegratedAccountID]json.RawMessage) error {
+	if _, known := into[id]; known || id == "" {
+		return nil
+	}
+	account, err := absent(tx.Accounts().Get(ctx, env, id))
+	if err != nil || account == nil {
+		return err
+	}
+	into[id] = account.Context //commit:allow the map is of this page
+	return nil
+}
+
+func (v *eventPage) readDecisions(ctx context.Context, tx *store.Tx) error {
+	decisions, err := tx.Decisions().OfEvent(ctx, v.Event.EnvironmentID, v.Event.ID)
+	if err != nil {
+		return err
+	}
+	heard := map[millrace.WorkflowID]bool{}
+	for _, d := range decisions {
+		w, err := absent(tx.Workflows().GetVersion(ctx, d.EnvironmentID, d.WorkflowID, d.WorkflowVersion))
+		if err != nil {
+			return err
+		}
+		heard[d.WorkflowID] = true
+		v.Decisions = append(v.Decisions, decision{Decision: d, Workflow: w, Failure: failureOf(d.Error), Advice: advice(d.Outcome)})
+	}
+	page, err := tx.Workflows().List(ctx, v.Event.EnvironmentID, millrace.Query{Limit: deafShown})
+	for _, w := range page.Result {
+		if !heard[w.ID] {
+			v.Deaf = append(v.Deaf, w)
+		}
+	}
+	return err
+}
+
+// explain evaluates the conditions again, outside of the transaction.
+func (v *eventPage) explain(ctx context.Context, last []millrace.Event, contexts map[millrace.IntegratedAccountID]json.RawMessage) error {
+	for i := range v.Decisions {
+		d := &v.Decisions[i]
+		if d.Workflow == nil || d.Workflow.Config.RunIf == "" {
+			continue
+		}
+		var err error
+		if d.Now, err = trigger.Explain(ctx, d.Workflow.Config.RunIf, v.Event, contexts[v.Account]); err != nil {
+			return err
+		}
+	}
+	if v.Condition == "" {
+		return nil
+	}
+	if len(v.Condition) > maxCondition {
+		return millrace.Invalid("condition", "must have at most %d bytes", maxCondition)
+	}
+	v.Tried = &tried{}
+	for i := range last {
+		e := &last[i]
+		now, err := trigger.Explain(ctx, v.Condition, e, contexts[e.Account()])
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			v.Tried.Explanation = now
+			continue
+		}
+		if now.Outcome == millrace.OutcomeMatched {
+			v.Tried.Matched++
+		}
+		v.Tried.Last = append(v.Tried.Last, triedEvent{*e, now.Outcome, now.Failure})
+	}
+	return nil
+}
+
+// advice says what an outcome means, for people.
+func advice(o millrace.Outcome) string {
+	switch o {
+	case millrace.OutcomeMatched:
+		return "The condition held; there is a workflow run."
+	case millrace.OutcomeNotMatched:
+		return "The condition did not hold: no run."
+	case millrace.OutcomeError:
+		return "An expression failed, so there is no run."
+	case millrace.OutcomeLimit:
+		return "An expression or a chain of runs met a limit, so there is no run."
+	case millrace.OutcomePaused:
+		return "The workflow was paused: no run."
+	case millrace.OutcomeDeduplicated:
+		return "An earlier event had the same idempotency key and led to the run."
+	case millrace.OutcomeDelayed:
+		return "The run begins later, as the workflow's delay says."
+	case millrace.OutcomeThrottled:
+		return "The run begins later, as the workflow's rate limit says."
+	case millrace.OutcomeDebounced:
+		return "The run waits for more such events, and begins with the last."
+	case millrace.OutcomeSkipped:
+		return "As many runs as the workflow allows at a time were under way: no run."
+	case millrace.OutcomeCancelled:
+		return "Another run took the place of this one."
+	}
+	return ""
+}
