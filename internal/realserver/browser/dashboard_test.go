@@ -112,7 +112,7 @@ func TestDashboard(t *testing.T) {
 // first goes to the page of the first row of a list, and looks at both.
 func (b *tab) first(list, name string) {
 	b.t.Helper()
-	b.visit(b.w.boardAt + list).waits("main table tbody a").state("dash-" + name + "s")
+	b.visit(b.w.boardAt + list).waits("main table tbody a").state("dash-" + name + "-list")
 	b.click("main table tbody a").waits("main h1").state("dash-" + name)
 }
 
@@ -121,7 +121,7 @@ func pages(t *testing.T, w *board, b *tab) {
 	b.visit(w.env).waits(".strips").says("Needs somebody", "needs reauth", "failing").state("dash-home")
 	for _, p := range [][2]string{
 		{"/runs?status=completed", "run"}, {"/workflow-runs", "workflow-run"}, {"/events?event=integrated_account:active", "event"}, {"/accounts", "account"},
-		{"/webhooks", "webhook"}, {"/deliveries?status=delivered", "deliverie"}, {"/workflows", "workflow"}, {"/sync-jobs", "sync-job"}, {"/integrations", "integration"},
+		{"/webhooks", "webhook"}, {"/deliveries?status=delivered", "delivery"}, {"/workflows", "workflow"}, {"/sync-jobs", "sync-job"}, {"/integrations", "integration"},
 	} {
 		b.first(p[0], p[1])
 	}

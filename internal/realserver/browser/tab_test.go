@@ -156,13 +156,25 @@ func (b *tab) says(texts ...string) *tab {
 	return b
 }
 
+// look is how wide a window is, and which colours the person likes.
+type look struct {
+	name, scheme string
+	width        int64
+}
+
+// looks are those that pages are checked in. The dashboard has many pages of one design: two looks have all of it.
+func (b *tab) looks() []look {
+	all := []look{{"", "light", 900}, {"-narrow-dark", "dark", 320}, {"-dark", "dark", 900}, {"-narrow", "light", 320}}
+	if b.w.base != base {
+		return all[:2]
+	}
+	return all
+}
+
 // state checks a state of the page in every look, and takes a picture of it.
 func (b *tab) state(name string) *tab {
 	b.t.Helper()
-	for _, look := range []struct {
-		name, scheme string
-		width        int64
-	}{{"", "light", 900}, {"-dark", "dark", 900}, {"-narrow", "light", 320}, {"-narrow-dark", "dark", 320}} {
+	for _, look := range b.looks() {
 		b.do(chromedp.EmulateViewport(look.width, 800), chromedp.ActionFunc(func(ctx context.Context) error {
 			return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}).Do(ctx)
 		}))
