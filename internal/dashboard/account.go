@@ -41,7 +41,8 @@ const accountShown = 25
 
 func (h *Handler) account(r *request) (*view, error) {
 	id := millrace.IntegratedAccountID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *accountPage) error {
+	v := new(accountPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		row, err := tx.Accounts().Get(ctx, env, id)
 		if err != nil {

@@ -64,11 +64,10 @@ func aboutAccount(path string) func(*Handler, *request, string) (*apiRequest, er
 
 // again starts a run like one that was.
 func again(h *Handler, r *request, id string) (*apiRequest, error) {
-	run, err := read(h, r, func(tx *store.Tx, v *millrace.SyncJobRun) error {
-		run, err := tx.SyncJobRuns().Get(r.Context(), r.env.ID, millrace.SyncJobRunID(id))
-		if err == nil {
-			*v = *run
-		}
+	var run *millrace.SyncJobRun
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
+		var err error
+		run, err = tx.SyncJobRuns().Get(r.Context(), r.env.ID, millrace.SyncJobRunID(id))
 		return err
 	})
 	if err != nil {

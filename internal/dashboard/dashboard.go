@@ -243,16 +243,6 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.R
 	return req, true
 }
 
-// read reads what a page shows, in one transaction.
-func read[T any](h *Handler, r *request, fn func(tx *store.Tx, v *T) error) (*T, error) {
-	var out T
-	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
-		out = *new(T)
-		return fn(tx, &out)
-	})
-	return &out, err
-}
-
 // first leads to the environment that was made first.
 func (h *Handler) first(r *request) (*view, error) {
 	if len(r.environments) == 0 {

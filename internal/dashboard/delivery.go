@@ -66,7 +66,8 @@ const deliveriesShown = 25
 
 func (h *Handler) webhook(r *request) (*view, error) {
 	id := millrace.WebhookID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *webhookPage) error {
+	v := new(webhookPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		row, err := tx.Webhooks().Get(ctx, env, id)
 		if err != nil {
@@ -115,7 +116,8 @@ func (deliveryPage) OK(a *millrace.Attempt) bool { return delivered(a) }
 
 func (h *Handler) delivery(r *request) (*view, error) {
 	id := millrace.DeliveryID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *deliveryPage) error {
+	v := new(deliveryPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Delivery, err = tx.Deliveries().Get(ctx, env, id); err != nil {

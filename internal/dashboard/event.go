@@ -59,7 +59,8 @@ func (h *Handler) event(r *request) (*view, error) {
 	id := millrace.EventID(strings.ToLower(r.PathValue("id")))
 	var last []millrace.Event
 	contexts := map[millrace.IntegratedAccountID]json.RawMessage{}
-	v, err := read(h, r, func(tx *store.Tx, v *eventPage) error {
+	v := new(eventPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Event, err = tx.Events().Get(ctx, env, id); err != nil {
@@ -104,7 +105,7 @@ func readContext(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, 
 	if err != nil || account == nil {
 		return err
 	}
-	into[id] = account.Context //commit:allow the map is of this page
+	into[id] = account.Context
 	return nil
 }
 

@@ -43,7 +43,8 @@ const (
 )
 
 func (h *Handler) home(r *request) (*view, error) {
-	v, err := read(h, r, func(tx *store.Tx, v *home) error {
+	v := new(home)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env, q := r.Context(), r.env.ID, store.ViewsOf(tx)
 		since := r.now.Add(-troubleTime)
 		var err error

@@ -28,7 +28,8 @@ type integrationPage struct {
 
 func (h *Handler) integration(r *request) (*view, error) {
 	id := millrace.IntegrationID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *integrationPage) error {
+	v := new(integrationPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Integration, err = tx.Integrations().Get(ctx, env, id); err != nil {
@@ -70,7 +71,8 @@ type hookPage struct {
 
 func (h *Handler) inboundHook(r *request) (*view, error) {
 	id := millrace.InboundHookID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *hookPage) error {
+	v := new(hookPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		var err error
 		if v.Hook, err = tx.Hooks().Get(r.Context(), r.env.ID, id); err != nil {
 			return err

@@ -61,11 +61,13 @@ func choices[S ~string](r *request, field string, values []S) []filter {
 
 // listed reads a page of a list.
 func listed[T any](h *Handler, r *request, get func(context.Context, *store.Tx, millrace.Query) (millrace.Page[T], error), fields ...string) (*list[T], error) {
-	return read(h, r, func(tx *store.Tx, v *list[T]) error {
+	v := new(list[T])
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		page, err := get(r.Context(), tx, r.query(fields...))
 		v.Rows, v.Next, v.Form = page.Result, r.next(page.NextCursor), r.URL.Query()
 		return err
 	})
+	return v, err
 }
 
 // labels reads what the rows of a list are about.
@@ -82,7 +84,7 @@ func labels[T any](h *Handler, r *request, l *list[T], kind string, id func(*T) 
 	return h.DB.View(r.Context(), func(tx *store.Tx) error {
 		found, err := store.ViewsOf(tx).Labels(r.Context(), r.env.ID, kind, ids)
 		for id, label := range found {
-			l.Labels[id] = label //commit:allow the map is of this page
+			l.Labels[id] = label
 		}
 		return err
 	})

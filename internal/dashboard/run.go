@@ -83,7 +83,8 @@ const logShown = 100
 
 func (h *Handler) run(r *request) (*view, error) {
 	id := millrace.SyncJobRunID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *runPage) error { return v.read(r, tx, id) })
+	v := new(runPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error { return v.read(r, tx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -408,7 +409,8 @@ type stepShown struct {
 
 func (h *Handler) workflowRun(r *request) (*view, error) {
 	id := millrace.WorkflowRunID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *workflowRunPage) error {
+	v := new(workflowRunPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		run, err := tx.WorkflowRuns().Get(r.Context(), r.env.ID, id)
 		if err != nil {
 			return err

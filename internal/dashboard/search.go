@@ -38,20 +38,21 @@ func (h *Handler) search(r *request) (*view, error) {
 	if text == "" || len(text) > maxSearch {
 		return &view{name: "search", title: "Search", body: v}, nil
 	}
-	rows, err := read(h, r, func(tx *store.Tx, v *[]views.Found) error {
+	var rows []views.Found
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		q := store.ViewsOf(tx)
 		var err error
 		if millrace.IsID(text) {
-			*v, err = q.ByID(r.Context(), r.env.ID, text)
+			rows, err = q.ByID(r.Context(), r.env.ID, text)
 		} else {
-			*v, err = q.ByText(r.Context(), r.env.ID, text)
+			rows, err = q.ByText(r.Context(), r.env.ID, text)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range *rows {
+	for _, row := range rows {
 		page, ok := pagesOf()[row.Kind]
 		if ok {
 			v.Rows = append(v.Rows, hit{page[1], labelled(row.Label, row.ID), r.path(page[0], row.ID)})

@@ -31,7 +31,8 @@ const runsShown = 25
 
 func (h *Handler) workflow(r *request) (*view, error) {
 	id := millrace.WorkflowID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *workflowPage) error {
+	v := new(workflowPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Workflow, err = tx.Workflows().Get(ctx, env, id); err != nil {
@@ -76,7 +77,8 @@ type syncJobPage struct {
 
 func (h *Handler) syncJob(r *request) (*view, error) {
 	id := millrace.SyncJobID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *syncJobPage) error {
+	v := new(syncJobPage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Job, err = tx.SyncJobs().Get(ctx, env, id); err != nil {
@@ -168,7 +170,8 @@ type schedulePage struct {
 
 func (h *Handler) schedule(r *request) (*view, error) {
 	id := millrace.SyncJobCronTriggerID(strings.ToLower(r.PathValue("id")))
-	v, err := read(h, r, func(tx *store.Tx, v *schedulePage) error {
+	v := new(schedulePage)
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
 		var err error
 		if v.Schedule, err = tx.Schedules().Get(ctx, env, id); err != nil {
