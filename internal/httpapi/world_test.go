@@ -184,7 +184,7 @@ func shorten(s string) string {
 	return s
 }
 
-func (w *world) get(path string) *response { w.t.Helper(); return w.send("GET", path, "") }
+func (w *world) get(path string) *response        { w.t.Helper(); return w.send("GET", path, "") }
 func (w *world) post(path, body string) *response { w.t.Helper(); return w.send("POST", path, body) }
 
 func (w *world) patch(path, body string) *response { w.t.Helper(); return w.send("PATCH", path, body) }

@@ -120,8 +120,15 @@ func pages(t *testing.T, w *board, b *tab) {
 	b.t, b.w.boardAt = t, w.env
 	b.visit(w.env).waits(".strips").says("Needs somebody", "needs reauth", "failing").state("dash-home")
 	for _, p := range [][2]string{
-		{"/runs?status=completed", "run"}, {"/workflow-runs", "workflow-run"}, {"/events?event=integrated_account:active", "event"}, {"/accounts", "account"},
-		{"/webhooks", "webhook"}, {"/deliveries?status=delivered", "delivery"}, {"/workflows", "workflow"}, {"/sync-jobs", "sync-job"}, {"/integrations", "integration"},
+		{"/runs?status=completed", "run"},
+		{"/workflow-runs", "workflow-run"},
+		{"/events?event=integrated_account:active", "event"},
+		{"/accounts", "account"},
+		{"/webhooks", "webhook"},
+		{"/deliveries?status=delivered", "delivery"},
+		{"/workflows", "workflow"},
+		{"/sync-jobs", "sync-job"},
+		{"/integrations", "integration"},
 	} {
 		b.first(p[0], p[1])
 	}
