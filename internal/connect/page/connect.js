@@ -46,6 +46,8 @@
   const focus = document.querySelector("[data-focus], [aria-invalid]");
   if (focus) focus.focus();
 
+  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
   const search = document.querySelector("[data-search]");
   if (search) {
     document.querySelector("[data-searchbox]").hidden = false;
@@ -53,10 +55,10 @@
     const items = [...document.querySelectorAll(".choices li")];
     const none = document.querySelector("[data-none]");
     search.addEventListener("input", () => {
-      const wanted = search.value.trim().toLowerCase();
+      const wanted = fold(search.value.trim());
       let found = 0;
       for (const item of items) {
-        item.hidden = !item.dataset.name.toLowerCase().includes(wanted);
+        item.hidden = !fold(item.dataset.name).includes(wanted);
         if (!item.hidden) found++;
       }
       none.hidden = found > 0;

@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ func TestConnectPage(t *testing.T) {
 	w := newWorld(t)
 	for name, walk := range map[string]func(*testing.T, *world){
 		"picker": picker, "key": key, "wrong key": wrongKey, "setup fails": setupFails, "OAuth": oauth, "denied": denied, "again": again,
-		"links": links, "SDK in a window": sdkWindow, "SDK in a frame": sdkFrame, "no scripts": noScripts,
+		"links": links, "stranger": stranger, "SDK in a window": sdkWindow, "SDK in a frame": sdkFrame, "no scripts": noScripts,
 	} {
 		t.Run(name, func(t *testing.T) { walk(t, w) })
 	}
@@ -21,7 +23,12 @@ func TestConnectPage(t *testing.T) {
 // picker finds an integration with the keyboard only.
 func picker(t *testing.T, w *world) {
 	b := w.open(t).start(w.link(`{"tenant_id": "picker"}`), "").kind("picker").state("picker")
-	b.keys("élan").waits(`.choices li[data-name="Élan Projects"]`).state("picker-found")
+	var order string
+	b.eval(`[...document.querySelectorAll(".choices li")].map((li) => li.dataset.name[0]).join("")`, &order)
+	if at := strings.Index(order, "É"); at < 0 || at > strings.Index(order, "H") {
+		t.Errorf("the first letters of the integrations are %s", order)
+	}
+	b.keys("elan").waits(`.choices li[data-name="Élan Projects"]`).state("picker-found")
 	b.keys("zzz").waits("[data-none]").says("Nothing found").state("picker-none")
 	b.keys(strings.Repeat(kb.Backspace, 7)).keys("ledger" + kb.Enter).kind("form").says("Connect Ledger Books")
 	var focused string
@@ -143,10 +150,31 @@ func sdkWindow(t *testing.T, w *world) {
 	}
 }
 
+// stranger opens the page from an origin that is not listed, which is told nothing, and can show it in no frame.
+func stranger(t *testing.T, w *world) {
+	other := httptest.NewServer(w.pages())
+	defer other.Close()
+	b := w.open(t).visit(other.URL + "/?mode=window&token=" + w.link(`{"tenant_id": "stranger"}`) + "&integration=books").waits("#go[data-ready]").click("#go")
+	b.window("page", base).kind("form").fill("#f0", "key-1").click("button[type=submit]")
+	if out := b.outcome(); !strings.HasPrefix(out, "rejected") || !strings.Contains(out, "closed") || strings.Contains(out, "integrated_account_id") {
+		t.Errorf("the SDK says %s", out)
+	}
+	w.until("the account to be there", func() bool { return len(w.accounts("stranger")) == 1 })
+	policy, err := http.Get(base + "/connect-account?link_token=" + w.link(`{"tenant_id": "stranger"}`)) //nolint:noctx // of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = policy.Body.Close()
+	if text := policy.Header.Get("Content-Security-Policy"); !strings.Contains(text, "frame-ancestors "+w.product.URL+";") {
+		t.Errorf("the policy is %s", text)
+	}
+}
+
 // sdkFrame lets the SDK show the page in a frame of a page of another site, where it gets no cookies.
 func sdkFrame(t *testing.T, w *world) {
 	b := w.open(t).product("frame", w.link(`{"tenant_id": "frame"}`), "&integration=books")
 	frame := b.window("iframe", base).kind("form")
+	frame.axe("frame")
 	frame.fill("#f0", "key-1").click("button[type=submit]")
 	if out := b.outcome(); !strings.Contains(out, `"result":"success"`) {
 		t.Errorf("by key the SDK says %s", out)

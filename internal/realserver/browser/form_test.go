@@ -213,7 +213,9 @@ func formFixed(t *testing.T, w *world) {
 func formSDK(t *testing.T, w *world) {
 	id, token := w.board("sdk")
 	b := w.open(t).product("frame", token, "&form=1")
-	frame := b.window("iframe", base).kind("fields").choose("workspace", "Sales & Marketing").choose("projects", "w1: project 4").click("[data-next]")
+	frame := b.window("iframe", base).kind("fields")
+	frame.axe("form in a frame")
+	frame.choose("workspace", "Sales & Marketing").choose("projects", "w1: project 4").click("[data-next]")
 	frame.waits(`[data-field="depth"]`).click("[data-save]")
 	if out := b.outcome(); !strings.HasPrefix(out, "resolved") || !strings.Contains(out, id) || !strings.Contains(out, `"integration":"boards"`) {
 		t.Errorf("the SDK says %s", out)
