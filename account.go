@@ -46,6 +46,7 @@ type IntegratedAccount struct {
 	LastForbiddenError       json.RawMessage          `json:"last_forbidden_error"`   // a ForbiddenError; nothing once a later request has succeeded
 	LastActionRunResult      json.RawMessage          `json:"last_action_run_result"` // an ActionRunResult; nothing for an integration without such actions
 	Connection               string                   `json:"-"`                      // of the process that takes the account from connecting on; empty: none
+	ActionAt                 Time                     `json:"-"`                      // when the next action with a schedule is due; 0: never
 	IsSandbox                bool                     `json:"is_sandbox"`
 	Region                   string                   `json:"region"`
 	Context                  json.RawMessage          `json:"context"` // without its secret members
@@ -67,6 +68,16 @@ type ActionRunResult struct {
 	RetryAt     Time       `json:"retry_at,omitzero"`      // when a failure that may pass is tried again
 	PostInstall *ActionRun `json:"post_install,omitempty"` // nil: the integration has none, or it has not begun
 	Validation  *ActionRun `json:"validation,omitempty"`
+
+	Scheduled map[string]ScheduledAction `json:"scheduled,omitempty"` // the actions that run by themselves
+}
+
+// ScheduledAction is an action of an account that runs by itself.
+type ScheduledAction struct {
+	Cron      string     `json:"cron_expression"` // that NextRunAt follows from
+	Timezone  string     `json:"timezone,omitempty"`
+	NextRunAt Time       `json:"next_run_at"`
+	LastRun   *ActionRun `json:"last_run,omitempty"` // nil: none yet
 }
 
 // Outcomes of an action or of a step of it.
@@ -78,7 +89,7 @@ const (
 
 // ActionRun is one run of an action.
 type ActionRun struct {
-	Status     string             `json:"status"` // completed or failed
+	Status     string             `json:"status"` // completed or failed; of an action with a schedule also skipped
 	StartedAt  Time               `json:"started_at"`
 	FinishedAt Time               `json:"finished_at"`
 	Error      string             `json:"error,omitempty"` // of the step that failed

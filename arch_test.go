@@ -65,7 +65,7 @@ var imports = map[string][]string{
 	"internal/observe":                {},
 	"internal/trace":                  {},
 	"internal/account":                {"internal/document", "internal/event", "internal/expr", "internal/fetch/config", "internal/secret", "internal/store"},
-	"internal/provider":               {"internal/account", "internal/cache", "internal/event", "internal/expr", "internal/fetch", "internal/fetch/config", "internal/fetch/wire", "internal/inbound", "internal/memory", "internal/observe", "internal/secret", "internal/store", "internal/syncjob", "jsonata"},
+	"internal/provider":               {"internal/account", "internal/cache", "internal/event", "internal/expr", "internal/fetch", "internal/fetch/config", "internal/fetch/wire", "internal/inbound", "internal/memory", "internal/observe", "internal/schedule", "internal/secret", "internal/store", "internal/syncjob", "jsonata"},
 	"internal/grant":                  {"internal/account", "internal/event", "internal/fetch/config", "internal/oauth", "internal/observe", "internal/provider", "internal/store"},
 	"internal/connect":                {"internal/account", "internal/expr", "internal/fetch/config", "internal/oauth", "internal/provider", "internal/secret", "internal/store"},
 	"internal/connect/page":           {"internal/connect", "internal/form"},

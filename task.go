@@ -17,6 +17,8 @@ const (
 	TaskSlice    TaskKind = "slice"    // Key = TaskKey of a SyncJobRunID: some seconds of a sync job run
 	TaskPump     TaskKind = "pump"     // Key = TaskKey of a WebhookID: send the backlog of a webhook, in order
 	TaskRefresh  TaskKind = "refresh"  // Key = TaskKey of an IntegratedAccountID: ask for the next pair of tokens of an account
+	// TaskAction runs the actions of an account that are due. Key = TaskKey of an IntegratedAccountID.
+	TaskAction TaskKind = "action"
 	// TaskDisconnect goes on with the deletion of an account. Key = TaskKey of a DisconnectionID.
 	TaskDisconnect TaskKind = "disconnect"
 
@@ -27,7 +29,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskDisconnect, TaskErase, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskAction, TaskDisconnect, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // TaskKey is the key of a task about a row whose id is unique in its environment only.
@@ -79,6 +81,13 @@ func (t *Task) ErasedEnvironment() (EnvironmentID, bool) {
 // ConnectTask returns the task that takes an account through the actions of its connection now.
 func ConnectTask(v *IntegratedAccount) Task {
 	return Task{Kind: TaskConnect, Key: TaskKey(v.EnvironmentID, v.ID), Environment: v.EnvironmentID, Account: v.ID, Wake: true}
+}
+
+// ActionTask returns the task that runs the actions of an account when they are due.
+func ActionTask(v *IntegratedAccount) Task {
+	return Task{
+		Kind: TaskAction, Key: TaskKey(v.EnvironmentID, v.ID), At: v.ActionAt.Std(), Wake: true, Environment: v.EnvironmentID, Account: v.ID,
+	}
 }
 
 // SliceTask returns the task that works on a sync job run now.

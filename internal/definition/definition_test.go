@@ -70,6 +70,23 @@ func TestSyncJobIsCheckedWithoutHTTP(t *testing.T) {
 
 func TestIntegrationIsCheckedWithoutHTTP(t *testing.T) {
 	t.Parallel()
+	got := found(definition.CheckIntegrationConfig(json.RawMessage(`{"base_url":"https://a.test","actions":{"a":{"cron_expression":"x","timezone":"Nowhere","steps":[{"type":"form"}]},
+"b":{"cron_expression":"* * *","steps":[{"type":"get_context"}]},"c":{"cron_expression":"0 * * * *"},"validation":{"cron_expression":"0 * * * *","steps":[{"type":"get_context"}]}}}`)))
+	want := []string{
+		"config.actions.a.steps[0].type: a form waits for a user", "config.actions.c: has no steps",
+		"config.actions.validation.cron_expression: the action validation belongs to the connection of an account; it has no schedule",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	got = found(definition.CheckIntegrationConfig(json.RawMessage(`{"actions":{"a":{"cron_expression":"* * *","timezone":"Nowhere","steps":[{"type":"get_context"}]}}}`)))
+	want = []string{
+		`config.actions.a.cron_expression: "* * *" has 3 fields, must have 5: minute, hour, day of month, month, day of week`,
+		`config.actions.a.timezone: "Nowhere" is not an IANA time zone such as Europe/Berlin`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
 	failures := definition.CheckIntegrationConfig(json.RawMessage(`{"credentials":{"oauth2":{"format":"oauth2","config":{}}}}`))
 	if len(failures) == 0 || !failures[0].IsBelow("config.credentials") {
 		t.Errorf("got %v, want what is missing of the credentials", found(failures))

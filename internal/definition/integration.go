@@ -2,6 +2,7 @@ package definition
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch/config"
+	"github.com/millrace/millrace/internal/schedule"
 )
 
 var slug = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
@@ -26,8 +28,24 @@ func CheckIntegrationConfig(raw json.RawMessage) []millrace.Failure {
 	if len(raw) == 0 {
 		return nil // absent, which is reported as such
 	}
-	_, err := config.Parse(raw)
-	return millrace.FailuresOf("config", err)
+	compiled, err := config.Parse(raw)
+	return append(millrace.FailuresOf("config", err), checkSchedules(compiled)...)
+}
+
+// checkSchedules returns what is wrong with the schedules of actions.
+func checkSchedules(c *config.Config) []millrace.Failure {
+	if c == nil {
+		return nil
+	}
+	var failures []millrace.Failure
+	for _, name := range slices.Sorted(maps.Keys(c.Schedules)) {
+		_, err := schedule.ParseCron(c.Schedules[name].Cron, c.Schedules[name].Timezone)
+		for _, f := range millrace.FailuresOf("", err) {
+			f.Path = config.RootPath + ".actions." + name + "." + f.Path
+			failures = append(failures, f)
+		}
+	}
+	return failures
 }
 
 // CheckOverride returns what is wrong with an override, at paths below the one where it stands: slots that a config does not have,
@@ -52,8 +70,8 @@ func CheckOverride(path string, override, base json.RawMessage, between ...json.
 	if len(failures) > 0 {
 		return failures
 	}
-	_, err = config.Parse(config.Merge(base, append(slices.Clone(between), override)...))
-	failures = millrace.FailuresOf(config.RootPath, err)
+	compiled, err := config.Parse(config.Merge(base, append(slices.Clone(between), override)...))
+	failures = append(millrace.FailuresOf(config.RootPath, err), checkSchedules(compiled)...)
 	for i := range failures {
 		failures[i].Path = path + strings.TrimPrefix(failures[i].Path, config.RootPath)
 	}

@@ -67,6 +67,11 @@ func lacksToken(v *millrace.IntegratedAccount, install *millrace.EnvironmentInte
 
 // finish writes an account whose connection has ended, and emits the event about its status behind the one that began it.
 func finish(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, began *millrace.Event, name string) error {
+	if v.Status == millrace.AccountActive {
+		if err := account.PlanActions(ctx, tx, v); err != nil {
+			return err
+		}
+	}
 	if err := account.Update(ctx, tx, v); err != nil {
 		return err
 	}

@@ -241,6 +241,7 @@ func (s *Server) handlers(
 		return nil, err
 	}
 	limits := s.opts.Limits
+	connector := provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries})
 	runs, err := syncjob.New(syncjob.Config{
 		Observe: s.metrics.Observe,
 		DB:      s.db, Clock: s.opts.Clock, Logger: s.opts.Logger,
@@ -258,7 +259,8 @@ func (s *Server) handlers(
 			DB: s.db, Clock: s.opts.Clock, Budget: conditions, FanOut: limits.FanOut, Observe: s.metrics.Observe,
 		}).Match,
 		millrace.TaskWorkflow:   workflow.NewRunner(s.db, conditions).Run,
-		millrace.TaskConnect:    provider.NewConnector(provider.ConnectorConfig{Accounts: accounts, Clock: s.opts.Clock, Retries: s.opts.FetchRetries}).Handle,
+		millrace.TaskConnect:    connector.Handle,
+		millrace.TaskAction:     connector.RunScheduled,
 		millrace.TaskSlice:      runs.Slice,
 		millrace.TaskPump:       pump.Handle,
 		millrace.TaskRefresh:    s.grants.Refresh,

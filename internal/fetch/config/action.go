@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -105,6 +106,33 @@ func parseAction(f field.Field, name string, inherited settings, strict bool) []
 		out = append(out, parsed)
 	}
 	return out
+}
+
+// ActionSchedule says when an action runs by itself, for each active account.
+type ActionSchedule struct {
+	Cron     string
+	Timezone string        // IANA name; empty: UTC
+	RunIf    *expr.Program // over the context of the account; nil: always
+}
+
+// MayHaveSchedules reports whether a config with its overrides may have actions that run by themselves. Without reading them it does not
+// know.
+func MayHaveSchedules(parts ...json.RawMessage) bool {
+	return slices.ContainsFunc(parts, func(raw json.RawMessage) bool { return bytes.Contains(raw, []byte(`"cron_expression"`)) })
+}
+
+// parseSchedule reads when an action runs by itself, and checks its steps where nobody waits for them.
+func (c *Config) parseSchedule(name string, action field.Field, steps []ActionStep) {
+	cron := action.Get("cron_expression")
+	if cron.Present() {
+		if slices.Contains(ReservedActions(), name) {
+			cron.Report("the action " + name + " belongs to the connection of an account; it has no schedule")
+		}
+		c.Schedules[name] = ActionSchedule{Cron: cron.Need(), Timezone: action.Get("timezone").Text(), RunIf: action.Get("run_if").Program()}
+	}
+	if cron.Present() || name == ActionTest {
+		c.checkUnattended(action, steps)
+	}
 }
 
 // checkUnattended reports the steps of an action that cannot do their work when no client waits for it: a failure at run time would be

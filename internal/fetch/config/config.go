@@ -17,8 +17,9 @@ type Config struct {
 	Label       string
 	Resources   map[string]map[string]*Method // resource, then method
 	Actions     map[string][]ActionStep
-	Credentials map[string]Credential // by format
-	Hook        *hook.Hook            // how what the provider sends to us is understood; nil: not at all
+	Schedules   map[string]ActionSchedule // of the actions that run by themselves
+	Credentials map[string]Credential     // by format
+	Hook        *hook.Hook                // how what the provider sends to us is understood; nil: not at all
 
 	inherited       settings
 	RateLimit       *RateLimit
@@ -90,6 +91,7 @@ func parseRoot(root field.Field, strict bool) *Config {
 		Label:     root.Get("label").Text(),
 		Resources: map[string]map[string]*Method{},
 		Actions:   map[string][]ActionStep{},
+		Schedules: map[string]ActionSchedule{},
 	}
 	c.inherited = parseSettings(root, settings{})
 	c.RateLimit = parseRateLimit(root.Get("rate_limit"))
@@ -108,9 +110,7 @@ func parseRoot(root field.Field, strict bool) *Config {
 	for _, action := range actions.Members() {
 		steps := parseAction(action, action.Name(actions), c.inherited, strict)
 		c.Actions[action.Name(actions)] = steps
-		if action.Name(actions) == ActionTest {
-			c.checkUnattended(action, steps)
-		}
+		c.parseSchedule(action.Name(actions), action, steps)
 	}
 	c.checkForms(strict)
 	c.Hook = hook.Parse(root.Get("webhook"))

@@ -105,6 +105,9 @@ func (n installs) Patch(ctx context.Context, in *rest.PatchIn[millrace.Environme
 		if err := account.SealAccounts(ctx, tx, v, before, secret.NewSet(integration.Config, v.Override)); err != nil {
 			return nil, err
 		}
+		if err := account.FollowSchedules(ctx, tx, v, integration.Config, v.Override); err != nil {
+			return nil, err
+		}
 		return v, emitInstall(ctx, tx, "environment_integration:updated", v)
 	})
 }

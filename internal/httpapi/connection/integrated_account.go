@@ -141,6 +141,9 @@ func (n accounts) Patch(ctx context.Context, in *rest.PatchIn[millrace.Integrate
 		becomesActive := before != millrace.AccountActive && v.Status == millrace.AccountActive
 		if becomesActive {
 			v.LastError = ""
+			if err := account.PlanActions(ctx, tx, v); err != nil {
+				return nil, err
+			}
 		}
 		if err := account.Update(ctx, tx, v); err != nil {
 			return nil, err

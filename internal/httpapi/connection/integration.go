@@ -148,7 +148,10 @@ func (n integrations) Patch(ctx context.Context, in *rest.SlugPatchIn[integratio
 		if err != nil || install == nil {
 			return v, err
 		}
-		return v, account.SealAccounts(ctx, tx, install, secret.NewSet(before, install.Override), secret.NewSet(v.Config, install.Override))
+		if err := account.SealAccounts(ctx, tx, install, secret.NewSet(before, install.Override), secret.NewSet(v.Config, install.Override)); err != nil {
+			return nil, err
+		}
+		return v, account.FollowSchedules(ctx, tx, install, before, v.Config)
 	}))
 }
 

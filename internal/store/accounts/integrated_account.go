@@ -34,6 +34,7 @@ var integratedAccountTable = sync.OnceValue(func() *table.Table[millrace.Integra
 			table.Document("last_forbidden_error", func(v *row) *json.RawMessage { return &v.LastForbiddenError }),
 			table.Document("last_action_run_result", func(v *row) *json.RawMessage { return &v.LastActionRunResult }),
 			table.Hidden(table.Text("connection", func(v *row) *string { return &v.Connection })),
+			table.Hidden(table.Stamp("action_at", func(v *row) *millrace.Time { return &v.ActionAt })),
 			table.Flag("is_sandbox", func(v *row) *bool { return &v.IsSandbox }),
 			table.Text("region", func(v *row) *string { return &v.Region }),
 			table.Document("context", func(v *row) *json.RawMessage { return &v.Context }),
@@ -96,6 +97,24 @@ func (h Accounts) Move(ctx context.Context, v *millrace.IntegratedAccount, from 
 	t := integratedAccountTable()
 	n := len(t.Columns)
 	return t.Update(ctx, h.tx, v, fmt.Sprintf("status = $%d AND updated_at = $%d", n+1, n+2), string(from), int64(since))
+}
+
+// WakeActions has the schedules of the actions of all active accounts of an installation looked at again, within a minute.
+func (h Accounts) WakeActions(ctx context.Context, env millrace.EnvironmentID, id millrace.EnvironmentIntegrationID) error {
+	_, err := h.tx.Exec(ctx, "UPDATE integrated_account SET action_at = $1 WHERE environment_integration_id = $2 AND environment_id = $3 AND status = 'active'",
+		int64(h.tx.Now()), string(id), string(env))
+	if err != nil {
+		return fmt.Errorf("look at the schedules of actions again: %w", err)
+	}
+	return nil
+}
+
+// MoveActions has the actions of an account looked at again at a time. That is no change of the account.
+func (h Accounts) MoveActions(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID, at millrace.Time) error {
+	if _, err := h.tx.Exec(ctx, "UPDATE integrated_account SET action_at = $1 WHERE id = $2 AND environment_id = $3", int64(at), string(id), string(env)); err != nil {
+		return fmt.Errorf("look at the actions of an account later: %w", err)
+	}
+	return nil
 }
 
 // WakeRuns lets the runs that wait for the account to be connected again go on now.

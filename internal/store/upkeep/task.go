@@ -37,7 +37,9 @@ UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, 'environment/' 
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'connect' AS kind, environment_id || '/' || id AS id, environment_id AS env, id AS account FROM integrated_account
 WHERE status = 'connecting' AND connection <> '' ORDER BY created_at LIMIT $1) AS k
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'disconnect' AS kind, environment_id || '/' || id AS id, environment_id AS env, integrated_account_id AS account FROM disconnection
-WHERE retry_at <= $2 ORDER BY retry_at LIMIT $1) AS l`
+WHERE retry_at <= $2 ORDER BY retry_at LIMIT $1) AS l
+UNION ALL SELECT kind, id, env, account FROM (SELECT 'action' AS kind, environment_id || '/' || id AS id, environment_id AS env, id AS account FROM integrated_account
+WHERE action_at > 0 AND action_at <= $2 ORDER BY action_at LIMIT $1) AS m`
 
 // Open returns a task for every row that has work to do, whether or not such a task is live.
 func (h Tasks) Open(ctx context.Context) ([]millrace.Task, error) {
@@ -45,6 +47,7 @@ func (h Tasks) Open(ctx context.Context) ([]millrace.Task, error) {
 	err := h.tx.Each(ctx, openWork, []any{maxOpenWork, int64(h.tx.Now())}, func(r sqldb.Rows) error {
 		var t millrace.Task
 		err := r.Scan((*string)(&t.Kind), &t.Key, (*string)(&t.Environment), (*string)(&t.Account))
+		t.Wake = t.Kind == millrace.TaskAction // its schedule may have changed while it waits for later
 		out = append(out, t)
 		return err
 	})
