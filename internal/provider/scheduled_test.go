@@ -57,7 +57,7 @@ func TestActionsRunByThemselves(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newConnecting(t, db)
 		requests, status := 0, http.StatusOK
-		c.answer = func(w http.ResponseWriter, r *http.Request) {
+		c.respond = func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/alive" {
 				requests++
 			}
