@@ -273,3 +273,28 @@ func TestAFormHasSteps(t *testing.T) {
 		}
 	})
 }
+
+// TestAFrameBeginsAgain: a page in a frame whose attempt has failed begins again by its session, and is told of the next one.
+func TestAFrameBeginsAgain(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, address string) {
+		w := newConnectWorld(t, address)
+		b := w.browser().get("/connect-account?integration=crm&link_token=" + w.link(`{"tenant_id": "acme"}`))
+		b.submit(url.Values{"subdomain": {"acme"}})
+		b.get(html.UnescapeString(goTo.FindStringSubmatch(b.last)[1]) + "&deny=1").shows(`data-kind="failed"`)
+		failed := b.at.Query().Get("session")
+		b.get("/connect-account?integration=crm&session=" + failed)
+		b.last = strings.Replace(b.last, "<form", `<input type="hidden" name="page" value="page-2"><form`, 1)
+		b.submit(url.Values{"subdomain": {"acme"}}).goOn().settled().shows(`data-kind="connected"`)
+		b.last = ""
+		b.post("/connect-account/status", "", nil)
+		if !strings.Contains(b.last, `"state":"open"`) {
+			t.Errorf("a stranger is told %s", b.last)
+		}
+		b.last = `<input type="hidden" name="session" value="` + failed + `"><input type="hidden" name="page" value="page-2">`
+		b.post("/connect-account/status", "", nil)
+		if !strings.Contains(b.last, `"state":"connected"`) || !strings.Contains(b.last, `"result":"success"`) {
+			t.Errorf("the frame is told %s", b.last)
+		}
+	})
+}

@@ -37,13 +37,15 @@ func (h *Handler) visit(r *http.Request, p formProof) (*form.Visit, *connect.Lin
 	var s *connect.Status
 	var err error
 	switch {
+	case p.Page != "":
+		l, wrong := h.link(r, proof{Token: p.Link, Session: p.Session})
+		if l == nil {
+			err = wrong
+			break
+		}
+		s, err = h.flow.LookFrom(r.Context(), l, p.Page) // whatever is wrong with the link: it was used
 	case p.Session != "":
 		s, err = h.flow.Look(r.Context(), p.Session, h.cookie(r))
-	case p.Link != "" && p.Page != "":
-		var l *connect.Link
-		if l, err = h.flow.Open(r.Context(), p.Link); err == nil {
-			s, err = h.flow.LookFrom(r.Context(), l, p.Page)
-		}
 	default:
 		return nil, nil, form.ErrToken
 	}
