@@ -72,13 +72,17 @@ func (h *Handler) event(r *request) (*view, error) {
 			return err
 		}
 		if v.Condition = r.URL.Query().Get("condition"); v.Condition != "" {
-			page, err := tx.Events().List(ctx, env, millrace.Query{
-				Limit: triedEvents, MaxBytes: millrace.MaxPageBytes, Filters: []millrace.Filter{{Field: "event", Op: millrace.OpEq, Values: []string{v.Event.Name}}},
-			})
+			ids, err := store.ViewsOf(tx).LastOfName(ctx, env, v.Event.Name, triedEvents)
 			if err != nil {
 				return err
 			}
-			last = append(last, page.Result...)
+			for _, id := range ids { // one by one: each may be large
+				e, err := absent(tx.Events().Get(ctx, env, id))
+				if err != nil || e == nil {
+					return err
+				}
+				last = append(last, *e)
+			}
 		}
 		for i := range last {
 			if err := readContext(ctx, tx, env, last[i].Account(), contexts); err != nil {

@@ -130,7 +130,7 @@ func (t *Table[T]) Filter(d sqldb.Dialect, c *Clause, f millrace.Filter) error {
 		if err != nil {
 			return err
 		}
-		bound = append(bound, c.Bind(arg))
+		bound = append(bound, t.operand(c, f.Field, v, k, arg))
 	}
 	condition, err := compare(d, f, e, bound)
 	if err != nil {
@@ -138,6 +138,18 @@ func (t *Table[T]) Filter(d sqldb.Dialect, c *Clause, f millrace.Filter) error {
 	}
 	c.Conditions = append(c.Conditions, condition)
 	return nil
+}
+
+// operand returns what a column is compared with. A status and a truth value are written out, so that an index of the rows that have it is
+// used; both are of a closed set.
+func (t *Table[T]) operand(c *Clause, field, value string, k Kind, arg any) string {
+	if field == "status" && t.Status.Knows(value) {
+		return "'" + value + "'"
+	}
+	if on, is := arg.(bool); is && k == KindBool {
+		return strings.ToUpper(strconv.FormatBool(on))
+	}
+	return c.Bind(arg)
 }
 
 func compare(d sqldb.Dialect, f millrace.Filter, e expression, bound []string) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -19,7 +20,11 @@ type Machine struct {
 	table, what string
 	may         string // with the column for %[1]s and the new status for %[2]s
 	next        func(from, to string) bool
+	all         []string
 }
+
+// Knows reports whether rows may have a status.
+func (m *Machine) Knows(status string) bool { return m != nil && slices.Contains(m.all, status) }
 
 // NewMachine makes the guard of a table whose rows have the states of a noun.
 func NewMachine[S millrace.Status[S]](table, what string, all []S) *Machine {
@@ -33,8 +38,12 @@ func NewMachine[S millrace.Status[S]](table, what string, all []S) *Machine {
 			alternatives = append(alternatives, "%[2]s = '"+string(to)+"' AND %[1]s IN ("+strings.Join(before, ", ")+")")
 		}
 	}
+	known := make([]string, len(all))
+	for i, status := range all {
+		known[i] = string(status)
+	}
 	return &Machine{
-		table: table, what: what, may: "(" + strings.Join(alternatives, " OR ") + ")",
+		all: known, table: table, what: what, may: "(" + strings.Join(alternatives, " OR ") + ")",
 		next: func(from, to string) bool { return from == to || S(from).Next(S(to)) },
 	}
 }

@@ -114,7 +114,7 @@ r.status, r.is_partial, r.error_count, r.wait_reason, r.step_index, r.created_at
 // EventsOfRun returns the ids and names of the events that a sync job run has caused, the first first.
 func (h Views) EventsOfRun(ctx context.Context, env millrace.EnvironmentID, id millrace.SyncJobRunID, limit int) ([]millrace.Event, error) {
 	var out []millrace.Event
-	err := h.tx.Each(ctx, "SELECT id, event, created_at FROM event WHERE sync_job_run_id = $1 AND sync_job_run_id <> '' AND environment_id = $2 ORDER BY created_at LIMIT $3",
+	err := h.tx.Each(ctx, "SELECT id, event, created_at FROM event WHERE sync_job_run_id = $1 AND sync_job_run_id <> '' AND environment_id = $2 ORDER BY +created_at LIMIT $3",
 		[]any{string(id), string(env), limit}, func(r sqldb.Rows) error {
 			e := millrace.Event{EnvironmentID: env}
 			err := r.Scan((*string)(&e.ID), &e.Name, (*int64)(&e.CreatedAt))
@@ -123,6 +123,25 @@ func (h Views) EventsOfRun(ctx context.Context, env millrace.EnvironmentID, id m
 		})
 	if err != nil {
 		return nil, fmt.Errorf("list events of a run: %w", err)
+	}
+	return out, nil
+}
+
+// lookedBack is among how many of the last events those of a name are looked for.
+const lookedBack = 20_000
+
+// LastOfName returns the ids of the last events of a name, the last first, among the last 20,000 of the environment.
+func (h Views) LastOfName(ctx context.Context, env millrace.EnvironmentID, name string, limit int) ([]millrace.EventID, error) {
+	var out []millrace.EventID
+	query := fmt.Sprintf("SELECT id FROM (SELECT id, event, created_at FROM event WHERE environment_id = $1 ORDER BY created_at DESC, id DESC LIMIT %d) AS e WHERE event = $2 ORDER BY created_at DESC, id DESC LIMIT $3", lookedBack)
+	err := h.tx.Each(ctx, query, []any{string(env), name, limit}, func(r sqldb.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		out = append(out, millrace.EventID(id))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find events of a name: %w", err)
 	}
 	return out, nil
 }

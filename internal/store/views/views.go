@@ -75,7 +75,8 @@ func (h Views) Backlog(ctx context.Context, env millrace.EnvironmentID) (Number,
 
 // OpenRuns returns how many sync job runs have not ended, and how many of them wait for a provider or a webhook.
 func (h Views) OpenRuns(ctx context.Context, env millrace.EnvironmentID) (open, waiting Number, err error) { //nolint:nonamedreturns // two of a kind
-	const under = "SELECT 1 FROM sync_job_run WHERE environment_id = $1 AND status IN ('created', 'running', 'rate_limited')"
+	// The index of those that have not ended does not begin with the environment, of which SQLite would take the index of all.
+	const under = "SELECT 1 FROM sync_job_run WHERE environment_id || '' = $1 AND status IN ('created', 'running', 'rate_limited')"
 	if open, err = h.count(ctx, under, string(env)); err != nil {
 		return open, waiting, err
 	}
@@ -129,9 +130,11 @@ type TroubledRun struct {
 func (h Views) TroubledRuns(ctx context.Context, env millrace.EnvironmentID, since millrace.Time, limit int) ([]TroubledRun, error) {
 	var out []TroubledRun
 	err := h.tx.Each(ctx, `SELECT r.id, r.status, r.is_partial, COALESCE(j.label, ''), COALESCE(a.tenant_id, ''), r.integrated_account_id, r.error, r.first_error, r.created_at
-FROM (SELECT * FROM sync_job_run WHERE environment_id = $1 AND (status = 'failed' OR is_partial = TRUE) AND created_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3) AS r
-LEFT JOIN sync_job AS j ON j.id = r.sync_job_id AND j.environment_id = r.environment_id
-LEFT JOIN integrated_account AS a ON a.id = r.integrated_account_id AND a.environment_id = r.environment_id ORDER BY r.created_at DESC, r.id DESC`,
+FROM (
+SELECT * FROM (SELECT * FROM sync_job_run WHERE environment_id = $1 AND status = 'failed' AND created_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3) AS f
+UNION ALL SELECT * FROM (SELECT * FROM sync_job_run WHERE environment_id = $1 AND is_partial = TRUE AND created_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3) AS p
+) AS r LEFT JOIN sync_job AS j ON j.id = r.sync_job_id AND j.environment_id = r.environment_id
+LEFT JOIN integrated_account AS a ON a.id = r.integrated_account_id AND a.environment_id = r.environment_id ORDER BY r.created_at DESC, r.id DESC LIMIT $3`,
 		[]any{string(env), int64(since), limit}, func(r sqldb.Rows) error {
 			var v TroubledRun
 			var failed, first string
