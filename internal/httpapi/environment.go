@@ -66,7 +66,31 @@ type environmentPatch struct {
 	Name   rest.Opt[string] `json:"name,omitzero" minLength:"1" maxLength:"200" nullable:"false" doc:"The new name." example:"Production"`
 	Weight rest.Opt[int64]  `json:"weight,omitzero" minimum:"1" maximum:"1000" nullable:"false" doc:"Its part of what environments share, beside others: one of 200 gets twice as much as one of 100." example:"100"`
 
-	Connect rest.Opt[millrace.ConnectPage] `json:"connect,omitzero" nullable:"false" doc:"How the page looks on which customers connect accounts, and which pages may show it. Replaced as a whole."`
+	Connect rest.Opt[connectPatch] `json:"connect,omitzero" nullable:"false" doc:"How the page looks on which customers connect accounts, and which pages may show it. Members that are absent stay."`
+}
+
+// connectPatch is a change of a [millrace.ConnectPage].
+type connectPatch struct {
+	Name        *string   `json:"name,omitempty" maxLength:"100" doc:"The name of your product, as customers see it; empty: that of the environment."`
+	LogoURL     *string   `json:"logo_url,omitempty" maxLength:"2000" doc:"An https address of your logo."`
+	Color       *string   `json:"color,omitempty" maxLength:"7" doc:"Of buttons and links: # and six hexadecimal digits." example:"#0b5fff"`
+	Origins     *[]string `json:"origins,omitempty" maxItems:"50" doc:"The origins of the pages that may show the page in a frame or open it; replaced as a whole."`
+	CallbackURL *string   `json:"callback_url,omitempty" maxLength:"2000" doc:"An address of your own that providers redirect customers to instead of the server's."`
+}
+
+// merge changes the members of a page that were sent.
+func (p *connectPatch) merge(into millrace.ConnectPage) millrace.ConnectPage {
+	for _, m := range []struct{ sent, member *string }{
+		{p.Name, &into.Name}, {p.LogoURL, &into.LogoURL}, {p.Color, &into.Color}, {p.CallbackURL, &into.CallbackURL},
+	} {
+		if m.sent != nil {
+			*m.member = *m.sent
+		}
+	}
+	if p.Origins != nil {
+		into.Origins = *p.Origins
+	}
+	return into
 }
 
 func (a *api) patchEnvironment(ctx context.Context, in *rest.PatchIn[millrace.EnvironmentID, environmentPatch]) (*rest.Reply[millrace.Environment], error) {
@@ -79,7 +103,7 @@ func (a *api) patchEnvironment(ctx context.Context, in *rest.PatchIn[millrace.En
 		if err := millrace.CheckEnvironmentName(e.Name); err != nil {
 			return nil, err
 		}
-		e.Connect = in.Data.Connect.Or(e.Connect)
+		e.Connect = in.Data.Connect.Value.merge(e.Connect)
 		if err := e.Connect.Check(); err != nil {
 			return nil, err
 		}

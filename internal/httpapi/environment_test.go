@@ -42,6 +42,12 @@ func TestAdminManagesEnvironments(t *testing.T) {
 		if got := admin.patch(path, `{"weight":250}`).ok(); got.at("weight") != 250.0 || got.str("name") != "Globex" {
 			t.Errorf("after a change of the weight: %v", got.m)
 		}
+		admin.patch(path, `{"connect":{"name":"Acme","color":"#0b5fff","origins":["https://a.test"]}}`).ok()
+		page, _ := admin.patch(path, `{"connect":{"logo_url":"https://a.test/logo.svg","name":""}}`).ok().at("connect").(map[string]any)
+		if page["color"] != "#0b5fff" || page["logo_url"] != "https://a.test/logo.svg" || page["name"] != "" || len(page["origins"].([]any)) != 1 {
+			t.Errorf("after a change of some members the page is %v", page)
+		}
+		admin.patch(path, `{"connect":{"color":"blue"}}`).rejected(http.StatusBadRequest, "connect.color")
 		if got := w.db.Weight(millrace.EnvironmentID(made.id())); got != 250 {
 			t.Errorf("the store still knows the weight %d", got)
 		}
