@@ -27,7 +27,7 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" help:"Show the whole path of the data, from an event to verified webhooks, with no set-up and no network."`
 	Environment environmentCmd `cmd:"" help:"Manage environments."`
 	Token       tokenCmd       `cmd:"" help:"Manage API tokens."`
-	SignInLink  signInLinkCmd  `cmd:"" name:"sign-in-link" help:"Print a link that signs somebody in to the dashboard once, also while a server runs."`
+	SignInLink  signInLinkCmd  `cmd:"" name:"sign-in-link" help:"Print a link that signs a user in to the dashboard once, also while a server runs."`
 	Keys        keysCmd        `cmd:"" help:"Rotate the encryption key."`
 	Integration integrationCmd `cmd:"" help:"List, show and install ready integrations."`
 	Jsonata     jsonataCmd     `cmd:"" name:"jsonata" help:"Evaluate, check and test expressions."`

@@ -75,7 +75,7 @@ func (h *Handler) account(r *request) (*view, error) {
 	return &view{name: "account", title: v.Account.TenantID, body: v}, nil
 }
 
-// accountAdvice says what somebody can do about an account.
+// accountAdvice says what can be done about an account.
 func accountAdvice(v *account.AccountView) string {
 	switch v.Status {
 	case millrace.AccountActive, millrace.AccountConnecting:

@@ -24,7 +24,7 @@ const Root = "/dashboard"
 // Serves reports whether a path is one of the dashboard.
 func Serves(path string) bool { return path == Root || strings.HasPrefix(path, Root+"/") }
 
-// SignInAddress is the address of a page that signs somebody in by a link.
+// SignInAddress is the address of a page that signs a user in by a link.
 func SignInAddress(server, token string) string { return server + Root + "/sign-in/" + token }
 
 // Config is what the dashboard needs. All of it is required.
@@ -138,7 +138,7 @@ func secure(header http.Header) {
 	header.Set("Cache-Control", "no-store")
 }
 
-// request is a request of somebody who is signed in.
+// request is a request of a user who is signed in.
 type request struct {
 	*http.Request
 	w            http.ResponseWriter

@@ -29,7 +29,7 @@ import (
 // markup is what hostile people call things.
 const markup = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>` + "\u202e"
 
-// hall is a dashboard over a database, with somebody of each role and one row of everything.
+// hall is a dashboard over a database, with a user of each role and one row of everything.
 type hall struct {
 	t     *testing.T
 	db    *store.DB
@@ -63,7 +63,7 @@ type idle struct{}
 func (idle) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
 func (idle) Finish(context.Context, *store.Tx) error                   { return nil }
 
-// enter signs somebody of each role in. The viewer may not see payloads.
+// enter signs a user of each role in. The viewer may not see payloads.
 func (w *hall) enter() {
 	w.t.Helper()
 	link, err := w.p.FirstLink(w.t.Context())
@@ -228,7 +228,7 @@ func TestPagesShowHostileNames(t *testing.T) {
 					}
 				}
 				if role == millrace.RoleViewer && strings.Contains(body, `&#34;note&#34;`) {
-					t.Errorf("%s shows a payload to somebody who may not see them", path)
+					t.Errorf("%s shows a payload to a user who may not see them", path)
 				}
 				policy := rec.Header().Get("Content-Security-Policy")
 				if strings.Contains(policy, "unsafe") || !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "require-trusted-types-for 'script'") {

@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/store/views"
 )
 
-// home is what needs somebody, and what happened in the last hour.
+// home is what needs attention, and what happened in the last hour.
 type home struct {
 	Accounts     []views.TroubledAccount
 	Webhooks     []views.TroubledWebhook
@@ -26,7 +26,7 @@ type home struct {
 	Empty        bool // nothing has been set up
 }
 
-// Trouble reports whether something needs somebody.
+// Trouble reports whether something needs attention.
 func (v *home) Trouble() bool {
 	return len(v.Accounts)+len(v.Webhooks)+len(v.Runs)+len(v.WorkflowRuns)+len(v.Fires) > 0
 }

@@ -53,7 +53,7 @@ func errSignIn() error {
 	return millrace.Errorf(millrace.KindUnauthorized, "the address or the password is wrong")
 }
 
-// FirstLink returns the token of a link that signs the first owner in, or nothing once somebody has signed in.
+// FirstLink returns the token of a link that signs the first owner in, or nothing once a user has signed in.
 func (p *People) FirstLink(ctx context.Context) (string, error) {
 	return store.Compute(ctx, p.db, func(tx *store.Tx) (string, error) {
 		all, err := tx.Users().All(ctx)

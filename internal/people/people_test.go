@@ -72,7 +72,7 @@ func TestALinkWorksOnce(t *testing.T) {
 			t.Errorf("%d of 8 browsers came in by one link, want 1", in.Load())
 		}
 		if again, err := p.FirstLink(t.Context()); again != "" || err != nil {
-			t.Errorf("there is another first link after somebody came in: %q, %v", again, err)
+			t.Errorf("there is another first link after a user came in: %q, %v", again, err)
 		}
 		_, err = p.SignInByLink(t.Context(), "mr_other", "test")
 		wantKind(t, "another link", err, millrace.KindUnauthorized)
@@ -90,7 +90,7 @@ func TestPasswords(t *testing.T) {
 		}
 		ann, other := enter(t, p, link), ""
 		if _, err := p.SignIn(t.Context(), "ann@example.com", "", "test"); millrace.KindOf(err) != millrace.KindUnauthorized || err == nil {
-			t.Errorf("somebody without a password came in: %v", err)
+			t.Errorf("a user without a password came in: %v", err)
 		}
 		wantKind(t, "a short password", p.SetPassword(t.Context(), ann, "", "short"), millrace.KindInvalid)
 		if err := p.SetPassword(t.Context(), ann, "", password); err != nil {
@@ -176,13 +176,13 @@ func TestWhoMayChangeWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sessions, err := p.Sessions(ctx, admin); err != nil || len(sessions) != 0 {
-			t.Errorf("somebody who is disabled has %d sessions, %v", len(sessions), err)
+			t.Errorf("a user who is disabled has %d sessions, %v", len(sessions), err)
 		}
 		err = db.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 			_, err := people.LinkFor(ctx, tx, "admin@example.com")
 			return err
 		})
-		wantKind(t, "a link for somebody who is disabled", err, millrace.KindConflict)
+		wantKind(t, "a link for a user who is disabled", err, millrace.KindConflict)
 	})
 }
 

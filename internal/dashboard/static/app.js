@@ -32,7 +32,7 @@ function read(address) {
   });
 }
 
-// busy is true while somebody types, or has a list open: the page must not change under their hands.
+// busy is true while the user types, or has selected a text: the page must not change under their hands.
 function busy() {
   const on = document.activeElement;
   return (on && main().contains(on) && /^(INPUT|TEXTAREA|SELECT)$/.test(on.tagName)) || String(getSelection()) !== "";

@@ -83,7 +83,7 @@ func (w *board) spoil(account string) {
 	w.until("the webhook to fail", func() bool {
 		return w.send(http.MethodGet, "/webhook/00000000-0000-4000-8000-00000000dead", "")["failing_since"] != nil
 	})
-	w.until("the account to need somebody", func() bool {
+	w.until("the account to need attention", func() bool {
 		return w.send(http.MethodGet, "/integrated-account/"+account, "")["status"] == "needs_reauth"
 	})
 }
@@ -118,7 +118,7 @@ func (b *tab) first(list, name string) {
 
 func pages(t *testing.T, w *board, b *tab) {
 	b.t, b.w.boardAt = t, w.env
-	b.visit(w.env).waits(".strips").says("Needs somebody", "needs reauth", "failing").state("dash-home")
+	b.visit(w.env).waits(".strips").says("Needs attention", "needs reauth", "failing").state("dash-home")
 	for _, p := range [][2]string{
 		{"/runs?status=completed", "run"},
 		{"/workflow-runs", "workflow-run"},

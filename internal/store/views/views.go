@@ -84,7 +84,7 @@ func (h Views) OpenRuns(ctx context.Context, env millrace.EnvironmentID) (open, 
 	return open, waiting, err
 }
 
-// TroubledAccount is an account that needs somebody.
+// TroubledAccount is an account that needs attention.
 type TroubledAccount struct {
 	ID          millrace.IntegratedAccountID
 	TenantID    string
@@ -94,7 +94,7 @@ type TroubledAccount struct {
 	At          millrace.Time
 }
 
-// TroubledAccounts returns the accounts that need somebody, the last to do so first.
+// TroubledAccounts returns the accounts that need attention, the last changed first.
 func (h Views) TroubledAccounts(ctx context.Context, env millrace.EnvironmentID, limit int) ([]TroubledAccount, error) {
 	var out []TroubledAccount
 	err := h.tx.Each(ctx, `SELECT a.id, a.tenant_id, COALESCE(i.name, ''), a.status, a.last_error, a.updated_at FROM integrated_account AS a
