@@ -79,6 +79,8 @@ func (h *Handler) account(r *request) (*view, error) {
 func accountAdvice(v *account.AccountView) string {
 	switch v.Status {
 	case millrace.AccountActive, millrace.AccountConnecting:
+	case millrace.AccountDeleting:
+		return "It is deleted when the workflows that listen to integrated_account:deleting have ended, after an hour at the latest."
 	case millrace.AccountNeedsReauth:
 		return "The provider does not accept the credentials any more. Send the customer a link to connect again; what waits goes on then."
 	case millrace.AccountPostInstallError:

@@ -202,9 +202,9 @@ func (h *Handler) form(path string, needs millrace.Role, do func(*request) (stri
 
 // enter finds out who makes a request, and of which environment the page is. It has responded when it returns false.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.Role) (*request, bool) {
-	req := &request{Request: r, w: w, now: millrace.TimeOf(h.Clock())}
+	req, ctx := &request{Request: r, w: w, now: millrace.TimeOf(h.Clock())}, r.Context()
 	var err error
-	if req.who, err = h.People.Find(r.Context(), sessionOf(r)); err != nil {
+	if req.who, err = h.People.Find(ctx, sessionOf(r)); err != nil {
 		if millrace.KindOf(err) != millrace.KindUnauthorized {
 			h.fail(w, r, nil, err)
 			return nil, false
@@ -213,11 +213,11 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.R
 		if r.Method == http.MethodGet {
 			to += "?to=" + template.URLQueryEscaper(r.URL.RequestURI())
 		}
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // it is the page of signing in
 		return nil, false
 	}
-	err = h.DB.View(r.Context(), func(tx *store.Tx) error {
-		page, err := tx.Environments().List(r.Context(), "", millrace.Query{Limit: 500, Sort: []millrace.Sort{{Field: "name"}}})
+	err = h.DB.View(ctx, func(tx *store.Tx) error {
+		page, err := tx.Environments().List(ctx, "", millrace.Query{Limit: 500, Sort: []millrace.Sort{{Field: "name"}}})
 		req.environments = page.Result
 		return err
 	})
@@ -254,8 +254,8 @@ func (h *Handler) first(r *request) (*view, error) {
 			to = r.environments[i].ID
 		}
 	}
-	http.Redirect(r.w, r.Request, Root+"/environment/"+string(to), http.StatusSeeOther)
-	return nil, nil //nolint:nilnil // it has responded
+	http.Redirect(r.w, r.Request, Root+"/environment/"+string(to), http.StatusSeeOther) //nolint:gosec // the id is of a row
+	return nil, nil                                                                     //nolint:nilnil // it has responded
 }
 
 // statusOf returns the HTTP status of an error.

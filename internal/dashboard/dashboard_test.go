@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -162,12 +163,10 @@ func (w *hall) fill() {
 			return err
 		}
 		w.env, w.other = env.ID, other.ID //commit:allow the rows of a test
-		for list, id := range map[string]string{
+		maps.Copy(w.ids, map[string]string{
 			"runs": string(run.ID), "workflow-runs": string(started.ID), "events": string(happened.ID), "accounts": string(account.ID), "webhooks": string(hook.ID),
 			"deliveries": string(delivery.ID), "workflows": string(workflow.ID), "sync-jobs": string(job.ID), "schedules": string(schedule.ID), "integrations": string(integration.ID),
-		} {
-			w.ids[list] = id //commit:allow the rows of a test
-		}
+		})
 		return nil
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 
@@ -83,9 +84,7 @@ func labels[T any](h *Handler, r *request, l *list[T], kind string, id func(*T) 
 	}
 	return h.DB.View(r.Context(), func(tx *store.Tx) error {
 		found, err := store.ViewsOf(tx).Labels(r.Context(), r.env.ID, kind, ids)
-		for id, label := range found {
-			l.Labels[id] = label
-		}
+		maps.Copy(l.Labels, found)
 		return err
 	})
 }

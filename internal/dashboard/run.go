@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -331,7 +332,7 @@ func (t *timeline) delivery(r *request, e *millrace.RunLogEntry) {
 // attemptText says what an attempt came to.
 func attemptText(a *millrace.Attempt) string {
 	if a.StatusCode != 0 {
-		return fmt.Sprintf("%d", a.StatusCode)
+		return strconv.FormatInt(a.StatusCode, 10)
 	}
 	return a.ErrorClass
 }

@@ -34,7 +34,7 @@ func (h *Handler) keep(w http.ResponseWriter, token string) {
 	if token == "" {
 		age = -1
 	}
-	http.SetCookie(w, &http.Cookie{Name: name, Value: token, Path: "/", MaxAge: age, HttpOnly: true, Secure: secured, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: name, Value: token, Path: "/", MaxAge: age, HttpOnly: true, Secure: secured, SameSite: http.SameSiteLaxMode}) //nolint:gosec // Secure where the public address is https
 }
 
 // open is a page for those who are not signed in.
@@ -87,8 +87,8 @@ func (h *Handler) signIn(r *request) (*view, error) {
 // in lets the browser in.
 func (h *Handler) in(r *request, token, to string) (*view, error) {
 	h.keep(r.w, token)
-	http.Redirect(r.w, r.Request, to, http.StatusSeeOther)
-	return nil, nil //nolint:nilnil // it has responded
+	http.Redirect(r.w, r.Request, to, http.StatusSeeOther) //nolint:gosec // inside has checked it
+	return nil, nil                                        //nolint:nilnil // it has responded
 }
 
 // linkForm shows a button: what only looks at the link, such as a mail filter, does not use it.
@@ -104,7 +104,7 @@ func (h *Handler) useLink(r *request) (*view, error) {
 	token, err := h.People.SignInByLink(r.Context(), r.PathValue("token"), r.UserAgent())
 	if millrace.KindOf(err) == millrace.KindUnauthorized && err != nil {
 		h.render(r, &view{name: "sign-in", title: "Sign in", body: signing{Dead: true}}, http.StatusUnauthorized, notice{})
-		return nil, nil //nolint:nilnil // it has responded
+		return nil, nil //nolint:nilnil,nilerr // it has responded
 	}
 	if err != nil {
 		return nil, err

@@ -192,15 +192,18 @@ func (d *Disconnector) Handle(ctx context.Context, task millrace.Task) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the attempt counts
 	}
-	level, message := slog.LevelInfo, "the tokens of a deleted account were given back"
 	if again && int(s.row.Attempt) <= len(retries()) {
 		return millrace.RetryAfter(max(s.row.RetryAt.Std().Sub(d.Clock()), time.Second), nil)
 	}
-	if result != "" {
-		level, message = slog.LevelWarn, "the tokens of a deleted account could not be given back"
+	about := []slog.Attr{
+		slog.String("environment_id", string(env)), slog.String("integrated_account_id", string(s.row.IntegratedAccountID)),
+		slog.Int64("attempt", s.row.Attempt), slog.String("result", result),
 	}
-	d.Logger.LogAttrs(ctx, level, message, slog.String("environment_id", string(env)), slog.String("integrated_account_id", string(s.row.IntegratedAccountID)),
-		slog.Int64("attempt", s.row.Attempt), slog.String("result", result))
+	if result == "" {
+		d.Logger.LogAttrs(ctx, slog.LevelInfo, "the tokens of a deleted account were given back", about...)
+	} else {
+		d.Logger.LogAttrs(ctx, slog.LevelWarn, "the tokens of a deleted account could not be given back", about...)
+	}
 	return d.DB.Update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Accounts().Disconnections().Lock(ctx, env, id)
 		if err != nil {

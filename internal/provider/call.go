@@ -53,13 +53,13 @@ type Response struct {
 
 	Lease *memory.Lease // on what all of this takes; released when the response is written out
 
-	Rejected *ProviderError
+	Rejected *ResponseError
 	Safe     bool // the provider has certainly not done what it was asked for
 	Reached  bool // it may have got the request
 }
 
-// ProviderError says that a provider rejected a request, or could not be reached.
-type ProviderError struct {
+// ResponseError says that a provider rejected a request, or could not be reached.
+type ResponseError struct {
 	Message string
 	Raw     []byte // the beginning of the body, without secrets
 

@@ -141,7 +141,7 @@ func responseOf(o *fetch.Outcome) *Response {
 	if o.Kind == fetch.KindOK {
 		return r
 	}
-	r.Rejected = &ProviderError{Message: o.Message, Raw: o.Raw}
+	r.Rejected = &ResponseError{Message: o.Message, Raw: o.Raw}
 	r.Safe = isUndone(o)
 	if o.Kind == fetch.KindRateLimited {
 		r.Headers.Set("Retry-After", inSeconds(o.RetryAfter))

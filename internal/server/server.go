@@ -171,7 +171,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.metrics.Resealing(s.storage.Left)
 	s.accepter = event.NewAccepter(s.db, committers)
 	s.ticker = schedule.NewTicker(s.db, s.opts.Logger)
-	return s.serve(sender, accounts, tokens, pools)
+	return s.serve(sender, accounts, tokens, pools) //nolint:contextcheck // a form of the dashboard has the context of its request
 }
 
 // serve makes the server of the API and of the connect page.

@@ -58,8 +58,10 @@ func TestBar(t *testing.T) {
 func TestGraph(t *testing.T) {
 	t.Parallel()
 	golden(t, "graph", picture.Graph([]picture.Node{
-		{Name: "contacts", Note: "2 of 2 delivered", Class: "ok"}, {Name: "deals", After: []string{"contacts"}, Class: "failed"},
-		{Name: "notes <b>", After: []string{"contacts", "deals", "nothing"}}, {Name: strings.Repeat("long ", 20), After: []string{"contacts"}},
+		{Name: "contacts", Note: "2 of 2 delivered", Class: "ok"},
+		{Name: "deals", After: []string{"contacts"}, Class: "failed"},
+		{Name: "notes <b>", After: []string{"contacts", "deals", "nothing"}},
+		{Name: strings.Repeat("long ", 20), After: []string{"contacts"}},
 	}))
 	golden(t, "graph-round", picture.Graph([]picture.Node{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a", "b"}}}))
 	var many []picture.Node
