@@ -11,19 +11,48 @@ import (
 )
 
 func (h *Handler) accounts(r *request) (*view, error) {
-	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[account.AccountView], error) {
+	l, err := h.accountList(r)
+	if err != nil {
+		return nil, err
+	}
+	l.Filters = choices(r, "status", millrace.AccountStatuses())
+	return &view{name: "accounts", title: "Accounts", body: l, live: true}, nil
+}
+
+// accountList reads a page of accounts. Those of a tenant, and those that need attention, are found by the indexes of them.
+func (h *Handler) accountList(r *request) (*list[account.AccountView], error) {
+	get := func(ctx context.Context, tx *store.Tx, id millrace.IntegratedAccountID) (*account.AccountView, error) {
+		row, err := tx.Accounts().Get(ctx, r.env.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		shown, err := account.Show(ctx, tx, []millrace.IntegratedAccount{*row})
+		if err != nil {
+			return nil, err
+		}
+		return &shown[0], nil
+	}
+	const note = "The last 50."
+	if tenant := r.URL.Query().Get("tenant_id"); tenant != "" {
+		return picked(h, r, note, func(ctx context.Context, tx *store.Tx) ([]millrace.IntegratedAccountID, error) {
+			return store.ViewsOf(tx).AccountsOfTenant(ctx, r.env.ID, tenant, perPage)
+		}, get)
+	}
+	switch status := millrace.AccountStatus(r.URL.Query().Get("status")); status {
+	case millrace.AccountNeedsReauth, millrace.AccountValidationError, millrace.AccountPostInstallError:
+		return picked(h, r, note, func(ctx context.Context, tx *store.Tx) ([]millrace.IntegratedAccountID, error) {
+			return store.ViewsOf(tx).TroubledOf(ctx, r.env.ID, status, perPage)
+		}, get)
+	case millrace.AccountActive, millrace.AccountConnecting, millrace.AccountDeleting:
+	}
+	return listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[account.AccountView], error) {
 		page, err := tx.Accounts().List(ctx, r.env.ID, q)
 		if err != nil {
 			return millrace.Page[account.AccountView]{}, err
 		}
 		shown, err := account.Show(ctx, tx, page.Result)
 		return millrace.Page[account.AccountView]{Result: shown, NextCursor: page.NextCursor, Limit: page.Limit}, err
-	}, "status", "tenant_id", "environment_integration_id")
-	if err != nil {
-		return nil, err
-	}
-	l.Filters = choices(r, "status", millrace.AccountStatuses())
-	return &view{name: "accounts", title: "Accounts", body: l, live: true}, nil
+	}, "status", "environment_integration_id")
 }
 
 // accountPage is one customer's connection with what was done with it.

@@ -154,7 +154,7 @@ func (w *hall) fill() {
 		if err := tx.SyncJobRuns().Create(ctx, run); err != nil {
 			return err
 		}
-		delivery := &millrace.Delivery{EnvironmentID: env.ID, WebhookID: hook.ID, EventID: happened.ID, Event: "custom:x", Status: millrace.DeliveryFailed}
+		delivery := &millrace.Delivery{ID: millrace.EventDeliveryID(happened, hook), EnvironmentID: env.ID, WebhookID: hook.ID, EventID: happened.ID, Event: "custom:x", Status: millrace.DeliveryFailed}
 		if err := tx.Deliveries().Create(ctx, delivery); err != nil {
 			return err
 		}
@@ -270,6 +270,35 @@ func TestNobodyComesInWithout(t *testing.T) {
 		for _, path := range w.pages("00000000-0000-4000-8000-00000000ffff") {
 			if rec := w.do(http.MethodGet, path, viewer, nil); rec.Code != http.StatusNotFound {
 				t.Errorf("%s: %d, want 404", path, rec.Code)
+			}
+		}
+	})
+}
+
+// TestFilteredListsFindTheirRows opens lists whose rows are found by an index of their own, and not those of others.
+func TestFilteredListsFindTheirRows(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newHall(t, db)
+		for query, row := range map[string]string{
+			"events?event=custom:x": "events", "deliveries?event_id=" + w.ids["events"]: "deliveries", "accounts?status=needs_reauth": "accounts",
+			"accounts?tenant_id=" + url.QueryEscape(markup): "accounts", "runs?status=failed": "runs", "deliveries?status=failed": "deliveries",
+			"runs?integrated_account_id=" + w.ids["accounts"]: "runs", "workflow-runs?status=failed": "workflow-runs",
+		} {
+			for env, has := range map[millrace.EnvironmentID]bool{w.env: true, w.other: false} {
+				rec := w.do(http.MethodGet, dashboard.Root+"/environment/"+string(env)+"/"+query, w.roles[millrace.RoleViewer], nil)
+				if got := strings.Contains(rec.Body.String(), "/"+row+"/"+w.ids[row]); rec.Code != http.StatusOK || got != has {
+					t.Errorf("%s: %d, its row is there: %v, want %v", query, rec.Code, got, has)
+				}
+			}
+		}
+		for _, query := range []string{
+			"events?event=custom:y", "deliveries?status=pending", "deliveries?sync_job_run_id=" + w.ids["runs"], "accounts?status=validation_error",
+			"accounts?tenant_id=x", "runs?is_partial=true", "accounts?status=active",
+		} {
+			rec := w.do(http.MethodGet, dashboard.Root+"/environment/"+string(w.env)+"/"+query, w.roles[millrace.RoleViewer], nil)
+			if rec.Code != http.StatusOK || strings.Contains(rec.Body.String(), "<tbody>") {
+				t.Errorf("%s: %d, and it has rows", query, rec.Code)
 			}
 		}
 	})

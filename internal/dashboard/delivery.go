@@ -93,15 +93,50 @@ func (h *Handler) webhook(r *request) (*view, error) {
 }
 
 func (h *Handler) deliveries(r *request) (*view, error) {
-	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[millrace.Delivery], error) {
-		return tx.Deliveries().List(ctx, r.env.ID, q)
-	}, "status", "webhook_id", "event_id", "sync_job_run_id", "event")
+	l, err := h.deliveryList(r)
 	if err != nil {
 		return nil, err
 	}
 	l.Filters = choices(r, "status", millrace.DeliveryStatuses())
 	err = labels(h, r, l, "webhook", func(v *millrace.Delivery) string { return string(v.WebhookID) })
 	return &view{name: "deliveries", title: "Deliveries", body: l, live: true}, err
+}
+
+// deliveryList reads a page of deliveries. Those that wait, those of a run and those of an event are found without reading others.
+func (h *Handler) deliveryList(r *request) (*list[millrace.Delivery], error) {
+	get := func(ctx context.Context, tx *store.Tx, id millrace.DeliveryID) (*millrace.Delivery, error) {
+		return tx.Deliveries().Get(ctx, r.env.ID, id)
+	}
+	q := r.URL.Query()
+	if run := q.Get("sync_job_run_id"); run != "" {
+		return picked(h, r, "The first 200.", func(ctx context.Context, tx *store.Tx) ([]millrace.DeliveryID, error) {
+			return store.ViewsOf(tx).DeliveriesOfRun(ctx, r.env.ID, millrace.SyncJobRunID(run), 4*perPage)
+		}, get)
+	}
+	if id := q.Get("event_id"); id != "" {
+		return picked(h, r, "", func(ctx context.Context, tx *store.Tx) ([]millrace.DeliveryID, error) {
+			return deliveriesOfEvent(ctx, tx, r.env.ID, millrace.EventID(id))
+		}, get)
+	}
+	if q.Get("status") == string(millrace.DeliveryPending) {
+		return picked(h, r, "The last 50; the page of a webhook has its oldest.", func(ctx context.Context, tx *store.Tx) ([]millrace.DeliveryID, error) {
+			return store.ViewsOf(tx).Waiting(ctx, r.env.ID, perPage)
+		}, get)
+	}
+	return listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[millrace.Delivery], error) {
+		return tx.Deliveries().List(ctx, r.env.ID, q)
+	}, "status", "webhook_id")
+}
+
+// deliveriesOfEvent returns the ids that the deliveries of an event to the webhooks of today would have.
+func deliveriesOfEvent(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.EventID) ([]millrace.DeliveryID, error) {
+	const webhooks = 500
+	page, err := tx.Webhooks().List(ctx, env, millrace.Query{Limit: webhooks})
+	ids := make([]millrace.DeliveryID, len(page.Result))
+	for i := range page.Result {
+		ids[i] = millrace.EventDeliveryID(&millrace.Event{ID: id, EnvironmentID: env}, &page.Result[i])
+	}
+	return ids, err
 }
 
 // deliveryPage is one delivery with everything that was tried for it.

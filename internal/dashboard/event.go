@@ -11,9 +11,17 @@ import (
 )
 
 func (h *Handler) events(r *request) (*view, error) {
+	if name := r.URL.Query().Get("event"); name != "" {
+		l, err := picked(h, r, "The last 50 of the last 20,000 events of all names.", func(ctx context.Context, tx *store.Tx) ([]millrace.EventID, error) {
+			return store.ViewsOf(tx).LastOfName(ctx, r.env.ID, name, perPage)
+		}, func(ctx context.Context, tx *store.Tx, id millrace.EventID) (*millrace.Event, error) {
+			return tx.Events().Get(ctx, r.env.ID, id)
+		})
+		return &view{name: "events", title: "Events", body: l, live: true}, err
+	}
 	l, err := listed(h, r, func(ctx context.Context, tx *store.Tx, q millrace.Query) (millrace.Page[millrace.Event], error) {
 		return tx.Events().List(ctx, r.env.ID, q)
-	}, "event", "sync_job_run_id")
+	})
 	return &view{name: "events", title: "Events", body: l, live: true}, err
 }
 

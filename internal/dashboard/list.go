@@ -20,6 +20,7 @@ type list[T any] struct {
 	Filters []filter
 	Labels  map[string]string // of what the rows are about, by id
 	Form    url.Values        // what is filtered by
+	Note    string            // why the list ends here
 }
 
 // filter is a choice of what a list shows.
@@ -87,4 +88,31 @@ func labels[T any](h *Handler, r *request, l *list[T], kind string, id func(*T) 
 		maps.Copy(l.Labels, found)
 		return err
 	})
+}
+
+// picked makes a list of the rows with some ids, which is a page of its own: what a filter finds by an index, and the list behind it would not.
+func picked[T any, ID ~string](
+	h *Handler, r *request, note string, find func(context.Context, *store.Tx) ([]ID, error), get func(context.Context, *store.Tx, ID) (*T, error),
+) (*list[T], error) {
+	v := &list[T]{Form: r.URL.Query()}
+	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
+		ids, err := find(r.Context(), tx)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			row, err := absent(get(r.Context(), tx, id))
+			if err != nil {
+				return err
+			}
+			if row != nil {
+				v.Rows = append(v.Rows, *row)
+			}
+		}
+		if len(ids) >= perPage {
+			v.Note = note
+		}
+		return nil
+	})
+	return v, err
 }

@@ -135,8 +135,9 @@ func (h Deliveries) CountBacklog(ctx context.Context, w *millrace.Webhook) (mill
 	if err != nil {
 		return b, fmt.Errorf("count deliveries that wait: %w", err)
 	}
+	// With a plain environment_id SQLite would read all runs of the environment.
 	_, err = h.tx.One(ctx, `SELECT COUNT(*) FROM sync_job_run
-WHERE status `+table.OpenRun+` AND webhook_id = $1 AND environment_id = $2 AND parked_since > 0`, of, &b.ParkedRuns)
+WHERE status `+table.OpenRun+` AND webhook_id = $1 AND environment_id || '' = $2 AND parked_since > 0`, of, &b.ParkedRuns)
 	if err != nil {
 		return b, fmt.Errorf("count parked runs: %w", err)
 	}
