@@ -156,6 +156,20 @@ func (b *browser) option(field, label string) string {
 	return ""
 }
 
+// lookFor searches the list of a field, and goes on where a slow machine has not come to the end of it in the time of one request.
+func (b *browser) lookFor(field, text string, typed url.Values) *browser {
+	b.w.t.Helper()
+	const most = 60
+	b.post("/connect-account/post-connect", "look", typed)
+	for range most {
+		if strings.Contains(html.UnescapeString(b.last), text) {
+			return b
+		}
+		b.post("/connect-account/post-connect", "more:"+field, typed)
+	}
+	return b.shows(text)
+}
+
 // post sends the form of the page: do says what for.
 func (b *browser) post(path, do string, typed url.Values) *browser {
 	b.w.t.Helper()
@@ -199,10 +213,10 @@ func TestAFormIsFilledInWithoutScripts(t *testing.T) {
 		}
 		first := b.option("projects", "Project 7 of 2")
 		b.post("/connect-account/post-connect", "more:projects", url.Values{"workspace": {second}, "projects": {first}}).shows("Project 7 of 2", "Project 50 of 2", "Project 99 of 2")
-		b.post("/connect-account/post-connect", "look", url.Values{"workspace": {second}, "projects": {first}, "search.projects": {"projéct 5432 "}}).shows("Project 7 of 2", "Project 5432 of 2")
+		b.lookFor("projects", "Project 5432 of 2", url.Values{"workspace": {second}, "projects": {first}, "search.projects": {"projéct 5432 "}}).shows("Project 7 of 2", "Project 5432 of 2")
 		far := b.option("projects", "Project 5432 of 2")
 		asked := w.requests.Load()
-		b.post("/connect-account/post-connect", "look", url.Values{"workspace": {second}, "projects": {first, far}, "search.projects": {"project 543"}}).shows("Project 5430 of 2")
+		b.lookFor("projects", "Project 5430 of 2", url.Values{"workspace": {second}, "projects": {first, far}, "search.projects": {"project 543"}})
 		if n := w.requests.Load() - asked; n > 10 {
 			t.Errorf("a letter less costs the provider %d requests", n)
 		}
