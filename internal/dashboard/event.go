@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/show"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/trigger"
 )
@@ -40,7 +41,7 @@ type decision struct {
 	millrace.Decision
 	Workflow *millrace.Workflow // as it was then; nil: it was deleted
 	Now      *trigger.Explanation
-	Failure  *shownFailure
+	Failure  *show.Failure
 	Advice   string
 }
 
@@ -133,7 +134,7 @@ func (v *eventPage) readDecisions(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 		heard[d.WorkflowID] = true
-		v.Decisions = append(v.Decisions, decision{Decision: d, Workflow: w, Failure: failureOf(d.Error), Advice: advice(d.Outcome)})
+		v.Decisions = append(v.Decisions, decision{Decision: d, Workflow: w, Failure: show.FailureOf(d.Error), Advice: advice(d.Outcome)})
 	}
 	page, err := tx.Workflows().List(ctx, v.Event.EnvironmentID, millrace.Query{Limit: deafShown})
 	for _, w := range page.Result {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/picture"
+	"github.com/millrace/millrace/internal/dashboard/show"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/views"
 )
@@ -105,7 +106,7 @@ func lastHour(r *request, q store.Views) ([]strip, error) {
 		count, from := strconv.Itoa(len(lately.Times)), time.Time{}
 		if lately.More {
 			from = lately.Times[len(lately.Times)-1].Std()
-			count = fmt.Sprintf("%d in %s", len(lately.Times), rough(now.Sub(from)))
+			count = fmt.Sprintf("%d in %s", len(lately.Times), show.Rough(now.Sub(from)))
 		}
 		times := make([]time.Time, len(lately.Times))
 		for i, at := range lately.Times {

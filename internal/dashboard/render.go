@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/show"
 )
 
 // parse reads the templates: each page is a file that fills the frame of layout.html.
@@ -22,7 +23,7 @@ func parse() (map[string]*template.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := template.New("").Funcs(functions()).ParseFS(files, "html/layout.html", "html/parts.html")
+	base, err := template.New("").Funcs(show.Functions()).ParseFS(files, "html/layout.html", "html/parts.html")
 	if err != nil {
 		return nil, err
 	}

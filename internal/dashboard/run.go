@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/picture"
+	"github.com/millrace/millrace/internal/dashboard/show"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/views"
 )
@@ -50,8 +51,8 @@ type runPage struct {
 	Errors    []millrace.RunLog
 	Events    []millrace.Event
 	Waiting   *millrace.SyncJobRun // the run that it waits for
-	ErrorCode *shownFailure
-	First     *shownFailure
+	ErrorCode *show.Failure
+	First     *show.Failure
 }
 
 // Open reports whether the run has not ended.
@@ -139,7 +140,7 @@ func (v *runPage) read(r *request, tx *store.Tx, id millrace.SyncJobRunID) error
 		}
 	}
 	v.Stats = statsOf(v.Run.ResourceStats)
-	v.ErrorCode, v.First = failureOf(v.Run.Error), failureOf(v.Run.FirstError)
+	v.ErrorCode, v.First = show.FailureOf(v.Run.Error), show.FailureOf(v.Run.FirstError)
 	v.Rows = v.picture(r)
 	return nil
 }
@@ -210,7 +211,7 @@ func (t *timeline) add(label, href, note string, spans ...picture.Span) {
 		if end.IsZero() {
 			end = t.to
 		}
-		row.Took = took(end.Sub(spans[0].From).Milliseconds())
+		row.Took = show.Took(end.Sub(spans[0].From).Milliseconds())
 	}
 	t.rows = append(t.rows, row)
 }
@@ -220,7 +221,7 @@ func span(class, title string, from, to millrace.Time) picture.Span {
 	s := picture.Span{From: from.Std(), Class: class, Title: title}
 	if to != 0 {
 		s.To = to.Std()
-		s.Title += ", " + took(s.To.Sub(s.From).Milliseconds())
+		s.Title += ", " + show.Took(s.To.Sub(s.From).Milliseconds())
 	}
 	return s
 }
@@ -396,7 +397,7 @@ type workflowRunPage struct {
 	Trail *trail
 	Steps []stepShown
 	Rows  []timeRow
-	Error *shownFailure
+	Error *show.Failure
 }
 
 // stepShown is a step as it was defined, and what it came to.
@@ -428,7 +429,7 @@ func (h *Handler) workflowRun(r *request) (*view, error) {
 		if err != nil {
 			return err
 		}
-		v.Steps, v.Error = stepsOf(run, version, started), failureOf(run.Error)
+		v.Steps, v.Error = stepsOf(run, version, started), show.FailureOf(run.Error)
 		v.picture(r, started)
 		return nil
 	})

@@ -1,4 +1,6 @@
-package dashboard
+// Package show is how the pages of the dashboard show values: times, durations, statuses, errors and documents. Whatever comes from outside is
+// escaped.
+package show
 
 import (
 	"bytes"
@@ -13,11 +15,11 @@ import (
 	"github.com/millrace/millrace/internal/store/views"
 )
 
-// functions are those of the templates.
-func functions() template.FuncMap {
+// Functions are those of the templates.
+func Functions() template.FuncMap {
 	return template.FuncMap{
-		"time": timeTag, "badge": badge, "json": jsonText, "short": short, "took": took, "span": between,
-		"failure": failureOf, "number": number, "size": size, "list": func(v ...any) []any { return v }, "lines": lines,
+		"time": timeTag, "badge": badge, "json": jsonText, "short": short, "took": Took, "span": between,
+		"failure": FailureOf, "number": number,
 		"text": func(b []byte) string { return string(b) },
 	}
 }
@@ -37,16 +39,16 @@ func ago(d time.Duration) string {
 		if d > -time.Second {
 			return "now"
 		}
-		return "in " + rough(-d)
+		return "in " + Rough(-d)
 	}
 	if d < time.Second {
 		return "now"
 	}
-	return rough(d) + " ago"
+	return Rough(d) + " ago"
 }
 
-// rough is a duration with one unit.
-func rough(d time.Duration) string {
+// Rough is a duration with one unit.
+func Rough(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case d < time.Second:
@@ -61,11 +63,11 @@ func rough(d time.Duration) string {
 	return strconv.FormatInt(int64(d/day), 10) + " d"
 }
 
-// took is a number of milliseconds as a duration.
-func took(ms int64) string {
+// Took is a number of milliseconds as a duration.
+func Took(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	if d < time.Second || d >= time.Minute {
-		return rough(d)
+		return Rough(d)
 	}
 	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 }
@@ -75,7 +77,7 @@ func between(from, to millrace.Time) string {
 	if from == 0 || to == 0 || to < from {
 		return ""
 	}
-	return took(to.Std().Sub(from.Std()).Milliseconds())
+	return Took(to.Std().Sub(from.Std()).Milliseconds())
 }
 
 // badge shows a status in the colour of what it means.
@@ -125,8 +127,8 @@ func size(n int) string {
 	return strconv.Itoa(n/kib/kib) + " MiB"
 }
 
-// failureOf reads an error as rows store it: a Failure, a RunError or a FirstError. Nil: there is none.
-func failureOf(raw any) *shownFailure {
+// FailureOf reads an error as rows store it: a Failure, a RunError or a FirstError. Nil: there is none.
+func FailureOf(raw any) *Failure {
 	var text []byte
 	switch v := raw.(type) {
 	case json.RawMessage:
@@ -135,21 +137,21 @@ func failureOf(raw any) *shownFailure {
 		text = v
 	case string:
 		if v != "" {
-			return &shownFailure{Message: v}
+			return &Failure{Message: v}
 		}
 	}
 	if len(text) == 0 || string(text) == "null" {
 		return nil
 	}
-	var f shownFailure
+	var f Failure
 	if err := json.Unmarshal(text, &f); err != nil || f.Message == "" {
-		return &shownFailure{Message: string(text)}
+		return &Failure{Message: string(text)}
 	}
 	return &f
 }
 
-// shownFailure is an error with its place.
-type shownFailure struct {
+// Failure is an error with its place.
+type Failure struct {
 	Code       string            `json:"code"`
 	Message    string            `json:"message"`
 	Node       string            `json:"node"`
@@ -164,9 +166,6 @@ type shownFailure struct {
 	Position   *millrace.Failure `json:"position"`
 	At         millrace.Time     `json:"at"`
 }
-
-// lines are the lines of a text.
-func lines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }
 
 // maxShown is how much of a document a page shows.
 const maxShown = 64 << 10
