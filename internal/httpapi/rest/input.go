@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -167,7 +168,13 @@ func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 
 // Schema is that of the value, or null.
 func (o Opt[T]) Schema(r huma.Registry) *huma.Schema {
-	s := *r.Schema(typeOf[T](), false, "")
+	t := typeOf[T]()
+	s := huma.Schema{}
+	if t.Kind() == reflect.Struct { // it stands here as a whole, and is no component that nothing names
+		s = *huma.SchemaFromType(r, t)
+	} else {
+		s = *r.Schema(t, false, "")
+	}
 	s.Nullable = true
 	return &s
 }
