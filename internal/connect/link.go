@@ -73,7 +73,12 @@ func (l *Link) Origins() []string {
 	if u, err := url.Parse(l.row.Options.RedirectURI); err == nil && u.Host != "" {
 		out = append(out, strings.ToLower(u.Scheme+"://"+u.Host))
 	}
-	out = slices.DeleteFunc(out, func(origin string) bool { return !plainOrigin.MatchString(origin) })
+	return PlainOrigins(out)
+}
+
+// PlainOrigins returns the origins that a policy can name, sorted, each once.
+func PlainOrigins(origins []string) []string {
+	out := slices.DeleteFunc(slices.Clone(origins), func(origin string) bool { return !plainOrigin.MatchString(origin) })
 	slices.Sort(out)
 	return slices.Compact(out)
 }

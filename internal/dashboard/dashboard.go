@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"embed"
-	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/asset"
 	"github.com/millrace/millrace/internal/people"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -64,8 +64,8 @@ func New(cfg Config) (*Handler, error) {
 
 // routes lists every page and form. Those below {env} are of one environment.
 func (h *Handler) routes() {
-	h.asset("style.css", "text/css; charset=utf-8")
-	h.asset("app.js", "text/javascript; charset=utf-8")
+	h.mux.HandleFunc("GET "+Root+"/static/style.css", asset.Handler(files, "static/style.css", "text/css; charset=utf-8"))
+	h.mux.HandleFunc("GET "+Root+"/static/app.js", asset.Handler(files, "static/app.js", "text/javascript; charset=utf-8"))
 
 	h.mux.HandleFunc("GET "+Root+"/sign-in", h.open(h.signInForm))
 	h.mux.HandleFunc("POST "+Root+"/sign-in", h.open(h.signIn))
@@ -256,32 +256,4 @@ func (h *Handler) first(r *request) (*view, error) {
 	}
 	http.Redirect(r.w, r.Request, Root+"/environment/"+string(to), http.StatusSeeOther) //nolint:gosec // the id is of a row
 	return nil, nil                                                                     //nolint:nilnil // it has responded
-}
-
-// statusOf returns the HTTP status of an error.
-func statusOf(err error) int {
-	var e *millrace.Error
-	if !errors.As(err, &e) {
-		return http.StatusInternalServerError
-	}
-	switch e.Kind {
-	case millrace.KindInvalid:
-		return http.StatusBadRequest
-	case millrace.KindUnauthorized:
-		return http.StatusUnauthorized
-	case millrace.KindForbidden, millrace.KindReadOnly:
-		return http.StatusForbidden
-	case millrace.KindNotFound:
-		return http.StatusNotFound
-	case millrace.KindConflict:
-		return http.StatusConflict
-	case millrace.KindRateLimited:
-		return http.StatusTooManyRequests
-	case millrace.KindTooLarge, millrace.KindUnsupported:
-		return http.StatusBadRequest
-	case millrace.KindUnavailable:
-		return http.StatusServiceUnavailable
-	case millrace.KindInternal:
-	}
-	return http.StatusInternalServerError
 }

@@ -378,7 +378,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{base + "/webhooks/" + w.ids["webhooks"] + "/test", url.Values{"event_type": {"no:such"}}, http.StatusBadRequest, "event_type"},
 		{base + "/workflows/00000000-0000-4000-8000-00000000ffff/pause", url.Values{}, http.StatusNotFound, "workflow"},
 		{dashboard.Root + "/me/password", url.Values{"password": {"short"}}, http.StatusBadRequest, "at least 12 characters"},
-		{dashboard.Root + "/people", url.Values{"email": {"nobody"}, "role": {"king"}}, http.StatusBadRequest, "must be an address"},
+		{dashboard.Root + "/people", url.Values{"email": {"no address"}, "role": {"king"}}, http.StatusBadRequest, "must be an address"},
 		{dashboard.Root + "/sign-in", url.Values{"email": {"owner"}, "password": {"wrong"}, "to": {"https://evil.example"}}, http.StatusUnauthorized, "the address or the password is wrong"},
 		{dashboard.Root + "/sign-in/mr_wrong", url.Values{}, http.StatusUnauthorized, "used already"},
 	} {

@@ -2,8 +2,6 @@ package dashboard
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"html/template"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/show"
+	"github.com/millrace/millrace/internal/httpapi/rest"
 )
 
 // parse reads the templates: each page is a file that fills the frame of layout.html.
@@ -42,26 +41,6 @@ func parse() (map[string]*template.Template, error) {
 		}
 	}
 	return pages, nil
-}
-
-// asset serves a file that changes only with the program.
-func (h *Handler) asset(name, kind string) {
-	body, err := files.ReadFile("static/" + name)
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	sum := sha256.Sum256(body)
-	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	h.mux.HandleFunc("GET "+Root+"/static/"+name, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", kind)
-		w.Header().Set("ETag", tag)
-		w.Header().Set("Cache-Control", "no-cache")
-		if r.Header.Get("If-None-Match") == tag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write(body)
-	})
 }
 
 // notice is what a page says above all else.
@@ -121,18 +100,25 @@ func (r *request) nav() []navItem {
 	return items
 }
 
-// render writes a page.
-func (h *Handler) render(r *request, v *view, status int, n notice) {
-	f := frame{Title: v.title, Page: v.name, Now: r.now, Done: n.done, Problem: n.problem, Body: v.body, Environments: r.environments, Env: r.env, Nav: r.nav()}
+// frame returns the layout for a request.
+func (r *request) frame(page, title string) frame {
+	f := frame{Title: title, Page: page, Now: r.now, Environments: r.environments, Env: r.env, Nav: r.nav()}
 	if r.who != nil {
 		f.SignedIn, f.Who, f.Role = true, r.who.Email, r.who.Role
 		f.Steers, f.Sees = r.who.Role.AtLeast(millrace.RoleMember), r.who.SeesPayloads
 	}
 	if r.env != nil {
 		f.Base, f.Query = Root+"/environment/"+string(r.env.ID), r.URL.Query().Get("q")
-		if v.live {
-			f.Live = f.Base + "/live?seen=" + stateMark + "&page=" + template.URLQueryEscaper(r.URL.RequestURI())
-		}
+	}
+	return f
+}
+
+// render writes a page.
+func (h *Handler) render(r *request, v *view, status int, n notice) {
+	f := r.frame(v.name, v.title)
+	f.Done, f.Problem, f.Body = n.done, n.problem, v.body
+	if r.env != nil && v.live {
+		f.Live = f.Base + "/live?seen=" + stateMark + "&page=" + template.URLQueryEscaper(r.URL.RequestURI())
 	}
 	h.write(r.w, r.Request, f, status)
 }
@@ -164,14 +150,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, req *request, err
 	if req == nil {
 		req = &request{Request: r, w: w, now: millrace.TimeOf(h.Clock())}
 	}
-	status := statusOf(err)
-	f := frame{Title: http.StatusText(status), Page: "error", Now: req.now, Environments: req.environments, Env: req.env, Nav: req.nav()}
-	if req.who != nil {
-		f.SignedIn, f.Who, f.Role = true, req.who.Email, req.who.Role
-	}
-	if req.env != nil {
-		f.Base = Root + "/environment/" + string(req.env.ID)
-	}
+	status := rest.StatusOf(millrace.KindOf(err))
+	f := req.frame("error", http.StatusText(status))
 	var known *millrace.Error
 	switch {
 	case status == http.StatusInternalServerError:

@@ -276,7 +276,7 @@ func (tr *trail) picture(r *request, t *timeline) {
 		}
 		label := "decision " + strings.ReplaceAll(string(d.Outcome), "_", " ")
 		if tr.Workflow != nil && tr.Workflow.Config.RunIf != "" {
-			label += ": " + cutText(tr.Workflow.Config.RunIf)
+			label += ": " + millrace.Shorten(tr.Workflow.Config.RunIf)
 		}
 		t.add(label, r.path("events", string(d.EventID))+"#decisions", "", span(classOf(string(d.Outcome), false), string(d.Outcome), from, d.CreatedAt))
 	}
@@ -370,14 +370,6 @@ func waitText(run *millrace.SyncJobRun) string {
 		return "waits for its webhook to respond"
 	}
 	return ""
-}
-
-func cutText(text string) string {
-	const most = 80
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
 }
 
 func (h *Handler) workflowRuns(r *request) (*view, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/people"
 )
 
@@ -75,7 +76,7 @@ func (h *Handler) signIn(r *request) (*view, error) {
 	token, err := h.People.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), r.UserAgent())
 	to := inside(r.PostFormValue("to"))
 	if kind := millrace.KindOf(err); err != nil && (kind == millrace.KindUnauthorized || kind == millrace.KindRateLimited) {
-		h.render(r, &view{name: "sign-in", title: "Sign in", body: signing{To: to, Problem: err.Error()}}, statusOf(err), notice{})
+		h.render(r, &view{name: "sign-in", title: "Sign in", body: signing{To: to, Problem: err.Error()}}, rest.StatusOf(millrace.KindOf(err)), notice{})
 		return nil, nil //nolint:nilnil // it has responded
 	}
 	if err != nil {

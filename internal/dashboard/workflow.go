@@ -161,7 +161,7 @@ func (h *Handler) schedules(r *request) (*view, error) {
 	return &view{name: "schedules", title: "Schedules", body: l, live: true}, err
 }
 
-// schedulePage is one schedule with what became of its times.
+// schedulePage is one schedule with the outcomes of its times.
 type schedulePage struct {
 	Schedule *millrace.SyncJobCronTrigger
 	Job      *millrace.SyncJob

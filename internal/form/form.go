@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"regexp"
-	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -76,14 +74,7 @@ type Visit struct {
 }
 
 // Origins returns the origins of the pages that may show the form and are told the outcome.
-func (v *Visit) Origins() []string {
-	out := slices.DeleteFunc(slices.Clone(v.Environment.Connect.Origins), func(o string) bool { return !plainOrigin.MatchString(o) })
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// plainOrigin is an origin without anything that a policy would read as a wildcard or as the end of a directive.
-var plainOrigin = regexp.MustCompile(`^https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]+)?$`)
+func (v *Visit) Origins() []string { return connect.PlainOrigins(v.Environment.Connect.Origins) }
 
 // maxToken bounds what is taken for a token, in bytes.
 const maxToken = 1 << 10

@@ -137,7 +137,7 @@ func place(text string) (int, string) {
 // render fills in what a list is asked for.
 func (f *Forms) render(s *config.DataSource, scope *expr.Object, search string) (*query, error) {
 	q := &query{}
-	with := copyOf(scope)
+	with := expr.CopyObject(scope, scopeRoom)
 	if s.Searches && search != "" {
 		with.Set("search", search)
 	}
@@ -174,7 +174,7 @@ func (f *Forms) page(ctx context.Context, v *Visit, in *config.FormField, q *que
 	}
 	call := &provider.Call{
 		EnvironmentID: v.row.EnvironmentID, AccountID: v.AccountID, Resource: s.Resource, Method: s.Method, Read: true,
-		ID: q.id, Query: copyOf(q.query), Body: q.body, Cursor: cursor,
+		ID: q.id, Query: expr.CopyObject(expr.OrEmpty(q.query), 0), Body: q.body, Cursor: cursor,
 	}
 	response, err := f.Proxy.Call(ctx, call)
 	if response != nil {
@@ -218,7 +218,7 @@ func (f *Forms) items(ctx context.Context, s *config.DataSource, v *Visit, respo
 		return nil, 0, errors.New("it is a file")
 	}
 	if s.Expression != nil {
-		scope := copyOf(v.public)
+		scope := expr.CopyObject(v.public, scopeRoom)
 		scope.Set("context", v.public)
 		scope.Set("records", data)
 		var err error
@@ -266,14 +266,6 @@ func recordsOf(v expr.Value) []expr.Value {
 	return []expr.Value{v}
 }
 
-func copyOf(o *expr.Object) *expr.Object {
-	out := jsonata.NewObject(8)
-	for key, member := range expr.OrEmpty(o).All() {
-		out.Set(key, member)
-	}
-	return out
-}
-
 // shorten makes a text of a provider fit for a page.
 func shorten(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
@@ -287,6 +279,9 @@ func shorten(text string, most int) string {
 	}
 	return string([]rune(text)[:most]) + "..."
 }
+
+// scopeRoom is how many members a scope of a form gets beside those of the context.
+const scopeRoom = 8
 
 // eval evaluates an expression of a form.
 func (f *Forms) eval(ctx context.Context, p *expr.Program, scope *expr.Object) (expr.Value, error) {

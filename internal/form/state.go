@@ -83,7 +83,7 @@ func (f *Forms) read(ctx context.Context, v *Visit, sealed string, request *Requ
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &reader{forms: f, visit: v, ticket: t, request: request, answers: map[string]expr.Value{}, secret: map[string]bool{}, store: map[string]expr.Value{}, scope: copyOf(v.public)}
+	r := &reader{forms: f, visit: v, ticket: t, request: request, answers: map[string]expr.Value{}, secret: map[string]bool{}, store: map[string]expr.Value{}, scope: expr.CopyObject(v.public, scopeRoom)}
 	if further, err := expr.ParseJSON(t.Further); err == nil && len(t.Further) > 0 {
 		if o, ok := further.(*expr.Object); ok {
 			for name, member := range o.All() {
@@ -115,7 +115,7 @@ func (r *reader) hidden(ctx context.Context, step *config.ActionStep) (bool, err
 	if step.RunIf == nil {
 		return false, nil
 	}
-	scope := copyOf(r.scope)
+	scope := expr.CopyObject(r.scope, scopeRoom)
 	scope.Set("context", r.scope)
 	v, err := r.forms.eval(ctx, step.RunIf, scope)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *reader) field(ctx context.Context, in *config.FormField, hidden bool) *
 			value, failure = r.judge(ctx, in, value, out.Kept)
 		}
 	}
-	if in.Type == config.FieldMulti && r.keeps(in, hidden) {
+	if in.Type == config.FieldMulti && !hidden {
 		out.Fixed = r.ticket.Prevent[in.Name]
 	}
 	r.show(in, out, value)
@@ -241,10 +241,12 @@ func (r *reader) initial(in *config.FormField) expr.Value {
 	return v
 }
 
-// keeps reports whether what is stored of a field stays chosen.
-func (r *reader) keeps(in *config.FormField, hidden bool) bool {
-	_, prevented := r.ticket.Prevent[in.Name]
-	return prevented && !hidden
+// stays returns the stored choices of a field that cannot be taken back.
+func (r *reader) stays(in *config.FormField) []expr.Value {
+	if _, prevented := r.ticket.Prevent[in.Name]; !prevented || in.Type != config.FieldMulti {
+		return nil
+	}
+	return slices.Clone(recordsOf(r.stored(in)))
 }
 
 // posted reads what was sent for a field.
@@ -287,11 +289,7 @@ const maxChoices = 1000
 
 // choices reads what was chosen: only what was offered counts.
 func (r *reader) choices(in *config.FormField, sent []string) (expr.Value, string) {
-	failure := ""
-	var values []expr.Value
-	if in.Type == config.FieldMulti && r.keeps(in, false) {
-		values = append(values, recordsOf(r.stored(in))...)
-	}
+	failure, values := "", r.stays(in)
 	if len(sent) > maxChoices {
 		return nil, "form_many"
 	}
@@ -378,7 +376,7 @@ const maxAnswer = 64 << 10
 
 // about is what the expressions of a field see.
 func (r *reader) about(value expr.Value) *expr.Object {
-	scope := copyOf(r.scope)
+	scope := expr.CopyObject(r.scope, scopeRoom)
 	answers := jsonata.NewObject(len(r.answers))
 	for _, name := range slices.Sorted(maps.Keys(r.answers)) {
 		if !r.secret[name] {
@@ -441,12 +439,7 @@ func (r *reader) show(in *config.FormField, out *Field, value expr.Value) {
 	case config.FieldCheckbox:
 		out.On = expr.Truthy(value) && value != "false"
 	case config.FieldSingle, config.FieldMulti:
-		chosen := recordsOf(value)
-		_, keeps := r.ticket.Prevent[in.Name]
-		var fixed []expr.Value
-		if keeps && in.Type == config.FieldMulti {
-			fixed = recordsOf(r.stored(in))
-		}
+		chosen, fixed := recordsOf(value), r.stays(in)
 		isFixed := func(v expr.Value) bool {
 			return slices.ContainsFunc(fixed, func(f expr.Value) bool { return same(f, v) })
 		}

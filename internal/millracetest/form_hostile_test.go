@@ -96,7 +96,7 @@ func TestWhoMaySeeAForm(t *testing.T) {
 		w.send("PATCH", "/integrated-account/"+id, `{"status": "needs_reauth"}`, nil)
 		b := w.browser().form(token, "").shows("not active")
 		if strings.Contains(b.last, "data-result") { // there is no origin to tell
-			t.Errorf("somebody is told: %s", b.last)
+			t.Errorf("a page got %s", b.last)
 		}
 		w.send("PATCH", "/integrated-account/"+id, `{"status": "active"}`, nil)
 		b.form(token, "").shows(`data-kind="fields"`)
@@ -205,7 +205,7 @@ func TestTheListsOfAFormFail(t *testing.T) {
 		w.fail(text(500, "application/json", `{"message": "down"}`))
 		b.post("/connect-account/post-connect/options", "", url.Values{"workspace": {second}, "changed": {"workspace"}})
 		if b.code != http.StatusOK || !strings.Contains(b.last, `"error":"What this form asks about could not be fetched from the provider. `) || b.head.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("the script is told %d %s", b.code, b.last)
+			t.Errorf("the script got %d %s", b.code, b.last)
 		}
 		w.untouched(id, "the lists have failed")
 
@@ -248,7 +248,7 @@ func TestAConnectionGoesOnToTheForm(t *testing.T) {
 		}
 		b := open("").shows(`data-kind="fields"`)
 		if strings.Contains(b.last, "data-result") {
-			t.Error("the product is told before the form")
+			t.Error("the product got a message before the form")
 		}
 		if policy := b.head.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors https://app.example.com") {
 			t.Errorf("the policy is %q", policy)

@@ -279,7 +279,7 @@ func TestAFormHasSteps(t *testing.T) {
 		b.save(url.Values{"mode": {"expert"}, "depth": {"7"}}).shows("This is required.")
 		b.post("/connect-account/post-connect/options", "", url.Values{"mode": {"expert"}, "depth": {"7"}, "changed": {"depth"}})
 		if !strings.Contains(b.last, `"hidden":[false,false,false]`) {
-			t.Errorf("the script is told %s", b.last)
+			t.Errorf("the script got %s", b.last)
 		}
 		b.form(token, "").save(url.Values{"mode": {"expert"}, "depth": {"7"}, "sure": {"true"}}).shows(`data-kind="saved"`)
 		if got := w.context(id); got["mode"] != "expert" || got["depth"] != 7.0 || got["sure"] != true {
@@ -288,7 +288,7 @@ func TestAFormHasSteps(t *testing.T) {
 	})
 }
 
-// TestAFrameBeginsAgain: a page in a frame whose attempt has failed begins again by its session, and is told of the next one.
+// TestAFrameBeginsAgain: a page in a frame whose attempt has failed begins again by its session, and learns of the next one.
 func TestAFrameBeginsAgain(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, address string) {
@@ -303,12 +303,12 @@ func TestAFrameBeginsAgain(t *testing.T) {
 		b.last = ""
 		b.post("/connect-account/status", "", nil)
 		if !strings.Contains(b.last, `"state":"open"`) {
-			t.Errorf("a stranger is told %s", b.last)
+			t.Errorf("a stranger got %s", b.last)
 		}
 		b.last = `<input type="hidden" name="session" value="` + failed + `"><input type="hidden" name="page" value="page-2">`
 		b.post("/connect-account/status", "", nil)
 		if !strings.Contains(b.last, `"state":"connected"`) || !strings.Contains(b.last, `"result":"success"`) {
-			t.Errorf("the frame is told %s", b.last)
+			t.Errorf("the frame got %s", b.last)
 		}
 	})
 }

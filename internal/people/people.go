@@ -40,7 +40,7 @@ type People struct {
 	db *store.DB
 
 	once  sync.Once
-	decoy string // hash of a password that nobody has
+	decoy string // hash of a password that no user has
 
 	hashing chan struct{} // a hash takes 64 MiB
 }
@@ -65,15 +65,22 @@ func (p *People) FirstLink(ctx context.Context) (string, error) {
 				return "", nil
 			}
 		}
-		if len(all) > 0 {
-			return newLink(ctx, tx, all[0].ID)
-		}
-		owner := &millrace.User{Email: "owner", Name: "Owner", Role: millrace.RoleOwner, SeesPayloads: true}
-		if err := tx.Users().Create(ctx, owner); err != nil {
-			return "", err
-		}
-		return newLink(ctx, tx, owner.ID)
+		return ownerLink(ctx, tx, all)
 	})
+}
+
+// ownerLink returns the token of a link for the first of some users who is an owner, who is made if there is none.
+func ownerLink(ctx context.Context, tx *store.Tx, all []millrace.User) (string, error) {
+	for i := range all {
+		if all[i].Role == millrace.RoleOwner && all[i].DisabledAt == 0 {
+			return newLink(ctx, tx, all[i].ID)
+		}
+	}
+	owner := &millrace.User{Email: "owner", Name: "Owner", Role: millrace.RoleOwner, SeesPayloads: true}
+	if err := tx.Users().Create(ctx, owner); err != nil {
+		return "", err
+	}
+	return newLink(ctx, tx, owner.ID)
 }
 
 // LinkFor returns the token of a link that signs in the user with an address, of which the empty one is the first owner's. It returns an
@@ -95,16 +102,7 @@ func LinkFor(ctx context.Context, tx *store.Tx, email string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i := range all {
-		if all[i].Role == millrace.RoleOwner && all[i].DisabledAt == 0 {
-			return newLink(ctx, tx, all[i].ID)
-		}
-	}
-	owner := &millrace.User{Email: "owner", Name: "Owner", Role: millrace.RoleOwner, SeesPayloads: true}
-	if err := tx.Users().Create(ctx, owner); err != nil {
-		return "", err
-	}
-	return newLink(ctx, tx, owner.ID)
+	return ownerLink(ctx, tx, all)
 }
 
 func newLink(ctx context.Context, tx *store.Tx, id millrace.UserID) (string, error) {
@@ -318,14 +316,7 @@ func (p *People) SetPassword(ctx context.Context, who *Who, old, password string
 		if err := tx.Users().Update(ctx, v); err != nil {
 			return err
 		}
-		s, err := tx.Users().Sessions().Get(ctx, who.Session)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Users().EndSessions(ctx, who.ID); err != nil || s == nil {
-			return err
-		}
-		return tx.Users().Sessions().Restore(ctx, s)
+		return tx.Users().EndSessions(ctx, who.ID, who.Session)
 	})
 }
 
@@ -400,7 +391,7 @@ func (p *People) Change(ctx context.Context, who *Who, id millrace.UserID, c Cha
 		switch {
 		case c.Disabled && v.DisabledAt == 0:
 			v.DisabledAt = tx.Now() //commit:allow the row was read in the same transaction
-			if _, err := tx.Users().EndSessions(ctx, id); err != nil {
+			if err := tx.Users().EndSessions(ctx, id, ""); err != nil {
 				return err
 			}
 		case !c.Disabled:
@@ -436,16 +427,7 @@ func (p *People) Sessions(ctx context.Context, who *Who) ([]millrace.UserSession
 
 // EndOthers signs who is signed in out everywhere else.
 func (p *People) EndOthers(ctx context.Context, who *Who) error {
-	return p.db.Update(ctx, func(tx *store.Tx) error {
-		s, err := tx.Users().Sessions().Get(ctx, who.Session)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Users().EndSessions(ctx, who.ID); err != nil || s == nil {
-			return err
-		}
-		return tx.Users().Sessions().Restore(ctx, s)
-	})
+	return p.db.Update(ctx, func(tx *store.Tx) error { return tx.Users().EndSessions(ctx, who.ID, who.Session) })
 }
 
 func cut(text string) string {

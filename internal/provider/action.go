@@ -21,6 +21,9 @@ import (
 // maxSteps bounds how many steps an action may have: a caller waits for all of them.
 const maxSteps = 50
 
+// scopeRoom is how many members a scope of an action gets beside those of the context.
+const scopeRoom = 8
+
 // actionPatience is how long a step waits for memory while the action holds what the step before brought.
 const actionPatience = 5 * time.Second
 
@@ -82,7 +85,8 @@ func (p Proxy) begin(a *loadedAccount, call *Call) (*action, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read context: %w", err)
 	}
-	return &action{proxy: p, account: a, call: call, shared: copyObject(public), note: func(*fetch.Outcome) {}}, nil
+	shared, _ := public.(*expr.Object)
+	return &action{proxy: p, account: a, call: call, shared: expr.CopyObject(expr.OrEmpty(shared), scopeRoom), note: func(*fetch.Outcome) {}}, nil
 }
 
 func stepPath(action string, i int) string {
@@ -155,7 +159,7 @@ func (a *action) step(ctx context.Context, step *config.ActionStep) (bool, error
 	if err != nil {
 		return true, err
 	}
-	a.shared = copyObject(a.shared)
+	a.shared = expr.CopyObject(a.shared, scopeRoom)
 	for key, member := range o.All() {
 		a.shared.Set(key, member)
 	}
@@ -239,7 +243,7 @@ func (a *action) request(ctx context.Context, m *config.Method, req fetch.Reques
 
 // scope is what the placeholders of a step refer to.
 func (a *action) scope() *expr.Object {
-	scope := copyObject(a.shared)
+	scope := expr.CopyObject(a.shared, scopeRoom)
 	if a.previous != nil {
 		scope.Set("previous", a.previous)
 	}
@@ -248,7 +252,7 @@ func (a *action) scope() *expr.Object {
 
 // eval evaluates an expression over the shared context, without credentials.
 func (a *action) eval(ctx context.Context, path string, p *expr.Program) (expr.Value, error) {
-	scope := copyObject(a.shared)
+	scope := expr.CopyObject(a.shared, scopeRoom)
 	scope.Set("context", a.shared)
 	scope.Set("query", a.call.Query)
 	bindings := map[string]expr.Value{}
@@ -319,14 +323,4 @@ func (a *action) write(members *expr.Object) error {
 		a.account = next
 	}
 	return err
-}
-
-func copyObject(v expr.Value) *expr.Object {
-	copied := jsonata.NewObject(8)
-	if o, ok := v.(*expr.Object); ok && o != nil {
-		for key, member := range o.All() {
-			copied.Set(key, member)
-		}
-	}
-	return copied
 }

@@ -184,7 +184,7 @@ func (c *Connector) plan(ctx context.Context, env millrace.EnvironmentID, id mil
 	return goOn(next, now, err)
 }
 
-// storeScheduled stores what came of an action, unless the account rests since: then nothing of it counts.
+// storeScheduled stores the result of an action, unless the account rests since: then nothing of it counts.
 func (c *Connector) storeScheduled(ctx context.Context, loaded *loadedAccount, name string, t *ran) error {
 	now, row := c.clock(), loaded.row
 	next, err := store.Compute(ctx, c.proxy.accounts.db, func(tx *store.Tx) (millrace.Time, error) {

@@ -109,7 +109,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	h.write(w, r, http.StatusOK, v, s.Link.Origins())
 }
 
-// message is what the product is told of a session.
+// message is what the product learns of a session.
 func message(s *connect.Status) map[string]any {
 	m := map[string]any{"result": "success", "integration": s.Integration}
 	if s.State == connect.StateFailed {

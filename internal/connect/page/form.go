@@ -138,7 +138,7 @@ func (h *Handler) formProblem(w http.ResponseWriter, r *http.Request, v *form.Vi
 	h.write(w, r, status, page, origins(v, l))
 }
 
-// english is what a product is told of an error.
+// english is what a product learns of an error.
 func (h *Handler) english(key, detail string) string {
 	text, ok := h.texts.all[0][key]
 	if !ok {

@@ -4,7 +4,6 @@ package page
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
@@ -22,6 +21,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/asset"
 	"github.com/millrace/millrace/internal/connect"
 	"github.com/millrace/millrace/internal/form"
 )
@@ -53,9 +53,9 @@ func New(flow *connect.Flow, forms *form.Forms, logger *slog.Logger) (*Handler, 
 	h.mux.HandleFunc("POST /connect-account", h.submit)
 	h.mux.HandleFunc("GET /connect-account/session", h.session)
 	h.mux.HandleFunc("POST /connect-account/status", h.status)
-	h.mux.HandleFunc("GET /connect-account/connect.css", asset("connect.css", "text/css; charset=utf-8"))
-	h.mux.HandleFunc("GET /connect-account/connect.js", asset("connect.js", "text/javascript; charset=utf-8"))
-	h.mux.HandleFunc("GET /connect-account/form.js", asset("form.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET /connect-account/connect.css", asset.Handler(files, "connect.css", "text/css; charset=utf-8"))
+	h.mux.HandleFunc("GET /connect-account/connect.js", asset.Handler(files, "connect.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET /connect-account/form.js", asset.Handler(files, "form.js", "text/javascript; charset=utf-8"))
 	h.mux.HandleFunc("GET /connect-account/post-connect", h.openForm)
 	h.mux.HandleFunc("POST /connect-account/post-connect", h.submitForm)
 	h.mux.HandleFunc("POST /connect-account/post-connect/options", h.formOptions)
@@ -78,26 +78,6 @@ const (
 	maxForm    = 1 << 20
 	maxOptions = 4 << 10
 )
-
-func asset(name, kind string) http.HandlerFunc {
-	body, err := files.ReadFile(name)
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	sum := sha256.Sum256(body)
-	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", kind)
-		w.Header().Set("ETag", tag)
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.Header.Get("If-None-Match") == tag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write(body)
-	}
-}
 
 // view is what a page shows.
 type view struct {

@@ -121,7 +121,7 @@ func MayHaveSchedules(parts ...json.RawMessage) bool {
 	return slices.ContainsFunc(parts, func(raw json.RawMessage) bool { return bytes.Contains(raw, []byte(`"cron_expression"`)) })
 }
 
-// parseSchedule reads when an action runs by itself, and checks its steps where nobody waits for them.
+// parseSchedule reads when an action runs by itself, and checks its steps where no client waits for them.
 func (c *Config) parseSchedule(name string, action field.Field, steps []ActionStep) {
 	cron := action.Get("cron_expression")
 	if cron.Present() {

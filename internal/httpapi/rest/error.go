@@ -32,8 +32,8 @@ func (e *WireError) GetStatus() int { return e.StatusCode }
 // GetHeaders returns headers that go with the status.
 func (e *WireError) GetHeaders() http.Header { return e.header }
 
-// statusOf is the one place where kinds of errors become statuses.
-func statusOf(kind millrace.Kind) int {
+// StatusOf is the one place where kinds of errors become statuses.
+func StatusOf(kind millrace.Kind) int {
 	switch kind {
 	case millrace.KindInvalid:
 		return http.StatusBadRequest
@@ -72,7 +72,7 @@ func errorOf(err error, requestID string) *WireError {
 	} else if !errors.As(err, &known) {
 		known = millrace.Errorf(millrace.KindInternal, "")
 	}
-	e := NewError(statusOf(known.Kind), known.Message)
+	e := NewError(StatusOf(known.Kind), known.Message)
 	switch known.Kind {
 	case millrace.KindInternal:
 		e.Text = "An internal error occurred. Its cause is in the server's log under the request id " + requestID + "."

@@ -47,7 +47,7 @@ func key(t *testing.T, w *world) {
 	var at string
 	b.do(chromedp.Location(&at))
 	if !strings.Contains(at, "result=success") || !strings.Contains(at, "integrated_account_id=") {
-		t.Errorf("the product is told %s", at)
+		t.Errorf("the product got %s", at)
 	}
 	if all := w.accounts("key"); len(all) != 1 || all[0]["status"] != "active" {
 		t.Errorf("got the accounts %v", all)
@@ -150,7 +150,7 @@ func sdkWindow(t *testing.T, w *world) {
 	}
 }
 
-// stranger opens the page from an origin that is not listed, which is told nothing, and can show it in no frame.
+// stranger opens the page from an origin that is not listed, which gets no message, and can show it in no frame.
 func stranger(t *testing.T, w *world) {
 	other := httptest.NewServer(w.pages())
 	defer other.Close()

@@ -28,12 +28,7 @@ var sessionTable = sync.OnceValue(func() *table.Table[millrace.UserSession] { //
 			table.Stamp("seen_at", func(v *row) *millrace.Time { return &v.SeenAt }),
 			table.Stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 		},
-		Fill: func(tx *sqldb.Tx, v *row) {
-			if v.CreatedAt == 0 {
-				v.CreatedAt = tx.Now()
-			}
-			v.SeenAt = tx.Now()
-		},
+		Fill:  func(tx *sqldb.Tx, v *row) { v.CreatedAt, v.SeenAt = tx.Now(), tx.Now() },
 		Touch: func(*sqldb.Tx, *row) {},
 	}
 })
@@ -58,9 +53,6 @@ var linkTable = sync.OnceValue(func() *table.Table[millrace.SignInLink] { //noli
 func (h Sessions) Begin(ctx context.Context, v *millrace.UserSession) error {
 	return sessionTable().Insert(ctx, h.tx, v)
 }
-
-// Restore adds a session again that was ended in the same transaction.
-func (h Sessions) Restore(ctx context.Context, v *millrace.UserSession) error { return h.Begin(ctx, v) }
 
 // Get returns a session by its hash, or nil.
 func (h Sessions) Get(ctx context.Context, id string) (*millrace.UserSession, error) {

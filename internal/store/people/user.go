@@ -87,14 +87,14 @@ func (h Users) Update(ctx context.Context, v *millrace.User) error {
 	return table.MustUpdate(ctx, h.tx, userTable(), v, string(v.ID))
 }
 
-// EndSessions signs a user out everywhere, and takes the links that were not used. It returns how many sessions there were.
-func (h Users) EndSessions(ctx context.Context, id millrace.UserID) (int64, error) {
-	n, err := h.tx.Exec(ctx, "DELETE FROM user_session WHERE user_id = $1", string(id))
+// EndSessions signs a user out everywhere but in one session, and takes the links that were not used. Without the id of one it ends all.
+func (h Users) EndSessions(ctx context.Context, id millrace.UserID, but string) error {
+	_, err := h.tx.Exec(ctx, "DELETE FROM user_session WHERE user_id = $1 AND id <> $2", string(id), but)
 	if err == nil {
 		_, err = h.tx.Exec(ctx, "DELETE FROM sign_in_link WHERE user_id = $1", string(id))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("end sessions: %w", err)
+		return fmt.Errorf("end sessions: %w", err)
 	}
-	return n, nil
+	return nil
 }

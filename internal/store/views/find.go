@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // Found is a row that a search has found.
@@ -133,42 +134,28 @@ const lookedBack = 20_000
 // LastOfName returns the ids of the last events of a name, the last first, among the last 20,000 of the environment.
 func (h Views) LastOfName(ctx context.Context, env millrace.EnvironmentID, name string, limit int) ([]millrace.EventID, error) {
 	query := fmt.Sprintf("SELECT id FROM (SELECT id, event, created_at FROM event WHERE environment_id = $1 ORDER BY created_at DESC, id DESC LIMIT %d) AS e WHERE event = $2 ORDER BY created_at DESC, id DESC LIMIT $3", lookedBack)
-	return ids[millrace.EventID](ctx, h.tx, query, string(env), name, limit)
+	return table.ReadIDs[millrace.EventID](ctx, h.tx, query, string(env), name, limit)
 }
 
 // Waiting returns the ids of the deliveries that wait, without those that runs send themselves, the last first.
 func (h Views) Waiting(ctx context.Context, env millrace.EnvironmentID, limit int) ([]millrace.DeliveryID, error) {
-	return ids[millrace.DeliveryID](ctx, h.tx, "SELECT id FROM delivery WHERE environment_id = $1 AND status = 'pending' AND sequence > 0 ORDER BY created_at DESC LIMIT $2", string(env), limit)
+	return table.ReadIDs[millrace.DeliveryID](ctx, h.tx, "SELECT id FROM delivery WHERE environment_id = $1 AND status = 'pending' AND sequence > 0 ORDER BY created_at DESC LIMIT $2", string(env), limit)
 }
 
 // DeliveriesOfRun returns the ids of the deliveries of a sync job run, the first first.
 func (h Views) DeliveriesOfRun(ctx context.Context, env millrace.EnvironmentID, run millrace.SyncJobRunID, limit int) ([]millrace.DeliveryID, error) {
-	return ids[millrace.DeliveryID](ctx, h.tx, "SELECT id FROM delivery WHERE sync_job_run_id = $1 AND sync_job_run_id <> '' AND environment_id = $2 ORDER BY +created_at, id LIMIT $3", string(run), string(env), limit)
+	return table.ReadIDs[millrace.DeliveryID](ctx, h.tx, "SELECT id FROM delivery WHERE sync_job_run_id = $1 AND sync_job_run_id <> '' AND environment_id = $2 ORDER BY +created_at, id LIMIT $3", string(run), string(env), limit)
 }
 
 // AccountsOfTenant returns the ids of the accounts of a tenant, the last first.
 func (h Views) AccountsOfTenant(ctx context.Context, env millrace.EnvironmentID, tenant string, limit int) ([]millrace.IntegratedAccountID, error) {
-	return ids[millrace.IntegratedAccountID](ctx, h.tx, "SELECT id FROM integrated_account WHERE environment_id = $1 AND tenant_id = $2 ORDER BY +created_at DESC LIMIT $3", string(env), tenant, limit)
+	return table.ReadIDs[millrace.IntegratedAccountID](ctx, h.tx, "SELECT id FROM integrated_account WHERE environment_id = $1 AND tenant_id = $2 ORDER BY +created_at DESC LIMIT $3", string(env), tenant, limit)
 }
 
 // TroubledOf returns the ids of the accounts with one of the statuses that need attention, the last changed first.
 func (h Views) TroubledOf(ctx context.Context, env millrace.EnvironmentID, status millrace.AccountStatus, limit int) ([]millrace.IntegratedAccountID, error) {
-	return ids[millrace.IntegratedAccountID](ctx, h.tx, `SELECT id FROM integrated_account
+	return table.ReadIDs[millrace.IntegratedAccountID](ctx, h.tx, `SELECT id FROM integrated_account
 WHERE environment_id = $1 AND status IN ('needs_reauth', 'validation_error', 'post_install_error') AND status = $2 ORDER BY updated_at DESC LIMIT $3`, string(env), string(status), limit)
-}
-
-func ids[ID ~string](ctx context.Context, tx *sqldb.Tx, query string, args ...any) ([]ID, error) {
-	var out []ID
-	err := tx.Each(ctx, query, args, func(r sqldb.Rows) error {
-		var id string
-		err := r.Scan(&id)
-		out = append(out, ID(id))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find rows: %w", err)
-	}
-	return out, nil
 }
 
 // Labels returns what people call rows of a kind, by their ids.
