@@ -46,10 +46,7 @@ type board struct {
 
 func newBoard(t *testing.T) *board {
 	t.Helper()
-	binary, npm := os.Getenv("MILLRACE_BINARY"), os.Getenv("MILLRACE_BROWSER_PACKAGES")
-	if binary == "" || npm == "" {
-		t.Skip("SKIPPED: make browser builds the program and fetches what this test needs")
-	}
+	binary, npm := needed(t)
 	w := &board{world: &world{t: t, npm: npm}}
 	var out output
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "demo", "--keep")

@@ -37,13 +37,20 @@ type world struct {
 	browser  context.Context
 }
 
-// newWorld starts everything, or skips the test.
-func newWorld(t *testing.T) *world {
+// needed returns the program and the directory of the packages from npm, or skips the test.
+func needed(t *testing.T) (string, string) {
 	t.Helper()
 	binary, npm := os.Getenv("MILLRACE_BINARY"), os.Getenv("MILLRACE_BROWSER_PACKAGES")
 	if binary == "" || npm == "" {
 		t.Skip("SKIPPED: make browser builds the program and fetches what this test needs")
 	}
+	return binary, npm
+}
+
+// newWorld starts everything, or skips the test.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	binary, npm := needed(t)
 	w := &world{t: t, provider: tokens.Start(), npm: npm, base: base}
 	t.Cleanup(w.provider.Close)
 	w.provider.Redirect = map[string][]string{"realmId": {"company-1"}}
