@@ -54,6 +54,13 @@ func TestWorkflowVersions(t *testing.T) {
 			if diff := cmp.Diff(&first, was); diff != "" {
 				t.Errorf("version 1 differs (-want +got):\n%s", diff)
 			}
+			versions, err := tx.Workflows().Versions(ctx, env, w.ID, 0, 10)
+			if err != nil || len(versions) != 2 || versions[0].Number != 2 || versions[0].CreatedAt != w.UpdatedAt || versions[1].Number != 1 {
+				t.Errorf("got the versions %v, %v", versions, err)
+			}
+			if versions, err = tx.Workflows().Versions(ctx, env, w.ID, 2, 1); err != nil || len(versions) != 1 || versions[0].Number != 1 {
+				t.Errorf("got the versions %v below 2, %v", versions, err)
+			}
 			matched, more, err := tx.Workflows().ByEvent(ctx, store.WorkflowPage{EnvironmentID: env, Event: "custom:x", Until: w.CreatedAt, Most: 10})
 			if err == nil && (len(matched) != 1 || matched[0].Version != 2 || more) {
 				t.Errorf("got %v, want the workflow at version 2", matched)

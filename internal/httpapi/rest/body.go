@@ -72,7 +72,7 @@ func (c *checker) add(root *document.Value, findings []millrace.Failure) {
 			continue
 		}
 		if f.Line == 0 {
-			at := locate(root, f.Path)
+			at := document.Find(root, f.Path).At
 			f.Line, f.Column = int(at.Line), int(at.Column)
 		}
 		if len(c.failures) < MaxFailures {

@@ -210,30 +210,3 @@ func (c *checker) number(s *huma.Schema, v *document.Value, path string) {
 		c.fail(path, v.At, "must be at most %v", *s.Maximum)
 	}
 }
-
-// locate returns where the value at a path such as config.steps[0].run_if stands in the body. When it is not there,
-// it is the place of the nearest value around it.
-func locate(v *document.Value, path string) document.Position {
-	for path != "" {
-		path = strings.TrimPrefix(path, ".")
-		if rest, ok := strings.CutPrefix(path, "["); ok {
-			number, after, _ := strings.Cut(rest, "]")
-			i, err := strconv.Atoi(number)
-			if err != nil || i < 0 || i >= len(v.Items) {
-				return v.At
-			}
-			v, path = v.Items[i], after
-			continue
-		}
-		end := strings.IndexAny(path, ".[")
-		if end < 0 {
-			end = len(path)
-		}
-		next := v.Get(path[:end])
-		if next == nil {
-			return v.At
-		}
-		v, path = next, path[end:]
-	}
-	return v.At
-}

@@ -157,6 +157,9 @@ func (n syncJobs) Create(ctx context.Context, in *rest.CreateIn[syncJobBody]) (*
 	if err := n.warn(ctx, v); err != nil {
 		return nil, err
 	}
+	if rest.EditOf(ctx).OnlyChecks() {
+		return n.warned(&rest.Reply[syncJobView]{Body: showSyncJob(v)}, nil)
+	}
 	return n.warned(n.Update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) { return v, tx.SyncJobs().Create(ctx, v) }))
 }
 
@@ -166,20 +169,26 @@ type syncJobPatch struct{ SyncJobFields }
 // whole reports whether the body says all that decides how resources are read. Otherwise the rest of that is stored.
 func (b *syncJobPatch) whole() bool { return b.Resources.Sent && b.DefaultRuntimeVersion.Sent }
 
-func (b *syncJobPatch) Validate(*rest.Request, json.RawMessage) []millrace.Failure {
+func (b *syncJobPatch) Validate(r *rest.Request, _ json.RawMessage) []millrace.Failure {
 	job := b.written()
-	if !b.whole() {
+	if !b.whole() && !r.Whole() {
 		job.Resources = nil
 	}
 	return job.Check()
 }
 
 func (n syncJobs) Patch(ctx context.Context, in *rest.PatchIn[millrace.SyncJobID, syncJobPatch]) (*rest.Reply[syncJobView], error) {
-	b := in.Data
+	b, edit := in.Data, rest.EditOf(ctx)
 	changed := func(tx *store.Tx) (*millrace.SyncJob, error) {
 		v, err := tx.SyncJobs().Get(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
+		}
+		if err := edit.Fits(v); err != nil {
+			return nil, err
+		}
+		if edit.Whole() {
+			v = &millrace.SyncJob{ID: v.ID, EnvironmentID: v.EnvironmentID, ArgsSchema: json.RawMessage("{}"), Resources: json.RawMessage("[]"), CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt}
 		}
 		b.apply(v)
 		return v, nil
@@ -201,6 +210,9 @@ func (n syncJobs) Patch(ctx context.Context, in *rest.PatchIn[millrace.SyncJobID
 	}
 	if err := n.warn(ctx, before); err != nil {
 		return nil, err
+	}
+	if edit.OnlyChecks() {
+		return n.warned(&rest.Reply[syncJobView]{Body: showSyncJob(before)}, nil)
 	}
 	return n.warned(n.Update(ctx, func(tx *store.Tx) (*millrace.SyncJob, error) {
 		v, err := changed(tx)

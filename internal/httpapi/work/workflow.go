@@ -37,9 +37,11 @@ type workflows struct {
 
 // Workflows are the handlers of workflows.
 func (h *Handlers) Workflows() workflows {
-	return workflows{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Workflows, dropWorkflow), rest.Each(func(v *millrace.Workflow) workflowView {
-		return workflowView{Workflow: *v, IsActive: !v.IsPaused}
-	}))}
+	return workflows{rest.NewResource(h.DB, rest.RowsOf((*store.Tx).Workflows, dropWorkflow), rest.Each(showWorkflow))}
+}
+
+func showWorkflow(v *millrace.Workflow) workflowView {
+	return workflowView{Workflow: *v, IsActive: !v.IsPaused}
 }
 
 // dropWorkflow deletes a workflow. The schedules that it has made rest.
@@ -137,6 +139,9 @@ func (n workflows) Create(ctx context.Context, in *rest.CreateIn[workflowBody]) 
 	if err := n.warn(ctx, v); err != nil {
 		return nil, err
 	}
+	if rest.EditOf(ctx).OnlyChecks() {
+		return n.warned(&rest.Reply[workflowView]{Body: showWorkflow(v)}, nil)
+	}
 	return n.warned(n.Update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) { return v, tx.Workflows().Create(ctx, v) }))
 }
 
@@ -146,20 +151,33 @@ type workflowPatch struct {
 	WorkflowFields
 }
 
-func (b *workflowPatch) Validate(*rest.Request, json.RawMessage) []millrace.Failure {
+func (b *workflowPatch) Validate(r *rest.Request, _ json.RawMessage) []millrace.Failure {
 	var trigger *string
 	if b.TriggerName.Sent {
 		trigger = &b.TriggerName.Value
 	}
-	return b.written(trigger).Check()
+	if !r.Whole() {
+		return b.written(trigger).Check()
+	}
+	out := b.written(trigger).CheckWhole()
+	if trigger == nil {
+		out = append(out, millrace.Failure{Path: "trigger_name", Message: "is required"})
+	}
+	return out
 }
 
 func (n workflows) Patch(ctx context.Context, in *rest.PatchIn[millrace.WorkflowID, workflowPatch]) (*rest.Reply[workflowView], error) {
-	b := in.Data
+	b, edit := in.Data, rest.EditOf(ctx)
 	changed := func(tx *store.Tx) (*millrace.Workflow, error) {
 		v, err := tx.Workflows().Get(ctx, in.Environment, in.ID)
 		if err != nil {
 			return nil, err
+		}
+		if err := edit.Fits(v); err != nil {
+			return nil, err
+		}
+		if edit.Whole() {
+			v = &millrace.Workflow{ID: v.ID, EnvironmentID: v.EnvironmentID, IsPaused: v.IsPaused, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt}
 		}
 		if b.TriggerName.Sent {
 			v.TriggerName = b.TriggerName.Value
@@ -174,6 +192,9 @@ func (n workflows) Patch(ctx context.Context, in *rest.PatchIn[millrace.Workflow
 	}
 	if err := n.warn(ctx, before); err != nil {
 		return nil, err
+	}
+	if edit.OnlyChecks() {
+		return n.warned(&rest.Reply[workflowView]{Body: showWorkflow(before)}, nil)
 	}
 	return n.warned(n.Update(ctx, func(tx *store.Tx) (*millrace.Workflow, error) {
 		old, err := tx.Workflows().Lock(ctx, in.Environment, in.ID)

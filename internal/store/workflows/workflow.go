@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 
@@ -112,6 +113,33 @@ func (h Workflows) GetVersion(ctx context.Context, env millrace.EnvironmentID, i
 		return nil, millrace.NotFound("workflow", fmt.Sprintf("%s version %d", id, version))
 	}
 	return v, nil
+}
+
+// Version is one version of a workflow.
+type Version struct {
+	Number    int64
+	CreatedAt millrace.Time
+}
+
+// Versions returns the last versions of a workflow below a number, the last first; 0: of all. One that was never there has none.
+func (h Workflows) Versions(ctx context.Context, env millrace.EnvironmentID, id millrace.WorkflowID, below int64, limit int) ([]Version, error) {
+	if below == 0 {
+		below = math.MaxInt64
+	}
+	var out []Version
+	err := h.tx.Each(ctx, "SELECT version, created_at FROM workflow_version WHERE workflow_id = $1 AND environment_id = $2 AND version < $3 ORDER BY version DESC LIMIT $4",
+		[]any{string(id), string(env), below, limit}, func(r sqldb.Rows) error {
+			var v Version
+			if err := r.Scan(&v.Number, (*int64)(&v.CreatedAt)); err != nil {
+				return err
+			}
+			out = append(out, v)
+			return nil
+		})
+	if err != nil {
+		return nil, fmt.Errorf("list workflow versions: %w", err)
+	}
+	return out, nil
 }
 
 // WorkflowPage says which of the workflows that listen to an event of an environment to read.
