@@ -69,7 +69,17 @@ type ActionRunResult struct {
 	PostInstall *ActionRun `json:"post_install,omitempty"` // nil: the integration has none, or it has not begun
 	Validation  *ActionRun `json:"validation,omitempty"`
 
+	Workflows *WorkflowCheck             `json:"workflows,omitempty"` // nil: no workflow was asked
 	Scheduled map[string]ScheduledAction `json:"scheduled,omitempty"` // the actions that run by themselves
+}
+
+// WorkflowCheck is what the workflows on integrated_account:validating have made of a connection, before the account is active.
+type WorkflowCheck struct {
+	EventID    EventID `json:"event_id"`
+	Status     string  `json:"status"` // running, completed or failed
+	StartedAt  Time    `json:"started_at"`
+	FinishedAt Time    `json:"finished_at,omitzero"`
+	Error      string  `json:"error,omitempty"` // which workflow has rejected the account, and why
 }
 
 // ScheduledAction is an action of an account that runs by itself.
@@ -82,6 +92,7 @@ type ScheduledAction struct {
 
 // Outcomes of an action or of a step of it.
 const (
+	ActionRunning   = "running" // only of workflows
 	ActionCompleted = "completed"
 	ActionFailed    = "failed"
 	ActionSkipped   = "skipped" // the step's run_if did not hold

@@ -72,7 +72,8 @@ const (
 	EventAccountCreated     = "integrated_account:created"
 	EventAccountUpdated     = "integrated_account:updated"
 	EventAccountActive      = "integrated_account:active"
-	EventAccountDeleting    = "integrated_account:deleting" // ours: before deleted, when a workflow listens
+	EventAccountValidating  = "integrated_account:validating" // ours: before active, when a workflow listens
+	EventAccountDeleting    = "integrated_account:deleting"   // ours: before deleted, when a workflow listens
 	EventAccountDeleted     = "integrated_account:deleted"
 	EventAccountAuthError   = "integrated_account:authentication_error"
 	EventPostInstallError   = "integrated_account:post_install_error"
@@ -102,7 +103,7 @@ const (
 // EventNames returns the catalogue: every event that a webhook may subscribe to.
 func EventNames() []string {
 	return []string{
-		EventAccountCreated, EventAccountUpdated, EventAccountDeleting, EventAccountDeleted, EventAccountActive,
+		EventAccountCreated, EventAccountUpdated, EventAccountValidating, EventAccountDeleting, EventAccountDeleted, EventAccountActive,
 		EventFormSubmitted, EventPostInstallError, EventValidationError, EventAccountAuthError,
 		"integrated_account:forbidden_error", EventAccountReactivated, "link_token:connection_error",
 		"environment_integration:created", "environment_integration:updated", "environment_integration:deleted",

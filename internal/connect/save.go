@@ -225,7 +225,7 @@ type Status struct {
 	Method      string
 	AccountID   millrace.IntegratedAccountID // with connected, post_install_error and validation_error
 	Type        string                       // of the error
-	Message     string                       // a key of the catalogues
+	Message     string                       // a key of the catalogues: what has failed, or what is being done; empty: nothing to be said
 	Detail      string                       // what was said
 	Link        *Link
 	Again       bool // the customer may begin again with the same link token
@@ -328,6 +328,10 @@ func (s *Status) of(v *millrace.IntegratedAccount) {
 		s.State, s.Detail = StateConnected, ""
 	case millrace.AccountConnecting:
 		s.State, s.Detail = StateWorking, ""
+		var result millrace.ActionRunResult
+		if json.Unmarshal(v.LastActionRunResult, &result) == nil && result.Workflows != nil {
+			s.Message = "validating_text"
+		}
 	case millrace.AccountPostInstallError:
 		s.State, s.Type, s.Message = StateFailed, "post_install_error", "post_install_error"
 	case millrace.AccountValidationError:

@@ -22,12 +22,8 @@ import (
 	"github.com/millrace/millrace/internal/store"
 )
 
-// How long workflows may take, and how often it is looked whether they have ended.
-const (
-	waitTime = time.Hour
-	lookSoon = time.Second
-	lookLate = 15 * time.Second
-)
+// waitTime is how long workflows may take.
+const waitTime = time.Hour
 
 // Begin deletes an account: at once, or after the workflows that listen to that. For an account that is deleting already nothing happens.
 func Begin(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.IntegratedAccountID) error {
@@ -255,13 +251,12 @@ func next(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id mill
 
 // leave deletes the account when the workflows on its deletion have ended or have had their time. It returns how long to wait otherwise.
 func leave(ctx context.Context, tx *store.Tx, row *millrace.Disconnection) (time.Duration, error) {
-	now := tx.Now()
 	working, err := tx.WorkflowRuns().Work(ctx, row.EnvironmentID, row.EventID)
 	if err != nil {
 		return 0, err
 	}
-	if working && now < row.WaitUntil && row.WaitUntil <= now.Add(waitTime) { // not when the clock has gone back
-		return min(max(now.Std().Sub(row.CreatedAt.Std())/8, lookSoon), lookLate), nil
+	if wait := event.Patience(tx.Now(), row.WaitUntil.Add(-waitTime), waitTime); working && wait > 0 {
+		return wait, nil
 	}
 	row.EventID = "" //commit:allow it was read in this transaction
 	v, err := tx.Accounts().Get(ctx, row.EnvironmentID, row.IntegratedAccountID)

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/jsonata"
 )
@@ -164,6 +165,7 @@ func (a *action) step(ctx context.Context, step *config.ActionStep) (bool, error
 		a.shared.Set(key, member)
 	}
 	a.previous = o
+	o = withoutHidden(o)
 	switch {
 	case a.collect:
 		return true, a.write(o)
@@ -273,6 +275,17 @@ func (a *action) eval(ctx context.Context, path string, p *expr.Program) (expr.V
 		return nil, millrace.InvalidAll([]millrace.Failure{expr.FailureOf(path, err)})
 	}
 	return v, nil
+}
+
+// withoutHidden leaves out members that are hidden: the provider has sent a secret that the account has already, which stays.
+func withoutHidden(o *expr.Object) *expr.Object {
+	out := jsonata.NewObject(o.Len())
+	for key, member := range o.All() {
+		if member != secret.Redacted {
+			out.Set(key, member)
+		}
+	}
+	return out
 }
 
 // save merges members into the account's own context, as a change of the account through the API does.

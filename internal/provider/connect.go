@@ -17,8 +17,9 @@ import (
 )
 
 // Connect takes an account whose credentials were stored through the steps of a connection, and emits the event that began it. An
-// account whose integration has no post_install and no validation is active at once. Those call the provider: the account is
-// connecting until the task that is stored with it has run them ([Connector]). A connection that is under way ends here.
+// account whose integration has no post_install and no validation, and which no workflow may reject, is active at once. Those call the
+// provider: the account is connecting until the task that is stored with it has run them ([Connector]). A connection that is under way
+// ends here.
 func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, began *millrace.Event) error {
 	install, integration, err := tx.Installs().Lock(ctx, v.EnvironmentID, v.EnvironmentIntegrationID)
 	if err != nil {
@@ -30,6 +31,11 @@ func Connect(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount, b
 	}
 	if !acts {
 		if acts, err = lacksToken(v, install, integration); err != nil {
+			return err
+		}
+	}
+	if !acts {
+		if acts, err = tx.Workflows().ExistActive(ctx, v.EnvironmentID, millrace.EventAccountValidating); err != nil {
 			return err
 		}
 	}
@@ -93,8 +99,9 @@ type ConnectorConfig struct {
 	Time     time.Duration   // that one try of an action may take; 0: 25 s, which must be less than a task may
 }
 
-// Connector takes accounts from connecting on: it runs their post_install, then their validation, each in a task of its own. What an
-// action writes into the context is stored once, with the end of the action. After a crash the action runs again from its first step.
+// Connector takes accounts from connecting on: it runs their post_install, then their validation, each in a task of its own, and then has
+// the workflows that listen say whether the account may be active. What an action writes into the context is stored once, with the end of
+// the action. After a crash the action runs again from its first step.
 type Connector struct {
 	proxy   Proxy
 	clock   func() time.Time
@@ -134,6 +141,9 @@ func (c *Connector) Handle(ctx context.Context, task millrace.Task) error {
 	under, err := c.underWay(ctx, env, id)
 	if err != nil || under == nil {
 		return err
+	}
+	if under.result.Workflows != nil {
+		return c.hear(ctx, under)
 	}
 	if wait := under.result.RetryAt.Std().Sub(c.clock()); under.result.RetryAt > 0 && wait > 0 {
 		return millrace.RetryAfter(wait, nil)
@@ -257,37 +267,50 @@ func (c *Connector) run(ctx context.Context, a *loadedAccount, wrong error, name
 func (c *Connector) store(ctx context.Context, under *connection, t *ran) error {
 	again := c.next(under, t)
 	goesOn := again > 0 || under.more && !t.failed()
-	stored, err := store.Compute(ctx, c.proxy.accounts.db, func(tx *store.Tx) (bool, error) {
+	wait, err := store.Compute(ctx, c.proxy.accounts.db, func(tx *store.Tx) (time.Duration, error) {
 		set, err := account.SecretsOf(ctx, tx, under.row) // locks the installation, which comes before its accounts
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		v, err := tx.Accounts().Lock(ctx, under.row.EnvironmentID, under.row.ID)
 		if err != nil || v.Status != millrace.AccountConnecting || v.Connection != under.row.Connection {
-			return false, err
+			return again, err
 		}
 		if len(t.written) > 0 && !t.failed() {
 			if err := account.MergeSealed(v, set, t.written); err != nil {
-				return false, err
+				return 0, err
 			}
 		}
 		if v.LastActionRunResult, err = json.Marshal(under.result); err != nil {
-			return false, fmt.Errorf("encode last_action_run_result: %w", err)
+			return 0, fmt.Errorf("encode last_action_run_result: %w", err)
 		}
 		if goesOn {
-			return true, tx.Accounts().Update(ctx, v)
+			return again, tx.Accounts().Update(ctx, v)
 		}
-		return true, under.end(ctx, tx, v, t)
+		if !t.failed() {
+			if wait, err := ask(ctx, tx, v, under.result); err != nil || wait > 0 {
+				return wait, err
+			}
+		}
+		return ended, under.end(ctx, tx, v, t)
 	})
+	return comeBack(wait, err)
+}
+
+// ended says that a connection is no longer under way.
+const ended time.Duration = -1
+
+// comeBack has the task come again after a time, unless the connection has ended or the account was deleted.
+func comeBack(wait time.Duration, err error) error {
 	switch {
 	case err != nil && millrace.KindOf(err) == millrace.KindNotFound:
-		return nil // it was deleted
+		return nil
 	case err != nil:
 		return err
-	case !stored || goesOn:
-		return millrace.RetryAfter(again, nil)
+	case wait == ended:
+		return nil
 	}
-	return nil
+	return millrace.RetryAfter(wait, nil)
 }
 
 // next adds a try to the result. It returns after which time the action is tried again; 0: not at all.

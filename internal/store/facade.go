@@ -103,6 +103,8 @@ type (
 	TableSize = upkeep.TableSize
 	// TaskState is a kind of tasks with what becomes of them.
 	TaskState = upkeep.TaskState
+	// Verdict is what workflows have made of an event so far.
+	Verdict = workflows.Verdict
 	// WaitingTask is a task in line.
 	WaitingTask = upkeep.WaitingTask
 	// WorkflowPage says which workflows to read.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -90,7 +91,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	v := &view{Brand: brand(s.Link), Kind: string(s.State), Title: string(s.State), Problem: s.Message, Detail: s.Detail}
 	switch s.State {
 	case connect.StateOpen, connect.StateWorking:
-		v.Kind, v.Refresh, v.Title = "working", 2, "working"
+		v.Kind, v.Refresh, v.Title, v.Problem = "working", 2, "working", cmp.Or(s.Message, "working_text")
 	case connect.StateConnected:
 		if !s.Framed && h.formFollows(r, s) {
 			http.Redirect(w, r, "/connect-account/post-connect?session="+url.QueryEscape(r.URL.Query().Get("session")), http.StatusSeeOther)

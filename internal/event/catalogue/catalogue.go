@@ -26,6 +26,7 @@ func accountEventTypes() []Type {
 	return []Type{
 		{Name: millrace.EventAccountCreated, About: "An account's credentials were saved. Not when it reconnects.", Example: exampleAccount(millrace.AccountConnecting)},
 		{Name: millrace.EventAccountUpdated, About: "An account was changed, or has reconnected.", Example: exampleAccount(millrace.AccountActive)},
+		{Name: millrace.EventAccountValidating, About: "The actions of a connection have passed, and a workflow listens to this: the account is not active until its run has ended, for five minutes at most. A run that fails leaves the account validation_error.", Example: exampleAccount(millrace.AccountConnecting)},
 		{Name: millrace.EventAccountDeleting, About: "An account is about to be deleted, and a workflow listens to this: until its run has ended, for an hour at most, the credentials are there.", Example: exampleAccount(millrace.AccountDeleting)},
 		{Name: millrace.EventAccountDeleted, About: "An account was deleted.", Example: gone},
 		{Name: millrace.EventAccountActive, About: "An account is ready to use: its post_install and its validation have passed. Also after every reconnect. integrated_account:connected is the same as a trigger.", Example: exampleAccount(millrace.AccountActive)},

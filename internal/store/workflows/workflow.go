@@ -212,6 +212,12 @@ func (h Workflows) Exist(ctx context.Context, env millrace.EnvironmentID, event 
 	return h.tx.One(ctx, "SELECT 1 FROM workflow WHERE environment_id = $1 AND event = $2 ORDER BY created_at, id LIMIT 1", []any{string(env), event}, &one)
 }
 
+// ExistActive reports whether an event of the environment may wake a workflow that is not paused.
+func (h Workflows) ExistActive(ctx context.Context, env millrace.EnvironmentID, event string) (bool, error) {
+	var one int64
+	return h.tx.One(ctx, "SELECT 1 FROM workflow WHERE environment_id = $1 AND event = $2 AND is_active = TRUE ORDER BY created_at, id LIMIT 1", []any{string(env), event}, &one)
+}
+
 // Listened returns which of some events may wake any workflow of the environment, in one query.
 func (h Workflows) Listened(ctx context.Context, env millrace.EnvironmentID, events ...string) (map[string]bool, error) {
 	columns, args := make([]string, len(events)), []any{string(env)}

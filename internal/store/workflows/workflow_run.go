@@ -160,6 +160,39 @@ OR EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = w.id AND s.
 	return false, nil
 }
 
+// Verdict is what workflows have made of an event so far.
+type Verdict struct {
+	Open       bool // some of them have not ended; not said of a rejection
+	WorkflowID millrace.WorkflowID
+	Status     string // of a rejection: failed, cancelled, or the outcome of a decision that could not be made; empty: there is none
+	Error      string // a millrace.Failure
+}
+
+// Judge returns what the workflows on an event have made of it, without the sync job runs that they have started: it is rejected by a run
+// that has failed or was cancelled, and by a decision that could not be made.
+func (h WorkflowRuns) Judge(ctx context.Context, env millrace.EnvironmentID, id millrace.EventID) (Verdict, error) {
+	// The batch first: what is decided is seen by the second statement once the batch is gone.
+	matching, err := h.tx.One(ctx, "SELECT 1 FROM event AS e JOIN event_batch AS b ON b.id = e.batch_id WHERE e.id = $1 AND e.environment_id = $2 LIMIT 1",
+		[]any{string(id), string(env)}, new(int64))
+	if err != nil {
+		return Verdict{}, err
+	}
+	v := Verdict{}
+	var open bool
+	found, err := h.tx.One(ctx, `SELECT d.workflow_id, COALESCE(w.status, d.outcome), COALESCE(w.error, d.error), COALESCE(w.status IN ('created', 'running'), FALSE)
+FROM decision AS d LEFT JOIN workflow_run AS w ON w.id = d.workflow_run_id AND w.environment_id = d.environment_id AND d.workflow_run_id <> ''
+WHERE d.event_id = $1 AND d.environment_id = $2 AND (d.outcome IN ('error', 'limit') OR w.status IN ('created', 'running', 'failed', 'cancelled'))
+ORDER BY CASE WHEN w.status IN ('created', 'running') THEN 1 ELSE 0 END, d.workflow_id LIMIT 1`,
+		[]any{string(id), string(env)}, (*string)(&v.WorkflowID), &v.Status, &v.Error, &open)
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case found && !open:
+		return v, nil
+	}
+	return Verdict{Open: matching || open}, nil
+}
+
 // ByID returns a run of whatever environment, or nil. It is for tasks, which know only ids.
 func (h WorkflowRuns) ByID(ctx context.Context, id millrace.WorkflowRunID) (*millrace.WorkflowRun, error) {
 	return workflowRunTable().Find(ctx, h.tx, "id = $1", string(id))
