@@ -5,11 +5,15 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/client"
 )
 
 // Client calls the API as a customer would, and says more of the responses than a customer wants to know.
-type Client struct{ *client.Client }
+type Client struct {
+	*client.Client
+	Environment millrace.EnvironmentID
+}
 
 const (
 	// callTimeout is short, because a node that is paused does not reject connections.
@@ -18,12 +22,12 @@ const (
 	patience = time.Minute
 )
 
-// NewClient returns a client of the server at base.
+// NewClient returns a client of the first environment of the server at base.
 func NewClient(base, token string) *Client {
-	return &Client{&client.Client{
+	return &Client{Client: &client.Client{
 		Base: base, Token: token,
 		HTTP: &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
-	}}
+	}, Environment: millrace.FirstEnvironmentID()}
 }
 
 // Call sends a body and returns the status and the body of any response. An error means that

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 		probeForever(base)
 	}
 	code := m.Run()
+	millracetest.EndShared()
 	millracetest.RemoveBinary()
 	os.Exit(code)
 }

@@ -7,14 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/admin"
 	"github.com/millrace/millrace/internal/node"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/storetest"
@@ -25,6 +26,8 @@ type Server struct {
 	*Client
 	URL     string // of the database
 	options server.Options
+	log     *logged
+	db      *store.DB
 }
 
 // Start starts a server on an empty database, whose URL is one of [storetest.EachURL]. It is stopped with the test.
@@ -61,7 +64,7 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 	})
 	c := NewClient("http://"+s.Addr(), token)
 	c.HTTP.Timeout = patience
-	return &Server{Client: c, URL: url, options: opts}
+	return &Server{Client: c, URL: url, options: opts, log: log}
 }
 
 // Flags are those of a command that works on the server's database.
@@ -87,18 +90,29 @@ func isPostgres(url string) bool { return strings.HasPrefix(url, "postgres") }
 // NewEnvironment adds an environment and returns a client of it.
 func (s *Server) NewEnvironment(t testing.TB, name string) *Client {
 	t.Helper()
-	db := OpenStore(t, s.URL)
-	err := db.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.Environments().Create(t.Context(), &millrace.Environment{Name: name})
+	env := millrace.Environment{Name: name}
+	text := secret.NewToken()
+	err := s.Store(t).Update(t.Context(), func(tx *store.Tx) error {
+		if err := tx.Environments().Create(t.Context(), &env); err != nil {
+			return err
+		}
+		return tx.APITokens().Create(t.Context(), &millrace.APIToken{Name: "test", CreatedBy: "test", Hash: secret.HashToken(text), EnvironmentID: env.ID})
 	})
 	if err != nil {
 		t.Fatalf("add environment: %v", err)
 	}
-	token, err := admin.CreateToken(t.Context(), s.options.Storage(), admin.NewToken{Environment: name, Name: "test"})
-	if err != nil {
-		t.Fatalf("create token: %v", err)
+	c := NewClient(s.Base, text)
+	c.Environment, c.HTTP.Timeout = env.ID, patience
+	return c
+}
+
+// Store is [OpenStore] for the server's database, opened once.
+func (s *Server) Store(t testing.TB) *store.DB {
+	t.Helper()
+	if s.db == nil {
+		s.db = OpenStore(t, s.URL)
 	}
-	return NewClient(s.Base, token)
+	return s.db
 }
 
 // OpenStore opens the database beside the server that works on it, to look at what the API does not show. It must not
@@ -113,8 +127,8 @@ func OpenStore(t testing.TB, url string) *store.DB {
 	return db
 }
 
-// Settle waits until no row has work left, or fails the test.
-func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
+// Settle waits until no row has work left, of these environments if there are any, or fails the test.
+func Settle(t testing.TB, db *store.DB, within time.Duration, of ...millrace.EnvironmentID) time.Duration {
 	t.Helper()
 	began := time.Now()
 	var left []millrace.Task
@@ -124,6 +138,7 @@ func Settle(t testing.TB, db *store.DB, within time.Duration) time.Duration {
 			left, err = tx.Tasks().Open(t.Context())
 			return err
 		})
+		left = slices.DeleteFunc(left, func(task millrace.Task) bool { return len(of) > 0 && !slices.Contains(of, task.Environment) })
 		if err != nil {
 			t.Fatalf("look for open work: %v", err)
 		}

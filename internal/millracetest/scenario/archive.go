@@ -21,6 +21,7 @@ type archive struct {
 	script []line
 	files  []file
 	names  []replacement
+	alone  bool // it needs a server of its own
 }
 
 // replacement is a name of the script and what it stands for.
@@ -70,6 +71,11 @@ func readArchive(path string) (*archive, error) {
 				return nil, fmt.Errorf("line %d: a name stands for something: name NAME value", l.number)
 			}
 			a.names = append(a.names, replacement{"$" + first, value})
+		case "alone":
+			if err := nothing(rest); err != nil {
+				return nil, fmt.Errorf("line %d: %w", l.number, err)
+			}
+			a.alone = true
 		default:
 			a.script = append(a.script, l)
 		}

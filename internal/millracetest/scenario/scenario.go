@@ -12,17 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/millracetest"
 	"github.com/millrace/millrace/internal/millracetest/provider"
-	"github.com/millrace/millrace/internal/server"
-	"github.com/millrace/millrace/internal/store"
+	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // scenario is one file of testdata at work: what is configured, what happens, what must be seen.
 type scenario struct {
-	db      *store.DB
 	server  *millracetest.Server
 	clients map[string]*millracetest.Client // by the name of the environment; "" is the first one
+	all     []millrace.EnvironmentID
 	hooks   *millracetest.Collector
 	api     *provider.API
 	install map[string]string // environment integrations by the name of the integration; "" is the first one
@@ -37,27 +37,37 @@ type hook struct {
 // settleWithin is how long a scenario may take to come to rest.
 const settleWithin = 60 * time.Second
 
-// Run runs the scenario of a file on a server with an empty database.
-func Run(t *testing.T, path, url string) {
+// Run runs the scenario of a file on both databases: in an environment of its own, or on a server of its own if the scenario asks for it.
+func Run(t *testing.T, path string) {
 	t.Helper()
-	s := &scenario{clients: map[string]*millracetest.Client{}, hooks: millracetest.NewCollector(), api: &provider.API{}, install: map[string]string{}}
+	a, err := readArchive(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.alone {
+		storetest.EachURL(t, func(t *testing.T, url string) { run(t, path, millracetest.Start(t, url, millracetest.TriesAgainSoon)) })
+		return
+	}
+	millracetest.Each(t, func(t *testing.T, s *millracetest.Server) { run(t, path, s) })
+}
+
+func run(t *testing.T, path string, server *millracetest.Server) {
+	t.Helper()
+	s := &scenario{
+		server: server, all: []millrace.EnvironmentID{server.Environment}, clients: map[string]*millracetest.Client{"": server.Client},
+		hooks: millracetest.NewCollector(), api: &provider.API{}, install: map[string]string{},
+	}
 	s.apiURL = millracetest.Listen(t, s.api)
 	a, err := readArchive(path)
 	s.must(t, err)
 	s.must(t, a.resolve(replacement{"$WEBHOOKS", millracetest.Listen(t, s.hooks)}, replacement{"$PROVIDER", s.apiURL}))
 	sc, err := parse(a.script)
 	s.must(t, err)
-	s.server = millracetest.Start(t, url, func(o *server.Options) {
-		o.FetchRetries = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}
-		o.ParkRetries = []time.Duration{300 * time.Millisecond}
-	})
-	s.db = millracetest.OpenStore(t, url)
-	s.clients[""] = s.server.Client
 	s.configure(t, a.files)
 	for i := range sc.steps {
 		s.do(t, &sc.steps[i])
 	}
-	millracetest.Settle(t, s.db, settleWithin)
+	s.settle(t)
 	s.check(t, &sc.want)
 }
 
@@ -126,10 +136,16 @@ func (s *scenario) addWebhook(t *testing.T, body []byte) {
 	s.hooks.SetScript(h.Name, h.Responses)
 }
 
+func (s *scenario) settle(t *testing.T) {
+	t.Helper()
+	millracetest.Settle(t, s.server.Store(t), settleWithin, s.all...)
+}
+
 func (s *scenario) client(t *testing.T, environment string) *millracetest.Client {
 	t.Helper()
 	if s.clients[environment] == nil {
-		s.clients[environment] = s.server.NewEnvironment(t, environment)
+		c := s.server.NewEnvironment(t, t.Name()+" "+environment)
+		s.clients[environment], s.all = c, append(s.all, c.Environment)
 	}
 	return s.clients[environment]
 }
@@ -155,7 +171,7 @@ func (s *scenario) do(t *testing.T, st *step) {
 			return matchAll(st.until.want, got) == "", got
 		})
 	case st.settle:
-		millracetest.Settle(t, s.db, settleWithin)
+		s.settle(t)
 	}
 }
 

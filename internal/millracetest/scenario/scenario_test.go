@@ -1,20 +1,27 @@
 package scenario_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/internal/millracetest"
 	"github.com/millrace/millrace/internal/millracetest/scenario"
-	"github.com/millrace/millrace/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	millracetest.EndShared()
+	os.Exit(code)
+}
 
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for _, file := range scenario.Files(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			storetest.EachURL(t, func(t *testing.T, url string) { scenario.Run(t, file, url) })
+			scenario.Run(t, file)
 		})
 	}
 }

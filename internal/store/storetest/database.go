@@ -44,7 +44,9 @@ func EmptyPostgres(t testing.TB) string {
 	return newPostgres(t, false)
 }
 
-func newPostgres(t testing.TB, tables bool) string {
+// NeedPostgres returns the address of the server on which tests may create databases. Without one it skips the test, and fails it when
+// CI=true.
+func NeedPostgres(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv(PostgresEnv)
 	if base == "" {
@@ -53,6 +55,12 @@ func newPostgres(t testing.TB, tables bool) string {
 		}
 		t.Skipf("SKIPPED: %s is not set, so nothing was tested on PostgreSQL; make test sets it", PostgresEnv)
 	}
+	return base
+}
+
+func newPostgres(t testing.TB, tables bool) string {
+	t.Helper()
+	base := NeedPostgres(t)
 	create, name := "", fmt.Sprintf("millrace_test_%d_%x", os.Getpid(), rand.Uint64())
 	if tables {
 		var err error
