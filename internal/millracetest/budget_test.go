@@ -4,16 +4,14 @@ import (
 	"net/http"
 	"testing"
 	"time"
-
-	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // TestProxyAndRunsShareARateLimit shows that a run waits for a limit that a call of the proxy API has met, without
 // asking, and that the run can be stopped meanwhile.
 func TestProxyAndRunsShareARateLimit(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		p := newProxied(t, url, nil)
+	Each(t, func(t *testing.T, s *Server) {
+		p := newProxied(t, s)
 		status, body, err := p.s.Call(t.Context(), http.MethodPost, "/proxy/limited?integrated_account_id="+p.account, "application/json", []byte(`{}`))
 		if err != nil || status != http.StatusTooManyRequests {
 			t.Fatalf("the proxy API responded %d, %s, %v; want 429", status, body, err)

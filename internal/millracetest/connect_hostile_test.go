@@ -58,8 +58,8 @@ func (w *connectWorld) hostileIntegration() {
 
 func TestTheConnectPageShowsNoScripts(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		w.hostileIntegration()
 		token := w.link(`{"tenant_id": "acme"}`)
 		b := w.browser().get("/connect-account?link_token=" + token).unharmed().shows("&lt;script&gt;")
@@ -85,8 +85,8 @@ func TestTheConnectPageShowsNoScripts(t *testing.T) {
 
 func TestThePolicyOfTheConnectPageNamesOriginsOnly(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		for _, host := range []string{"*", "*.example.com", "a;script-src-elem", "a,default-src", "'self'", "app.example.com"} {
 			var out struct {
 				LinkToken string `json:"link_token"`
@@ -106,8 +106,8 @@ func TestThePolicyOfTheConnectPageNamesOriginsOnly(t *testing.T) {
 
 func TestTheConnectPageLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		evil := "&redirect_uri=https://evil.example&return_to=https://evil.example&session=https://evil.example&next=//evil.example"
 		b := w.browser().get("/connect-account?auth_format=api_key&link_token=" + token + evil)
@@ -120,8 +120,8 @@ func TestTheConnectPageLeadsNowhereElse(t *testing.T) {
 
 func TestAFormThatIsTooLargeIsRejected(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		open := func() *browser { return w.browser().get("/connect-account?auth_format=api_key&link_token=" + token) }
 		open().submit(url.Values{"api_key": {strings.Repeat("x", 2<<20)}}).shows("too large").unharmed()
@@ -142,8 +142,8 @@ func TestAFormThatIsTooLargeIsRejected(t *testing.T) {
 
 func TestAFormThatIsSentManyTimesMakesOneAccount(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		form := url.Values{"link_token": {token}, "integration": {"crm"}, "method": {"api_key"}, "field.api_key": {"key"}}
 		var all sync.WaitGroup
@@ -166,8 +166,8 @@ func TestAFormThatIsSentManyTimesMakesOneAccount(t *testing.T) {
 
 func TestAfterAFailureTheCustomerBeginsAgain(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		b := w.browser().get("/connect-account?link_token=" + token).submit(url.Values{"subdomain": {"acme"}})
 		b.get(html.UnescapeString(goTo.FindStringSubmatch(b.last)[1]) + "&deny=1").shows(`data-kind="failed"`)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // keyProvider takes one key, and may be down.
@@ -47,13 +45,13 @@ func TestAKeyIsTestedBeforeItIsStored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.EachURL(t, func(t *testing.T, address string) { testedKey(t, address, actions) })
+			Each(t, func(t *testing.T, s *Server) { testedKey(t, s, actions) })
 		})
 	}
 }
 
-func testedKey(t *testing.T, address, actions string) {
-	w, p := newConnectWorld(t, address), newKeyProvider(t)
+func testedKey(t *testing.T, s *Server, actions string) {
+	w, p := newConnectWorld(t, s), newKeyProvider(t)
 	config := `{"name": "keys", "category": "crm", "config": {"label": "Keys", "base_url": "` + p.URL + `", "credentials": {"api_key": {"format": "api_key", "config": {
 "fields": [{"name": "subdomain", "required": true}, {"name": "api_key", "type": "password", "required": true}]}}},
 "resources": {"things": {"list": {"method": "get", "path": "/things"}}}, "actions": ` + actions + `}}`

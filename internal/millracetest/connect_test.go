@@ -14,7 +14,6 @@ import (
 
 	"github.com/millrace/millrace/internal/millracetest/tokens"
 	"github.com/millrace/millrace/internal/server"
-	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // connectWorld is a server with an integration that is connected by OAuth or with a key, and a provider.
@@ -24,11 +23,14 @@ type connectWorld struct {
 	provider *tokens.Server
 }
 
-func newConnectWorld(t *testing.T, url string) *connectWorld { return startConnectWorld(t, url, nil) }
-
 func startConnectWorld(t *testing.T, url string, change func(*server.Options)) *connectWorld {
 	t.Helper()
-	w := &connectWorld{Server: Start(t, url, change), t: t, provider: tokens.Start()}
+	return newConnectWorld(t, Start(t, url, change))
+}
+
+func newConnectWorld(t *testing.T, s *Server) *connectWorld {
+	t.Helper()
+	w := &connectWorld{Server: s, t: t, provider: tokens.Start()}
 	t.Cleanup(w.provider.Close)
 	w.provider.Redirect = map[string][]string{"realmId": {"company-1"}}
 	config := strings.NewReplacer("$URL", w.provider.URL).Replace(`{"name": "crm", "category": "crm", "config": {
@@ -167,8 +169,8 @@ func (w *connectWorld) accounts() []map[string]any {
 
 func TestACustomerConnectsByOAuth(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme", "redirect_uri": "https://app.example.com/done?x=1", "context": {"plan": "gold"}}`)
 		b := w.browser().get("/connect-account?link_token=" + token)
 		b.shows("CRM of tests", "Subdomain", `data-kind="form"`)
@@ -220,8 +222,8 @@ func TestACustomerConnectsByOAuth(t *testing.T) {
 
 func TestACallbackIsBoundAndTakenOnce(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		b := w.browser().get("/connect-account?link_token=" + token).submit(url.Values{"subdomain": {"acme"}}).shows(`data-kind="go"`)
 		authorize, err := url.Parse(html.UnescapeString(goTo.FindStringSubmatch(b.last)[1]))
@@ -258,8 +260,8 @@ func TestACallbackIsBoundAndTakenOnce(t *testing.T) {
 
 func TestADeniedConnectionCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		token := w.link(`{"tenant_id": "acme"}`)
 		b := w.browser().get("/connect-account?link_token=" + token).submit(url.Values{"subdomain": {"acme"}})
 		deny := html.UnescapeString(goTo.FindStringSubmatch(b.last)[1]) + "&deny=1"

@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/server"
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
@@ -30,8 +32,8 @@ func (w *formWorld) untouched(id, after string) {
 
 func TestAFormTakesOnlyWhatWasOffered(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "k"}`)
 		_, other := w.account(`{"api_key": "k"}`)
 		b := w.browser().form(token, "")
@@ -80,8 +82,8 @@ func TestAFormTakesOnlyWhatWasOffered(t *testing.T) {
 
 func TestWhoMaySeeAForm(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "k"}`)
 		for name, wrong := range map[string]string{"none": "", "a foreign one": "00000000-0000-4000-8000-000000000000", "a long one": strings.Repeat("x", 40_000), "an API token": w.Token, "part of one": token[:len(token)-1]} {
 			if b := w.browser().form(wrong, "").unharmed().shows("not valid or has expired"); b.code != http.StatusBadRequest || strings.Contains(b.last, "Forms of tests") {
@@ -122,8 +124,8 @@ func TestWhoMaySeeAForm(t *testing.T) {
 
 func TestTheOptionsOfAForm(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "k", "site": "one", "workspace": 2, "projects": [3, 4]}`)
 		q := url.Values{
 			"truto_additional_context": {`{"region": "eu", "workspace": "w9", "api_key": "stolen", "oauth": {"token": {"access_token": "stolen"}}}`},
@@ -149,8 +151,8 @@ func TestTheOptionsOfAForm(t *testing.T) {
 
 func TestAFormCountsOnce(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "k"}`)
 		b := w.browser().form(token, "")
 		page, second := b.last, b.option("workspace", "Second")
@@ -178,8 +180,8 @@ func TestAFormCountsOnce(t *testing.T) {
 
 func TestTheListsOfAFormFail(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "key-of-a-test"}`)
 		text := func(status int, kind, body string) http.HandlerFunc {
 			return func(rw http.ResponseWriter, _ *http.Request) {
@@ -240,8 +242,8 @@ func rows(n int) []map[string]any {
 
 func TestAConnectionGoesOnToTheForm(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, shortFields)
 		open := func(more string) *browser {
 			link := w.link(`{"tenant_id": "after", "redirect_uri": "https://app.example.com/done"}`)
 			return w.browser().get("/connect-account?integration=forms&link_token=" + link + more).submit(url.Values{"api_key": {"k"}}).settled()
@@ -266,11 +268,15 @@ func TestAConnectionGoesOnToTheForm(t *testing.T) {
 func TestAFormTokenEnds(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, shortFields)
+		var ahead atomic.Int64
+		s := Start(t, address, func(o *server.Options) {
+			o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		})
+		w := newFormWorld(t, s, shortFields)
 		id, token := w.account(`{"api_key": "k"}`)
 		b := w.browser().form(token, "")
 		second := b.option("workspace", "Second")
-		w.later(16 * time.Minute)
+		ahead.Store(int64(16 * time.Minute))
 		b.save(url.Values{"workspace": {second}}).shows("not valid or has expired")
 		w.untouched(id, "the token has ended")
 		b.form(token, "").shows("not valid or has expired")

@@ -13,10 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/millrace/millrace/internal/server"
-	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // formWorld is a server with an integration that asks for a form, and a provider with lists.
@@ -28,7 +24,6 @@ type formWorld struct {
 	fault    http.HandlerFunc // in place of a list
 	asked    []string         // queries of lists
 	install  string
-	ahead    atomic.Int64 // of the server's clock
 }
 
 const formFields = `[
@@ -43,12 +38,9 @@ const formFields = `[
  {"name": "plan", "label": "Plan", "type": "text", "disabled": true, "default": "gold"},
  {"name": "origin", "type": "hidden", "default": "from {{workspace}}"}]`
 
-func newFormWorld(t *testing.T, address, fields string) *formWorld {
+func newFormWorld(t *testing.T, s *Server, fields string) *formWorld {
 	t.Helper()
-	w := &formWorld{}
-	w.connectWorld = startConnectWorld(t, address, func(o *server.Options) {
-		o.Clock = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
-	})
+	w := &formWorld{connectWorld: newConnectWorld(t, s)}
 	w.lists = httptest.NewServer(http.HandlerFunc(w.list))
 	t.Cleanup(w.lists.Close)
 	config := strings.NewReplacer("$URL", w.lists.URL, "$FIELDS", fields).Replace(`{"name": "forms", "category": "crm", "config": {"label": "Forms of tests", "base_url": "$URL",
@@ -94,8 +86,6 @@ func (w *formWorld) list(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(out) // a test sees what is missing
 }
-
-func (w *formWorld) later(d time.Duration) { w.ahead.Add(int64(d)) }
 
 func (w *formWorld) fail(fault http.HandlerFunc) {
 	w.mu.Lock()
@@ -199,8 +189,8 @@ func (b *browser) save(typed url.Values) *browser {
 
 func TestAFormIsFilledInWithoutScripts(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, formFields)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, formFields)
 		id, token := w.account(`{"api_key": "key-of-a-test", "site": "one", "kind": 2}`)
 		b := w.browser().form(token, "").unharmed().shows(`data-kind="fields"`, "Forms of tests", "First the workspace.", `value="3"`, `value="gold"`, `<option value="2" selected>Two`)
 		second := b.option("workspace", "Second")
@@ -265,8 +255,8 @@ func TestAFormIsFilledInWithoutScripts(t *testing.T) {
 // TestAFormHasSteps: what a step asks for counts only where its run_if holds.
 func TestAFormHasSteps(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newFormWorld(t, address, `[{"name": "mode", "label": "Mode", "type": "single_select", "required": true, "options": ["simple", "expert"]}]}},
+	Each(t, func(t *testing.T, s *Server) {
+		w := newFormWorld(t, s, `[{"name": "mode", "label": "Mode", "type": "single_select", "required": true, "options": ["simple", "expert"]}]}},
  {"type": "form", "run_if": "mode = 'expert'", "config": {"label": "For experts", "fields": [{"name": "depth", "label": "Depth", "type": "number", "required": true}]}},
  {"type": "form", "run_if": "$exists(depth) and depth > 5", "config": {"fields": [{"name": "sure", "label": "Sure", "type": "checkbox", "required": true}]`)
 		id, token := w.account(`{"api_key": "k"}`)
@@ -291,8 +281,8 @@ func TestAFormHasSteps(t *testing.T) {
 // TestAFrameBeginsAgain: a page in a frame whose attempt has failed begins again by its session, and learns of the next one.
 func TestAFrameBeginsAgain(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w := newConnectWorld(t, address)
+	Each(t, func(t *testing.T, s *Server) {
+		w := newConnectWorld(t, s)
 		b := w.browser().get("/connect-account?integration=crm&link_token=" + w.link(`{"tenant_id": "acme"}`))
 		b.submit(url.Values{"subdomain": {"acme"}})
 		b.get(html.UnescapeString(goTo.FindStringSubmatch(b.last)[1]) + "&deny=1").shows(`data-kind="failed"`)

@@ -127,9 +127,14 @@ type proxied struct {
 	account string
 }
 
-func newProxied(t *testing.T, url string, change func(*server.Options)) *proxied {
+func startProxied(t *testing.T, url string, change func(*server.Options)) *proxied {
 	t.Helper()
-	p := &proxied{t: t, s: Start(t, url, change), crm: &crm{key: "key-1"}}
+	return newProxied(t, Start(t, url, change))
+}
+
+func newProxied(t *testing.T, s *Server) *proxied {
+	t.Helper()
+	p := &proxied{t: t, s: s, crm: &crm{key: "key-1"}}
 	config := json.RawMessage(fmt.Sprintf(proxyConfig, Listen(t, p.crm)))
 	integration := p.post("/integration", map[string]any{"name": "crm", "config": config})
 	install := p.post("/environment-integration", map[string]any{"integration_id": integration["id"]})
@@ -198,8 +203,8 @@ func (p *proxied) want(line, body string, status int, part, asked string, header
 
 func TestProxy(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		p := newProxied(t, url, nil)
+	Each(t, func(t *testing.T, s *Server) {
+		p := newProxied(t, s)
 		page := p.want("GET /proxy/contacts?$&ids[0]=1&ids[1]=2&remote_query[f]=x&f=y&truto_exclude_fields=secret.a&limit=2&next_cursor=", "", 200,
 			`"result":[{"id":1,"secret":{"b":2}},{"id":2}]`, "GET /v1/contacts?ids=1,2&f=x&offset=0&limit=2")
 		var got struct {
@@ -270,8 +275,8 @@ func TestProxy(t *testing.T) {
 
 func TestProxyIdempotency(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		p := newProxied(t, url, nil)
+	Each(t, func(t *testing.T, s *Server) {
+		p := newProxied(t, s)
 		first := p.want("POST /proxy/contacts?$", `{"a":1}`, 201, `"sent":{"a":1}`, `POST /v1/contacts {"a":1}`, "Idempotency-Key", "k1")
 		again := p.want("POST /proxy/contacts?$", `{"a":1}`, 201, first.body, "-", "Idempotency-Key", "k1")
 		if again.header.Get("Idempotent-Replayed") != "true" || again.header.Get("X-Trace") != "t1" {
@@ -298,7 +303,7 @@ func TestProxyIdempotency(t *testing.T) {
 func TestProxyCredentialsAndLimits(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		p := newProxied(t, url, func(o *server.Options) { o.AccountLimit = 8 })
+		p := startProxied(t, url, func(o *server.Options) { o.AccountLimit = 8 })
 		p.crm.setKey("key-2")
 		rejected := p.want("GET /proxy/contacts/1?$", "", 401, `"truto_is_remote_error":true`, "GET /v1/contacts/1")
 		if strings.Contains(rejected.body, "key-1") {
@@ -330,7 +335,7 @@ func TestProxyCredentialsAndLimits(t *testing.T) {
 
 func TestProxySandboxAndBlocked(t *testing.T) {
 	t.Parallel()
-	p := newProxied(t, storetest.SQLite(t), nil)
+	p := startProxied(t, storetest.SQLite(t), nil)
 	var account map[string]any
 	if err := p.s.Get(t.Context(), "/integrated-account/"+p.account, &account); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func TestTraceOfARequestIsFoundAtTheEnd(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		log := &logged{}
-		p := newProxied(t, url, func(o *server.Options) {
+		p := startProxied(t, url, func(o *server.Options) {
 			o.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
 		collector := NewCollector()
