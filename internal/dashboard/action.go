@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -140,16 +141,9 @@ func (h *Handler) call(r *request, req *apiRequest, out any) error {
 			return err
 		}
 	}
-	ctx := rest.Acting(r.Context(), r.env.ID, millrace.ScopeWrite, "user "+string(r.who.ID))
-	api, err := http.NewRequestWithContext(ctx, req.method, req.path, bytes.NewReader(body))
+	w, err := h.ask(r.Context(), r, req.method, req.path, "", body)
 	if err != nil {
 		return err
-	}
-	api.Header.Set("Content-Type", "application/json")
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	h.API.ServeHTTP(w, api)
-	if w.status >= http.StatusBadRequest {
-		return rejected(w)
 	}
 	if w.body.Len() == 0 || out == nil {
 		return nil
@@ -158,6 +152,29 @@ func (h *Handler) call(r *request, req *apiRequest, out any) error {
 		return fmt.Errorf("decode response of %s: %w", req.path, err)
 	}
 	return nil
+}
+
+// ask makes a request to the API in the name of who is signed in. A response that rejects it is an error.
+func (h *Handler) ask(ctx context.Context, r *request, method, path, mediaType string, body []byte) (*recorder, error) {
+	scope := millrace.ScopeRead
+	if r.steers() {
+		scope = millrace.ScopeWrite
+	}
+	ctx = rest.Acting(ctx, r.env.ID, scope, "user "+string(r.who.ID))
+	api, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if mediaType == "" {
+		mediaType = "application/json"
+	}
+	api.Header.Set("Content-Type", mediaType)
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	h.API.ServeHTTP(w, api)
+	if w.status >= http.StatusBadRequest {
+		return nil, rejected(w)
+	}
+	return w, nil
 }
 
 // rejected turns a response of the API into an error.
@@ -175,6 +192,7 @@ func rejected(w *recorder) error {
 		http.StatusBadRequest: millrace.KindInvalid, http.StatusForbidden: millrace.KindForbidden, http.StatusNotFound: millrace.KindNotFound,
 		http.StatusConflict: millrace.KindConflict, http.StatusTooManyRequests: millrace.KindRateLimited, http.StatusServiceUnavailable: millrace.KindUnavailable,
 		http.StatusMethodNotAllowed: millrace.KindReadOnly, http.StatusUnprocessableEntity: millrace.KindInvalid,
+		http.StatusRequestEntityTooLarge: millrace.KindTooLarge, http.StatusUnsupportedMediaType: millrace.KindUnsupported,
 	}[w.status]
 	if !known {
 		return fmt.Errorf("the API responded with %d: %s", w.status, envelope.Message)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/asset"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/people"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -66,6 +67,7 @@ func New(cfg Config) (*Handler, error) {
 func (h *Handler) routes() {
 	h.mux.HandleFunc("GET "+Root+"/static/style.css", asset.Handler(files, "static/style.css", "text/css; charset=utf-8"))
 	h.mux.HandleFunc("GET "+Root+"/static/app.js", asset.Handler(files, "static/app.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET "+Root+"/static/editor.js", asset.Handler(files, "static/editor.js", "text/javascript; charset=utf-8"))
 
 	h.mux.HandleFunc("GET "+Root+"/sign-in", h.open(h.signInForm))
 	h.mux.HandleFunc("POST "+Root+"/sign-in", h.open(h.signIn))
@@ -108,12 +110,18 @@ func (h *Handler) routes() {
 	for _, a := range actions() {
 		h.form("/environment/{env}/"+a.path, millrace.RoleMember, h.act(a))
 	}
+	for _, e := range editor.Routes() {
+		h.edit(e)
+	}
 	h.mux.HandleFunc("GET "+Root+"/environment/{env}/live", h.live)
 }
 
 // ServeHTTP implements http.Handler. A request that changes something must come from a page of this server.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const maxForm = 1 << 20
+	maxForm := int64(1 << 20)
+	if editor.Takes(r.URL.Path) {
+		maxForm = editor.MaxForm
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	secure(w.Header())
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
@@ -150,6 +158,9 @@ type request struct {
 
 // sees reports whether the person may see payloads.
 func (r *request) sees() bool { return r.who.SeesPayloads }
+
+// steers reports whether the person may do more than look.
+func (r *request) steers() bool { return r.who.Role.AtLeast(millrace.RoleMember) }
 
 // path returns the address of a page of the environment.
 func (r *request) path(parts ...string) string {

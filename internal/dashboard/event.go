@@ -2,10 +2,10 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/dashboard/show"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/trigger"
@@ -48,26 +48,14 @@ type decision struct {
 // tried is what a condition comes to for this event and for the last ones like it.
 type tried struct {
 	*trigger.Explanation
-	Last    []triedEvent
-	Matched int
+	*editor.Tried
 }
 
-type triedEvent struct {
-	Event   millrace.Event
-	Outcome millrace.Outcome
-	Failure *millrace.Failure
-}
-
-const (
-	triedEvents  = 20
-	maxCondition = 16 << 10
-	deafShown    = 50
-)
+const deafShown = 50
 
 func (h *Handler) event(r *request) (*view, error) {
 	id := millrace.EventID(strings.ToLower(r.PathValue("id")))
-	var last []millrace.Event
-	contexts := map[millrace.IntegratedAccountID]json.RawMessage{}
+	var past *editor.Past
 	v := new(eventPage)
 	err := h.DB.View(r.Context(), func(tx *store.Tx) error {
 		ctx, env := r.Context(), r.env.ID
@@ -76,29 +64,15 @@ func (h *Handler) event(r *request) (*view, error) {
 			return err
 		}
 		v.Account = v.Event.Account()
-		last = []millrace.Event{*v.Event}
 		if err := v.readDecisions(ctx, tx); err != nil {
 			return err
 		}
+		name := ""
 		if v.Condition = r.URL.Query().Get("condition"); v.Condition != "" {
-			ids, err := store.ViewsOf(tx).LastOfName(ctx, env, v.Event.Name, triedEvents)
-			if err != nil {
-				return err
-			}
-			for _, id := range ids { // one by one: each may be large
-				e, err := absent(tx.Events().Get(ctx, env, id))
-				if err != nil || e == nil {
-					return err
-				}
-				last = append(last, *e)
-			}
+			name = v.Event.Name
 		}
-		for i := range last {
-			if err := readContext(ctx, tx, env, last[i].Account(), contexts); err != nil {
-				return err
-			}
-		}
-		return nil
+		past, err = editor.ReadPast(ctx, tx, env, name, *v.Event)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -106,20 +80,7 @@ func (h *Handler) event(r *request) (*view, error) {
 	if !r.sees() {
 		return &view{name: "event", title: v.Event.Name, body: v}, nil // conditions show what they saw
 	}
-	return &view{name: "event", title: v.Event.Name, body: v}, v.explain(r.Context(), last, contexts)
-}
-
-// readContext reads the context of the account that an event is about.
-func readContext(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id millrace.IntegratedAccountID, into map[millrace.IntegratedAccountID]json.RawMessage) error {
-	if _, known := into[id]; known || id == "" {
-		return nil
-	}
-	account, err := absent(tx.Accounts().Get(ctx, env, id))
-	if err != nil || account == nil {
-		return err
-	}
-	into[id] = account.Context
-	return nil
+	return &view{name: "event", title: v.Event.Name, body: v}, v.explain(r.Context(), past)
 }
 
 func (v *eventPage) readDecisions(ctx context.Context, tx *store.Tx) error {
@@ -146,40 +107,27 @@ func (v *eventPage) readDecisions(ctx context.Context, tx *store.Tx) error {
 }
 
 // explain evaluates the conditions again, outside of the transaction.
-func (v *eventPage) explain(ctx context.Context, last []millrace.Event, contexts map[millrace.IntegratedAccountID]json.RawMessage) error {
+func (v *eventPage) explain(ctx context.Context, past *editor.Past) error {
 	for i := range v.Decisions {
 		d := &v.Decisions[i]
 		if d.Workflow == nil || d.Workflow.Config.RunIf == "" {
 			continue
 		}
 		var err error
-		if d.Now, err = trigger.Explain(ctx, d.Workflow.Config.RunIf, v.Event, contexts[v.Account]); err != nil {
+		if d.Now, err = past.Explain(ctx, d.Workflow.Config.RunIf, v.Event); err != nil {
 			return err
 		}
 	}
 	if v.Condition == "" {
 		return nil
 	}
-	if len(v.Condition) > maxCondition {
-		return millrace.Invalid("condition", "must have at most %d bytes", maxCondition)
-	}
 	v.Tried = &tried{}
-	for i := range last {
-		e := &last[i]
-		now, err := trigger.Explain(ctx, v.Condition, e, contexts[e.Account()])
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			v.Tried.Explanation = now
-			continue
-		}
-		if now.Outcome == millrace.OutcomeMatched {
-			v.Tried.Matched++
-		}
-		v.Tried.Last = append(v.Tried.Last, triedEvent{*e, now.Outcome, now.Failure})
+	var err error
+	if v.Tried.Tried, err = past.Try(ctx, v.Condition, 1); err != nil {
+		return err
 	}
-	return nil
+	v.Tried.Explanation, err = past.Explain(ctx, v.Condition, v.Event)
+	return err
 }
 
 // advice says what an outcome means, for people.

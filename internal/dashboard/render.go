@@ -105,7 +105,7 @@ func (r *request) frame(page, title string) frame {
 	f := frame{Title: title, Page: page, Now: r.now, Environments: r.environments, Env: r.env, Nav: r.nav()}
 	if r.who != nil {
 		f.SignedIn, f.Who, f.Role = true, r.who.Email, r.who.Role
-		f.Steers, f.Sees = r.who.Role.AtLeast(millrace.RoleMember), r.who.SeesPayloads
+		f.Steers, f.Sees = r.steers(), r.who.SeesPayloads
 	}
 	if r.env != nil {
 		f.Base, f.Query = Root+"/environment/"+string(r.env.ID), r.URL.Query().Get("q")
@@ -190,6 +190,7 @@ func doneText(done string) string {
 		"on":       "The webhook is active.",
 		"off":      "The webhook is inactive.",
 		"refresh":  "The credentials were refreshed.",
+		"saved":    "It is saved.",
 		"actions":  "The actions of the connection run again.",
 	}[done]
 }

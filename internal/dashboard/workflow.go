@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/dashboard/picture"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -103,48 +102,18 @@ func (h *Handler) syncJob(r *request) (*view, error) {
 
 // graphOf draws the nodes of a sync job, with what the last run came to.
 func graphOf(raw json.RawMessage, last []stat) template.HTML {
-	var nodes []struct {
-		Name      string          `json:"name"`
-		Type      string          `json:"type"`
-		Resource  string          `json:"resource"`
-		Method    string          `json:"method"`
-		DependsOn json.RawMessage `json:"depends_on"`
-	}
-	if json.Unmarshal(raw, &nodes) != nil || len(nodes) == 0 {
-		return ""
-	}
-	var out []picture.Node
-	for _, n := range nodes {
-		node := picture.Node{Name: labelled(n.Name, n.Resource), After: names(n.DependsOn)}
-		kind := n.Type
-		if n.Resource != "" {
-			kind = strings.Trim(n.Resource+" "+n.Method, " ")
-		}
-		node.Note = kind
+	return editor.Graph(raw, func(resource, method string) (string, string) {
+		text, class := "", ""
 		for _, s := range last {
-			if s.Resource == n.Resource && (n.Method == "" || s.Method == n.Method) && n.Resource != "" {
-				node.Note, node.Class = fmt.Sprintf("%d of %d delivered", s.Persisted, s.Fetched), "ok"
+			if s.Resource == resource && (method == "" || s.Method == method) {
+				text, class = fmt.Sprintf("%d of %d delivered", s.Persisted, s.Fetched), "ok"
 				if s.Failed > 0 {
-					node.Note, node.Class = fmt.Sprintf("%d failed", s.Failed), "failed"
+					text, class = fmt.Sprintf("%d failed", s.Failed), "failed"
 				}
 			}
 		}
-		out = append(out, node)
-	}
-	return picture.Graph(out)
-}
-
-// names reads a name or a list of them.
-func names(raw json.RawMessage) []string {
-	var one string
-	if json.Unmarshal(raw, &one) == nil && one != "" {
-		return []string{one}
-	}
-	var some []string
-	if json.Unmarshal(raw, &some) != nil {
-		return nil
-	}
-	return slices.DeleteFunc(some, func(s string) bool { return s == "" })
+		return text, class
+	})
 }
 
 func (h *Handler) schedules(r *request) (*view, error) {

@@ -116,11 +116,13 @@ func isBlock(text string) bool {
 			return false
 		}
 	}
-	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || r == 0xfeff })
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\n' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || r == 0xfeff
+	})
 }
 
 var (
-	plainText = regexp.MustCompile(`^[A-Za-z_$/(][A-Za-z0-9_ ./()='<>+*$@;:-]*$`)
+	plainText = regexp.MustCompile(`^[A-Za-z_$/(][A-Za-z0-9_ ./()='<>+*$@;:!?,"\[\]|~^%&-]*$`)
 	notPlain  = regexp.MustCompile(`(?i): |:$| $|^(true|false|null|yes|no|on|off|y|n)$`)
 )
 

@@ -136,6 +136,17 @@ func configMembers(kind NodeType) []string {
 	return nil
 }
 
+// NodeMembers returns the types that a node may have, and the members that nodes of any type may have, sorted.
+func NodeMembers() ([]string, []string) {
+	members := []string{"config"}
+	for _, t := range nodeTypes() {
+		members = slices.Concat(members, topMembers(NodeType(t)), configMembers(NodeType(t)))
+	}
+	members = slices.DeleteFunc(members, func(m string) bool { return m == "delete_tracking" || m == "delete_tracking_query" || m == "response_format" })
+	slices.Sort(members)
+	return nodeTypes(), slices.Compact(members)
+}
+
 // idle warns of members that this type of node makes no use of.
 func (w *warnings) idle(s *spec, n *Node) {
 	if s.kind == TypeEvent && s.dependsOn != "" {
