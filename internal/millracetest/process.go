@@ -136,13 +136,10 @@ func (n *Node) Start(t testing.TB) {
 
 // database returns the address of PostgreSQL.
 func (n *Node) database() string {
-	switch {
-	case n.Warm:
+	if n.Warm {
 		return n.options.Database
-	case strings.Contains(n.options.Database, "?"):
-		return n.options.Database + "&pool_min_conns=0"
 	}
-	return n.options.Database + "?pool_min_conns=0"
+	return fewConnections(n.options.Database) + "&pool_min_conns=0"
 }
 
 func (n *Node) readLog(r io.Reader) {

@@ -42,6 +42,12 @@ const (
 	readShare   = 3 // a third
 )
 
+// Connections to PostgreSQL, which pool_max_conns in its URL sets.
+const (
+	defaultConns = 24
+	leastConns   = 8
+)
+
 type postgresBackend struct {
 	pool           *pgxpool.Pool
 	updates, reads *gate
@@ -57,8 +63,11 @@ func openPostgres(ctx context.Context, of Config, w *weights) (*postgresBackend,
 		return nil, errDatabaseURL
 	}
 	cfg.ConnConfig.ConnectTimeout = min(cmp.Or(cfg.ConnConfig.ConnectTimeout, maxConnect), maxConnect)
-	if cfg.MaxConns < 24 {
-		cfg.MaxConns = 24
+	switch set := strings.Contains(of.URL, "pool_max_conns="); {
+	case !set:
+		cfg.MaxConns = max(cfg.MaxConns, defaultConns)
+	case cfg.MaxConns < leastConns:
+		return nil, fmt.Errorf("the database URL has pool_max_conns=%d, but a server needs at least %d connections", cfg.MaxConns, leastConns)
 	}
 	updates, reads := cfg.MaxConns/updateShare, cfg.MaxConns/readShare
 	if of.Warm && !strings.Contains(of.URL, "pool_min_conns=") {
