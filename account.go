@@ -48,6 +48,7 @@ type IntegratedAccount struct {
 	Connection               string                   `json:"-"`                      // of the process that takes the account from connecting on; empty: none
 	ActionAt                 Time                     `json:"-"`                      // when the next action with a schedule is due; 0: never
 	IsSandbox                bool                     `json:"is_sandbox"`
+	StaticGateID             StaticGateID             `json:"truto_static_gate_id,omitempty"` // empty: requests go straight
 	Region                   string                   `json:"region"`
 	Context                  json.RawMessage          `json:"context"` // without its secret members
 	Secrets                  json.RawMessage          `json:"-"`       // the secret members; encrypted at rest, never shown

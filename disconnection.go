@@ -14,18 +14,11 @@ type Disconnection struct {
 	IntegratedAccountID IntegratedAccountID
 	EventID             EventID         // integrated_account:deleting; empty: the account is gone
 	WaitUntil           Time            // for the workflows, at most
-	Revocation          json.RawMessage // a Revocation; encrypted at rest
+	Revocation          json.RawMessage // what the tokens are given back with; encrypted at rest
 	Attempt             int64           // how often tokens were tried to be given back
 	RetryAt             Time            // when they are, next
 	CreatedAt           Time
 	UpdatedAt           Time
-}
-
-// Revocation is what tokens are given back with when nothing else is left of their account.
-type Revocation struct {
-	Method  string          `json:"method"`  // of authentication
-	Config  json.RawMessage `json:"config"`  // of the integration, what of it is about credentials
-	Context json.RawMessage `json:"context"` // of the account, with its secrets
 }
 
 // DisconnectTask returns the task that goes on with a disconnection.

@@ -29,8 +29,11 @@ type LinkOptions struct {
 	RedirectURI     string   `json:"redirect_uri,omitempty"`
 	PersistPrevious bool     `json:"persist_previous_context,omitempty"`
 	Region          string   `json:"region,omitempty"`
-	IsSandbox       bool     `json:"is_sandbox,omitempty"`
-	IsNew           bool     `json:"is_new,omitempty"` // it makes an account
+
+	StaticGateID StaticGateID `json:"truto_static_gate_id,omitempty"`
+
+	IsSandbox bool `json:"is_sandbox,omitempty"`
+	IsNew     bool `json:"is_new,omitempty"` // it makes an account
 }
 
 // ConnectSession is one attempt of a customer's browser to connect an account. It is found by the hash of its id, which is also the

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/provider"
@@ -142,7 +143,7 @@ func (f *Flow) redirect(
 		if err != nil {
 			return "", err
 		}
-		response, err := f.Client.Send(ctx, request)
+		response, err := f.Client.Send(egress.Through(ctx, l.gate), request)
 		if err != nil {
 			return "", err
 		}
@@ -321,7 +322,7 @@ func (f *Flow) exchange(ctx context.Context, t *taken, kind oauth.Kind, code str
 	if err != nil {
 		return &Error{Type: "connection_error", Message: "misconfigured", Detail: err.Error()}
 	}
-	response, err := f.Client.Send(ctx, request)
+	response, err := f.Client.Send(egress.Through(ctx, t.link.gate), request)
 	if err != nil {
 		return &Error{Type: "connection_error", Message: "provider_silent", Detail: err.Error(), Retry: true}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -62,6 +64,7 @@ type Link struct {
 	row         *millrace.LinkToken
 	Environment *millrace.Environment
 	account     *millrace.IntegratedAccount // nil: none yet
+	gate        *egress.Gate                // through which requests go; nil: straight
 }
 
 // RedirectURI is where the product wants the browser in the end; empty: nowhere.
@@ -108,6 +111,9 @@ func (f *Flow) open(ctx context.Context, hash string) (*Link, error) {
 		if l.Environment, err = tx.Environments().Get(ctx, row.EnvironmentID); err != nil {
 			return nil, hidden(err)
 		}
+		if l.gate, err = account.GateOf(ctx, tx, row.EnvironmentID, row.Options.StaticGateID); err != nil {
+			return nil, hidden(err)
+		}
 		if row.IntegratedAccountID == "" {
 			return l, nil
 		}
@@ -121,6 +127,9 @@ func (f *Flow) open(ctx context.Context, hash string) (*Link, error) {
 		case row.UsedAt == 0 && row.Options.IsNew && l.account.Status == millrace.AccountActive:
 			row.UsedAt = tx.Now() //commit:allow it was read in this transaction
 			err = tx.Accounts().Links().Save(ctx, row)
+		}
+		if err == nil && l.gate == nil {
+			l.gate, err = account.GateOf(ctx, tx, row.EnvironmentID, l.account.StaticGateID)
 		}
 		return l, err
 	})

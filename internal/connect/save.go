@@ -42,6 +42,11 @@ func (f *Flow) save(ctx context.Context, t *taken) error {
 		case link.UsedAt != 0:
 			return ErrUsed
 		}
+		if id := link.Options.StaticGateID; id != "" { // it is not deleted before the account uses it
+			if _, err := tx.Accounts().Gates().Lock(ctx, link.EnvironmentID, id); err != nil {
+				return hidden(err)
+			}
+		}
 		v, began, err := f.row(ctx, tx, t, link)
 		if err != nil {
 			return err
@@ -95,6 +100,7 @@ func (f *Flow) test(ctx context.Context, t *taken) error {
 		if c.Account, _, err = f.row(ctx, tx, t, t.link.row); err != nil {
 			return c, err
 		}
+		c.Gate = t.link.gate
 		return c, f.fill(ctx, tx, t, c.Account, t.link.row, "")
 	})
 	if err != nil {
@@ -121,12 +127,15 @@ func (f *Flow) row(ctx context.Context, tx *store.Tx, t *taken, link *millrace.L
 			return nil, "", &Error{Type: "connection_error", Message: "account_gone"}
 		}
 		v.AuthenticationMethod, v.Status = t.row.Method, millrace.AccountConnecting //commit:allow it was read in this transaction
+		if link.Options.StaticGateID != "" {
+			v.StaticGateID = link.Options.StaticGateID //commit:allow the same
+		}
 		return v, millrace.EventAccountUpdated, nil
 	}
 	none := json.RawMessage("{}")
 	return &millrace.IntegratedAccount{
 		EnvironmentID: link.EnvironmentID, TenantID: link.TenantID, EnvironmentIntegrationID: t.row.EnvironmentIntegrationID,
-		AuthenticationMethod: t.row.Method, Status: millrace.AccountConnecting, IsSandbox: link.Options.IsSandbox,
+		AuthenticationMethod: t.row.Method, Status: millrace.AccountConnecting, IsSandbox: link.Options.IsSandbox, StaticGateID: link.Options.StaticGateID,
 		Region: cmp.Or(link.Options.Region, "wnam"), Features: none, UnifiedModelOverride: none, IntegrationOverride: none,
 	}, millrace.EventAccountCreated, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
@@ -99,6 +100,14 @@ func drop(ctx context.Context, tx *store.Tx, env millrace.EnvironmentID, id mill
 	return raw, event.Emit(ctx, tx, e)
 }
 
+// revocation is what tokens are given back with when nothing else is left of their account.
+type revocation struct {
+	Method  string          `json:"method"`         // of authentication
+	Config  json.RawMessage `json:"config"`         // of the integration, what of it is about credentials
+	Context json.RawMessage `json:"context"`        // of the account, with its secrets
+	Gate    *egress.Gate    `json:"gate,omitempty"` // nil: requests go straight
+}
+
 // revocationOf returns what the tokens of an account are given back with; nil: it has none, or the provider does not take them.
 func revocationOf(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccount) (json.RawMessage, error) {
 	if !account.HasTokens(v.AuthenticationMethod) {
@@ -121,7 +130,7 @@ func revocationOf(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccou
 	if err := json.Unmarshal(merged, &kept); err != nil {
 		return nil, fmt.Errorf("decode the config of an integration: %w", err)
 	}
-	r := millrace.Revocation{Method: v.AuthenticationMethod}
+	r := revocation{Method: v.AuthenticationMethod}
 	if r.Config, err = json.Marshal(kept); err != nil {
 		return nil, fmt.Errorf("encode the config of an integration: %w", err)
 	}
@@ -138,6 +147,9 @@ func revocationOf(ctx context.Context, tx *store.Tx, v *millrace.IntegratedAccou
 	}
 	if r.Context, err = json.Marshal(full); err != nil {
 		return nil, fmt.Errorf("encode the context of an account: %w", err)
+	}
+	if r.Gate, err = account.GateOf(ctx, tx, v.EnvironmentID, v.StaticGateID); err != nil {
+		return nil, unlessGone(err) // nothing is sent past a gate
 	}
 	return json.Marshal(r)
 }
@@ -281,11 +293,11 @@ func retries() []time.Duration {
 
 // revoke makes one attempt to give tokens back. It returns why they are not, and whether another attempt may help.
 func (d *Disconnector) revoke(ctx context.Context, row *millrace.Disconnection) (bool, string) {
-	request, err := d.request(row)
+	request, gate, err := d.request(row)
 	if err != nil {
 		return false, "the request cannot be made" // the error may quote the context
 	}
-	response, err := d.Client.Send(ctx, request)
+	response, err := d.Client.Send(egress.Through(ctx, gate), request)
 	switch {
 	case err != nil:
 		return true, err.Error()
@@ -295,23 +307,24 @@ func (d *Disconnector) revoke(ctx context.Context, row *millrace.Disconnection) 
 	return response.Status == 408 || response.Status == 429 || response.Status >= 500, response.String()
 }
 
-func (d *Disconnector) request(row *millrace.Disconnection) (*oauth.Request, error) {
-	var r millrace.Revocation
+func (d *Disconnector) request(row *millrace.Disconnection) (*oauth.Request, *egress.Gate, error) {
+	var r revocation
 	if err := json.Unmarshal(row.Revocation, &r); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	full := map[string]any{}
 	if err := json.Unmarshal(r.Context, &full); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	compiled, err := config.Load(r.Config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	variables, err := compiled.VariablesOf(full)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	credential := compiled.Credentials[r.Method]
-	return oauth.NewRequest(&credential, oauth.Grant{Kind: oauth.KindRevoke, Context: full, Variables: variables, RefreshToken: tokenOf(full), Now: d.Clock()})
+	request, err := oauth.NewRequest(&credential, oauth.Grant{Kind: oauth.KindRevoke, Context: full, Variables: variables, RefreshToken: tokenOf(full), Now: d.Clock()})
+	return request, r.Gate, err
 }

@@ -123,6 +123,9 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 		g.log(ctx, err)
 		return nil, err
 	}
+	if ctx.Value(onlyCheck{}) != nil {
+		return nil, errMayCall
+	}
 	var first error
 	for i, addr := range addrs {
 		conn, err := g.dialOne(ctx, network, net.JoinHostPort(addr.String(), port), len(addrs)-i)

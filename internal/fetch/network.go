@@ -42,7 +42,7 @@ func causeOf(err error) error {
 // client returns an HTTP client that treats redirects as the method wants.
 func (f *Fetcher) client(c *call, out *wire.Request) *http.Client {
 	client := *f.http
-	client.Transport = c.transport
+	client.Transport = egress.Gated(c.transport)
 	client.Jar = nil // accounts must not share cookies
 	client.Timeout = 0
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {

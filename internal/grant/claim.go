@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/provider"
@@ -27,6 +28,7 @@ type claim struct {
 	grant       *millrace.Grant // with the lease
 	before      millrace.Time   // the first attempt before this one whose outcome is not known; 0: there was none
 	full        map[string]any
+	gate        *egress.Gate // through which requests go; nil: straight
 }
 
 // claim takes the lease on a grant, and writes down that a request is about to be made.
@@ -44,6 +46,9 @@ func (k *Keeper) claim(ctx context.Context, env millrace.EnvironmentID, id millr
 			return nil, err
 		}
 		if c.full, err = c.account.FullContext(); err != nil {
+			return nil, err
+		}
+		if c.gate, err = account.GateOf(ctx, tx, env, c.account.StaticGateID); err != nil {
 			return nil, err
 		}
 		if c.grant, err = tx.Accounts().Grants().Lock(ctx, env, id); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/oauth"
 	"github.com/millrace/millrace/internal/observe"
@@ -244,7 +245,7 @@ func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
 	if err != nil {
 		return k.giveBack(ctx, c, s, false, fmt.Sprintf("the request for a token cannot be made: %v", err), 0)
 	}
-	if s.response, err = k.Client.Send(ctx, request); err != nil {
+	if s.response, err = k.Client.Send(egress.Through(ctx, c.gate), request); err != nil {
 		return k.giveBack(ctx, c, s, !oauth.Unsent(err), err.Error(), 0)
 	}
 	k.at("sent")

@@ -48,6 +48,7 @@ func (w *world) hostileBodies() map[string]string {
 	integration := w.create("/integration", `{"name":"other","config":{"label":"Other"}}`).id()
 	job := w.create("/sync-job", `{"label":"Bookings","integration_name":"calcom","resources":[{"name":"b","type":"request","resource":"bookings","method":"list","integrated_account_id":"`+account.id()+`"}]}`).id()
 	webhook := w.create("/webhook", `{"target_url":"https://example.com/hook"}`).id()
+	gate := w.create("/static-gate", `{"name":"n","domain":"gate.example.com"}`).id()
 	destination := w.create("/notification-destination", `{"type":"email","label":"On call","config":{"to":["a@example.com"]}}`).id()
 	trigger := w.create("/sync-job-cron-trigger", `{"sync_job_id":"`+job+`","cron_expression":"0 0 * * *"}`).id()
 	template := w.create("/sync-job-template", `{"label":"T","sharing":"allow","default_runtime_version":4,"resources":[{"name":"b","type":"request","resource":"bookings","method":"list"}]}`).id()
@@ -70,6 +71,8 @@ func (w *world) hostileBodies() map[string]string {
 		"POST /integrated-account/token":                             `{"integrated_account_id":"` + account.id() + `"}`,
 		"POST /integrated-account/bulk-delete":                       `{"tenant_id":"none","ids":"","query":""}`,
 		"POST /sandbox-integrated-account":                           `{"id":"` + account.id() + `"}`,
+		"POST /static-gate":                                          `{"name":"n","domain":"gate.example.com:8443"}`,
+		"PATCH /static-gate/" + gate:                                 `{"name":"n","domain":"http://gate.example.com"}`,
 		"POST /tenant":                                               `{"id":"globex","name":"n","metadata":{"a":1}}`,
 		"POST /tenant/bulk":                                          `{"tenants":[{"id":"initech","name":"n","metadata":{"a":1}}]}`,
 		"PATCH /tenant/acme":                                         `{"name":"n","metadata":{"a":1}}`,

@@ -49,13 +49,15 @@ func walkBodies() map[string]string {
 		"POST /integrated-account":                          `{"tenant_id":"x","environment_integration_id":"$environment-integration","authentication_method":"api_key","context":{"api_key":"k"}}`,
 		"PATCH /integrated-account/{id}":                    `{"context":{"a":1}}`,
 		"PATCH /integrated-account/{id}/credentials":        `{"context":{"api_key":"new"}}`,
-		"POST /link-token":                                  `{"integrated_account_id":"$integrated-account","context":{"a":1}}`,
+		"POST /link-token":                                  `{"integrated_account_id":"$integrated-account","context":{"a":1},"truto_static_gate_id":"$static-gate"}`,
 		"POST /webhook":                                     `{"target_url":"https://a.test/in"}`,
 		"POST /integrated-account/token":                    `{"integrated_account_id":"$integrated-account"}`,
 		"PATCH /integrated-account/me":                      `{"context":{"a":1}}`,
 		"POST /integrated-account/refresh-credentials":      `{"id":"$integrated-account"}`,
 		"POST /integrated-account/bulk-delete":              `{"ids":["$integrated-account"]}`,
 		"POST /sandbox-integrated-account":                  `{"id":"$integrated-account"}`,
+		"POST /static-gate":                                 `{"domain":"gate.example.com","name":"x"}`,
+		"PATCH /static-gate/{id}":                           `{"name":"y"}`,
 		"POST /tenant":                                      `{"id":"$unique"}`,
 		"POST /tenant/bulk":                                 `{"tenants":[{"id":"$unique"}]}`,
 		"PATCH /tenant/{id}":                                `{"name":"x"}`,
@@ -92,7 +94,8 @@ func walkFields() map[string]string {
 		"integrated_account_id": "integrated-account", "webhook_id": "webhook", "sync_job_id": "sync-job", "workflow_id": "workflow",
 		"sync_job_run_id": "sync-job-run", "workflow_run_id": "workflow-run", "event_id": "event", "sync_job_cron_trigger_id": "sync-job-cron-trigger",
 		"tenant_id": "", "team_id": "", // texts of the client's own
-		"environment_unified_model_id": "", "unified_model_id": "", "truto_static_gate_id": "", "daemon_id": "", "datastore_id": "", // of what this server does not have
+		"truto_static_gate_id":         "static-gate",
+		"environment_unified_model_id": "", "unified_model_id": "", "daemon_id": "", "datastore_id": "", // of what this server does not have
 	}
 }
 
@@ -244,12 +247,15 @@ func (s *side) build() {
 		s.objects["sandbox-integrated-account"] = s.create("/sandbox-integrated-account", `{"id":"`+account.id()+`"}`).id()
 		s.objects["environment-integration"] = account.str("environment_integration_id")
 		s.objects["integration"] = account.str("integration", "id")
-		for _, kind := range []string{"webhook", "notification-destination", "sync-job", "sync-job-template", "workflow", "event", "sync-job-cron-trigger", "sync-job-run"} {
+		for _, kind := range []string{"static-gate", "webhook", "notification-destination", "sync-job", "sync-job-template", "workflow", "event", "sync-job-cron-trigger", "sync-job-run"} {
 			body := strings.Replace(s.fill(walkBodies()["POST /"+kind]), "{", map[string]string{
 				"webhook": `{"event_types":["custom:` + name + `"],`, "notification-destination": `{"label":"` + name + `",`, "sync-job": `{"label":"` + name + `",`,
 				"workflow": `{"label":"` + name + `",`, "event": `{"idempotency_key":"` + fmt.Sprint(name, i) + `",`, "sync-job-cron-trigger": `{"args":{"a":"` + name + `"},`,
 				"sync-job-run": `{"args":{"a":"` + name + `"},`, "sync-job-template": `{"description":"` + name + `",`,
 			}[kind], 1)
+			if kind == "static-gate" {
+				body = `{"domain":"gate.example.com","name":"` + name + `"}`
+			}
 			s.objects[kind] = s.create("/"+kind, body).id()
 		}
 		s.create("/sync-job-run-state?state_key=s", `{"key":"`+name+strings.Repeat("x", i)+`","value":"`+name+`"}`)

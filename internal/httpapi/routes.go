@@ -86,6 +86,13 @@ func (a *api) connectionRoutes() {
 	rest.Handle(a.router, rest.Needs(write), "POST /sandbox-integrated-account", "Make an account a sandbox account", sandboxes.Mark, rest.Note(connection.SandboxNote), settled)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /sandbox-integrated-account/{id}", "Make a sandbox account an ordinary one", sandboxes.Delete, rest.Note(connection.SandboxNote), settled)
 
+	gates := c.StaticGates()
+	rest.Handle(a.router, rest.Needs(read), "GET /static-gate", "List static gates", gates.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /static-gate", "Create a static gate", gates.Create, rest.Note(connection.GateNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /static-gate/{id}", "Get a static gate", gates.Get)
+	rest.Handle(a.router, rest.Needs(write), "PATCH /static-gate/{id}", "Change a static gate", gates.Patch, settled)
+	rest.Handle(a.router, rest.Needs(write), "DELETE /static-gate/{id}", "Delete a static gate", gates.Delete, rest.Note(connection.DeleteGateNote))
+
 	tenants := c.Tenants()
 	rest.Handle(a.router, rest.Needs(read), "GET /tenant", "List tenants", tenants.List)
 	rest.Handle(a.router, rest.Needs(write), "POST /tenant", "Create a tenant", tenants.Create, rest.Note(connection.NewTenantNote), rest.Status(http.StatusCreated))

@@ -23,7 +23,6 @@ func unserved() [][2]string {
 		{"daemon-job", "daemons"},
 		{"daemon-job-run", "daemons"},
 		{"daemon-job-cron-trigger", "daemons"},
-		{"static-gate", "static gates"},
 		{"documentation", "documentation rows"},
 		{"category", "categories"},
 		{"file", "uploads of files"},

@@ -111,10 +111,11 @@ func (c *Client) send(ctx context.Context, r *Request) (Response, error) {
 		return Response{}, err
 	}
 	req.GetBody = nil // so that nothing can send it again
-	client := http.Client{Transport: c.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	transport := c.transport
 	if r.certificate != nil {
-		client.Transport = sign.WithCertificate(c.transport, *r.certificate)
+		transport = sign.WithCertificate(c.transport, *r.certificate)
 	}
+	client := http.Client{Transport: egress.Gated(transport), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	req.Header = r.header.Clone()
 	req.Header.Set("User-Agent", c.userAgent)
 	resp, err := client.Do(req)

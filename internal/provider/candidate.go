@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/internal/fetch"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch/config"
 )
 
@@ -13,6 +13,7 @@ type Candidate struct {
 	Account     *millrace.IntegratedAccount
 	Install     *millrace.EnvironmentIntegration
 	Integration *millrace.Integration
+	Gate        *egress.Gate // nil: requests go straight
 }
 
 // Rejection says why credentials did not pass their test.
@@ -41,7 +42,7 @@ func (c *Connector) Test(ctx context.Context, v Candidate) (*Rejection, error) {
 		return nil, err
 	}
 	loaded := &loadedAccount{
-		row: v.Account, install: v.Install, config: compiled, full: full, secrets: fetch.NewSecrets(compiled.Secrets(full, nil)),
+		row: v.Account, install: v.Install, config: compiled, full: full, secrets: secretsOf(compiled, full, v.Gate), gate: v.Gate,
 		integration: v.Integration.Name, detached: true,
 	}
 	t, err := c.run(ctx, loaded, nil, name)

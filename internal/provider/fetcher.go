@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/cache"
+	"github.com/millrace/millrace/internal/egress"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
 	"github.com/millrace/millrace/internal/observe"
@@ -64,6 +65,8 @@ type loadedAccount struct {
 
 	integration string // its name
 
+	gate *egress.Gate // nil: requests go straight
+
 	grant    *millrace.Grant // nil: it has no tokens that end
 	accepted atomic.Bool     // it is written down that the provider accepts the access token
 
@@ -87,8 +90,17 @@ func (a *loadedAccount) with(over json.RawMessage) (*loadedAccount, error) {
 	}
 	return &loadedAccount{
 		revision: a.revision, row: a.row, install: a.install, config: a.config, integration: a.integration, grant: a.grant,
-		detached: a.detached, full: full, secrets: fetch.NewSecrets(a.config.Secrets(full, nil)), over: over,
+		detached: a.detached, full: full, secrets: secretsOf(a.config, full, a.gate), over: over, gate: a.gate,
 	}, nil
+}
+
+// secretsOf returns what texts about the requests of an account must not show.
+func secretsOf(c *config.Config, full map[string]any, gate *egress.Gate) *fetch.Secrets {
+	values := c.Secrets(full, nil)
+	if gate != nil {
+		values = append(values, gate.Token)
+	}
+	return fetch.NewSecrets(values)
 }
 
 // errBlocked is of KindUnavailable; it tells an account whose integration was switched off from a database that is down.
@@ -223,7 +235,7 @@ func (f *Fetcher) fetch(ctx context.Context, a *loadedAccount, req fetch.Request
 	if credential, ok := a.config.Credentials[a.row.AuthenticationMethod]; ok {
 		req.Credential = &credential
 	}
-	return f.fetcher.Fetch(ctx, req)
+	return f.fetcher.Fetch(egress.Through(ctx, a.gate), req)
 }
 
 // report tells of a request, and logs one that failed.
@@ -256,48 +268,45 @@ func (f *Fetcher) changed(ctx context.Context, seen *loadedAccount) (*loadedAcco
 }
 
 func (f *Fetcher) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, error) {
-	a, install, integration, grant, err := f.rows(ctx, env, id)
+	a, integration, err := f.rows(ctx, env, id)
 	if err != nil {
 		return nil, err
 	}
-	config, err := f.configs.get(a, install, integration)
-	if err != nil {
+	if a.config, err = f.configs.get(a.row, a.install, integration); err != nil {
 		return nil, err
 	}
-	full, err := a.FullContext()
-	if err != nil {
+	if a.full, err = a.row.FullContext(); err != nil {
 		return nil, err
 	}
-	return &loadedAccount{
-		grant: grant, row: a, install: install, config: config, full: full, secrets: fetch.NewSecrets(config.Secrets(full, nil)), integration: integration.Name,
-	}, nil
+	a.secrets, a.integration = secretsOf(a.config, a.full, a.gate), integration.Name
+	return a, nil
 }
 
 // rows reads an account with what it is a connection of.
-func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (
-	*millrace.IntegratedAccount, *millrace.EnvironmentIntegration, *millrace.Integration, *millrace.Grant, error,
-) {
-	var a *millrace.IntegratedAccount
-	var install *millrace.EnvironmentIntegration
+func (f *Fetcher) rows(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*loadedAccount, *millrace.Integration, error) {
+	var a *loadedAccount
 	var integration *millrace.Integration
-	var grant *millrace.Grant
 	err := f.db.View(ctx, func(tx *store.Tx) error {
+		a = &loadedAccount{}
 		var err error
-		if a, err = tx.Accounts().Get(ctx, env, id); err != nil {
+		if a.row, err = tx.Accounts().Get(ctx, env, id); err != nil {
 			return err
 		}
-		if install, err = tx.Installs().Get(ctx, env, a.EnvironmentIntegrationID); err != nil {
+		if a.install, err = tx.Installs().Get(ctx, env, a.row.EnvironmentIntegrationID); err != nil {
 			return err
 		}
-		if integration, err = tx.Integrations().Get(ctx, env, install.IntegrationID); err != nil || !account.HasTokens(a.AuthenticationMethod) {
+		if a.gate, err = account.GateOf(ctx, tx, env, a.row.StaticGateID); err != nil {
 			return err
 		}
-		if grant, err = tx.Accounts().Grants().Get(ctx, env, id); err == nil && grant == nil {
-			grant = &millrace.Grant{ID: id, EnvironmentID: env} // it was connected by an older version
+		if integration, err = tx.Integrations().Get(ctx, env, a.install.IntegrationID); err != nil || !account.HasTokens(a.row.AuthenticationMethod) {
+			return err
+		}
+		if a.grant, err = tx.Accounts().Grants().Get(ctx, env, id); err == nil && a.grant == nil {
+			a.grant = &millrace.Grant{ID: id, EnvironmentID: env} // it was connected by an older version
 		}
 		return err
 	})
-	return a, install, integration, grant, err
+	return a, integration, err
 }
 
 // rejected turns what is wrong with a request, its account or its config into an outcome: the run's author can fix it,

@@ -50,17 +50,17 @@ func (d *hookDirectory) Account(ctx context.Context, env millrace.EnvironmentID,
 
 // load reads an account anew. One whose config is broken takes no hooks.
 func (d *hookDirectory) load(ctx context.Context, env millrace.EnvironmentID, id millrace.IntegratedAccountID) (*inbound.Endpoint, error) {
-	row, install, integration, _, err := d.accounts.rows(ctx, env, id)
+	a, integration, err := d.accounts.rows(ctx, env, id)
 	if err != nil {
 		return nil, err
 	}
-	e := endpointOf(install, integration)
-	e.AccountID, e.TenantID = row.ID, row.TenantID
-	full, err := row.FullContext()
+	e := endpointOf(a.install, integration)
+	e.AccountID, e.TenantID = a.row.ID, a.row.TenantID
+	full, err := a.row.FullContext()
 	if err != nil {
 		return nil, err
 	}
-	return e, d.configure(e, row, install, integration, full)
+	return e, d.configure(e, a.row, a.install, integration, full)
 }
 
 // Install returns the endpoint of an installation, or an error of KindNotFound.

@@ -39,6 +39,8 @@ type (
 	Events = workflows.Events
 	// Flow is the handle of what flow control counts: keys, rates and slots.
 	Flow = workflows.Flow
+	// Gates is the handle of the static gates.
+	Gates = accounts.Gates
 	// Grants is the handle of what keeps the tokens of accounts alive.
 	Grants = accounts.Grants
 	// Hooks is the handle of the inbound hooks.

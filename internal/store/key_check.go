@@ -38,6 +38,7 @@ func sealedColumns() [][2]string {
 		{"connect_session", "secrets"},
 		{"connect_session", "response"},
 		{"disconnection", "revocation"},
+		{"static_gate", "token"},
 	}
 }
 

@@ -29,7 +29,7 @@ type linkBody struct {
 	Integrations            []string      `json:"integrations,omitempty" maxItems:"500" doc:"Names of integrations; no others can be connected."`
 	EnvironmentUnifiedModel rest.Opt[any] `json:"environment_unified_model_id,omitzero" doc:"There are no unified models."`
 	UnifiedModel            rest.Opt[any] `json:"unified_model_id,omitzero" doc:"There are no unified models."`
-	StaticGateID            string        `json:"truto_static_gate_id,omitempty" doc:"There are no static gates."`
+	StaticGateID            string        `json:"truto_static_gate_id,omitempty" format:"uuid" doc:"The static gate through which all requests for the account go; of an account that is connected again, the one that it has when absent."`
 }
 
 func (b *linkBody) Validate(*rest.Request, json.RawMessage) []millrace.Failure {
@@ -49,7 +49,7 @@ func (b *linkBody) Validate(*rest.Request, json.RawMessage) []millrace.Failure {
 		fail("redirect_uri", "must be an address that begins with https:// or http://")
 	}
 	for path, sent := range map[string]bool{
-		"environment_unified_model_id": b.EnvironmentUnifiedModel.Sent, "unified_model_id": b.UnifiedModel.Sent, "truto_static_gate_id": b.StaticGateID != "",
+		"environment_unified_model_id": b.EnvironmentUnifiedModel.Sent, "unified_model_id": b.UnifiedModel.Sent,
 	} {
 		if sent {
 			fail(path, "is not available on this server")
@@ -73,7 +73,7 @@ func (h *Handlers) CreateLink(ctx context.Context, in *rest.CreateIn[linkBody]) 
 			EnvironmentID: in.Environment, TenantID: b.TenantID, IntegratedAccountID: millrace.IntegratedAccountID(strings.ToLower(b.IntegratedAccountID)),
 			Options: millrace.LinkOptions{
 				Scopes: b.Scopes, Integrations: b.Integrations, RedirectURI: b.RedirectURI, PersistPrevious: b.PersistPreviousContext,
-				Region: b.Region, IsSandbox: b.IsSandbox,
+				Region: b.Region, IsSandbox: b.IsSandbox, StaticGateID: millrace.StaticGateID(strings.ToLower(b.StaticGateID)),
 			},
 		}
 		if b.Context != nil {
@@ -82,6 +82,11 @@ func (h *Handlers) CreateLink(ctx context.Context, in *rest.CreateIn[linkBody]) 
 		if v.IntegratedAccountID != "" {
 			if _, err := tx.Accounts().Get(ctx, in.Environment, v.IntegratedAccountID); err != nil {
 				return "", rest.At("integrated_account_id", err)
+			}
+		}
+		if id := v.Options.StaticGateID; id != "" {
+			if _, err := tx.Accounts().Gates().Get(ctx, in.Environment, id); err != nil {
+				return "", rest.At("truto_static_gate_id", err)
 			}
 		}
 		return connect.NewLink(ctx, tx, v)

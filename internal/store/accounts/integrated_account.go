@@ -36,6 +36,7 @@ var integratedAccountTable = sync.OnceValue(func() *table.Table[millrace.Integra
 			table.Hidden(table.Text("connection", func(v *row) *string { return &v.Connection })),
 			table.Hidden(table.Stamp("action_at", func(v *row) *millrace.Time { return &v.ActionAt })),
 			table.Flag("is_sandbox", func(v *row) *bool { return &v.IsSandbox }),
+			table.Text("static_gate_id", func(v *row) *millrace.StaticGateID { return &v.StaticGateID }),
 			table.Text("region", func(v *row) *string { return &v.Region }),
 			table.Document("context", func(v *row) *json.RawMessage { return &v.Context }),
 			table.Sealed("integrated_account", "secrets", func(v *row) *json.RawMessage { return &v.Secrets }),

@@ -46,6 +46,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "waiting_task"},
 		{Name: "integrated_account", what: "integrated accounts", Parts: []table.Part{{Table: "account_rate", Column: "integrated_account_id"}, {Table: "account_grant", Column: "id"}, {Table: "account_token", Column: "integrated_account_id"}}},
 		{Name: "tenant", what: "tenants"},
+		{Name: "static_gate", what: "static gates"},
 		{Name: "environment_integration", what: "installed integrations"},
 		{Name: "integration", what: "integrations"},
 		{Name: "sync_job", what: "sync jobs"},
