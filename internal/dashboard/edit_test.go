@@ -48,7 +48,7 @@ func TestEditorSavesThroughTheAPI(t *testing.T) {
 			t.Errorf("the editor shows:\n%s", page)
 		}
 		wrong := w.send(at+"/edit", strings.Replace(draft, "note != 'x'", "note != (", 1), "save", "1")
-		if body := wrong.Body.String(); wrong.Code != http.StatusBadRequest || !strings.Contains(body, `data-line="4" data-from="19"`) || !strings.Contains(body, "note != (\n") {
+		if body := wrong.Body.String(); wrong.Code != http.StatusBadRequest || !strings.Contains(body, `data-line="4" data-from="18"`) || !strings.Contains(body, "note != (\n") {
 			t.Errorf("a wrong text: %d\n%s", wrong.Code, body)
 		}
 		if rec := w.send(at+"/edit", strings.Replace(draft, "orders", "second", 1), "save", "1"); rec.Code != http.StatusSeeOther {
@@ -152,4 +152,94 @@ func TestEditorTakesAnyText(t *testing.T) {
 	if rec := w.send("workflows/new", strings.Repeat("x", 14<<20), "check", ""); rec.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("14 MiB: %d", rec.Code)
 	}
+}
+
+// TestRunsStartWithArguments starts a run by the form of its arguments.
+func TestRunsStartWithArguments(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newHall(t, db)
+		job := &millrace.SyncJob{EnvironmentID: w.env, Label: "with arguments", Resources: []byte(`[]`), ArgsSchema: []byte(`{"since":{"type":"string","format":"date","required":true,"description":"from <b>when</b>"},` +
+			`"most":{"type":"integer","default":10},"kind":{"type":"string","enum":["new","all"]},"deep":{"type":"object"},"flag":{"type":"boolean"}}`)}
+		err := db.Update(t.Context(), func(tx *store.Tx) error { return tx.SyncJobs().Create(t.Context(), job) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := dashboard.Root + "/environment/" + string(w.env) + "/sync-jobs/" + string(job.ID) + "/run"
+		page := w.do(http.MethodGet, path, w.roles[millrace.RoleMember], nil).Body.String()
+		for _, part := range []string{`name="args.since"`, `required</span>`, "from &lt;b&gt;when&lt;/b&gt;", `name="args.most" value="10"`, `<option>&#34;new&#34;</option>`, `<textarea id="field-3" name="args.deep"`, `<option>true</option>`, w.ids["webhooks"]} {
+			if !strings.Contains(page, part) {
+				t.Errorf("the form does not have %s:\n%s", part, page)
+			}
+		}
+		send := func(form url.Values) *httptest.ResponseRecorder {
+			return w.do(http.MethodPost, path, w.roles[millrace.RoleMember], form, "Sec-Fetch-Site", "same-origin")
+		}
+		wrong := send(url.Values{"args.since": {"yesterday"}, "args.most": {"many"}, "args.deep": {"{"}})
+		for _, part := range []string{`value="yesterday"`, `id="field-0-problem">must be an ISO 8601 date`, `id="field-1-problem">must be of type integer`, `id="field-3-problem">must be of type object`} {
+			if !strings.Contains(wrong.Body.String(), part) || wrong.Code != http.StatusBadRequest {
+				t.Errorf("%d, and the form does not say %s:\n%s", wrong.Code, part, wrong.Body)
+			}
+		}
+		rec := send(url.Values{"args.since": {"2026-01-01"}, "args.most": {"7"}, "args.kind": {`"all"`}, "args.deep": {`{"a": 1}`}, "args.flag": {"true"}, "integrated_account_id": {w.ids["accounts"]}, "all": {"on"}})
+		_, id, ok := strings.Cut(rec.Header().Get("Location"), "/runs/")
+		if !ok {
+			t.Fatalf("%d %s", rec.Code, rec.Body)
+		}
+		err = db.View(t.Context(), func(tx *store.Tx) error {
+			run, err := tx.SyncJobRuns().Get(t.Context(), w.env, millrace.SyncJobRunID(id))
+			if err == nil && (!strings.Contains(string(run.Args), `"most":7`) || !strings.Contains(string(run.Args), `"deep":{"a":1}`) || !strings.Contains(string(run.Args), `"flag":true`) || !run.IgnorePreviousRun) {
+				t.Errorf("the run has %s", run.Args)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestStateIsShownAndChanged changes what runs keep.
+func TestStateIsShownAndChanged(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newHall(t, db)
+		path := dashboard.Root + "/environment/" + string(w.env) + "/sync-jobs/" + w.ids["sync-jobs"] + "/state"
+		for role, sees := range map[millrace.Role]bool{millrace.RoleMember: true, millrace.RoleViewer: false} {
+			body := w.do(http.MethodGet, path, w.roles[role], nil).Body.String()
+			if strings.Contains(body, "<textarea") != sees || strings.Contains(body, "may not see payloads") == sees {
+				t.Errorf("%s sees:\n%s", role, body)
+			}
+		}
+		send := func(do, key, value string) *httptest.ResponseRecorder {
+			return w.do(http.MethodPost, path, w.roles[millrace.RoleMember], url.Values{"do": {do}, "key": {key}, "value": {value}, "state_key": {""}}, "Sec-Fetch-Site", "same-origin")
+		}
+		has := func(key string) string {
+			var value string
+			err := db.View(t.Context(), func(tx *store.Tx) error {
+				e, err := tx.States().Get(t.Context(), w.env, "", key)
+				if e != nil {
+					value = string(e.Value)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+		for _, key := range []string{"plain", "with/slash", "..", "é %"} {
+			if rec := send("save", key, `{"a": [1]}`); rec.Code != http.StatusSeeOther || strings.ReplaceAll(has(key), " ", "") != `{"a":[1]}` {
+				t.Errorf("%s: %d, has %s", key, rec.Code, has(key))
+			}
+			if rec := send("delete", key, ""); rec.Code != http.StatusSeeOther || has(key) != "" {
+				t.Errorf("%s: deleted with %d %s, has %s", key, rec.Code, rec.Body, has(key))
+			}
+		}
+		for value, code := range map[string]int{"no JSON": http.StatusBadRequest, `"` + strings.Repeat("x", 2<<20) + `"`: http.StatusBadRequest} {
+			if rec := send("save", "k", value); rec.Code != code || has("k") != "" {
+				t.Errorf("%.20s: %d, want %d", value, rec.Code, code)
+			}
+		}
+	})
 }

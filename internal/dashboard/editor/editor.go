@@ -52,6 +52,7 @@ type EditPage struct {
 	Tried    *Tried
 	Graph    template.HTML
 	ReadOnly bool
+	Rejected bool  // it could not be saved
 	Restored int64 // the version that the text is
 }
 
@@ -270,6 +271,7 @@ func (k *kind) submit(r *Request) (*Page, error) {
 		}
 		return &Page{To: r.Base + "/" + k.list + "/" + made.ID + "?done=saved"}, nil
 	}
+	p.Rejected = true
 	status := rest.StatusOf(millrace.KindOf(err))
 	if err := p.take(nil, err); err != nil {
 		return nil, err

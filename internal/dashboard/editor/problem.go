@@ -57,6 +57,10 @@ func (p *Problem) at(lines []string, line, column int) {
 		start += size
 	}
 	p.Line, p.Column = line, utf8.RuneCountInString(text[:start])+1
+	if start == len(text) && start > 0 { // what is missing at the end is marked at the last character
+		_, size := utf8.DecodeLastRuneInString(text)
+		start -= size
+	}
 	p.From = units(text[:start])
 	p.To = p.From + max(1, units(word(text[start:])))
 }

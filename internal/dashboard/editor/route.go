@@ -66,6 +66,10 @@ func Routes() []Route {
 		{post, "sync-jobs/new", millrace.RoleMember, job.submit},
 		{get, "sync-jobs/{id}/edit", millrace.RoleViewer, job.open},
 		{post, "sync-jobs/{id}/edit", millrace.RoleMember, job.submit},
+		{get, "sync-jobs/{id}/run", millrace.RoleMember, startRun},
+		{post, "sync-jobs/{id}/run", millrace.RoleMember, startRun},
+		{get, "sync-jobs/{id}/state", millrace.RoleViewer, state},
+		{post, "sync-jobs/{id}/state", millrace.RoleMember, state},
 		{get, "words", millrace.RoleMember, words},
 	}
 }
@@ -75,7 +79,12 @@ const MaxForm = 13 << 20
 
 // Takes reports whether a path is of a form with a text, which may be large.
 func Takes(path string) bool {
-	return (strings.Contains(path, "/workflows/") || strings.Contains(path, "/sync-jobs/")) && (strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/new"))
+	for _, end := range []string{"/edit", "/new", "/run", "/state"} {
+		if strings.HasSuffix(path, end) {
+			return strings.Contains(path, "/workflows/") || strings.Contains(path, "/sync-jobs/")
+		}
+	}
+	return false
 }
 
 // form reads what was sent.

@@ -415,6 +415,11 @@ function onInput(e) {
   draw();
   clearTimeout(timer);
   if (!area.readOnly && area.value.length <= LIVELY) timer = setTimeout(() => ask("check"), 400);
+  else if (outcome?.firstElementChild) {
+    outcome.replaceChildren(); // it was said of another text
+    told();
+    verdict.textContent = "The text is large: it is checked when you press Check.";
+  }
   if (!accepting && e.inputType === "insertText") offer(false);
   else if (offers.length && !accepting && e.inputType?.startsWith("delete")) offer(false);
   else close();

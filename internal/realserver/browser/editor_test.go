@@ -88,6 +88,11 @@ func editHostile(t *testing.T, w *board, b *tab) {
 func editJob(t *testing.T, w *board, b *tab) {
 	b.t = t
 	b.visit(w.env + "/sync-jobs").click("main table tbody a").waits("main h1").click("a[href$='/edit']").waits("#outcome .graph").state("dash-editor-job")
+	var at string
+	b.do(chromedp.Location(&at))
+	job := strings.TrimSuffix(at, "/edit")
+	b.visit(job + "/run").waits(".field").fill(".field input", "nobody").click("main button.main").waits(".field .reason").quiet(" 400 ").state("dash-run-job")
+	b.visit(job + "/state").waits("#key").fill("#key", "cursor").fill("#value", `{"after": 7}`).click("#value ~ *, form:has(#key) button").waits("pre, #value-0").says("cursor").state("dash-state")
 }
 
 // text puts a text in the place of what is there.

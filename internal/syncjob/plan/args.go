@@ -13,6 +13,7 @@ import (
 // ArgSchema describes one argument of a job's runs.
 type ArgSchema struct {
 	Name     string
+	about    string   // its description
 	types    []string // any of them; empty: any type
 	Format   string
 	required bool
@@ -93,6 +94,7 @@ func readArguments(members *jsonata.Object, path string, required []string, foun
 			continue
 		}
 		a := ArgSchema{Name: name, required: slices.Contains(required, name)}
+		a.about, _ = expr.Member(object, "description").(string)
 		a.readType(object, at, found)
 		a.readFormat(object, at, found)
 		a.readRequired(object, at, found)
@@ -161,6 +163,33 @@ func (a *ArgSchema) readValues(object *jsonata.Object, at string, found *Finding
 	if message := a.check(a.fallback); message != "" {
 		found.At(at+".default", "%s", message)
 	}
+}
+
+// Field is an argument as a form asks for it.
+type Field struct {
+	Name, About string
+	Types       []string // any of them; empty: any type
+	Format      string
+	Required    bool
+	Default     json.RawMessage   // nil: none
+	Choices     []json.RawMessage // empty: any value
+}
+
+// Fields returns the arguments of a schema, as far as it can be read.
+func Fields(raw json.RawMessage) []Field {
+	var out []Field
+	for _, a := range ReadArgsSchema(raw, new(Findings)) {
+		f := Field{Name: a.Name, About: a.about, Types: a.types, Format: a.Format, Required: a.required}
+		if a.fallback != nil {
+			f.Default, _ = jsonata.ToJSON(a.fallback) // it came from JSON
+		}
+		for _, c := range a.choices {
+			text, _ := jsonata.ToJSON(c)
+			f.Choices = append(f.Choices, text)
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // WithDefaults returns args with the defaults of the schema for what is missing.

@@ -142,7 +142,9 @@ func NodeMembers() ([]string, []string) {
 	for _, t := range nodeTypes() {
 		members = slices.Concat(members, topMembers(NodeType(t)), configMembers(NodeType(t)))
 	}
-	members = slices.DeleteFunc(members, func(m string) bool { return m == "delete_tracking" || m == "delete_tracking_query" || m == "response_format" })
+	members = slices.DeleteFunc(members, func(m string) bool {
+		return m == "delete_tracking" || m == "delete_tracking_query" || m == "response_format"
+	})
 	slices.Sort(members)
 	return nodeTypes(), slices.Compact(members)
 }
