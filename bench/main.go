@@ -33,7 +33,7 @@ func main() { os.Exit(command()) }
 func command() int {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "run a fraction of the load: shows that it works, not how fast it is")
-	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, schedules, fairness, inbound, memory, neighbour")
+	flag.StringVar(&o.only, "only", "", "run one benchmark: events, latency, runs, deliveries, records, schedules, fairness, inbound, proxy, memory, neighbour")
 	flag.StringVar(&o.database, "database", "", "measure one database: sqlite, postgres")
 	flag.StringVar(&o.scenario, "scenario", "", "neighbour: run these scenarios, divided by commas")
 	flag.StringVar(&o.before, "before", "", "neighbour: a file with earlier results, to be shown beside")
@@ -73,7 +73,7 @@ func run(ctx context.Context, o options) error {
 	benchmarks := []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"inbound", inboundHooks}, {"memory", memory}, {"neighbour", neighbour}}
+	}{{"events", events}, {"latency", latency}, {"runs", workflowRuns}, {"deliveries", deliveries}, {"records", records}, {"schedules", schedules}, {"fairness", fairness}, {"inbound", inboundHooks}, {"proxy", proxyCalls}, {"memory", memory}, {"neighbour", neighbour}}
 	for _, b := range benchmarks {
 		// The neighbour takes half an hour, and its figures mean nothing without -check or a table of earlier ones.
 		if o.only != b.name && (o.only != "" || b.name == "neighbour") {

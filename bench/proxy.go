@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/internal/server"
+	"github.com/millrace/millrace/internal/store"
+)
+
+// proxyCalls measures calls of the proxy API beside a bare reverse proxy, and what the row costs that each leaves in the log of calls:
+// the same calls on a server whose database rejects that row at once.
+func proxyCalls(ctx context.Context, o options, database string) error {
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"id":1,"name":"Acme"}`))
+	}))
+	defer provider.Close()
+	target, err := url.Parse(provider.URL)
+	if err != nil {
+		return err
+	}
+	bare := httputil.NewSingleHostReverseProxy(target)
+	bare.Transport = &http.Transport{MaxIdleConnsPerHost: callers}
+	between := httptest.NewServer(bare)
+	defer between.Close()
+	n := o.count(20_000)
+	took, _, err := callAll(ctx, &client.Client{Base: between.URL}, "/contacts/1", n)
+	if err != nil {
+		return err
+	}
+	floor := rate("floor: a bare reverse proxy, 64 callers", database, n, took, 0)
+	for _, kind := range []string{"calls of the proxy API, 64 callers", "the same without their log"} {
+		calls, err := newProxied(ctx, o, database, provider.URL, strings.HasPrefix(kind, "calls"))
+		if err != nil {
+			return err
+		}
+		took, latencies, err := callAll(ctx, &calls.Client, "/proxy/contacts/1?integrated_account_id="+calls.account, n)
+		if err != nil {
+			return err
+		}
+		rate(kind, database, n, took, floor)
+		if err := percentiles(kind, database, latencies); err != nil {
+			return err
+		}
+		if err := calls.server.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type proxied struct {
+	*api
+	account string
+}
+
+// noLog is a database that rejects rows of the log of calls.
+type noLog struct{}
+
+func (noLog) Statement(sql string) error {
+	if strings.Contains(sql, "call_log") {
+		return store.Injected()
+	}
+	return nil
+}
+
+func (noLog) Commit() store.CommitFault { return store.CommitSucceeds }
+
+func newProxied(ctx context.Context, o options, database, provider string, logged bool) (*proxied, error) {
+	name := fmt.Sprintf("proxy_%v", logged)
+	address := ""
+	if database == "postgres" {
+		var err error
+		if address, err = o.newDatabase(ctx, database, name); err != nil {
+			return nil, err
+		}
+	}
+	p := &proxied{api: &api{Client: client.Client{HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}}}}
+	opts := server.Options{
+		Addr: "127.0.0.1:0", DataDir: filepath.Join(o.dir, name+"-"+database), Database: address, Dev: true, Warm: true, Logger: quiet(),
+		OnToken: func(t string) { p.Token = t },
+	}
+	if !logged {
+		opts.Faults = noLog{}
+	}
+	var err error
+	if p.server, err = server.New(ctx, opts); err != nil {
+		return nil, err
+	}
+	if err := p.server.Start(ctx); err != nil {
+		return nil, err
+	}
+	p.Base = "http://" + p.server.Addr()
+	var integration, install, account made
+	config := map[string]any{"base_url": provider, "resources": map[string]any{"contacts": map[string]any{"get": map[string]any{"path": "/contacts/{{id}}"}}}}
+	for _, step := range []struct {
+		path string
+		in   func() any
+		out  *made
+	}{
+		{"/integration", func() any { return map[string]any{"name": "crm", "category": "crm", "config": config} }, &integration},
+		{"/environment-integration", func() any { return map[string]any{"integration_id": integration.ID} }, &install},
+		{"/integrated-account", func() any {
+			return map[string]any{"tenant_id": "acme", "environment_integration_id": install.ID, "authentication_method": "api_key", "context": map[string]any{"api_key": "key"}}
+		}, &account},
+	} {
+		if err := p.Post(ctx, step.path, step.in(), step.out); err != nil {
+			return nil, err
+		}
+	}
+	p.account = account.ID
+	return p, nil
+}
+
+// callAll makes n calls, 64 at a time, and returns how long all took, and each.
+func callAll(ctx context.Context, c *client.Client, path string, n int) (time.Duration, []time.Duration, error) {
+	if c.HTTP == nil {
+		c.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+	}
+	latencies, errs := make([]time.Duration, n), make([]error, callers)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	began := time.Now()
+	for i := range callers {
+		group.Go(func() {
+			for at := next.Add(1) - 1; at < int64(n) && errs[i] == nil; at = next.Add(1) - 1 {
+				sent := time.Now()
+				resp, err := c.Do(ctx, &client.Request{Method: http.MethodGet, Path: path})
+				if err == nil && resp.Status != http.StatusOK {
+					err = fmt.Errorf("%s responded %d", path, resp.Status)
+				}
+				latencies[at], errs[i] = time.Since(sent), err
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+	return time.Since(began), latencies, nil
+}
