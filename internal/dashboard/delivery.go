@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -59,6 +60,7 @@ type webhookPage struct {
 	Webhook webhookLine
 	Last    []millrace.Delivery
 	Failed  []millrace.Delivery
+	Why     *millrace.Attempt // the last for the first delivery that was tried in vain; nil: there is none
 	Events  []string
 }
 
@@ -87,9 +89,28 @@ func (h *Handler) webhook(r *request) (*view, error) {
 			Limit: deliveriesShown, Filters: []millrace.Filter{of, {Field: "status", Op: millrace.OpEq, Values: []string{string(millrace.DeliveryFailed)}}},
 		})
 		v.Failed, v.Events = failed.Result, millrace.EventNames()
+		if err != nil || row.FailingSince == 0 {
+			return err
+		}
+		v.Why, err = lastAttempt(ctx, tx, slices.Concat(last, failed.Result))
 		return err
 	})
 	return &view{name: "webhook", title: "Webhook", body: v, live: true}, err
+}
+
+// lastAttempt returns the last attempt for the first delivery that was tried; nil: there is none.
+func lastAttempt(ctx context.Context, tx *store.Tx, of []millrace.Delivery) (*millrace.Attempt, error) {
+	for i := range of {
+		if of[i].Attempts == 0 {
+			continue
+		}
+		tries, err := tx.Deliveries().Attempts(ctx, of[i].EnvironmentID, of[i].ID)
+		if err != nil || len(tries) == 0 {
+			return nil, err
+		}
+		return &tries[len(tries)-1], nil
+	}
+	return nil, nil
 }
 
 func (h *Handler) deliveries(r *request) (*view, error) {

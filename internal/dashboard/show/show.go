@@ -29,9 +29,16 @@ func timeTag(now, at millrace.Time) template.HTML {
 	if at == 0 {
 		return `<span class="none">never</span>`
 	}
-	exact := at.Std().Format("2006-01-02 15:04:05.000 UTC")
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, at, exact, ago(now.Std().Sub(at.Std())))) //nolint:gosec // no text from outside
+	exact, since := at.Std().Format("2006-01-02 15:04:05.000 UTC"), now.Std().Sub(at.Std())
+	text := ago(since)
+	if since.Abs() > far {
+		text += at.Std().Format(" (2006-01-02)")
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, at, exact, text)) //nolint:gosec // no text from outside
 }
+
+// far is how far away a time is whose date says more than the days between.
+const far = 30 * 24 * time.Hour
 
 // ago says how long ago something was, or how long until it is.
 func ago(d time.Duration) string {

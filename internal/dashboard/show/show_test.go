@@ -68,7 +68,7 @@ func TestTimesAndErrors(t *testing.T) {
 		}
 	}
 	at := millrace.TimeOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	for after, want := range map[time.Duration]string{0: "now", 90 * time.Second: "1 min ago", -5 * time.Minute: "in 5 min"} {
+	for after, want := range map[time.Duration]string{0: "now", 90 * time.Second: "1 min ago", -5 * time.Minute: "in 5 min", -31 * 24 * time.Hour: "in 31 d (2026-03-01)"} {
 		if got := render(t, `{{time .now .at}}`, map[string]millrace.Time{"now": at.Add(after), "at": at}); !strings.Contains(got, ">"+want+"<") || !strings.Contains(got, `datetime="2026-03-01T12:00:00.000Z"`) {
 			t.Errorf("%s later it was %s, want %s", after, got, want)
 		}

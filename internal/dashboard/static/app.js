@@ -14,7 +14,8 @@ function ago(at) {
 
 function tick() {
   for (const t of document.querySelectorAll("time[datetime]")) {
-    const text = ago(Date.parse(t.dateTime));
+    const at = Date.parse(t.dateTime), far = Math.abs(Date.now() - at) > 30 * 86400e3;
+    const text = ago(at) + (far ? " (" + t.dateTime.slice(0, 10) + ")" : "");
     if (t.textContent !== text) t.textContent = text;
   }
 }

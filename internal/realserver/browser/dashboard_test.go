@@ -106,6 +106,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("hostile texts", func(t *testing.T) { editHostile(t, w, b) })
 	t.Run("keys", func(t *testing.T) { keys(t, w, b) })
 	t.Run("live", func(t *testing.T) { live(t, w, b) })
+	t.Run("why", func(t *testing.T) { why(t, w, b) })
 	t.Run("people", func(t *testing.T) { people(t, w, b) })
 }
 
