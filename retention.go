@@ -13,9 +13,10 @@ const (
 	KeptFires        Kept = "fires"         // outcomes of the due instants of schedules
 	KeptInboundHooks Kept = "inbound_hooks" // with the ids that tell a repeated request
 	KeptCallLogs     Kept = "call_logs"     // outcomes of calls of the proxy API
+	KeptAudit        Kept = "audit"         // who changed what
 )
 
 // KeptKinds returns all kinds in the order in which they are looked at: a delivery that waits holds its event.
 func KeptKinds() []Kept {
-	return []Kept{KeptDeliveries, KeptEvents, KeptWorkflowRuns, KeptSyncJobRuns, KeptRunLogs, KeptFires, KeptInboundHooks, KeptCallLogs}
+	return []Kept{KeptDeliveries, KeptEvents, KeptWorkflowRuns, KeptSyncJobRuns, KeptRunLogs, KeptFires, KeptInboundHooks, KeptCallLogs, KeptAudit}
 }

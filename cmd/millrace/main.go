@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/node"
 )
 
 // cli is the whole command line. Every flag can also be given as MILLRACE_<FLAG> in the environment or in the
@@ -88,6 +90,8 @@ func run(ctx context.Context, args []string, s *streams) int {
 		_, _ = fmt.Fprintln(s.err, "millrace:", err)
 		return 2
 	}
+	names, _, _ := strings.Cut(parsed.Command(), " <")
+	parsed.BindTo(node.WithCommand(ctx, names), (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
 		if exit, ok := errors.AsType[exitError](err); ok {
 			return int(exit)

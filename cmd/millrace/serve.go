@@ -105,6 +105,7 @@ type keepFlags struct {
 	KeepRunLogs      int `help:"Days that the log lines of sync job runs are kept; 0: forever." default:"30" placeholder:"DAYS"`
 	KeepFires        int `help:"Days that the log of schedules is kept; 0: forever." default:"30" placeholder:"DAYS"`
 	KeepCallLogs     int `help:"Days that the log of calls of the proxy API is kept; 0: forever." default:"30" placeholder:"DAYS"`
+	KeepAudit        int `help:"Days that the audit log is kept; 0: forever." default:"365" placeholder:"DAYS"`
 	KeepInboundHooks int `help:"Days that requests of providers are kept; 0: forever." default:"30" placeholder:"DAYS"`
 }
 
@@ -115,7 +116,7 @@ func (f *keepFlags) days() map[millrace.Kept]int {
 	return map[millrace.Kept]int{
 		millrace.KeptDeliveries: f.KeepDeliveries, millrace.KeptEvents: f.KeepEvents, millrace.KeptWorkflowRuns: f.KeepWorkflowRuns,
 		millrace.KeptSyncJobRuns: f.KeepSyncJobRuns, millrace.KeptRunLogs: f.KeepRunLogs, millrace.KeptFires: f.KeepFires,
-		millrace.KeptInboundHooks: f.KeepInboundHooks, millrace.KeptCallLogs: f.KeepCallLogs,
+		millrace.KeptInboundHooks: f.KeepInboundHooks, millrace.KeptCallLogs: f.KeepCallLogs, millrace.KeptAudit: f.KeepAudit,
 	}
 }
 

@@ -103,6 +103,8 @@ func SealAccounts(ctx context.Context, tx *store.Tx, install *millrace.Environme
 			return err
 		}
 		for i := range rows {
+			// This follows from the change: it is no change of the account by who makes it.
+			ctx := store.By(ctx, store.Actor{})
 			changed, err := rows[i].Seal(after.Paths())
 			if err == nil && changed {
 				err = tx.Accounts().Update(ctx, &rows[i])

@@ -23,7 +23,7 @@ func compute[T any](ctx context.Context, o node.Options, fn func(*store.Tx) (T, 
 	}
 	defer func() { _ = db.Close() }()
 	db.SetQueue(noQueue{})
-	return store.Compute(ctx, db, fn)
+	return store.Compute(node.ByOperator(ctx), db, fn)
 }
 
 // noQueue leaves out tasks. What a transaction leaves to be done is in its rows, where a server finds it within a minute.

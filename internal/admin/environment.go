@@ -87,7 +87,7 @@ func DeleteEnvironment(ctx context.Context, o node.Options, which string, force 
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	out, err := store.Compute(ctx, db, func(tx *store.Tx) (*DeletedEnvironment, error) {
+	out, err := store.Compute(node.ByOperator(ctx), db, func(tx *store.Tx) (*DeletedEnvironment, error) {
 		found, err := erasable(ctx, tx, which)
 		if err != nil {
 			return nil, err

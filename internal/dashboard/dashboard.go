@@ -227,6 +227,8 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.R
 		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // it is the page of signing in
 		return nil, false
 	}
+	actor := store.Actor{Kind: store.ActorUser, ID: string(req.who.ID), Name: req.who.Email, Via: strings.Replace(r.Pattern, Root, "", 1)}
+	req.Request = r.WithContext(store.By(ctx, actor))
 	err = h.DB.View(ctx, func(tx *store.Tx) error {
 		page, err := tx.Environments().List(ctx, "", millrace.Query{Limit: 500, Sort: []millrace.Sort{{Field: "name"}}})
 		req.environments = page.Result

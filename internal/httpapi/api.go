@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/account"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/event"
 	"github.com/millrace/millrace/internal/httpapi/proxy"
@@ -72,6 +73,9 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.DB != nil {
+		cfg.DB.SetShown(account.Recorded)
 	}
 	a := &api{cfg: cfg, router: rest.New(rest.Config{
 		DB: cfg.DB, TokenLimit: cfg.TokenLimit, MethodNote: methodNote, Unserved: missingFeature,

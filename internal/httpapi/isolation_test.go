@@ -169,7 +169,7 @@ func (o operation) isThirdParty() bool { return o.kind() == "proxy" || o.kind() 
 
 // forAdmins reports whether only an admin token may use the route: it manages environments.
 func (o operation) forAdmins() bool {
-	return o.kind() == "environment" && o.method != http.MethodGet || o.kind() == "api-token" && o.method != http.MethodGet
+	return o.kind() == "audit" || o.kind() == "environment" && o.method != http.MethodGet || o.kind() == "api-token" && o.method != http.MethodGet
 }
 
 func (k *walk) operations() []operation {
@@ -369,8 +369,11 @@ func (k *walk) fillPath(op operation, s *side) string {
 	}
 	kind := strings.TrimSuffix(op.kind(), "-webhook")
 	id := s.objects[kind]
-	if op.isThirdParty() {
+	switch {
+	case op.isThirdParty():
 		id = "1"
+	case kind == "audit":
+		id = noID
 	}
 	if id == "" {
 		k.t.Errorf("%s: the walk has no %s; make one in build", op.name(), kind)
@@ -409,7 +412,7 @@ func (k *walk) paths(op operation) {
 // filters tries ids of the victim in filters, and its cursors.
 func (k *walk) filters(op operation) {
 	k.t.Helper()
-	if !op.isList {
+	if !op.isList || op.forAdmins() {
 		return
 	}
 	for _, field := range slices.Sorted(maps.Keys(walkFields())) {

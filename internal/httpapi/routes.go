@@ -49,6 +49,10 @@ func (a *api) connectionRoutes() {
 	rest.Handle(a.router, rest.Needs(read, admin), "GET /api-token/{id}", "Get an API token", tokens.Get, rest.Note(eitherNote))
 	rest.Handle(a.router, rest.Needs(admin), "DELETE /api-token/{id}", "Delete an API token", a.deleteToken, rest.Note(adminNote))
 
+	entries := a.auditEntries()
+	rest.Handle(a.router, rest.Needs(admin), "GET /audit", "List who changed what", entries.List, rest.Note(auditNote))
+	rest.Handle(a.router, rest.Needs(admin), "GET /audit/{id}", "Get an entry of the audit log", entries.Get, rest.Note(adminNote))
+
 	c := &connection.Handlers{DB: a.cfg.DB, Renew: a.cfg.Renew}
 	settled := rest.After(c.Settle)
 	integrations := c.Integrations()

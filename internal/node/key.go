@@ -249,5 +249,13 @@ func RotateKey(ctx context.Context, o Options, file string) (string, error) {
 				"give it to all nodes as a further line, start them again one after another, and then do so with it as the first line", len(others))
 		}
 	}
-	return secret.AddKey(file)
+	name, err := secret.AddKey(file)
+	if err != nil {
+		return "", err
+	}
+	ctx = ByOperator(ctx)
+	err = db.Update(ctx, func(tx *store.Tx) error {
+		return store.AuditOf(tx).Record(ctx, &store.AuditEntry{Resource: "encryption_key", ResourceID: name, Action: store.AuditCreated})
+	})
+	return name, err
 }

@@ -98,7 +98,15 @@ func LinkFor(ctx context.Context, tx *store.Tx, email string) (string, error) {
 func newLink(ctx context.Context, tx *store.Tx, id millrace.UserID) (string, error) {
 	token := secret.NewToken()
 	link := &millrace.SignInLink{ID: secret.HashToken(token), UserID: id, ExpiresAt: tx.Now().Add(LinkLife)}
-	return token, tx.Users().Sessions().AddLink(ctx, link)
+	if err := tx.Users().Sessions().AddLink(ctx, link); err != nil {
+		return "", err
+	}
+	return token, record(ctx, tx, id, "sign-in link created")
+}
+
+// record stores what was done about a user beside what their row shows.
+func record(ctx context.Context, tx *store.Tx, id millrace.UserID, action string) error {
+	return store.AuditOf(tx).Record(ctx, &store.AuditEntry{Resource: "user", ResourceID: string(id), Action: action})
 }
 
 // LinkWorks reports whether a link can still be used, without using it.
@@ -150,6 +158,10 @@ func begin(ctx context.Context, tx *store.Tx, v *millrace.User, agent string) (s
 	}
 	v.SignedInAt, v.Failures, v.LockedUntil = tx.Now(), 0, 0 //commit:allow the row was read in the same transaction
 	if err := tx.Users().Update(ctx, v); err != nil {
+		return "", err
+	}
+	by := store.By(ctx, store.Actor{Kind: store.ActorUser, ID: string(v.ID), Name: v.Email, Via: "sign-in"})
+	if err := record(by, tx, v.ID, "signed in"); err != nil {
 		return "", err
 	}
 	token := secret.NewToken()
@@ -209,7 +221,12 @@ func (p *People) Sessions(ctx context.Context, who *Who) ([]millrace.UserSession
 
 // EndOthers signs who is signed in out everywhere else.
 func (p *People) EndOthers(ctx context.Context, who *Who) error {
-	return p.db.Update(ctx, func(tx *store.Tx) error { return tx.Users().EndSessions(ctx, who.ID, who.Session) })
+	return p.db.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.Users().EndSessions(ctx, who.ID, who.Session); err != nil {
+			return err
+		}
+		return record(ctx, tx, who.ID, "other sessions ended")
+	})
 }
 
 func cut(text string) string {

@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,8 +82,12 @@ func (p *Pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 		if p.keep[kind] <= 0 {
 			continue
 		}
-		for i := range environments {
-			at := prunePlace{environments[i].ID, kind}
+		of := environments
+		if kind == millrace.KeptAudit {
+			of = append(slices.Clone(environments), millrace.Environment{}) // what belongs to the installation
+		}
+		for i := range of {
+			at := prunePlace{of[i].ID, kind}
 			for !p.marks[at].done {
 				if !p.clock().Before(until) {
 					return false, nil

@@ -24,7 +24,7 @@ func Needs(kind millrace.Kept, before, now millrace.Time) ([]store.Needed, error
 	case millrace.KeptSyncJobRuns:
 		// The next run of a job for an account asks when the last one began in which nothing failed.
 		return []store.Needed{{Need: store.NeedOpen}, age, {Need: store.NeedLine}, {Need: store.NeedPrevious}}, nil
-	case millrace.KeptRunLogs, millrace.KeptCallLogs:
+	case millrace.KeptRunLogs, millrace.KeptCallLogs, millrace.KeptAudit:
 		return nil, nil
 	case millrace.KeptFires:
 		return []store.Needed{age, {Need: store.NeedScheduled}}, nil

@@ -23,6 +23,7 @@ func TestNeedsOfEachKind(t *testing.T) {
 		millrace.KeptSyncJobRuns:  {{Need: store.NeedOpen}, age, {Need: store.NeedLine}, {Need: store.NeedPrevious}},
 		millrace.KeptRunLogs:      nil,
 		millrace.KeptCallLogs:     nil,
+		millrace.KeptAudit:        nil,
 		millrace.KeptFires:        {age, {Need: store.NeedScheduled}},
 		millrace.KeptInboundHooks: {{Need: store.NeedOpen}},
 	}

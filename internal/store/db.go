@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -83,6 +84,14 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 
 // SetQueue plugs in the queue. It must be called before the first Enqueue.
 func (db *DB) SetQueue(q Queue) { db.db.SetQueue(queue{q}) }
+
+// SetShown plugs in what the record of changes shows of the sealed columns of a row, a pointer, by their names. A column without is a secret as a
+// whole. It must be called before the first change by an actor.
+func (db *DB) SetShown(shown func(ctx context.Context, tx *Tx, row any) (map[string]json.RawMessage, error)) {
+	db.db.SetShown(func(ctx context.Context, tx *sqldb.Tx, row any) (map[string]json.RawMessage, error) {
+		return shown(ctx, &Tx{tx}, row)
+	})
+}
 
 // Generation counts the changes of accounts, their installations and their integrations that this process has committed.
 func (db *DB) Generation() int64 { return db.db.Generation() }

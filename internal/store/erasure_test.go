@@ -22,7 +22,8 @@ type customer struct {
 // store stores every kind of row that holds a customer's data.
 func (c *customer) store(t *testing.T, tx *store.Tx) {
 	t.Helper()
-	ctx, a := t.Context(), &aged{t: t, tx: tx, now: tx.Now()}
+	a := &aged{t: t, tx: tx, now: tx.Now()}
+	ctx := store.By(t.Context(), store.Actor{Kind: store.ActorUser, ID: "ann", Name: "ann"}) // so that the audit log has it, too
 	doc := json.RawMessage(fmt.Sprintf(`{"integrated_account_id":%q,"name":%q}`, c.account, c.marker))
 	long := []byte(strings.Repeat(string(doc), 20)) // is compressed
 
@@ -138,10 +139,20 @@ func TestEraseTenant(t *testing.T) {
 					return err
 				}
 			}
+			for _, tenant := range []millrace.TenantID{"acme", "acme-2"} {
+				ctx := store.By(t.Context(), store.Actor{Kind: store.ActorUser, ID: "ann", Name: "ann"})
+				if _, err := tx.Accounts().Tenants().Create(ctx, &millrace.Tenant{ID: tenant, EnvironmentID: env, Name: "data of " + string(tenant) + "."}); err != nil {
+					return err
+				}
+			}
 			_, err := tx.Events().Create(t.Context(), &millrace.Event{EnvironmentID: env, Name: "custom:empty"})
 			return err
 		})
 		other := storetest.Find(t, db, "data of acme-2.")
+		update(t, db, func(tx *store.Tx) error { return tx.Accounts().Tenants().Delete(t.Context(), env, "acme") })
+		if found := left(t, db, "SELECT after FROM audit_entry WHERE resource_id = 'acme'"); len(found) != 1 {
+			t.Errorf("the audit log has %q", found)
+		}
 		erase(t, db, millrace.Erasure{EnvironmentID: env, TenantID: "acme"})
 		if found := storetest.Find(t, db, "data of acme."); len(found) > 0 {
 			t.Errorf("after the erasure its data is left in %q", found)

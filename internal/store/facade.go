@@ -23,6 +23,8 @@ type (
 	Accounts = accounts.Accounts
 	// AccountRevision tells one state of an account, its install and its integration from every other.
 	AccountRevision = accounts.Revision
+	// Audit is the record of who changed what.
+	Audit = upkeep.Audit
 	// Calls is the handle of the calls to providers: those under an idempotency key, and the log of all.
 	Calls = accounts.Calls
 	// Checkpoints is the handle of the parts of the checkpoints of sync job runs.
@@ -83,6 +85,14 @@ type (
 
 // What handles take and return.
 type (
+	// Actor is who changes something.
+	Actor = sqldb.Actor
+	// ActorKind says what an actor is.
+	ActorKind = sqldb.ActorKind
+	// AuditEntry is one change of one object by an actor.
+	AuditEntry = table.AuditEntry
+	// AuditID identifies an audit entry.
+	AuditID = table.AuditID
 	// Batch is a group of events that were stored together.
 	Batch = workflows.Batch
 	// ErasedRows says how far the deletion of an environment has come.
@@ -111,6 +121,21 @@ type (
 	WaitingTask = upkeep.WaitingTask
 	// WorkflowPage says which workflows to read.
 	WorkflowPage = workflows.WorkflowPage
+)
+
+// The kinds of actors.
+const (
+	ActorToken   = sqldb.ActorToken
+	ActorAccount = sqldb.ActorAccount
+	ActorUser    = sqldb.ActorUser
+	ActorCommand = sqldb.ActorCommand
+)
+
+// What an actor has done.
+const (
+	AuditCreated = table.AuditCreated
+	AuditChanged = table.AuditChanged
+	AuditDeleted = table.AuditDeleted
 )
 
 // The engine below.
@@ -172,6 +197,13 @@ func Name(url string) (string, error) { return sqldb.Name(url) }
 func OnBehalfOf(ctx context.Context, env millrace.EnvironmentID) context.Context {
 	return sqldb.OnBehalfOf(ctx, env)
 }
+
+// By returns a context in which the changes of transactions are recorded, in them, as those of an actor. The zero value is the server
+// itself, of which nothing is recorded.
+func By(ctx context.Context, a sqldb.Actor) context.Context { return sqldb.By(ctx, a) }
+
+// ActorOf returns who makes the changes of a context.
+func ActorOf(ctx context.Context) sqldb.Actor { return sqldb.ActorOf(ctx) }
 
 // FlowLocks returns the locks of keys of a workflow.
 func FlowLocks(env millrace.EnvironmentID, id millrace.WorkflowID, keys ...string) []FlowLock {

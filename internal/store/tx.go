@@ -114,5 +114,8 @@ func (tx *Tx) WorkflowRuns() WorkflowRuns { return workflows.NewWorkflowRuns(tx.
 // Workflows returns the handle of the workflows with their versions.
 func (tx *Tx) Workflows() Workflows { return workflows.NewWorkflows(tx.tx) }
 
+// AuditOf returns the record of who changed what.
+func AuditOf(tx *Tx) Audit { return upkeep.NewAudit(tx.tx) }
+
 // ViewsOf returns the questions of the dashboard.
 func ViewsOf(tx *Tx) Views { return views.New(tx.tx) }

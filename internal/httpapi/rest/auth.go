@@ -47,6 +47,20 @@ func (p *Principal) TokenID() millrace.APITokenID { return p.token.ID }
 // TokenEnds returns when that token ends; 0: never.
 func (p *Principal) TokenEnds() millrace.Time { return p.token.ExpiresAt }
 
+// actor is who the record of changes names for a request to a route. A user who is signed in is in the context already.
+func (p *Principal) actor(ctx context.Context, route string) store.Actor {
+	a := store.ActorOf(ctx)
+	switch {
+	case a.Kind != "" || p.token == nil:
+	case p.account != "":
+		a = store.Actor{Kind: store.ActorAccount, ID: string(p.account)}
+	default:
+		a = store.Actor{Kind: store.ActorToken, ID: string(p.token.ID), Name: p.token.Name}
+	}
+	a.Via = route
+	return a
+}
+
 type actingKey struct{}
 
 // Acting returns a context in which a request to a [Router] of the same process is made by a user who is signed in, with the scope

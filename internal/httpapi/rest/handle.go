@@ -46,6 +46,9 @@ func Handle[I, O any](h *Router, needed Need, route, summary string, fn func(con
 		if err := any(in).(input).Read(r, d.body); err != nil {
 			return nil, r.Reject(err)
 		}
+		if method != http.MethodGet {
+			ctx = store.By(ctx, r.actor(ctx, route))
+		}
 		out, err := fn(store.OnBehalfOf(ctx, r.Environment), in)
 		if err != nil {
 			return nil, r.Reject(err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // Tokens are the tokens of accounts.
@@ -29,7 +30,10 @@ func (h Tokens) Create(ctx context.Context, v *millrace.AccountToken) error {
 	if err != nil {
 		return fmt.Errorf("insert token of an account: %w", err)
 	}
-	return nil
+	id := string(v.AccountID)
+	return table.Record(ctx, h.tx, &table.AuditEntry{
+		EnvironmentID: v.EnvironmentID, Resource: "integrated_account", ResourceID: id, Action: "token created", Subject: id,
+	})
 }
 
 // ByHash returns the token with this SHA-256, or nil.

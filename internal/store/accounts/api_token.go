@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ func NewAPITokens(tx *sqldb.Tx) APITokens { return APITokens{tx} }
 var apiTokenTable = sync.OnceValue(func() *table.Table[millrace.APIToken] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.APIToken
 	return &table.Table[row]{
-		Name: "api_token", What: "API token", Across: true,
+		Name: "api_token", What: "API token", Across: true, Audit: &table.Audit[row]{Without: []string{"created_by"}},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.APITokenID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
@@ -67,10 +66,17 @@ func (h APITokens) All(ctx context.Context) ([]millrace.APIToken, error) {
 
 // Delete removes an API token. Its hash is kept for a while, so that its holder learns that it was deleted.
 func (h APITokens) Delete(ctx context.Context, id millrace.APITokenID) error {
-	if err := h.bury(ctx, "id = $2", strings.ToLower(string(id))); err != nil {
+	v, err := h.Get(ctx, "", id)
+	if err != nil {
 		return err
 	}
-	n, err := h.tx.Exec(ctx, "DELETE FROM api_token WHERE id = $1", strings.ToLower(string(id)))
+	if err := apiTokenTable().Watch(ctx, h.tx, v.EnvironmentID, string(v.ID)); err != nil {
+		return err
+	}
+	if err := h.bury(ctx, "id = $2", string(v.ID)); err != nil {
+		return err
+	}
+	n, err := h.tx.Exec(ctx, "DELETE FROM api_token WHERE id = $1", string(v.ID))
 	return table.Changed(n, err, "API token", string(id))
 }
 

@@ -22,6 +22,7 @@ var environmentTable = sync.OnceValue(func() *table.Table[millrace.Environment] 
 	type row = millrace.Environment
 	return &table.Table[row]{
 		Name: "environment", What: "environment", Root: true,
+		Audit: &table.Audit[row]{With: []string{"connect", "deleting_at"}},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.EnvironmentID { return &v.ID }),
 			table.Text("name", func(v *row) *string { return &v.Name }),

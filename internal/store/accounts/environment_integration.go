@@ -25,7 +25,7 @@ func NewInstalls(tx *sqldb.Tx) Installs {
 var environmentIntegrationTable = sync.OnceValue(func() *table.Table[millrace.EnvironmentIntegration] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.EnvironmentIntegration
 	return &table.Table[row]{
-		Name: "environment_integration", What: "environment integration",
+		Name: "environment_integration", What: "environment integration", Audit: &table.Audit[row]{},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.EnvironmentIntegrationID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

@@ -22,6 +22,10 @@ var integratedAccountTable = sync.OnceValue(func() *table.Table[millrace.Integra
 	type row = millrace.IntegratedAccount
 	return &table.Table[row]{
 		Name: "integrated_account", What: "integrated account",
+		Audit: &table.Audit[row]{
+			Subject: func(v *row) string { return string(v.ID) },
+			Without: []string{"last_error", "last_forbidden_error", "last_action_run_result"},
+		},
 		Status: table.NewMachine("integrated_account", "integrated account", millrace.AccountStatuses()),
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.IntegratedAccountID { return &v.ID }),

@@ -49,7 +49,7 @@ func (h Integrations) Named(ctx context.Context, env millrace.EnvironmentID, nam
 var integrationTable = sync.OnceValue(func() *table.Table[millrace.Integration] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.Integration
 	return &table.Table[row]{
-		Name: "integration", What: "integration",
+		Name: "integration", What: "integration", Audit: &table.Audit[row]{},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.IntegrationID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,10 @@ var linkTokenTable = sync.OnceValue(func() *table.Table[millrace.LinkToken] { //
 	type row = millrace.LinkToken
 	return &table.Table[row]{
 		Name: "link_token", What: "link token",
+		Audit: &table.Audit[row]{
+			ID:      func(v *row) string { return string(v.IntegratedAccountID) }, // its own is a hash
+			Subject: func(v *row) string { return cmp.Or(string(v.IntegratedAccountID), v.TenantID) },
+		},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *string { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

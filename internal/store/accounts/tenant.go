@@ -20,7 +20,7 @@ func (h Accounts) Tenants() Tenants { return Tenants(h) }
 var tenantTable = sync.OnceValue(func() *table.Table[millrace.Tenant] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.Tenant
 	return &table.Table[row]{
-		Name: "tenant", What: "tenant",
+		Name: "tenant", What: "tenant", Audit: &table.Audit[row]{Subject: func(v *row) string { return string(v.ID) }},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.TenantID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
@@ -78,6 +78,9 @@ func (h Tenants) Update(ctx context.Context, v *millrace.Tenant) error {
 
 // Delete removes a tenant, if there is one.
 func (h Tenants) Delete(ctx context.Context, env millrace.EnvironmentID, id millrace.TenantID) error {
+	if err := tenantTable().Watch(ctx, h.tx, env, string(id)); err != nil {
+		return err
+	}
 	if _, err := h.tx.Exec(ctx, "DELETE FROM tenant WHERE id = $1 AND environment_id = $2", string(id), string(env)); err != nil {
 		return fmt.Errorf("delete tenant: %w", err)
 	}

@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -28,6 +29,10 @@ func (h Deliveries) Redeliver(ctx context.Context, env millrace.EnvironmentID, i
 		return nil, err
 	}
 	if err := h.redeliverable(ctx, d); err != nil {
+		return nil, err
+	}
+	entry := &table.AuditEntry{EnvironmentID: env, Resource: "webhook_delivery", ResourceID: string(d.ID), Action: "redelivered"}
+	if err := table.Record(ctx, h.tx, entry); err != nil {
 		return nil, err
 	}
 	if d.Status == millrace.DeliveryPending {
@@ -124,5 +129,8 @@ func (h Deliveries) RedeliverAll(ctx context.Context, w *millrace.Webhook, ids [
 			return 0, err
 		}
 	}
-	return len(found), nil
+	return len(found), table.Record(ctx, h.tx, &table.AuditEntry{
+		EnvironmentID: w.EnvironmentID, Resource: "webhook", ResourceID: string(w.ID), Action: "redelivered",
+		After: json.RawMessage(fmt.Sprintf(`{"deliveries":%d}`, len(found))),
+	})
 }

@@ -28,6 +28,15 @@ var webhookTable = sync.OnceValue(func() *table.Table[millrace.Webhook] { //noli
 	type row = millrace.Webhook
 	return &table.Table[row]{
 		Name: "webhook", What: "webhook",
+		Audit: &table.Audit[row]{
+			Resource: func(v *row) string {
+				if v.Notification != "" {
+					return "notification_destination"
+				}
+				return "webhook"
+			},
+			Without: []string{"failing_since"}, With: []string{"rate_limit", "rate_period"},
+		},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.WebhookID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

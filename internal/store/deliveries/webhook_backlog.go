@@ -37,6 +37,9 @@ func (h Webhooks) Update(ctx context.Context, v *millrace.Webhook) error {
 	if err != nil {
 		return err
 	}
+	if err := webhookTable().Watch(ctx, h.tx, v.EnvironmentID, string(v.ID)); err != nil {
+		return err
+	}
 	n, err := h.tx.Exec(ctx, `UPDATE webhook SET target_url = $3, is_active = $4, event_types = $5, secret = $6, previous_secret = $7,
 previous_secret_expires_at = $8, signature_encoding = $9, updated_at = $10, ordering = $11, concurrency = $12, rate_limit = $13, rate_period = $14,
 label = $15, config = $16 WHERE id = $1 AND environment_id = $2`, string(v.ID), string(v.EnvironmentID), v.TargetURL, v.IsActive, string(v.EventTypes), secret,

@@ -20,6 +20,9 @@ var userTable = sync.OnceValue(func() *table.Table[millrace.User] { //nolint:goc
 	type row = millrace.User
 	return &table.Table[row]{
 		Name: "app_user", What: "user", Root: true,
+		Audit: &table.Audit[row]{
+			Resource: func(*row) string { return "user" }, Without: []string{"email_key", "failures", "locked_until", "signed_in_at"},
+		},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.UserID { return &v.ID }),
 			table.Text("email", func(v *row) *string { return &v.Email }),
@@ -27,7 +30,7 @@ var userTable = sync.OnceValue(func() *table.Table[millrace.User] { //nolint:goc
 			table.Text("name", func(v *row) *string { return &v.Name }),
 			table.Text("role", func(v *row) *millrace.Role { return &v.Role }),
 			table.Flag("sees_payloads", func(v *row) *bool { return &v.SeesPayloads }),
-			table.Hidden(table.Text("password_hash", func(v *row) *string { return &v.PasswordHash })),
+			table.Secret(table.Text("password_hash", func(v *row) *string { return &v.PasswordHash })),
 			table.Number("failures", func(v *row) *int64 { return &v.Failures }),
 			table.Stamp("locked_until", func(v *row) *millrace.Time { return &v.LockedUntil }),
 			table.Stamp("disabled_at", func(v *row) *millrace.Time { return &v.DisabledAt }),

@@ -38,6 +38,7 @@ type DB struct {
 	cipher     Cipher
 	clock      func() time.Time
 	queue      Queue
+	shown      Shown
 	pulse      *pulse
 	weights    *weights
 	full       atomic.Bool  // the last update that failed did so for want of space
@@ -157,6 +158,9 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	err := db.backend.update(ctx, func(c conn) error {
 		tx := &Tx{db: db, conn: c}
 		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := tx.end(); err != nil {
 			return err
 		}
 		committed = tx //commit:allow read after the commit only

@@ -16,6 +16,8 @@ type Tx struct {
 	db          *DB
 	conn        conn
 	afterCommit []func()
+	atEnd       []func() error
+	finally     map[string]bool // the keys of atEnd
 }
 
 // errNoQueue says that Enqueue was called before SetQueue.

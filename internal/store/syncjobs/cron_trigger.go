@@ -23,6 +23,7 @@ var cronTriggerTable = sync.OnceValue(func() *table.Table[millrace.SyncJobCronTr
 	type row = millrace.SyncJobCronTrigger
 	return &table.Table[row]{
 		Name: "sync_job_cron_trigger", What: "sync job cron trigger",
+		Audit: &table.Audit[row]{Subject: func(v *row) string { return string(v.IntegratedAccountID) }, Without: []string{"next_run_at"}},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.SyncJobCronTriggerID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

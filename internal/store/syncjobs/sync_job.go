@@ -23,7 +23,7 @@ func NewSyncJobs(tx *sqldb.Tx) SyncJobs {
 var syncJobTable = sync.OnceValue(func() *table.Table[millrace.SyncJob] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.SyncJob
 	return &table.Table[row]{
-		Name: "sync_job", What: "sync job",
+		Name: "sync_job", What: "sync job", Audit: &table.Audit[row]{},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.SyncJobID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

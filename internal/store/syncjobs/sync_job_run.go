@@ -22,6 +22,13 @@ var syncJobRunTable = sync.OnceValue(func() *table.Table[millrace.SyncJobRun] { 
 	type row = millrace.SyncJobRun
 	return &table.Table[row]{
 		Name: "sync_job_run", What: "sync job run",
+		Audit: &table.Audit[row]{
+			Subject: func(v *row) string { return string(v.IntegratedAccountID) },
+			Without: []string{
+				"resources", "version", "resource_stats", "error", "error_count", "first_error", "is_partial", "wait_reason", "waiting_for", "retry_at",
+				"parked_since", "started_at", "finished_at",
+			},
+		},
 		Status: table.NewMachine("sync_job_run", "sync job run", millrace.RunStatuses()),
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.SyncJobRunID { return &v.ID }),

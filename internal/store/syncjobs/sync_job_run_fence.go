@@ -32,6 +32,9 @@ func (h SyncJobRuns) Update(ctx context.Context, v *millrace.SyncJobRun) error {
 	if v.Status.Finished() {
 		v.WaitingFor, v.WaitReason = "", ""
 	}
+	if err := syncJobRunTable().Watch(ctx, h.tx, v.EnvironmentID, string(v.ID)); err != nil {
+		return err
+	}
 	guard := syncJobRunTable().Status
 	n, err := h.tx.Exec(ctx, `UPDATE sync_job_run SET status = $3, error = $4, started_at = $5, finished_at = $6, retry_at = $7, waiting_for = $8,
 updated_at = $9, wait_reason = $10 WHERE id = $1 AND environment_id = $2 AND `+guard.May("status", "CAST($3 AS TEXT)"), string(v.ID), string(v.EnvironmentID), string(v.Status), string(v.Error), int64(v.StartedAt),

@@ -22,6 +22,7 @@ var syncJobRunStateTable = sync.OnceValue(func() *table.Table[millrace.StateEntr
 	type row = millrace.StateEntry
 	return &table.Table[row]{
 		Name: "sync_job_run_state", What: "state entry",
+		Audit: &table.Audit[row]{ID: func(v *row) string { return v.StateKey + "/" + v.Key }, Without: []string{"sync_job_run_id"}},
 		Columns: []table.Column[row]{
 			table.Hidden(table.Text("id", func(v *row) *millrace.StateEntryID { return &v.ID })),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
@@ -50,6 +51,9 @@ func (h States) Save(ctx context.Context, v *millrace.StateEntry) error {
 	v.CreatedAt, v.UpdatedAt = 0, 0
 	t.Fill(h.tx, v)
 	args, err := t.Values(h.tx, v)
+	if err == nil {
+		err = t.WatchAny(ctx, h.tx, v)
+	}
 	if err != nil {
 		return err
 	}
@@ -75,6 +79,9 @@ func (h States) List(ctx context.Context, env millrace.EnvironmentID, q millrace
 
 // Delete removes an entry of the state of runs and reports whether there was one.
 func (h States) Delete(ctx context.Context, env millrace.EnvironmentID, stateKey, key string) (bool, error) {
+	if err := syncJobRunStateTable().Watch(ctx, h.tx, env, string(stateID(env, stateKey, key))); err != nil {
+		return false, err
+	}
 	n, err := h.tx.Exec(ctx, "DELETE FROM sync_job_run_state WHERE id = $1", string(stateID(env, stateKey, key)))
 	if err != nil {
 		return false, fmt.Errorf("delete state: %w", err)

@@ -23,7 +23,7 @@ func (h SyncJobs) Templates() Templates {
 var syncJobTemplateTable = sync.OnceValue(func() *table.Table[millrace.SyncJobTemplate] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.SyncJobTemplate
 	return &table.Table[row]{
-		Name: "sync_job_template", What: "sync job template",
+		Name: "sync_job_template", What: "sync job template", Audit: &table.Audit[row]{},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.SyncJobTemplateID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

@@ -28,6 +28,9 @@ type Column[T any] struct {
 	get  func(*sqldb.Tx, *T) (any, error) // value to write
 	dest func(*sqldb.Tx, *T) any          // where to scan to
 	size func(*T) int                     // bytes of the value; nil: few
+
+	hidden Kind            // what it is beside being hidden
+	secret func(*T) []byte // of what is never shown: its value as it is; nil: it is no secret
 }
 
 // Virtual is an expression that lists can be filtered by.
@@ -39,10 +42,10 @@ type Virtual struct {
 // Text is a column of text.
 func Text[T any, S ~string](name string, field func(*T) *S) Column[T] {
 	return Column[T]{
-		name, KindText,
-		func(tx *sqldb.Tx, v *T) (any, error) { return string(*field(v)), nil },
-		func(tx *sqldb.Tx, v *T) any { return &textDest[S]{field(v)} },
-		func(v *T) int { return len(*field(v)) },
+		name: name, kind: KindText,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return string(*field(v)), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return &textDest[S]{field(v)} },
+		size: func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -64,21 +67,28 @@ func (d *textDest[S]) Scan(src any) error {
 
 // Number is a column of whole numbers.
 func Number[T any](name string, field func(*T) *int64) Column[T] {
-	return Column[T]{name, KindInt, func(tx *sqldb.Tx, v *T) (any, error) { return *field(v), nil }, func(tx *sqldb.Tx, v *T) any { return field(v) }, nil}
+	return Column[T]{
+		name: name, kind: KindInt,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return *field(v), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return field(v) },
+	}
 }
 
 // Flag is a column of truth values.
 func Flag[T any](name string, field func(*T) *bool) Column[T] {
-	return Column[T]{name, KindBool, func(tx *sqldb.Tx, v *T) (any, error) { return *field(v), nil }, func(tx *sqldb.Tx, v *T) any { return field(v) }, nil}
+	return Column[T]{
+		name: name, kind: KindBool,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return *field(v), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return field(v) },
+	}
 }
 
 // NotFlag is a column of truth values that a row has the other way round, so that its zero value is the usual one.
 func NotFlag[T any](name string, field func(*T) *bool) Column[T] {
 	return Column[T]{
-		name, KindBool,
-		func(tx *sqldb.Tx, v *T) (any, error) { return !*field(v), nil },
-		func(tx *sqldb.Tx, v *T) any { return notDest{field(v)} },
-		nil,
+		name: name, kind: KindBool,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return !*field(v), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return notDest{field(v)} },
 	}
 }
 
@@ -101,20 +111,19 @@ func (d notDest) Scan(src any) error {
 // Stamp is a column of times.
 func Stamp[T any](name string, field func(*T) *millrace.Time) Column[T] {
 	return Column[T]{
-		name, KindTime,
-		func(tx *sqldb.Tx, v *T) (any, error) { return int64(*field(v)), nil },
-		func(tx *sqldb.Tx, v *T) any { return (*int64)(field(v)) },
-		nil,
+		name: name, kind: KindTime,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return int64(*field(v)), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return (*int64)(field(v)) },
 	}
 }
 
 // Document is a column of JSON text, whose members lists can be filtered by.
 func Document[T any](name string, field func(*T) *json.RawMessage) Column[T] {
 	return Column[T]{
-		name, KindDocument,
-		func(tx *sqldb.Tx, v *T) (any, error) { return string(*field(v)), nil },
-		func(tx *sqldb.Tx, v *T) any { return &documentDest{field(v)} },
-		func(v *T) int { return len(*field(v)) },
+		name: name, kind: KindDocument,
+		get:  func(tx *sqldb.Tx, v *T) (any, error) { return string(*field(v)), nil },
+		dest: func(tx *sqldb.Tx, v *T) any { return &documentDest{field(v)} },
+		size: func(v *T) int { return len(*field(v)) },
 	}
 }
 
@@ -149,7 +158,29 @@ func Warnings[T any](field func(*T) *[]millrace.Failure) Column[T] {
 
 // Hidden makes a column one that lists cannot be filtered or sorted by.
 func Hidden[T any](c Column[T]) Column[T] {
+	c.kind, c.hidden = KindHidden, c.kind
+	return c
+}
+
+// shape is the kind of a column whether or not it is hidden.
+func (c *Column[T]) shape() Kind {
+	if c.kind == KindHidden {
+		return c.hidden
+	}
+	return c.kind
+}
+
+// Secret hides a column of text from lists, and shows of its changes only that there were some.
+func Secret[T any](c Column[T]) Column[T] {
+	get := c.get
 	c.kind = KindHidden
+	c.secret = func(v *T) []byte {
+		value, err := get(nil, v)
+		if err != nil {
+			return nil
+		}
+		return []byte(fmt.Sprint(value))
+	}
 	return c
 }
 
@@ -181,12 +212,13 @@ func (d *documentDest) Scan(src any) error {
 func Sealed[T any](table, name string, field func(*T) *json.RawMessage) Column[T] {
 	ad := []byte(table + "." + name)
 	return Column[T]{
-		name, KindHidden,
-		func(tx *sqldb.Tx, v *T) (any, error) { return tx.Seal(*field(v), ad) },
-		func(tx *sqldb.Tx, v *T) any {
+		name: name, kind: KindHidden,
+		get: func(tx *sqldb.Tx, v *T) (any, error) { return tx.Seal(*field(v), ad) },
+		dest: func(tx *sqldb.Tx, v *T) any {
 			return &sealedDest{tx, ad, func(b []byte) { *field(v) = b }}
 		},
-		func(v *T) int { return len(*field(v)) },
+		size:   func(v *T) int { return len(*field(v)) },
+		secret: func(v *T) []byte { return *field(v) },
 	}
 }
 
@@ -194,12 +226,13 @@ func Sealed[T any](table, name string, field func(*T) *json.RawMessage) Column[T
 func SealedText[T any](table, name string, field func(*T) *string) Column[T] {
 	ad := []byte(table + "." + name)
 	return Column[T]{
-		name, KindHidden,
-		func(tx *sqldb.Tx, v *T) (any, error) { return tx.Seal([]byte(*field(v)), ad) },
-		func(tx *sqldb.Tx, v *T) any {
+		name: name, kind: KindHidden,
+		get: func(tx *sqldb.Tx, v *T) (any, error) { return tx.Seal([]byte(*field(v)), ad) },
+		dest: func(tx *sqldb.Tx, v *T) any {
 			return &sealedDest{tx, ad, func(b []byte) { *field(v) = string(b) }}
 		},
-		func(v *T) int { return len(*field(v)) },
+		size:   func(v *T) int { return len(*field(v)) },
+		secret: func(v *T) []byte { return []byte(*field(v)) },
 	}
 }
 
@@ -245,10 +278,10 @@ func JSONTo(to any) any { return &jsonDest{to} }
 // Encoded is a document column of a Go value. value returns a pointer to it.
 func Encoded[T any](name string, value func(*T) any, size func(*T) int) Column[T] {
 	return Column[T]{
-		name, KindDocument,
-		func(_ *sqldb.Tx, v *T) (any, error) { b, err := json.Marshal(value(v)); return string(b), err },
-		func(_ *sqldb.Tx, v *T) any { return &jsonDest{value(v)} },
-		size,
+		name: name, kind: KindDocument,
+		get:  func(_ *sqldb.Tx, v *T) (any, error) { b, err := json.Marshal(value(v)); return string(b), err },
+		dest: func(_ *sqldb.Tx, v *T) any { return &jsonDest{value(v)} },
+		size: size,
 	}
 }
 

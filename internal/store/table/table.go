@@ -19,6 +19,7 @@ type Table[T any] struct {
 	Status  *Machine                 // guards the column status; nil: there is none
 	Root    bool                     // the environment itself, or what belongs to none: no environment_id
 	Across  bool                     // admins see the rows of all environments
+	Audit   *Audit[T]                // how changes by actors are recorded; nil: they are not
 	Fill    func(tx *sqldb.Tx, v *T) // id and times of a new row
 	Touch   func(tx *sqldb.Tx, v *T) // times of a changed row
 }
@@ -75,7 +76,7 @@ func (t *Table[T]) Insert(ctx context.Context, tx *sqldb.Tx, v *T) error {
 
 // InsertAll adds rows, many with a statement. It returns an error of KindConflict when an id or another unique key is taken.
 func (t *Table[T]) InsertAll(ctx context.Context, tx *sqldb.Tx, rows []*T) error {
-	return t.inserts(tx, rows, func(query string, args []any) error {
+	return t.inserts(ctx, tx, rows, func(query string, args []any) error {
 		_, err := tx.Exec(ctx, query, args...)
 		if tx.Dialect().IsUnique(err) {
 			return &millrace.Error{Kind: millrace.KindConflict, Message: t.What + " already exists", Err: err}
@@ -87,7 +88,7 @@ func (t *Table[T]) InsertAll(ctx context.Context, tx *sqldb.Tx, rows []*T) error
 // InsertAllNew adds rows but for those of which a unique key is taken, and returns the ids of those that it added.
 func (t *Table[T]) InsertAllNew(ctx context.Context, tx *sqldb.Tx, rows []*T) (map[string]bool, error) {
 	added := map[string]bool{}
-	err := t.inserts(tx, rows, func(query string, args []any) error {
+	err := t.inserts(ctx, tx, rows, func(query string, args []any) error {
 		ids, err := ReadIDs[string](ctx, tx, query+" ON CONFLICT DO NOTHING RETURNING id", args...)
 		for _, id := range ids {
 			added[id] = true
@@ -98,7 +99,7 @@ func (t *Table[T]) InsertAllNew(ctx context.Context, tx *sqldb.Tx, rows []*T) (m
 }
 
 // inserts fills rows in and calls run with the statements that add them.
-func (t *Table[T]) inserts(tx *sqldb.Tx, rows []*T, run func(query string, args []any) error) error {
+func (t *Table[T]) inserts(ctx context.Context, tx *sqldb.Tx, rows []*T, run func(query string, args []any) error) error {
 	for len(rows) > 0 {
 		n := RowsAtOnce(len(rows))
 		args := make([]any, 0, n*len(t.Columns))
@@ -107,6 +108,9 @@ func (t *Table[T]) inserts(tx *sqldb.Tx, rows []*T, run func(query string, args 
 			t.Fill(tx, v)
 			some, err := t.Values(tx, v)
 			if err != nil {
+				return err
+			}
+			if err := t.watchNew(ctx, tx, v, some); err != nil {
 				return err
 			}
 			values[i] = "(" + PlaceholdersFrom(len(args)+1, len(some)) + ")"
@@ -176,6 +180,9 @@ func (t *Table[T]) All(ctx context.Context, tx *sqldb.Tx, condition string, args
 func (t *Table[T]) Update(ctx context.Context, tx *sqldb.Tx, v *T, condition string, extra ...any) (bool, error) {
 	t.Touch(tx, v)
 	args, err := t.Values(tx, v)
+	if err == nil {
+		err = t.Watch(ctx, tx, t.environmentOf(args), fmt.Sprint(args[0]))
+	}
 	if err != nil {
 		return false, err
 	}
@@ -209,8 +216,19 @@ func (t *Table[T]) Update(ctx context.Context, tx *sqldb.Tx, v *T, condition str
 
 // Remove deletes a row of an environment, or returns an error of KindNotFound.
 func (t *Table[T]) Remove(ctx context.Context, tx *sqldb.Tx, env millrace.EnvironmentID, id string) error {
+	if err := t.Watch(ctx, tx, env, strings.ToLower(id)); err != nil {
+		return err
+	}
 	n, err := tx.Exec(ctx, "DELETE FROM "+t.Name+" WHERE id = $1 AND environment_id = $2", strings.ToLower(id), string(env))
 	return Changed(n, err, t.What, id)
+}
+
+// environmentOf returns the environment of a row by what it writes to its columns.
+func (t *Table[T]) environmentOf(args []any) millrace.EnvironmentID {
+	if t.Root {
+		return ""
+	}
+	return millrace.EnvironmentID(fmt.Sprint(args[1]))
 }
 
 // NewRow sets the id and the times of a row about to be inserted.

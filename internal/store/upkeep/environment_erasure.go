@@ -70,6 +70,7 @@ func OwnedTables() []OwnedTable {
 		{Name: "account_token"},
 		{Name: "disconnection"},
 		{Name: "fan_out"},
+		{Name: "audit_entry"},
 	}
 }
 

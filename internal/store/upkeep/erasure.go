@@ -140,14 +140,14 @@ func (h Erasures) stages(e *millrace.Erasure) []eraseStage {
 	stages := []eraseStage{h.eraseTable(deliveries), h.eraseEvents(events)}
 	calls := prunable{table: "call_log", args: rows.args, free: "t.tenant_id = $6"}
 	if e.IntegratedAccountID == "" {
-		return append(stages, h.eraseTable(calls))
+		return append(stages, h.eraseTable(calls), h.eraseAudit(e))
 	}
 	calls.free = "t.integrated_account_id = $6 AND $7 <> ''" // each argument has its place
 	hooks := prunable{
 		table: "inbound_hook", args: rows.args,
 		free: "(t.integrated_account_id = $6 OR " + h.tx.Dialect().Like("t.integrated_account_ids", "$7") + ")",
 	}
-	return append(stages, h.eraseTable(hooks), h.eraseState(e), h.eraseRuns(e), h.eraseTable(calls))
+	return append(stages, h.eraseTable(hooks), h.eraseState(e), h.eraseRuns(e), h.eraseTable(calls), h.eraseAudit(e))
 }
 
 // cancelDeliveries cancels deliveries that wait.
@@ -249,5 +249,28 @@ OR ` + like("s.state_key") + " OR " + like("s.key") + " OR " + like("s.value") +
 			return table.Mark{}, false, fmt.Errorf("erase state: %w", err)
 		}
 		return table.Mark{}, n < int64(p.Most), nil
+	}
+}
+
+// eraseAudit takes what is about the customer out of the audit log. That there was a change, and by whom, stays.
+func (h Erasures) eraseAudit(e *millrace.Erasure) eraseStage {
+	entries := prunable{table: "audit_entry"}
+	subject, id := e.TenantID, `CASE WHEN resource = 'tenant' THEN '' ELSE resource_id END`
+	about, args := "t.subject = $6", []any{subject}
+	if e.IntegratedAccountID != "" {
+		subject, id = string(e.IntegratedAccountID), "CASE WHEN resource = 'sync_job_run_state' THEN '' ELSE resource_id END"
+		about, args = "(t.subject = $6 OR "+h.tx.Dialect().Like("t.resource_id || t.before || t.after", "$7")+")", []any{subject, "%" + subject + "%"}
+	}
+	return func(ctx context.Context, p *Prune) (table.Mark, bool, error) {
+		next, full, err := NewRows(h.tx).window(ctx, &entries, p)
+		if err != nil || next == p.After {
+			return next, true, err
+		}
+		_, err = h.tx.Exec(ctx, "UPDATE audit_entry AS t SET before = '', after = '', resource_id = "+id+" WHERE "+inWindow+" AND "+about,
+			append(windowArgs(p, next), args...)...)
+		if err != nil {
+			return next, false, fmt.Errorf("erase audit entries: %w", err)
+		}
+		return next, !full, nil
 	}
 }

@@ -81,7 +81,7 @@ WHERE c.id = t.sync_job_cron_trigger_id AND c.environment_id = t.environment_id 
 		}
 	case millrace.KeptInboundHooks:
 		return map[Need]string{NeedOpen: "t.status = 'accepted'"}
-	case millrace.KeptRunLogs, millrace.KeptCallLogs:
+	case millrace.KeptRunLogs, millrace.KeptCallLogs, millrace.KeptAudit:
 	}
 	return nil
 }
@@ -116,6 +116,8 @@ func prunableOf(kind millrace.Kept) (prunable, error) {
 		return prunable{table: "inbound_hook"}, nil
 	case millrace.KeptCallLogs:
 		return prunable{table: "call_log"}, nil
+	case millrace.KeptAudit:
+		return prunable{table: "audit_entry"}, nil
 	}
 	return prunable{}, fmt.Errorf("nothing is known about keeping %q", kind)
 }

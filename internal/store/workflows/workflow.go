@@ -24,7 +24,7 @@ func NewWorkflows(tx *sqldb.Tx) Workflows { return Workflows{tx} }
 var workflowTable = sync.OnceValue(func() *table.Table[millrace.Workflow] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.Workflow
 	return &table.Table[row]{
-		Name: "workflow", What: "workflow",
+		Name: "workflow", What: "workflow", Audit: &table.Audit[row]{},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.WorkflowID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

@@ -22,6 +22,9 @@ var workflowRunTable = sync.OnceValue(func() *table.Table[millrace.WorkflowRun] 
 	type row = millrace.WorkflowRun
 	return &table.Table[row]{
 		Name: "workflow_run", What: "workflow run",
+		Audit: &table.Audit[row]{Without: []string{
+			"waiting", "run_at", "cancelled_by", "result", "error", "retry_attempt", "started_at", "finished_at", // what it was, not what was in it
+		}},
 		Status: table.NewMachine("workflow_run", "workflow run", millrace.WorkflowRunStatuses()),
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.WorkflowRunID { return &v.ID }),
