@@ -182,7 +182,10 @@ func (k *Keeper) renew(ctx context.Context, env millrace.EnvironmentID, id millr
 			return c.err
 		case !c.held:
 			k.at("claimed")
-			return k.work(ctx, c)
+			if err := k.work(ctx, c); !errors.Is(err, errOvertaken) {
+				return err
+			}
+			continue // nothing was asked: another has the lease, or has a pair already
 		}
 		if err := pause(ctx, time.Duration(float64(look)*(0.5+rand.Float64()))); err != nil { //nolint:gosec // jitter
 			return err
@@ -236,8 +239,12 @@ func (k *Keeper) work(ctx context.Context, c *claim) error {
 	return k.giveBack(ctx, c, s, true, result.Message, result.RetryAfter)
 }
 
-// ask makes the request and stores the response before anything reads it.
+// ask makes the request and stores the response before anything reads it. It returns errOvertaken, and asks nothing, when the process has
+// stood still for so long that another has the lease: a refresh token that is used twice may cost the account.
 func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
+	if err := k.holds(ctx, c); err != nil {
+		return err
+	}
 	if k.acts(s) {
 		return k.act(ctx, c, s)
 	}
@@ -252,6 +259,17 @@ func (k *Keeper) ask(ctx context.Context, c *claim, s *subject) error {
 	err = k.keep(ctx, c, s.response)
 	k.at("kept")
 	return err
+}
+
+// holds returns errOvertaken when nobody but another may ask for the next pair.
+func (k *Keeper) holds(ctx context.Context, c *claim) error {
+	return k.DB.View(ctx, func(tx *store.Tx) error {
+		g, err := tx.Accounts().Grants().Get(ctx, c.grant.EnvironmentID, c.grant.ID)
+		if err == nil && (g == nil || g.Epoch != c.grant.Epoch) {
+			err = errOvertaken
+		}
+		return err
+	})
 }
 
 // acts reports whether an action asks for the next pair; it takes the refresh token from the context.

@@ -52,6 +52,7 @@ func TestTokenOfAnAccount(t *testing.T) {
 			t.Error("an event has the access token")
 		}
 		me.get("/integrated-account/" + id).rejected(http.StatusForbidden)
+		me.get("/unified/crm/contacts").rejected(http.StatusNotImplemented)
 		me.post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).rejected(http.StatusForbidden)
 		w.get("/integrated-account/me").rejected(http.StatusForbidden)
 		w.as(otherToken).post("/integrated-account/token", `{"integrated_account_id":"`+id+`"}`).rejected(http.StatusNotFound)
