@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/millrace/millrace/internal/store/storetest"
 )
 
 // gate is a static gate of the published protocol, which may turn hostile.
@@ -72,8 +70,8 @@ func (g *gate) paths() string {
 
 func TestAnAccountIsUsedThroughItsGate(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, address string) {
-		w, g := newConnectWorld(t, address), newGate(t)
+	Each(t, func(t *testing.T, s *Server) {
+		w, g := newConnectWorld(t, s), newGate(t)
 		w.provider.Redirect = map[string][]string{"realmId": {"company-1"}}
 		var made struct {
 			ID     string
