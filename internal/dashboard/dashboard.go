@@ -103,6 +103,7 @@ func (h *Handler) routes() {
 	h.page("/environment/{env}/sync-jobs/{id}", h.syncJob)
 	h.page("/environment/{env}/schedules", h.schedules)
 	h.page("/environment/{env}/schedules/{id}", h.schedule)
+	h.page("/environment/{env}/schedules/calendar", h.calendar)
 	h.page("/environment/{env}/integrations", h.integrations)
 	h.page("/environment/{env}/integrations/{id}", h.integration)
 	h.page("/environment/{env}/inbound-hooks", h.inboundHooks)

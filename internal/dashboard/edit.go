@@ -21,7 +21,7 @@ func (h *Handler) edit(e editor.Route) {
 		case err != nil:
 			h.fail(w, r, req, err)
 		case page.To != "":
-			http.Redirect(w, r, page.To, http.StatusSeeOther) //nolint:gosec // it is a page of ours
+			http.Redirect(w, r, page.To, http.StatusSeeOther)
 		case page.Raw != nil:
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(page.Raw)

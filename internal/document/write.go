@@ -84,11 +84,8 @@ func (w *yamlWriter) member(m *Member, depth int) {
 
 func (w *yamlWriter) scalar(v *Value, depth int) {
 	if v.Kind == KindString && isBlock(v.Text) {
-		text, chomp := v.Text, "|-"
-		if strings.HasSuffix(text, "\n") {
-			text, chomp = strings.TrimSuffix(text, "\n"), "|"
-		}
-		w.b.WriteString(chomp + "\n")
+		text, ends := strings.CutSuffix(v.Text, "\n")
+		w.b.WriteString(map[bool]string{true: "|\n", false: "|-\n"}[ends])
 		for line := range strings.SplitSeq(text, "\n") {
 			if line != "" {
 				w.indent(max(depth, 1))

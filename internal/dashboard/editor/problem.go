@@ -144,7 +144,7 @@ func escaped(text string, offset int) int {
 		means := 1
 		if text[1] == 'u' && len(text) >= 6 {
 			length = 6
-			code, _ := strconv.ParseUint(text[2:6], 16, 32)
+			code, _ := strconv.ParseInt(text[2:6], 16, 32)
 			if means = utf8.RuneLen(rune(code)); means < 0 { // half of a pair, which is four bytes
 				means = 2
 			}

@@ -71,12 +71,10 @@ func tryDraft(r *Request, p *EditPage, do string) error {
 		}
 	}
 	p.Tried, err = past.Try(r.Context(), condition, 0)
-	if millrace.KindOf(err) == millrace.KindInvalid && err != nil {
-		p.Message = err.Error()
-		return nil
-	}
 	if err == nil {
 		p.Tried.Name = name
+	} else if millrace.KindOf(err) == millrace.KindInvalid {
+		p.Message, err = err.Error(), nil
 	}
 	return err
 }

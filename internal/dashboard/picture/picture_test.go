@@ -72,3 +72,9 @@ func TestGraph(t *testing.T) {
 		t.Errorf("a graph of 1,000 nodes has %d bytes: %.200s", len(got), got)
 	}
 }
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	golden(t, "load", picture.Load([]int{0, 1, 4, 8}, 8, at(0), time.Minute, "crm <b>"))
+	golden(t, "load-empty", picture.Load(nil, 0, at(0), time.Minute, "crm"))
+}

@@ -40,8 +40,9 @@ func (o *output) find(expression string) string {
 // board is the dashboard of the demo, after everything in it has happened.
 type board struct {
 	*world
-	link string // signs in once
-	env  string // address of the pages of the environment
+	link    string // signs in once
+	account string
+	env     string // address of the pages of the environment
 }
 
 func newBoard(t *testing.T) *board {
@@ -64,7 +65,8 @@ func newBoard(t *testing.T) *board {
 		return w.link != ""
 	})
 	w.base, w.token = out.find(`address +(\S+)`), out.find(`token +(mr_\S+)`)
-	w.spoil(out.find(`"integrated_account_id":"([^"]+)"`))
+	w.account = out.find(`"integrated_account_id":"([^"]+)"`)
+	w.spoil(w.account)
 	return w
 }
 

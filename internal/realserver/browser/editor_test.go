@@ -91,8 +91,13 @@ func editJob(t *testing.T, w *board, b *tab) {
 	var at string
 	b.do(chromedp.Location(&at))
 	job := strings.TrimSuffix(at, "/edit")
-	b.visit(job + "/run").waits(".field").fill(".field input", "nobody").click("main button.main").waits(".field .reason").quiet(" 400 ").state("dash-run-job")
-	b.visit(job + "/state").waits("#key").fill("#key", "cursor").fill("#value", `{"after": 7}`).click("#value ~ *, form:has(#key) button").waits("pre, #value-0").says("cursor").state("dash-state")
+	id := job[strings.LastIndex(job, "/")+1:]
+	for range 6 {
+		w.send("POST", "/sync-job-cron-trigger", `{"sync_job_id": "`+id+`", "cron_expression": "0 */5 * * *", "webhook_id": "9fda519d-148f-4cc5-bbac-4e373b16e5d4", "args": {"integrated_account_id": "`+w.account+`"}, "integrated_account_id": "`+w.account+`"}`)
+	}
+	b.visit(w.env + "/schedules/calendar?hours=24").waits(".load").says("spread: 180").state("dash-calendar")
+	b.visit(job+"/run").waits(".field").fill(".field input", "nobody").click("main button.main").waits(".field .reason").quiet(" 400 ").state("dash-run-job")
+	b.visit(job+"/state").waits("#key").fill("#key", "cursor").fill("#value", `{"after": 7}`).click("#value ~ *, form:has(#key) button").waits("pre, #value-0").says("cursor").state("dash-state")
 }
 
 // text puts a text in the place of what is there.
