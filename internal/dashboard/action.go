@@ -160,7 +160,11 @@ func (h *Handler) ask(ctx context.Context, r *request, method, path, mediaType s
 	if r.steers() {
 		scope = millrace.ScopeWrite
 	}
-	ctx = rest.Acting(ctx, r.env.ID, scope, "user "+string(r.who.ID))
+	return h.send(rest.Acting(ctx, r.env.ID, scope, "user "+string(r.who.ID)), method, path, mediaType, body)
+}
+
+// send makes a request to the API in the name of who a context says.
+func (h *Handler) send(ctx context.Context, method, path, mediaType string, body []byte) (*recorder, error) {
 	api, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

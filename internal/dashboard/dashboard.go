@@ -108,6 +108,10 @@ func (h *Handler) routes() {
 	h.page("/environment/{env}/integrations/{id}", h.integration)
 	h.page("/environment/{env}/inbound-hooks", h.inboundHooks)
 	h.page("/environment/{env}/inbound-hooks/{id}", h.inboundHook)
+	h.page("/environment/{env}/audit", h.audit)
+	h.page("/environment/{env}/tokens", h.tokens)
+	h.form("/environment/{env}/tokens", millrace.RoleAdmin, h.createToken)
+	h.form("/environment/{env}/tokens/{id}/revoke", millrace.RoleAdmin, h.revokeToken)
 	for _, a := range actions() {
 		h.form("/environment/{env}/"+a.path, millrace.RoleMember, h.act(a))
 	}

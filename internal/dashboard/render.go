@@ -92,6 +92,8 @@ func (r *request) nav() []navItem {
 		{"Schedules", base + "/schedules", false},
 		{"Integrations", base + "/integrations", false},
 		{"Inbound hooks", base + "/inbound-hooks", false},
+		{"API tokens", base + "/tokens", false},
+		{"Audit", base + "/audit", false},
 	}
 	for i := range items[1:] {
 		it := &items[i+1]
@@ -191,6 +193,7 @@ func doneText(done string) string {
 		"off":      "The webhook is inactive.",
 		"refresh":  "The credentials were refreshed.",
 		"saved":    "It is saved.",
+		"revoked":  "The token is revoked. Requests with it are rejected within seconds.",
 		"actions":  "The actions of the connection run again.",
 	}[done]
 }

@@ -31,7 +31,7 @@ func lastWalked() []string {
 		"DELETE /workflow-run/{id}", "DELETE /sync-job-run-state/{id}", "DELETE /sync-job-cron-trigger/{id}", "DELETE /sync-job-run/{id}", "DELETE /workflow/{id}",
 		"DELETE /sync-job/{id}", "DELETE /sync-job-template/{id}", "DELETE /webhook/{id}", "DELETE /notification-destination/{id}",
 		"DELETE /sandbox-integrated-account/{id}", "POST /integrated-account/bulk-delete", "DELETE /integrated-account/{id}", "DELETE /tenant/{id}",
-		"DELETE /environment-integration/{id}", "DELETE /integration/{id}", "DELETE /api-token/{id}", "DELETE /environment/{id}",
+		"DELETE /static-gate/{id}", "DELETE /environment-integration/{id}", "DELETE /integration/{id}", "DELETE /api-token/{id}", "DELETE /environment/{id}",
 	}
 }
 

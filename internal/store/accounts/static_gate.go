@@ -20,7 +20,7 @@ func (h Accounts) Gates() Gates { return Gates(h) }
 var gateTable = sync.OnceValue(func() *table.Table[millrace.StaticGate] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.StaticGate
 	return &table.Table[row]{
-		Name: "static_gate", What: "static gate",
+		Name: "static_gate", What: "static gate", Audit: &table.Audit[row]{Without: []string{"created_by"}},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.StaticGateID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
