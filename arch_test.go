@@ -108,7 +108,7 @@ var imports = map[string][]string{
 	"internal/store/storetest":        {"internal/queue", "internal/store"},
 	"internal/millracetest":           {"*"},
 	"internal/millracetest/provider":  {},
-	"internal/millracetest/scenario":  {"internal/document", "internal/millracetest", "internal/millracetest/provider", "internal/server", "internal/store"},
+	"internal/millracetest/scenario":  {"internal/document", "internal/millracetest", "internal/millracetest/provider", "internal/store/storetest"},
 	"internal/millracetest/tokens":    {},
 	"internal/millracetest/trial":     {"internal/millracetest", "internal/millracetest/provider"},
 	"internal/realserver":             {},

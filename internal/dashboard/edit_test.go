@@ -66,7 +66,7 @@ func TestEditorSavesThroughTheAPI(t *testing.T) {
 			t.Errorf("a save after a pause: %d %s", rec.Code, rec.Body)
 		}
 		versions := w.do(http.MethodGet, dashboard.Root+"/environment/"+string(w.env)+"/"+at+"/versions?left=1&right=4", w.roles[millrace.RoleViewer], nil).Body.String()
-		if !strings.Contains(versions, `<span class="sign">− </span>label: orders`) || !strings.Contains(versions, `<span class="sign">+ </span>label: third`) || strings.Contains(versions, "restore") {
+		if !strings.Contains(versions, `<span class="sign">− </span>label: orders`) || !strings.Contains(versions, `<span class="sign">+ </span>label: third`) || strings.Contains(versions, "restore") || strings.Count(versions, "<td>member@example.com</td>") != 4 {
 			t.Errorf("the versions are:\n%s", versions)
 		}
 		old := w.do(http.MethodGet, dashboard.Root+"/environment/"+string(w.env)+"/"+at+"/edit?version=1", w.roles[millrace.RoleMember], nil).Body.String()

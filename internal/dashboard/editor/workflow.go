@@ -2,6 +2,7 @@ package editor
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"github.com/millrace/millrace"
@@ -93,7 +94,8 @@ type VersionsPage struct {
 type VersionRow struct {
 	Number    int64
 	CreatedAt millrace.Time
-	Now       bool // it is the one that runs
+	Who       string // empty: it is not known
+	Now       bool   // it is the one that runs
 }
 
 const versionsShown = 50
@@ -155,10 +157,41 @@ func (p *VersionsPage) list(ctx context.Context, tx *store.Tx, now *millrace.Wor
 	}
 	found, err := tx.Workflows().Versions(ctx, now.EnvironmentID, now.ID, below, versionsShown)
 	for _, v := range found {
-		p.Versions = append(p.Versions, VersionRow{v.Number, v.CreatedAt, v.Number == now.Version})
+		p.Versions = append(p.Versions, VersionRow{Number: v.Number, CreatedAt: v.CreatedAt, Now: v.Number == now.Version})
+	}
+	if err == nil {
+		err = p.authors(ctx, tx, now)
 	}
 	if n := len(found); n == versionsShown && found[n-1].Number > 1 {
 		p.Older = address + "?below=" + strconv.FormatInt(found[n-1].Number, 10)
+	}
+	return err
+}
+
+// authors finds who has saved the versions, in the audit log.
+func (p *VersionsPage) authors(ctx context.Context, tx *store.Tx, now *millrace.Workflow) error {
+	const looked = 2 * versionsShown // a version is one entry, a deletion another
+	if len(p.Versions) == 0 {
+		return nil
+	}
+	page, err := store.AuditOf(tx).List(ctx, now.EnvironmentID, millrace.Query{Limit: looked, MaxBytes: millrace.MaxPageBytes, Filters: []millrace.Filter{
+		{Field: "resource_id", Op: millrace.OpEq, Values: []string{string(now.ID)}},
+	}})
+	who := map[int64]string{}
+	for i := range page.Result {
+		e := &page.Result[i]
+		var after struct {
+			Version int64 `json:"version"`
+		}
+		if json.Unmarshal(e.After, &after) != nil || e.Resource != "workflow" {
+			continue
+		}
+		if who[after.Version] = e.ActorName; e.ActorName == "" {
+			who[after.Version] = string(e.ActorType)
+		}
+	}
+	for i := range p.Versions {
+		p.Versions[i].Who = who[p.Versions[i].Number]
 	}
 	return err
 }
