@@ -112,7 +112,11 @@ func (h *Handler) routes() {
 	h.page("/environment/{env}/tokens", h.tokens)
 	h.form("/environment/{env}/tokens", millrace.RoleAdmin, h.createToken)
 	h.form("/environment/{env}/tokens/{id}/revoke", millrace.RoleAdmin, h.revokeToken)
-	for _, a := range actions() {
+	h.page("/environment/{env}/notification-destinations", h.destinations)
+	h.form("/environment/{env}/notification-destinations", millrace.RoleMember, h.createDestination)
+	h.page("/environment/{env}/notification-destinations/{id}", h.destination)
+	h.form("/environment/{env}/notification-destinations/{id}/delete", millrace.RoleMember, h.deleteDestination)
+	for _, a := range append(actions(), destinationActions()...) {
 		h.form("/environment/{env}/"+a.path, millrace.RoleMember, h.act(a))
 	}
 	for _, e := range editor.Routes() {

@@ -158,6 +158,13 @@ func (w *hall) fill() {
 		if err := tx.SyncJobRuns().Create(ctx, run); err != nil {
 			return err
 		}
+		destination := &millrace.Webhook{
+			EnvironmentID: env.ID, Notification: millrace.NotifySlack, Label: markup, Config: json.RawMessage(`{"webhook_url":"https://slack.test/a secret of the webhook"}`),
+			IsActive: true, EventTypes: json.RawMessage(`["custom:x"]`), Ordering: millrace.OrderingStrict,
+		}
+		if err := tx.Webhooks().Create(ctx, destination); err != nil {
+			return err
+		}
 		delivery := &millrace.Delivery{ID: millrace.EventDeliveryID(happened, hook), EnvironmentID: env.ID, WebhookID: hook.ID, EventID: happened.ID, Event: "custom:x", Status: millrace.DeliveryFailed}
 		if err := tx.Deliveries().Create(ctx, delivery); err != nil {
 			return err
@@ -170,6 +177,7 @@ func (w *hall) fill() {
 		maps.Copy(w.ids, map[string]string{
 			"runs": string(run.ID), "workflow-runs": string(started.ID), "events": string(happened.ID), "accounts": string(account.ID), "webhooks": string(hook.ID),
 			"deliveries": string(delivery.ID), "workflows": string(workflow.ID), "sync-jobs": string(job.ID), "schedules": string(schedule.ID), "integrations": string(integration.ID),
+			"notification-destinations": string(destination.ID),
 		})
 		return nil
 	})
@@ -322,6 +330,7 @@ func TestFormsAskForRoles(t *testing.T) {
 			"/webhooks/" + w.ids["webhooks"] + "/on": millrace.RoleMember, "/deliveries/" + w.ids["deliveries"] + "/redeliver": millrace.RoleMember,
 			"/accounts/" + w.ids["accounts"] + "/link": millrace.RoleMember, "/workflows/new": millrace.RoleMember, "/sync-jobs/new": millrace.RoleMember,
 			"/workflows/" + w.ids["workflows"] + "/edit": millrace.RoleMember, "/sync-jobs/" + w.ids["sync-jobs"] + "/edit": millrace.RoleMember,
+			"/notification-destinations/" + w.ids["notification-destinations"] + "/off": millrace.RoleMember, "/notification-destinations/" + w.ids["notification-destinations"] + "/on": millrace.RoleMember,
 			"/sync-jobs/" + w.ids["sync-jobs"] + "/run": millrace.RoleMember, "/sync-jobs/" + w.ids["sync-jobs"] + "/state": millrace.RoleMember,
 		}
 		for path, needs := range forms {
