@@ -98,7 +98,7 @@ var imports = map[string][]string{
 	"internal/httpapi":                {"internal/account", "internal/deliver", "internal/event", "internal/httpapi/connection", "internal/httpapi/delivery", "internal/httpapi/proxy", "internal/httpapi/rest", "internal/httpapi/work", "internal/inbound", "internal/memory", "internal/provider", "internal/store", "internal/token"},
 	"internal/asset":                  {},
 	"internal/dashboard":              {"internal/account", "internal/asset", "internal/dashboard/calendar", "internal/dashboard/editor", "internal/dashboard/picture", "internal/dashboard/show", "internal/httpapi/rest", "internal/people", "internal/secret", "internal/store", "internal/store/views", "internal/trigger"},
-	"internal/dashboard/calendar":     {"internal/schedule"},
+	"internal/dashboard/calendar":     {"internal/dashboard/picture", "internal/schedule", "internal/store"},
 	"internal/dashboard/editor":       {"internal/dashboard/picture", "internal/document", "internal/event/catalogue", "internal/expr", "internal/httpapi/rest", "internal/store", "internal/syncjob/plan", "internal/trigger"},
 	"internal/dashboard/picture":      {},
 	"internal/dashboard/show":         {"internal/store/views"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/calendar"
 	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -128,6 +129,15 @@ func (h *Handler) schedules(r *request) (*view, error) {
 	}
 	err = labels(h, r, l, "integrated_account", func(v *millrace.SyncJobCronTrigger) string { return string(v.IntegratedAccountID) })
 	return &view{name: "schedules", title: "Schedules", body: l, live: true}, err
+}
+
+func (h *Handler) calendar(r *request) (*view, error) {
+	hours := 1
+	if r.URL.Query().Get("hours") == "24" {
+		hours = 24
+	}
+	page, err := calendar.Read(r.Context(), h.DB, r.env.ID, r.now.Std(), hours)
+	return &view{name: "calendar", title: "Calendar of schedules", body: page}, err
 }
 
 // schedulePage is one schedule with the outcomes of its times.
