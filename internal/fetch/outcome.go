@@ -56,6 +56,9 @@ type Outcome struct {
 // ClassConnecting is the class of a request that was not made because its account is being connected, which ends soon.
 const ClassConnecting = "account_connecting"
 
+// ClassToken is the class of a request that was not made because there is no access token at the moment: its token endpoint does not respond.
+const ClassToken = "token"
+
 // classUnreadable is the class of a successful response that is not what the config describes: most often a page for people,
 // from something in front of the API.
 const classUnreadable = "unreadable"

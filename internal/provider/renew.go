@@ -84,7 +84,7 @@ func (f *Fetcher) renewed(ctx context.Context, a *loadedAccount) (*loadedAccount
 		return a, &fetch.Outcome{Kind: fetch.KindUnauthorized, Status: http.StatusUnauthorized, Message: refused.Cause}, nil
 	case errors.As(err, &unsure):
 		return a, &fetch.Outcome{
-			Kind: fetch.KindNetworkError, ErrorClass: "token", Message: "there is no access token: " + unsure.Cause, RetryAfter: unsure.After,
+			Kind: fetch.KindNetworkError, ErrorClass: fetch.ClassToken, Message: "there is no access token: " + unsure.Cause, RetryAfter: unsure.After,
 		}, nil
 	case err != nil:
 		return a, nil, err

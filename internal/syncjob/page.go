@@ -152,6 +152,9 @@ func (s *slice) limited(e *evaluate.Evaluation, res fetch.Outcome) error {
 
 // temporary makes the run try again later, a few times.
 func (s *slice) temporary(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, res fetch.Outcome) error {
+	if res.ErrorClass == fetch.ClassToken && s.r.cfg.MaxAuthWait > 0 {
+		return s.tokenless(e, c, n, res)
+	}
 	retries := s.r.cfg.FetchRetries
 	if s.point.AuthSince != 0 {
 		s.point.AuthSince, s.point.Attempt = 0, 0 // the credentials work again
@@ -163,6 +166,23 @@ func (s *slice) temporary(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *pl
 	s.point.Attempt++
 	s.point.Wait(s.r.now().Add(pause), fmt.Sprintf("attempt %d of %d to request %s failed with %s: %s",
 		s.point.Attempt, len(retries)+1, n.Resource(), res.Code(), res.Message))
+	return nil
+}
+
+// tokenless makes the run wait until there is an access token again, and gives the request up when there is none in time. No request has
+// failed: the credentials cannot be used at the moment, for however long.
+func (s *slice) tokenless(e *evaluate.Evaluation, c *checkpoint.CallFrame, n *plan.Node, res fetch.Outcome) error {
+	now := s.r.now()
+	since := s.point.AuthSince
+	if since == 0 {
+		since = now
+	}
+	left := until(since.Add(s.r.cfg.MaxAuthWait), now)
+	if left <= 0 {
+		return s.giveUp(e, c, fetchProblem(n, res))
+	}
+	s.point.AuthSince = since
+	s.point.Wait(now.Add(min(max(res.RetryAfter, time.Second), left)), fmt.Sprintf("the account %s: %s", c.Account, res.Message))
 	return nil
 }
 
