@@ -112,6 +112,7 @@ func (h *Handler) routes() {
 	h.page("/environment/{env}/tokens", h.tokens)
 	h.form("/environment/{env}/tokens", millrace.RoleAdmin, h.createToken)
 	h.form("/environment/{env}/tokens/{id}/revoke", millrace.RoleAdmin, h.revokeToken)
+	h.page("/environment/{env}/logs", h.logs)
 	h.page("/environment/{env}/notification-destinations", h.destinations)
 	h.form("/environment/{env}/notification-destinations", millrace.RoleMember, h.createDestination)
 	h.page("/environment/{env}/notification-destinations/{id}", h.destination)

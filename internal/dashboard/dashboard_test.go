@@ -193,7 +193,8 @@ func (w *hall) pages(env millrace.EnvironmentID) []string {
 	for list, id := range w.ids {
 		out = append(out, base+"/"+list, base+"/"+list+"/"+id)
 	}
-	return append(out, base+"/audit", base+"/audit?of=installation", base+"/audit?resource_id="+w.ids["webhooks"], base+"/tokens", base+"/workflows/"+w.ids["workflows"]+"/edit", base+"/workflows/"+w.ids["workflows"]+"/edit?as=json&version=1",
+	return append(out, base+"/audit", base+"/audit?of=installation", base+"/audit?resource_id="+w.ids["webhooks"], base+"/tokens", base+"/logs", base+"/logs?log=webhook&status=failed", base+"/logs?log=unified_proxy_api",
+		base+"/logs?log=sync_job_cron_trigger", base+"/workflows/"+w.ids["workflows"]+"/edit", base+"/workflows/"+w.ids["workflows"]+"/edit?as=json&version=1",
 		base+"/workflows/"+w.ids["workflows"]+"/versions", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/edit",
 		base+"/schedules/calendar", base+"/schedules/calendar?hours=24", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state?state_key=x")
 }

@@ -92,6 +92,7 @@ func (r *request) nav() []navItem {
 		{"Schedules", base + "/schedules", false},
 		{"Integrations", base + "/integrations", false},
 		{"Inbound hooks", base + "/inbound-hooks", false},
+		{"Logs", base + "/logs", false},
 		{"Notifications", base + "/notification-destinations", false},
 		{"API tokens", base + "/tokens", false},
 		{"Audit", base + "/audit", false},

@@ -135,7 +135,7 @@ func pages(t *testing.T, w *board, b *tab) {
 	} {
 		b.first(p[0], p[1])
 	}
-	for _, p := range []string{"schedules", "inbound-hooks", "search?q=acme", "search?q=nothing-at-all", "tokens", "audit", "audit?of=installation", "notification-destinations"} {
+	for _, p := range []string{"schedules", "inbound-hooks", "search?q=acme", "search?q=nothing-at-all", "tokens", "audit", "audit?of=installation", "notification-destinations", "logs"} {
 		b.visit(w.env + "/" + p).waits("main h1").state("dash-" + strings.NewReplacer("?", "-", "=", "-").Replace(p))
 	}
 	b.visit(w.env + "/runs/00000000-0000-4000-8000-00000000f001").waits("#picture").state("dash-run-waits")
