@@ -2,12 +2,10 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/entry"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -22,11 +20,8 @@ type auditPage struct {
 type auditLine struct {
 	store.AuditEntry
 	Href   string // of the page of the object; empty: there is none
-	Places []auditPlace
+	Places []entry.Place
 }
-
-// auditPlace is a place in an object that was changed.
-type auditPlace struct{ Path, Before, After string }
 
 // Of is what was changed, in words.
 func (l *auditLine) Of() string { return strings.ReplaceAll(l.Resource, "_", " ") }
@@ -43,7 +38,7 @@ func (h *Handler) audit(r *request) (*view, error) {
 		page, err := read()
 		out := millrace.Page[auditLine]{NextCursor: page.NextCursor}
 		for i := range page.Result {
-			out.Result = append(out.Result, auditLine{page.Result[i], pageOf(r, &page.Result[i]), places(&page.Result[i], r.sees())})
+			out.Result = append(out.Result, auditLine{page.Result[i], pageOf(r, &page.Result[i]), entry.Places(&page.Result[i], r.sees())})
 		}
 		return out, err
 	}, "resource", "resource_id", "actor_id")
@@ -61,44 +56,4 @@ func pageOf(r *request, e *store.AuditEntry) string {
 		return ""
 	}
 	return r.path(page, e.ResourceID)
-}
-
-// payloads are the parts of objects that only those see who may see payloads.
-func payloads() []string { return []string{"context", "args", "value", "metadata", "features"} }
-
-// places returns what was changed. Without the right to see payloads, those are said to have changed, and no more.
-func places(e *store.AuditEntry, sees bool) []auditPlace {
-	var before, after map[string]json.RawMessage
-	_ = json.Unmarshal(e.Before, &before) // of an entry that was erased there is nothing
-	_ = json.Unmarshal(e.After, &after)
-	paths := slices.Collect(maps.Keys(before))
-	paths = slices.AppendSeq(paths, maps.Keys(after))
-	slices.Sort(paths)
-	var out []auditPlace
-	for _, path := range slices.Compact(paths) {
-		p := auditPlace{path, textOf(before[path]), textOf(after[path])}
-		top, _, _ := strings.Cut(path, ".")
-		top, _, _ = strings.Cut(top, "[")
-		if !sees && slices.Contains(payloads(), top) {
-			p = auditPlace{Path: top, Before: hiddenIf(p.Before), After: hiddenIf(p.After)}
-		}
-		out = append(out, p)
-	}
-	return slices.CompactFunc(out, func(a, b auditPlace) bool { return a == b })
-}
-
-func hiddenIf(text string) string {
-	if text == "" {
-		return ""
-	}
-	return "[payload]"
-}
-
-// textOf shows a value: a text without its quotes.
-func textOf(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	return string(raw)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/entry"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -79,41 +80,10 @@ func (h *Handler) destination(r *request) (*view, error) {
 	return &view{name: "destinations", title: "Notification destination", body: v}, err
 }
 
-// words splits what a form has on lines, or between commas.
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t' })
-}
-
-// destinationBody is what a form says of a destination.
-func destinationBody(r *request, kind millrace.NotificationType) map[string]any {
-	config := map[string]any{}
-	switch kind {
-	case millrace.NotifySlack:
-		config["webhook_url"] = strings.TrimSpace(r.PostFormValue("address"))
-	case millrace.NotifyEmail:
-		config["to"] = words(r.PostFormValue("to"))
-		for name, list := range map[string][]string{"cc": words(r.PostFormValue("cc")), "bcc": words(r.PostFormValue("bcc"))} {
-			if len(list) > 0 {
-				config[name] = list
-			}
-		}
-		if prefix := r.PostFormValue("subject_prefix"); prefix != "" {
-			config["subject_prefix"] = prefix
-		}
-	case millrace.NotifyToWebhook, millrace.NoNotification:
-		config["target_url"] = strings.TrimSpace(r.PostFormValue("address"))
-	}
-	body := map[string]any{"label": r.PostFormValue("label"), "config": config}
-	if types := words(r.PostFormValue("event_types")); len(types) > 0 {
-		body["event_types"] = types
-	}
-	return body
-}
-
 // createDestination makes a destination, and shows its secret if it has one.
 func (h *Handler) createDestination(r *request) (string, error) {
 	kind := millrace.NotificationType(r.PostFormValue("type"))
-	body := destinationBody(r, kind)
+	body := entry.Destination(r.Request, kind)
 	body["type"] = kind
 	var made struct {
 		ID     string
@@ -147,7 +117,7 @@ func saveDestination(h *Handler, r *request, id string) (*apiRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := destinationBody(r, now.Notification)
+	body := entry.Destination(r.Request, now.Notification)
 	if config, ok := body["config"].(map[string]any); ok && len(now.Notice().IgnoredStatusCodes) > 0 {
 		config["ignored_status_codes"] = now.Notice().IgnoredStatusCodes
 	}
