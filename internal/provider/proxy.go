@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -16,7 +15,6 @@ import (
 	"github.com/millrace/millrace/internal/expr"
 	"github.com/millrace/millrace/internal/fetch"
 	"github.com/millrace/millrace/internal/fetch/config"
-	"github.com/millrace/millrace/internal/store"
 )
 
 // Proxy makes the calls of the proxy API and the custom API.
@@ -80,23 +78,6 @@ func (p Proxy) request(ctx context.Context, a *loadedAccount, call *Call, req fe
 		call.Log.NeedsReauth = o.Kind == fetch.KindUnauthorized || call.Log.NeedsReauth && o.Kind != fetch.KindOK
 	}
 	return o, err
-}
-
-// logTime bounds how long a caller waits for the log of its call.
-const logTime = 2 * time.Second
-
-// Log stores the outcome of a call for an account. The caller has its response whether or not that succeeds.
-func (p Proxy) Log(ctx context.Context, row millrace.CallLog) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
-	defer cancel()
-	err := p.accounts.db.Update(ctx, func(tx *store.Tx) error {
-		copied := row // the transaction may run more than once
-		return tx.Calls().Log(ctx, &copied)
-	})
-	if err != nil {
-		p.accounts.logger.LogAttrs(ctx, slog.LevelWarn, "the log of a call was not stored",
-			slog.String("environment_id", string(row.EnvironmentID)), slog.String("integrated_account_id", string(row.IntegratedAccountID)), slog.Any("err", err))
-	}
 }
 
 // requestOf makes the request of a call and returns the method that it goes by.

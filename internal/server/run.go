@@ -96,6 +96,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.receiver != nil {
 		s.receiver.Stop()
 	}
+	if s.proxy != nil {
+		s.proxy.Stop()
+	}
 	s.closeStore(ctx)
 	return errors.Join(errs...)
 }

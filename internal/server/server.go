@@ -59,6 +59,7 @@ type Server struct {
 	db       *store.DB
 	queue    *queue.Queue
 	accepter *event.Accepter
+	proxy    *provider.LoggedProxy
 	grants   *grant.Keeper
 	people   *people.People
 	receiver *inbound.Receiver
@@ -197,9 +198,10 @@ func (s *Server) publicURL() string {
 
 // serveAPI makes the server of the API and of the dashboard.
 func (s *Server) serveAPI(sender *deliver.Sender, accounts *provider.Fetcher, pools memory.Pools, pages *page.Handler) error {
+	s.proxy = provider.NewLoggedProxy(accounts)
 	api := httpapi.New(httpapi.Config{
 		DB: s.db, Accepter: s.accepter, Sender: sender, Logger: s.opts.Logger, Clock: s.opts.Clock,
-		Proxy: provider.NewProxy(accounts), Renew: s.grants.Renew,
+		Proxy: s.proxy, Renew: s.grants.Renew,
 		Inbound: s.receiver, InboundLimit: s.opts.InboundLimit, InboundBytesLimit: s.opts.InboundBytes, InboundLimited: s.metrics.InboundLimited, Limits: s.environmentLimits,
 		Memory: pools, Ready: s.ready, BlockReason: s.egress.BlockReason,
 		TokenLimit: s.opts.TokenLimit, AccountLimit: s.opts.AccountLimit, Observe: s.metrics.Request,

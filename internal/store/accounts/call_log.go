@@ -38,9 +38,9 @@ var callLogTable = sync.OnceValue(func() *table.Table[millrace.CallLog] { //noli
 	}
 })
 
-// Log stores the outcome of a call, unless it is there.
-func (h Calls) Log(ctx context.Context, v *millrace.CallLog) error {
-	_, err := callLogTable().InsertNew(ctx, h.tx, v)
+// Log stores the outcomes of calls, but for those that are there.
+func (h Calls) Log(ctx context.Context, rows ...*millrace.CallLog) error {
+	_, err := callLogTable().InsertAllNew(ctx, h.tx, rows)
 	return err
 }
 

@@ -16,8 +16,14 @@ import (
 
 // LogCursor is where a page of a log ended.
 type LogCursor struct {
-	At millrace.Time `json:"t"`
-	ID string        `json:"i"`
+	At millrace.Time
+	ID string
+}
+
+// logCursor is a LogCursor as text. A millrace.Time would lose its microseconds there.
+type logCursor struct {
+	At int64  `json:"t"`
+	ID string `json:"i"`
 }
 
 // LogPart is a SELECT that a log is made of. Its rows have created_at and id, which order the log.
@@ -83,7 +89,7 @@ func ReadLog(ctx context.Context, tx *sqldb.Tx, env millrace.EnvironmentID, q mi
 	if err != nil || !more {
 		return nil, err
 	}
-	raw, err := json.Marshal(last)
+	raw, err := json.Marshal(logCursor{int64(last.At), last.ID})
 	if err != nil {
 		return nil, fmt.Errorf("encode cursor: %w", err)
 	}
@@ -95,15 +101,15 @@ func parseLogCursor(text string) (*LogCursor, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // the first page has no cursor
 	}
-	cur := &LogCursor{}
+	cur := logCursor{}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
-		err = json.Unmarshal(raw, cur)
+		err = json.Unmarshal(raw, &cur)
 	}
 	if err != nil || cur.ID == "" || strings.ContainsRune(cur.ID, 0) {
 		return nil, millrace.Invalid("next_cursor", "is not a cursor that this log returned")
 	}
-	return cur, nil
+	return &LogCursor{millrace.Time(cur.At), cur.ID}, nil
 }
 
 // checkLogFilters rejects keys that a log does not have, all in one error.
