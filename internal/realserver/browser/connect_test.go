@@ -13,7 +13,7 @@ import (
 func TestConnectPage(t *testing.T) {
 	w := newWorld(t)
 	for name, walk := range map[string]func(*testing.T, *world){
-		"picker": picker, "key": key, "wrong key": wrongKey, "setup fails": setupFails, "OAuth": oauth, "denied": denied, "again": again,
+		"picker": picker, "key": key, "wrong key": wrongKey, "setup fails": setupFails, "validating": validating, "OAuth": oauth, "denied": denied, "again": again,
 		"links": links, "stranger": stranger, "SDK in a window": sdkWindow, "SDK in a frame": sdkFrame, "no scripts": noScripts,
 	} {
 		t.Run(name, func(t *testing.T) { walk(t, w) })
@@ -77,6 +77,19 @@ func setupFails(t *testing.T, w *world) {
 	defer w.badKey.Store(false)
 	b := w.open(t).start(w.link(`{"tenant_id": "setup"}`), "&integration=hr").kind("form")
 	b.fill("#f0", "key-1").click("button[type=submit]").kind("failed").says("setting it up failed").state("failed-setup")
+}
+
+// validating waits for a workflow that may reject the account, which never says anything.
+func validating(t *testing.T, w *world) {
+	w.send(http.MethodPost, "/workflow", `{"trigger_name": "integrated_account:validating", "config": {"run_if": "tenant_id = 'validating'", "delay": "1h",
+"steps": [{"type": "run", "action": "run_sync_job", "config": {"sync_job_id": "00000000-0000-4000-8000-000000000000"}}]}}`)
+	b := w.open(t).start(w.link(`{"tenant_id": "validating"}`), "&integration=books").kind("form")
+	b.fill("#f0", "key-1").click("button[type=submit]").waits(`[data-kind="working"] [role="status"]`).says("Checking the connection")
+	b.eval("for (let i = 0; i < 10000; i++) clearTimeout(i)", nil) // or the page would load again while it is looked at
+	b.state("working")
+	if all := w.accounts("validating"); len(all) != 1 || all[0]["status"] != "connecting" {
+		t.Errorf("got the accounts %v", all)
+	}
 }
 
 func oauth(t *testing.T, w *world) {
