@@ -7,13 +7,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/client"
-	"github.com/millrace/millrace/internal/server"
 )
 
 // proxyCalls measures calls of the proxy API, each of which leaves a row in the log of calls, beside a bare reverse proxy.
@@ -56,26 +54,12 @@ type proxied struct {
 }
 
 func newProxied(ctx context.Context, o options, database, provider string) (*proxied, error) {
-	address := ""
-	if database == "postgres" {
-		var err error
-		if address, err = o.newDatabase(ctx, database, "proxy"); err != nil {
-			return nil, err
-		}
-	}
-	p := &proxied{api: &api{Client: client.Client{HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}}}}
-	opts := server.Options{
-		Addr: "127.0.0.1:0", DataDir: filepath.Join(o.dir, "proxy-"+database), Database: address, Dev: true, Warm: true, Logger: quiet(),
-		OnToken: func(t string) { p.Token = t },
-	}
-	var err error
-	if p.server, err = server.New(ctx, opts); err != nil {
+	a, err := newAPI(ctx, o, database, "proxy")
+	if err != nil {
 		return nil, err
 	}
-	if err := p.server.Start(ctx); err != nil {
-		return nil, err
-	}
-	p.Base = "http://" + p.server.Addr()
+	a.HTTP.Transport = &http.Transport{MaxIdleConnsPerHost: callers}
+	p := &proxied{api: a}
 	var integration, install, account made
 	config := map[string]any{"base_url": provider, "resources": map[string]any{"contacts": map[string]any{"get": map[string]any{"path": "/contacts/{{id}}"}}}}
 	for _, step := range []struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/timeline"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -168,7 +169,7 @@ type deliveryPage struct {
 }
 
 // OK reports whether the receiver took it.
-func (deliveryPage) OK(a *millrace.Attempt) bool { return delivered(a) }
+func (deliveryPage) OK(a *millrace.Attempt) bool { return timeline.Delivered(a) }
 
 func (h *Handler) delivery(r *request) (*view, error) {
 	id := millrace.DeliveryID(strings.ToLower(r.PathValue("id")))

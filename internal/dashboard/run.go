@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/show"
+	"github.com/millrace/millrace/internal/dashboard/timeline"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -37,8 +38,8 @@ type runPage struct {
 	Run       *millrace.SyncJobRun
 	Job       *millrace.SyncJob           // nil: it was deleted
 	Account   *millrace.IntegratedAccount // nil: there is none, or it was deleted
-	Trail     *trail
-	Rows      []timeRow
+	Trail     *timeline.Trail
+	Rows      []timeline.Row
 	Stats     []stat
 	Log       []millrace.RunLogEntry
 	More      bool // the log is longer
@@ -51,15 +52,6 @@ type runPage struct {
 
 // Open reports whether the run has not ended.
 func (v *runPage) Open() bool { return !v.Run.Status.Finished() }
-
-// trail is what led to a sync job run.
-type trail struct {
-	Event       *millrace.Event
-	Decision    *millrace.Decision
-	WorkflowRun *millrace.WorkflowRun
-	Workflow    *millrace.Workflow
-	Schedule    *millrace.SyncJobCronTrigger
-}
 
 // stat counts what a method of a resource has fetched.
 type stat struct {
@@ -127,13 +119,13 @@ func (v *runPage) read(r *request, tx *store.Tx, id millrace.SyncJobRunID) error
 	}
 	v.Stats = statsOf(v.Run.ResourceStats)
 	v.ErrorCode, v.First = show.FailureOf(v.Run.Error), show.FailureOf(v.Run.FirstError)
-	v.Rows = v.picture(r)
+	v.Rows = timeline.OfRun(r.path, r.now, v.Trail, v.Run, v.Log)
 	return nil
 }
 
 // trailOf reads what led to a run.
-func trailOf(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) (*trail, error) {
-	t, env := &trail{}, run.EnvironmentID
+func trailOf(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) (*timeline.Trail, error) {
+	t, env := &timeline.Trail{}, run.EnvironmentID
 	var err error
 	if run.SyncJobCronTriggerID != "" {
 		if t.Schedule, err = absent(tx.Schedules().Get(ctx, env, run.SyncJobCronTriggerID)); err != nil {
@@ -146,11 +138,11 @@ func trailOf(ctx context.Context, tx *store.Tx, run *millrace.SyncJobRun) (*trai
 	if t.WorkflowRun, err = absent(tx.WorkflowRuns().Get(ctx, env, run.WorkflowRunID)); err != nil || t.WorkflowRun == nil {
 		return t, err
 	}
-	return t, t.readWorkflow(ctx, tx)
+	return t, readWorkflow(ctx, tx, t)
 }
 
 // readWorkflow reads what led to the workflow run of a trail.
-func (t *trail) readWorkflow(ctx context.Context, tx *store.Tx) error {
+func readWorkflow(ctx context.Context, tx *store.Tx, t *timeline.Trail) error {
 	env := t.WorkflowRun.EnvironmentID
 	var err error
 	if t.Workflow, err = absent(tx.Workflows().Get(ctx, env, t.WorkflowRun.WorkflowID)); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/show"
+	"github.com/millrace/millrace/internal/dashboard/timeline"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/views"
 )
@@ -25,9 +26,9 @@ func (h *Handler) workflowRuns(r *request) (*view, error) {
 
 // workflowRunPage is one workflow run with its steps.
 type workflowRunPage struct {
-	Trail *trail
+	Trail *timeline.Trail
 	Steps []stepShown
-	Rows  []timeRow
+	Rows  []timeline.Row
 	Error *show.Failure
 }
 
@@ -48,8 +49,8 @@ func (h *Handler) workflowRun(r *request) (*view, error) {
 		if err != nil {
 			return err
 		}
-		v.Trail = &trail{WorkflowRun: run}
-		if err := v.Trail.readWorkflow(r.Context(), tx); err != nil {
+		v.Trail = &timeline.Trail{WorkflowRun: run}
+		if err := readWorkflow(r.Context(), tx, v.Trail); err != nil {
 			return err
 		}
 		started, err := store.ViewsOf(tx).RunsOfWorkflowRun(r.Context(), r.env.ID, id)
@@ -61,7 +62,7 @@ func (h *Handler) workflowRun(r *request) (*view, error) {
 			return err
 		}
 		v.Steps, v.Error = stepsOf(run, version, started), show.FailureOf(run.Error)
-		v.picture(r, started)
+		v.Rows = timeline.OfWorkflowRun(r.path, r.now, v.Trail, started)
 		return nil
 	})
 	if err != nil {

@@ -1,4 +1,5 @@
-package dashboard
+// Package timeline draws what led to a run and what it led to, from the event to the last delivery.
+package timeline
 
 import (
 	"fmt"
@@ -13,22 +14,35 @@ import (
 	"github.com/millrace/millrace/internal/store/views"
 )
 
-// timeRow is a line of the picture of a run.
-type timeRow struct {
+// Row is a line of the picture of a run.
+type Row struct {
 	Label, Href string
 	Note        string
 	Picture     template.HTML
 	Took        string
 }
 
+// Trail is what led to a run; nil: there was none, or it was deleted.
+type Trail struct {
+	Event       *millrace.Event
+	Decision    *millrace.Decision
+	WorkflowRun *millrace.WorkflowRun
+	Workflow    *millrace.Workflow
+	Schedule    *millrace.SyncJobCronTrigger
+}
+
+// Page returns the address of the page of something.
+type Page func(parts ...string) string
+
 // timeline is a picture while it is made.
 type timeline struct {
+	page     Page
 	from, to time.Time
-	rows     []timeRow
+	rows     []Row
 }
 
 func (t *timeline) add(label, href, note string, spans ...picture.Span) {
-	row := timeRow{Label: label, Href: href, Note: note, Picture: picture.Bar(spans, t.from, t.to)}
+	row := Row{Label: label, Href: href, Note: note, Picture: picture.Bar(spans, t.from, t.to)}
 	if len(spans) > 0 {
 		end := spans[len(spans)-1].To
 		if end.IsZero() {
@@ -49,24 +63,23 @@ func span(class, title string, from, to millrace.Time) picture.Span {
 	return s
 }
 
-// picture draws what happened from the event to the last delivery, in the order in which it began.
-func (v *runPage) picture(r *request) []timeRow {
-	t := timeline{from: v.Run.CreatedAt.Std(), to: r.now.Std()}
-	if v.Run.FinishedAt != 0 {
-		t.to = v.Run.FinishedAt.Std()
+// OfRun draws what happened from the event to the last delivery of a sync job run, in the order in which it began.
+func OfRun(page Page, now millrace.Time, trail *Trail, run *millrace.SyncJobRun, log []millrace.RunLogEntry) []Row {
+	t := timeline{page: page, from: run.CreatedAt.Std(), to: now.Std()}
+	if run.FinishedAt != 0 {
+		t.to = run.FinishedAt.Std()
 	}
-	if e := v.Trail.Event; e != nil {
+	if e := trail.Event; e != nil {
 		t.from = e.CreatedAt.Std()
 	}
-	for i := range v.Log {
-		for _, a := range v.Log[i].Attempts {
+	for i := range log {
+		for _, a := range log[i].Attempts {
 			if end := a.CreatedAt.Std().Add(time.Duration(a.DurationMS) * time.Millisecond); end.After(t.to) {
 				t.to = end
 			}
 		}
 	}
-	v.Trail.picture(r, &t)
-	run := v.Run
+	t.trail(trail)
 	begun := run.StartedAt
 	if begun == 0 {
 		begun = run.FinishedAt
@@ -77,20 +90,20 @@ func (v *runPage) picture(r *request) []timeRow {
 		spans = append(spans, span(class, string(run.Status), run.StartedAt, run.FinishedAt))
 	}
 	t.add("sync job run", "", waitText(run), spans...)
-	for i := range v.Log {
-		e := &v.Log[i]
+	for i := range log {
+		e := &log[i]
 		if e.Status == "" {
 			continue
 		}
-		t.delivery(r, e)
+		t.delivery(e)
 	}
 	return t.rows
 }
 
-// picture draws what led to a run.
-func (tr *trail) picture(r *request, t *timeline) {
+// trail draws what led to a run.
+func (t *timeline) trail(tr *Trail) {
 	if e := tr.Event; e != nil {
-		t.add("event "+e.Name, r.path("events", string(e.ID)), "", span("ok", "stored", e.CreatedAt, e.CreatedAt))
+		t.add("event "+e.Name, t.page("events", string(e.ID)), "", span("ok", "stored", e.CreatedAt, e.CreatedAt))
 	}
 	if d := tr.Decision; d != nil {
 		from := d.CreatedAt
@@ -101,7 +114,7 @@ func (tr *trail) picture(r *request, t *timeline) {
 		if tr.Workflow != nil && tr.Workflow.Config.RunIf != "" {
 			label += ": " + millrace.Shorten(tr.Workflow.Config.RunIf)
 		}
-		t.add(label, r.path("events", string(d.EventID))+"#decisions", "", span(classOf(string(d.Outcome), false), string(d.Outcome), from, d.CreatedAt))
+		t.add(label, t.page("events", string(d.EventID))+"#decisions", "", span(classOf(string(d.Outcome), false), string(d.Outcome), from, d.CreatedAt))
 	}
 	if w := tr.WorkflowRun; w != nil {
 		begun := w.StartedAt
@@ -116,12 +129,12 @@ func (tr *trail) picture(r *request, t *timeline) {
 		if w.Waiting != "" {
 			note = "waits: " + string(w.Waiting)
 		}
-		t.add("workflow run", r.path("workflow-runs", string(w.ID)), note, spans...)
+		t.add("workflow run", t.page("workflow-runs", string(w.ID)), note, spans...)
 	}
 }
 
 // delivery draws a delivery of the run with its attempts.
-func (t *timeline) delivery(r *request, e *millrace.RunLogEntry) {
+func (t *timeline) delivery(e *millrace.RunLogEntry) {
 	label := strings.TrimPrefix(e.Event, "sync_job_run:")
 	if e.Resource != "" {
 		label += " " + e.Resource
@@ -137,7 +150,7 @@ func (t *timeline) delivery(r *request, e *millrace.RunLogEntry) {
 			spans = append(spans, span("wait", "waited", at, a.CreatedAt))
 		}
 		class, title := "failed", fmt.Sprintf("attempt %d: %s", a.Number, attemptText(&a))
-		if delivered(&a) {
+		if Delivered(&a) {
 			class = "ok"
 		}
 		spans = append(spans, span(class, title, a.CreatedAt, end))
@@ -150,7 +163,7 @@ func (t *timeline) delivery(r *request, e *millrace.RunLogEntry) {
 	if len(e.Attempts) > 1 {
 		note = fmt.Sprintf("%d attempts", len(e.Attempts))
 	}
-	t.add(label, r.path("deliveries", e.ID), note, spans...)
+	t.add(label, t.page("deliveries", e.ID), note, spans...)
 }
 
 // attemptText says what an attempt came to.
@@ -161,7 +174,8 @@ func attemptText(a *millrace.Attempt) string {
 	return a.ErrorClass
 }
 
-func delivered(a *millrace.Attempt) bool { return a.StatusCode >= 200 && a.StatusCode < 300 }
+// Delivered reports whether the receiver took a delivery.
+func Delivered(a *millrace.Attempt) bool { return a.StatusCode >= 200 && a.StatusCode < 300 }
 
 // classOf is the colour of a status.
 func classOf(status string, partial bool) string {
@@ -195,12 +209,12 @@ func waitText(run *millrace.SyncJobRun) string {
 	return ""
 }
 
-// picture draws the run and what its steps have started.
-func (v *workflowRunPage) picture(r *request, started []views.RunLine) {
-	run := v.Trail.WorkflowRun
-	t := timeline{from: run.CreatedAt.Std(), to: r.now.Std()}
-	if v.Trail.Event != nil {
-		t.from = v.Trail.Event.CreatedAt.Std()
+// OfWorkflowRun draws the workflow run of a trail and what its steps have started.
+func OfWorkflowRun(page Page, now millrace.Time, trail *Trail, started []views.RunLine) []Row {
+	run := trail.WorkflowRun
+	t := timeline{page: page, from: run.CreatedAt.Std(), to: now.Std()}
+	if trail.Event != nil {
+		t.from = trail.Event.CreatedAt.Std()
 	}
 	if run.FinishedAt != 0 {
 		t.to = run.FinishedAt.Std()
@@ -208,16 +222,16 @@ func (v *workflowRunPage) picture(r *request, started []views.RunLine) {
 	for i := range started {
 		switch {
 		case started[i].FinishedAt == 0:
-			t.to = r.now.Std()
+			t.to = now.Std()
 		case started[i].FinishedAt.Std().After(t.to):
 			t.to = started[i].FinishedAt.Std()
 		}
 	}
-	v.Trail.picture(r, &t)
+	t.trail(trail)
 	for i := range started {
 		s := &started[i]
 		label := fmt.Sprintf("step %d: sync job run", s.Step+1)
-		t.add(label, r.path("runs", string(s.ID)), s.WaitReason, span(classOf(string(s.Status), s.IsPartial), string(s.Status), s.CreatedAt, s.FinishedAt))
+		t.add(label, t.page("runs", string(s.ID)), s.WaitReason, span(classOf(string(s.Status), s.IsPartial), string(s.Status), s.CreatedAt, s.FinishedAt))
 	}
-	v.Rows = t.rows
+	return t.rows
 }
