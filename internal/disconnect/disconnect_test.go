@@ -130,7 +130,7 @@ func (w *world) leave(id millrace.IntegratedAccountID, where string) {
 		}
 		left := 0
 		for _, task := range open {
-			switch task.Kind {
+			switch task.Kind { //nolint:exhaustive // others do not disconnect
 			case millrace.TaskMatch:
 				err = matcher.Match(w.t.Context(), task)
 			case millrace.TaskDisconnect:

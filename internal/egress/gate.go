@@ -22,7 +22,7 @@ type Gate struct {
 // The headers of the protocol. The gate forwards none that begins like them.
 const (
 	gatePrefix = "Truto-"
-	gateToken  = "Truto-StaticGate-Token"
+	gateToken  = "Truto-StaticGate-Token" //nolint:gosec // the name of a header
 	gateTarget = "Truto-Target-URL"
 )
 

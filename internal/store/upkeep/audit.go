@@ -2,6 +2,7 @@ package upkeep
 
 import (
 	"context"
+	"slices"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
@@ -25,6 +26,6 @@ func (h Audit) Record(ctx context.Context, e *table.AuditEntry) error {
 
 // OfInstallation returns one page of the entries that belong to no environment.
 func (h Audit) OfInstallation(ctx context.Context, q millrace.Query) (millrace.Page[table.AuditEntry], error) {
-	q.Filters = append(q.Filters[:len(q.Filters):len(q.Filters)], millrace.Filter{Field: "environment_id", Op: millrace.OpEq, Values: []string{""}})
+	q.Filters = append(slices.Clip(q.Filters), millrace.Filter{Field: "environment_id", Op: millrace.OpEq, Values: []string{""}})
 	return h.List(ctx, "", q)
 }
