@@ -282,7 +282,7 @@ func (w *sweep) drive() {
 	w.must(w.Send(ctx, http.MethodPatch, "/integrated-account/"+w.account+"/credentials", "application/json", []byte(`{"context":{"pin":"`+w.secret("reconnected field")+`"}}`), nil))
 	w.must(w.Send(ctx, http.MethodPatch, "/environment-integration/"+w.install, "application/json", []byte(`{"show_in_catalog":false}`), nil))
 	w.must(w.Send(ctx, http.MethodPatch, "/environment-integration/"+w.install, "application/json", []byte(`{"override":{"secret_environment_variables":{"DEEP":"`+
-		w.secret("changed secret environment variable")+`"},"environment_variables":{"REGION":"us"}}}`), nil))
+		w.secret("changed secret environment variable")+`"},"environment_variables":{"SIGNING":"`+w.secret("environment variable of the signature")+`","REGION":"us"}}}`), nil))
 	w.must(w.Send(ctx, http.MethodPatch, "/webhook/"+w.webhook, "application/json", []byte(`{"secret":"`+w.secret("changed secret of a webhook")+`"}`), nil))
 	for _, path := range []string{"/proxy/things?x=1", "/proxy/things?truto_response_format=raw", "/custom/anything?limit=5", "/custom/cut", "/custom/denied"} {
 		w.call(http.MethodGet, path, nil)

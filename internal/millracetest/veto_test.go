@@ -53,6 +53,10 @@ func TestWorkflowsDecideAboutAConnection(t *testing.T) {
 			return strings.Contains(b.get(b.at.String()).last, "A last check is under way"), b.last
 		})
 		b.shows(`data-kind="working"`)
+		Wait(t, time.Minute, func() (bool, any) {
+			rows, err := w.List(t.Context(), "/event?event=integrated_account:validating")
+			return err == nil && len(rows) == 4, rows
+		})
 		for _, v := range w.accounts() {
 			if v["tenant_id"] == "gone" {
 				w.send("DELETE", "/integrated-account/"+v["id"].(string), "", nil)
