@@ -227,7 +227,7 @@ func (w *world) walkFilters(target string) {
 // walkField filters and sorts by a field. Of the values each operator gets some, of which the next field gets others; all
 // get all with MILLRACE_HOSTILE=1.
 func (w *world) walkField(target, name string, turn int, ops []string) {
-	stride := hostileStride(44)
+	stride := hostileStride(88)
 	escaped := strings.NewReplacer("%5B", "[", "%5D", "]").Replace(url.QueryEscape(name))
 	values := hostileValues()
 	for j, op := range ops {
