@@ -18,7 +18,7 @@ func CreateEnvironment(ctx context.Context, o node.Options, name string, weight 
 	if err := cmp.Or(millrace.CheckEnvironmentName(name), millrace.CheckEnvironmentWeight(weight)); err != nil {
 		return nil, fmt.Errorf("create environment: %w", err)
 	}
-	env, err := compute(ctx, o, func(tx *store.Tx) (*millrace.Environment, error) {
+	env, err := compute(ctx, o, func(ctx context.Context, tx *store.Tx) (*millrace.Environment, error) {
 		env := &millrace.Environment{Name: name, Weight: weight}
 		return env, tx.Environments().Create(ctx, env)
 	})
@@ -30,7 +30,9 @@ func CreateEnvironment(ctx context.Context, o node.Options, name string, weight 
 
 // Environments returns all environments, the oldest first, without those that are being deleted.
 func Environments(ctx context.Context, o node.Options) ([]millrace.Environment, error) {
-	all, err := compute(ctx, o, func(tx *store.Tx) ([]millrace.Environment, error) { return tx.Environments().All(ctx) })
+	all, err := compute(ctx, o, func(ctx context.Context, tx *store.Tx) ([]millrace.Environment, error) {
+		return tx.Environments().All(ctx)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list environments: %w", err)
 	}
@@ -62,7 +64,7 @@ func WeighEnvironment(ctx context.Context, o node.Options, which string, weight 
 }
 
 func changeEnvironment(ctx context.Context, o node.Options, which string, change func(*millrace.Environment)) (*millrace.Environment, error) {
-	return compute(ctx, o, func(tx *store.Tx) (*millrace.Environment, error) {
+	return compute(ctx, o, func(ctx context.Context, tx *store.Tx) (*millrace.Environment, error) {
 		found, err := tx.Environments().Named(ctx, which)
 		if err != nil {
 			return nil, err
@@ -87,7 +89,8 @@ func DeleteEnvironment(ctx context.Context, o node.Options, which string, force 
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	out, err := store.Compute(node.ByOperator(ctx), db, func(tx *store.Tx) (*DeletedEnvironment, error) {
+	by := node.ByOperator(ctx)
+	out, err := store.Compute(by, db, func(tx *store.Tx) (*DeletedEnvironment, error) {
 		found, err := erasable(ctx, tx, which)
 		if err != nil {
 			return nil, err
@@ -100,7 +103,7 @@ func DeleteEnvironment(ctx context.Context, o node.Options, which string, force 
 		if out.Had != "" && !force {
 			return nil, millrace.Errorf(millrace.KindConflict, "the environment %q (%s) has rows (%s); with --force all of them are deleted", found.Name, found.ID, out.Had)
 		}
-		return out, tx.Environments().StartErasure(ctx, &out.Environment)
+		return out, tx.Environments().StartErasure(by, &out.Environment)
 	})
 	if err == nil {
 		out.Left, err = retention.EraseEnvironment(ctx, db, &out.Environment)

@@ -145,7 +145,7 @@ func TestNamesOfEnvironmentsStandForOne(t *testing.T) {
 func (h *home) furnish(env millrace.EnvironmentID) {
 	h.t.Helper()
 	ctx := h.t.Context()
-	err := withStore(ctx, h.opts.Storage(), func(tx *store.Tx) error {
+	err := withStore(ctx, h.opts.Storage(), func(_ context.Context, tx *store.Tx) error {
 		w := &millrace.Webhook{EnvironmentID: env, TargetURL: "https://a.test", IsActive: true}
 		run := &millrace.SyncJobRun{EnvironmentID: env, Status: millrace.RunRunning}
 		flow := &millrace.Workflow{EnvironmentID: env, Event: "custom:x"}
@@ -251,7 +251,7 @@ func TestDeletionOfAnEnvironmentEndsAnywhere(t *testing.T) {
 		if _, err := CreateToken(ctx, h.opts.Storage(), NewToken{Environment: "Gone"}); err != nil {
 			t.Fatal(err)
 		}
-		err := withStore(ctx, h.opts.Storage(), func(tx *store.Tx) error { return tx.Environments().StartErasure(ctx, gone) })
+		err := withStore(ctx, h.opts.Storage(), func(_ context.Context, tx *store.Tx) error { return tx.Environments().StartErasure(ctx, gone) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func (h *home) isDead(gone *millrace.Environment) {
 	if err != nil || slices.ContainsFunc(tokens, func(t millrace.APIToken) bool { return t.EnvironmentID == gone.ID }) {
 		h.t.Errorf("it has tokens: %+v, %v", tokens, err)
 	}
-	err = withStore(ctx, h.opts.Storage(), func(tx *store.Tx) error {
+	err = withStore(ctx, h.opts.Storage(), func(_ context.Context, tx *store.Tx) error {
 		work, err := tx.Tasks().Open(ctx)
 		if !slices.Contains(work, millrace.EraseEnvironmentTask(gone.ID)) {
 			h.t.Errorf("no server would go on: %+v", work)
@@ -311,7 +311,7 @@ func (h *home) sweep(gone millrace.EnvironmentID) {
 	late := time.Now().Add(2 * store.EnvironmentSweep)
 	opts := h.opts
 	opts.Clock = func() time.Time { return late }
-	err := withStore(h.t.Context(), opts.Storage(), func(tx *store.Tx) error {
+	err := withStore(h.t.Context(), opts.Storage(), func(_ context.Context, tx *store.Tx) error {
 		_, err := tx.Events().Create(h.t.Context(), &millrace.Event{EnvironmentID: gone, Name: "custom:late"})
 		return err
 	})
@@ -392,7 +392,7 @@ func TestAnotherKeyIsRejected(t *testing.T) {
 // A database of a version that kept no check value is checked by what is sealed in it.
 func TestOldDatabaseChecksItsKey(t *testing.T) {
 	eachHome(t, func(t *testing.T, h *home) {
-		err := withStore(t.Context(), h.opts.Storage(), func(tx *store.Tx) error {
+		err := withStore(t.Context(), h.opts.Storage(), func(_ context.Context, tx *store.Tx) error {
 			return tx.Webhooks().Create(t.Context(), &millrace.Webhook{EnvironmentID: millrace.FirstEnvironmentID(), TargetURL: "https://a.test", Secret: "secret"})
 		})
 		if err != nil {

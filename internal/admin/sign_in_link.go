@@ -11,7 +11,7 @@ import (
 
 // SignInLink returns the token of a link that signs in the user with an address once; with an empty one, the first owner.
 func SignInLink(ctx context.Context, o node.Options, email string) (string, error) {
-	link, err := compute(ctx, o, func(tx *store.Tx) (string, error) { return people.LinkFor(ctx, tx, email) })
+	link, err := compute(ctx, o, func(ctx context.Context, tx *store.Tx) (string, error) { return people.LinkFor(ctx, tx, email) })
 	if err != nil {
 		return "", fmt.Errorf("make sign-in link: %w", err)
 	}

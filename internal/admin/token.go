@@ -21,7 +21,7 @@ type NewToken struct {
 
 // CreateToken adds an API token, also while a server runs on the same database.
 func CreateToken(ctx context.Context, o node.Options, want NewToken) (string, error) {
-	text, err := compute(ctx, o, func(tx *store.Tx) (string, error) {
+	text, err := compute(ctx, o, func(ctx context.Context, tx *store.Tx) (string, error) {
 		row := &millrace.APIToken{Name: want.Name, CreatedBy: "cli", Scope: want.Scope}
 		if want.Expires > 0 {
 			row.ExpiresAt = tx.Now().Add(want.Expires)
@@ -51,7 +51,7 @@ func CreateToken(ctx context.Context, o node.Options, want NewToken) (string, er
 
 // Tokens returns all API tokens, the oldest first. They do not hold the tokens themselves, which are not stored.
 func Tokens(ctx context.Context, o node.Options) ([]millrace.APIToken, error) {
-	all, err := compute(ctx, o, func(tx *store.Tx) ([]millrace.APIToken, error) { return tx.APITokens().All(ctx) })
+	all, err := compute(ctx, o, func(ctx context.Context, tx *store.Tx) ([]millrace.APIToken, error) { return tx.APITokens().All(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
@@ -60,7 +60,7 @@ func Tokens(ctx context.Context, o node.Options) ([]millrace.APIToken, error) {
 
 // DeleteToken removes an API token. A server that runs notices within seconds.
 func DeleteToken(ctx context.Context, o node.Options, id millrace.APITokenID) error {
-	if err := withStore(ctx, o, func(tx *store.Tx) error { return token.Delete(ctx, tx, id) }); err != nil {
+	if err := withStore(ctx, o, func(ctx context.Context, tx *store.Tx) error { return token.Delete(ctx, tx, id) }); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
 	return nil

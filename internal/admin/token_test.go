@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestCommandsTellOfTokens(t *testing.T) {
 	eachHome(t, func(t *testing.T, h *home) {
 		ctx, env := t.Context(), millrace.FirstEnvironmentID()
 		hook := &millrace.Webhook{EnvironmentID: env, TargetURL: "https://a.test", Secret: "secret", IsActive: true}
-		if err := withStore(ctx, h.opts.Storage(), func(tx *store.Tx) error { return tx.Webhooks().Create(ctx, hook) }); err != nil {
+		if err := withStore(ctx, h.opts.Storage(), func(_ context.Context, tx *store.Tx) error { return tx.Webhooks().Create(ctx, hook) }); err != nil {
 			t.Fatal(err)
 		}
 		for _, scope := range []millrace.TokenScope{millrace.ScopeAdmin, millrace.ScopeRead} {
@@ -31,7 +32,7 @@ func TestCommandsTellOfTokens(t *testing.T) {
 			}
 		}
 		fails(t, "a second deletion", DeleteToken(ctx, h.opts.Storage(), tokens[0].ID), "not found")
-		err = withStore(ctx, h.opts.Storage(), func(tx *store.Tx) error {
+		err = withStore(ctx, h.opts.Storage(), func(_ context.Context, tx *store.Tx) error {
 			events, err := tx.Events().List(ctx, env, millrace.Query{})
 			if err != nil {
 				return err
