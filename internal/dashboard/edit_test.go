@@ -145,7 +145,7 @@ func TestEditorTakesAnyText(t *testing.T) {
 		if rec.Code != http.StatusOK || !strings.Contains(body, "problem") || strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") {
 			t.Errorf("%s: %d %.2000s", name, rec.Code, body)
 		}
-		if took > 5*time.Second {
+		if took > time.Minute { // on a busy machine under the race detector, where most take a second
 			t.Errorf("%s takes %s", name, took)
 		}
 	}
