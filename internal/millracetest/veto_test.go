@@ -83,7 +83,8 @@ func TestWorkflowsDecideAboutAConnection(t *testing.T) {
 		for _, row := range rows {
 			names[row["event"]]++
 		}
-		if names["integrated_account:validating"] != 4 || names["integrated_account:active"] != 3 || names["integrated_account:validation_error"] != 2 {
+		// The events of the account that was deleted are erased sooner or later.
+		if n := names["integrated_account:validating"]; n < 3 || n > 4 || names["integrated_account:active"] != 3 || names["integrated_account:validation_error"] != 2 {
 			t.Errorf("got the events %v", names)
 		}
 	})
