@@ -99,19 +99,17 @@ func why(t *testing.T, w *board, b *tab) {
 // follow clicks a link, or that of the row of a list with a text, and waits for the page that it leads to.
 func (b *tab) follow(to string) {
 	b.t.Helper()
-	var found bool
+	var at string
+	b.do(chromedp.Location(&at))
+	var found bool // and clicked at once: the page is live, and may be another one soon
 	b.eval(`(() => { const to = `+strconv.Quote(to)+`, row = to.startsWith("row:") && to.slice(4);
 const link = row ? [...document.querySelectorAll("main tr, main li")].filter((e) => e.textContent.includes(row)).map((e) => e.querySelector("a[href]"))[0] : document.querySelector(to);
-document.querySelectorAll("[data-followed]").forEach((e) => e.removeAttribute("data-followed"));
-if (link) link.setAttribute("data-followed", "1"); return !!link; })()`, &found)
+if (link?.checkVisibility()) { setTimeout(() => link.click()); return true; } return false; })()`, &found)
 	if !found {
 		var text string
 		b.eval("document.body.innerText", &text)
 		b.t.Fatalf("there is no link %s on the page:\n%s", to, text)
 	}
-	var at string
-	b.do(chromedp.Location(&at))
-	b.click("[data-followed]")
 	b.w.until("the page behind "+to, func() bool {
 		var now string
 		b.do(chromedp.Location(&now))
