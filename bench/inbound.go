@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -141,32 +139,16 @@ func (h *hookWorld) post(ctx context.Context, path string, body []byte, header h
 
 // sendAll sends hooks of about 1 kB and returns how long each took.
 func (h *hookWorld) sendAll(ctx context.Context, n int) ([]time.Duration, error) {
-	latencies := make([]time.Duration, n)
-	errs := make([]error, callers)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for c := range callers {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && errs[c] == nil; i = int(next.Add(1)) - 1 {
-				body := fmt.Appendf(nil, `{"action":"edited","issue":{"id":%d,"title":"It leaks","body":%q}}`, i, bytes.Repeat([]byte("water "), 150))
-				mac := hmac.New(sha256.New, []byte(hookSecret))
-				mac.Write(body)
-				began := time.Now()
-				_, errs[c] = h.post(ctx, "/integrated-account-webhook/"+hookAccount, body, http.Header{
-					"Content-Type": {"application/json"}, "X-Github-Delivery": {strconv.Itoa(i)},
-					"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))},
-				})
-				latencies[i] = time.Since(began)
-			}
+	return timed(n, func(i int) error {
+		body := fmt.Appendf(nil, `{"action":"edited","issue":{"id":%d,"title":"It leaks","body":%q}}`, i, bytes.Repeat([]byte("water "), 150))
+		mac := hmac.New(sha256.New, []byte(hookSecret))
+		mac.Write(body)
+		_, err := h.post(ctx, "/integrated-account-webhook/"+hookAccount, body, http.Header{
+			"Content-Type": {"application/json"}, "X-Github-Delivery": {strconv.Itoa(i)},
+			"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))},
 		})
-	}
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return latencies, nil
+		return err
+	})
 }
 
 // settled waits until every hook is evaluated.

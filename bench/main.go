@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -138,6 +140,29 @@ func rate(what, database string, n int, took time.Duration, floor float64) float
 	}
 	fmt.Println(line)
 	return r
+}
+
+// timed makes n calls, as many at once as there are callers, until one of them fails, and returns how long each took.
+func timed(n int, call func(i int) error) ([]time.Duration, error) {
+	latencies, errs := make([]time.Duration, n), make([]error, callers)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for c := range callers {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && errs[c] == nil; i = int(next.Add(1)) - 1 {
+				began := time.Now()
+				errs[c] = call(i)
+				latencies[i] = time.Since(began)
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return latencies, nil
 }
 
 // percentiles prints the middle and the tail of durations.

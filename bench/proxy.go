@@ -7,8 +7,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/client"
@@ -30,7 +28,8 @@ func proxyCalls(ctx context.Context, o options, database string) error {
 	between := httptest.NewServer(bare)
 	defer between.Close()
 	n := o.count(20_000)
-	took, _, err := callAll(ctx, &client.Client{Base: between.URL}, "/contacts/1", n)
+	reached := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+	took, _, err := callAll(ctx, &client.Client{Base: between.URL, HTTP: reached}, "/contacts/1", n)
 	if err != nil {
 		return err
 	}
@@ -83,30 +82,13 @@ func newProxied(ctx context.Context, o options, database, provider string) (*pro
 
 // callAll makes n calls, 64 at a time, and returns how long all took, and each.
 func callAll(ctx context.Context, c *client.Client, path string, n int) (time.Duration, []time.Duration, error) {
-	if c.HTTP == nil {
-		c.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
-	}
-	latencies, errs := make([]time.Duration, n), make([]error, callers)
-	var next atomic.Int64
-	var group sync.WaitGroup
 	began := time.Now()
-	for i := range callers {
-		group.Go(func() {
-			for at := next.Add(1) - 1; at < int64(n) && errs[i] == nil; at = next.Add(1) - 1 {
-				sent := time.Now()
-				resp, err := c.Do(ctx, &client.Request{Method: http.MethodGet, Path: path})
-				if err == nil && resp.Status != http.StatusOK {
-					err = fmt.Errorf("%s responded %d", path, resp.Status)
-				}
-				latencies[at], errs[i] = time.Since(sent), err
-			}
-		})
-	}
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return 0, nil, err
+	latencies, err := timed(n, func(int) error {
+		resp, err := c.Do(ctx, &client.Request{Method: http.MethodGet, Path: path})
+		if err == nil && resp.Status != http.StatusOK {
+			err = fmt.Errorf("%s responded %d", path, resp.Status)
 		}
-	}
-	return time.Since(began), latencies, nil
+		return err
+	})
+	return time.Since(began), latencies, err
 }
