@@ -36,6 +36,9 @@ func Start(t testing.TB, url string, change func(*server.Options)) *Server {
 	t.Helper()
 	log := &logged{}
 	opts := options(url, t.TempDir())
+	if opts.Database != "" {
+		opts.Database = fewConnections(opts.Database)
+	}
 	opts.Addr, opts.Dev, opts.Logger = "127.0.0.1:0", true, slog.New(slog.NewTextHandler(log, nil))
 	token := ""
 	opts.OnToken = func(s string) { token = s }
@@ -80,7 +83,7 @@ func (s *Server) Flags() []string {
 // directory.
 func options(url, dataDir string) server.Options {
 	if isPostgres(url) {
-		return server.Options{DataDir: dataDir, Database: fewConnections(url)}
+		return server.Options{DataDir: dataDir, Database: url}
 	}
 	return server.Options{DataDir: filepath.Dir(url)}
 }
