@@ -91,7 +91,7 @@ var imports = map[string][]string{
 	"internal/deliver":                {"internal/cache", "internal/deliver/notify", "internal/egress", "internal/event", "internal/observe", "internal/secret", "internal/store", "internal/trace"},
 	"internal/definition":             {"internal/document", "internal/event/catalogue", "internal/expr", "internal/fetch/config", "internal/schedule", "internal/store", "internal/syncjob/plan"},
 	"internal/httpapi/rest":           {"internal/cache", "internal/definition", "internal/document", "internal/memory", "internal/secret", "internal/store"},
-	"internal/httpapi/delivery":       {"internal/deliver", "internal/event", "internal/event/catalogue", "internal/httpapi/rest", "internal/store"},
+	"internal/httpapi/delivery":       {"internal/deliver", "internal/event", "internal/event/catalogue", "internal/httpapi/rest", "internal/secret", "internal/store"},
 	"internal/httpapi/proxy":          {"internal/document", "internal/expr", "internal/httpapi/rest", "internal/memory", "internal/provider", "internal/store", "jsonata"},
 	"internal/httpapi/work":           {"internal/account", "internal/definition", "internal/event", "internal/event/catalogue", "internal/httpapi/rest", "internal/schedule", "internal/store", "internal/syncjob/start"},
 	"internal/httpapi/connection":     {"internal/account", "internal/connect", "internal/definition", "internal/disconnect", "internal/document", "internal/egress", "internal/event", "internal/fetch/config", "internal/httpapi/rest", "internal/inbound", "internal/provider", "internal/secret", "internal/store"},

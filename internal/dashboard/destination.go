@@ -3,11 +3,11 @@ package dashboard
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/entry"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -27,9 +27,7 @@ type destinationLine struct {
 
 func lineOf(v *millrace.Webhook) destinationLine {
 	l := destinationLine{webhookLine{Webhook: *v}, v.Notice()}
-	if u, err := url.Parse(l.Config.WebhookURL); err == nil && l.Config.WebhookURL != "" {
-		l.Config.WebhookURL = u.Scheme + "://" + u.Host + "/..." // as the API shows it
-	}
+	l.Config.WebhookURL = secret.MaskURL(l.Config.WebhookURL)
 	l.Secret, l.PreviousSecret, l.Webhook.Config = "", "", nil
 	return l
 }

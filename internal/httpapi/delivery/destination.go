@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/mail"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -38,17 +38,8 @@ func viewDestination(v *millrace.Webhook) destinationView {
 		Config: configOf(v), FailingSince: v.FailingSince, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 	_ = json.Unmarshal(v.EventTypes, &shown.EventTypes) // checked when saved
-	shown.Config.WebhookURL, shown.Config.Secret = mask(shown.Config.WebhookURL), ""
+	shown.Config.WebhookURL, shown.Config.Secret = secret.MaskURL(shown.Config.WebhookURL), ""
 	return shown
-}
-
-// mask shows of an address where it is, and hides the path, which lets anybody write to a channel.
-func mask(address string) string {
-	u, err := url.Parse(address)
-	if address == "" || err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host + "/..."
 }
 
 // destinationConfig says where a destination is. Which members it takes follows from the type.
@@ -219,7 +210,7 @@ func (n destinations) Patch(ctx context.Context, in *rest.PatchIn[millrace.Webho
 		}
 		if b.Config.Sent {
 			config, old := b.Config.Value, configOf(v)
-			if config.WebhookURL == mask(old.WebhookURL) {
+			if config.WebhookURL == secret.MaskURL(old.WebhookURL) {
 				config.WebhookURL = old.WebhookURL
 			}
 			if config.Secret == "" {
