@@ -66,6 +66,9 @@ func WeighEnvironment(ctx context.Context, o node.Options, which string, weight 
 func changeEnvironment(ctx context.Context, o node.Options, which string, change func(*millrace.Environment)) (*millrace.Environment, error) {
 	return compute(ctx, o, func(ctx context.Context, tx *store.Tx) (*millrace.Environment, error) {
 		found, err := tx.Environments().Named(ctx, which)
+		if err == nil {
+			found, err = tx.Environments().Lock(ctx, found.ID) // so that no deletion that commits meanwhile is written over
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/asset"
 	"github.com/millrace/millrace/internal/dashboard/editor"
+	"github.com/millrace/millrace/internal/dashboard/settings"
 	"github.com/millrace/millrace/internal/people"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -28,7 +29,7 @@ func Serves(path string) bool { return path == Root || strings.HasPrefix(path, R
 // SignInAddress is the address of a page that signs a user in by a link.
 func SignInAddress(server, token string) string { return server + Root + "/sign-in/" + token }
 
-// Config is what the dashboard needs. All of it is required.
+// Config is what the dashboard needs. All but Server is required.
 type Config struct {
 	DB        *store.DB
 	People    *people.People
@@ -36,6 +37,7 @@ type Config struct {
 	Clock     func() time.Time
 	Logger    *slog.Logger
 	PublicURL func() string
+	Server    settings.Server // what the page of the server shows
 }
 
 // Handler serves the dashboard.
@@ -122,6 +124,9 @@ func (h *Handler) routes() {
 	}
 	for _, e := range editor.Routes() {
 		h.edit(e)
+	}
+	for _, e := range settings.Routes() {
+		h.set(e)
 	}
 	h.mux.HandleFunc("GET "+Root+"/environment/{env}/live", h.live)
 }
@@ -240,24 +245,16 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.R
 	actor := store.Actor{Kind: store.ActorUser, ID: string(req.who.ID), Name: req.who.Email, Via: strings.Replace(r.Pattern, Root, "", 1)}
 	req.Request = r.WithContext(store.By(ctx, actor))
 	err = h.DB.View(ctx, func(tx *store.Tx) error {
-		page, err := tx.Environments().List(ctx, "", millrace.Query{Limit: 500, Sort: []millrace.Sort{{Field: "name"}}})
+		page, err := tx.Environments().List(ctx, "", millrace.Query{Limit: millrace.MaxLimit, Sort: []millrace.Sort{{Field: "name"}}})
 		req.environments = page.Result
+		if id := r.PathValue("env"); err == nil && id != "" { // there may be more than are listed
+			req.env, err = tx.Environments().Get(ctx, millrace.EnvironmentID(millrace.Shorten(id)))
+		}
 		return err
 	})
 	if err != nil {
-		h.fail(w, r, nil, err)
+		h.fail(w, r, req, err)
 		return nil, false
-	}
-	if id := r.PathValue("env"); id != "" {
-		for i := range req.environments {
-			if string(req.environments[i].ID) == strings.ToLower(id) {
-				req.env = &req.environments[i]
-			}
-		}
-		if req.env == nil {
-			h.fail(w, r, req, millrace.NotFound("environment", id))
-			return nil, false
-		}
 	}
 	if !req.who.Role.AtLeast(needs) {
 		h.fail(w, r, req, millrace.Errorf(millrace.KindForbidden, "your role is %s; this needs the role %s", req.who.Role, needs))
@@ -269,7 +266,8 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, needs millrace.R
 // first leads to the environment that was made first.
 func (h *Handler) first(r *request) (*view, error) {
 	if len(r.environments) == 0 {
-		return nil, millrace.Errorf(millrace.KindNotFound, "there is no environment; make one with: millrace environment create NAME")
+		http.Redirect(r.w, r.Request, Root+"/environments", http.StatusSeeOther)
+		return nil, nil //nolint:nilnil // it has responded
 	}
 	to := r.environments[0].ID
 	for i := range r.environments {

@@ -196,7 +196,7 @@ func (w *hall) pages(env millrace.EnvironmentID) []string {
 	return append(out, base+"/audit", base+"/audit?of=installation", base+"/audit?resource_id="+w.ids["webhooks"], base+"/tokens", base+"/logs", base+"/logs?log=webhook&status=failed", base+"/logs?log=unified_proxy_api",
 		base+"/logs?log=sync_job_cron_trigger", base+"/workflows/"+w.ids["workflows"]+"/edit", base+"/workflows/"+w.ids["workflows"]+"/edit?as=json&version=1",
 		base+"/workflows/"+w.ids["workflows"]+"/versions", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/edit",
-		base+"/schedules/calendar", base+"/schedules/calendar?hours=24", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state?state_key=x")
+		base+"/schedules/calendar", base+"/schedules/calendar?hours=24", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state?state_key=x", base+"/settings")
 }
 
 func (w *hall) do(method, path, session string, form url.Values, header ...string) *httptest.ResponseRecorder {
@@ -226,7 +226,7 @@ func TestPagesShowHostileNames(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newHall(t, db)
 		for role, session := range w.roles {
-			for _, path := range append(w.pages(w.env), dashboard.Root+"/me", dashboard.Root+"/people") {
+			for _, path := range append(w.pages(w.env), dashboard.Root+"/me", dashboard.Root+"/people", dashboard.Root+"/environments") {
 				rec := w.do(http.MethodGet, path, session, nil)
 				body := rec.Body.String()
 				if rec.Code == http.StatusSeeOther && strings.Contains(path, "search?q="+w.ids["events"]) {
@@ -266,7 +266,7 @@ func TestNobodyComesInWithout(t *testing.T) {
 		if rec := w.do(http.MethodPost, dashboard.Root+"/sign-out", gone, url.Values{}); rec.Code != http.StatusSeeOther {
 			t.Fatalf("sign out: %d", rec.Code)
 		}
-		for _, path := range append(w.pages(w.env), dashboard.Root+"/me", dashboard.Root+"/people", dashboard.Root) {
+		for _, path := range append(w.pages(w.env), dashboard.Root+"/me", dashboard.Root+"/people", dashboard.Root+"/environments", dashboard.Root) {
 			for what, session := range map[string]string{"no session": "", "a stale session": gone, "a wrong session": "mr_wrong"} {
 				rec := w.do(http.MethodGet, path, session, nil)
 				if to := rec.Header().Get("Location"); rec.Code != http.StatusSeeOther || !strings.HasPrefix(to, dashboard.Root+"/sign-in?to=") || strings.Contains(rec.Body.String(), "custom:x") {

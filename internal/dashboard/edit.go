@@ -6,17 +6,23 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/editor"
 )
 
 // edit registers a page or a form of the editor.
 func (h *Handler) edit(e editor.Route) {
-	h.mux.HandleFunc(e.Method+" "+Root+"/environment/{env}/"+e.Path, func(w http.ResponseWriter, r *http.Request) {
-		req, ok := h.enter(w, r, e.Needs)
+	h.route(e.Method, "/environment/{env}/"+e.Path, e.Needs, func(r *request) (*editor.Page, error) { return e.Serve(h.editing(r)) })
+}
+
+// route registers a page or a form that says what to show or where to go.
+func (h *Handler) route(method, path string, needs millrace.Role, serve func(*request) (*editor.Page, error)) {
+	h.mux.HandleFunc(method+" "+Root+path, func(w http.ResponseWriter, r *http.Request) {
+		req, ok := h.enter(w, r, needs)
 		if !ok {
 			return
 		}
-		page, err := e.Serve(h.editing(req))
+		page, err := serve(req)
 		switch {
 		case err != nil:
 			h.fail(w, r, req, err)

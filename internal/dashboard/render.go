@@ -55,7 +55,7 @@ type frame struct {
 	Role         millrace.Role
 	SignedIn     bool
 	Env          *millrace.Environment
-	Environments []millrace.Environment
+	Environments []place
 	Base         string // of the pages of the environment
 	Query        string // of the search
 	Live         string // where changes of the page are told; empty: it does not change
@@ -65,6 +65,7 @@ type frame struct {
 	Now          millrace.Time
 	Steers       bool // the person may do more than look
 	Sees         bool // the person may see payloads
+	Administers  bool // the person may see the server
 	Body         any
 }
 
@@ -96,6 +97,7 @@ func (r *request) nav() []navItem {
 		{"Notifications", base + "/notification-destinations", false},
 		{"API tokens", base + "/tokens", false},
 		{"Audit", base + "/audit", false},
+		{"Settings", base + "/settings", false},
 	}
 	for i := range items[1:] {
 		it := &items[i+1]
@@ -106,10 +108,10 @@ func (r *request) nav() []navItem {
 
 // frame returns the layout for a request.
 func (r *request) frame(page, title string) frame {
-	f := frame{Title: title, Page: page, Now: r.now, Environments: r.environments, Env: r.env, Nav: r.nav()}
+	f := frame{Title: title, Page: page, Now: r.now, Environments: r.places(), Env: r.env, Nav: r.nav()}
 	if r.who != nil {
 		f.SignedIn, f.Who, f.Role = true, r.who.Email, r.who.Role
-		f.Steers, f.Sees = r.steers(), r.who.SeesPayloads
+		f.Steers, f.Sees, f.Administers = r.steers(), r.who.SeesPayloads, r.who.Role.AtLeast(millrace.RoleAdmin)
 	}
 	if r.env != nil {
 		f.Base, f.Query = Root+"/environment/"+string(r.env.ID), r.URL.Query().Get("q")
@@ -195,6 +197,7 @@ func doneText(done string) string {
 		"off":        "The webhook is inactive.",
 		"refresh":    "The credentials were refreshed.",
 		"saved":      "It is saved.",
+		"made":       "The environment is there. It needs a token, on the page API tokens.",
 		"notify-on":  "The destination gets notifications.",
 		"notify-off": "The destination gets no notifications.",
 		"notified":   "A test notification was sent.",

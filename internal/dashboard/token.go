@@ -31,12 +31,15 @@ func (h *Handler) tokens(r *request) (*view, error) {
 }
 
 // administer makes a request to the API that needs an admin token.
-func (h *Handler) administer(r *request, method, path string, body, out any) error {
+func (h *Handler) administer(ctx context.Context, r *request, method, path string, body, out any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	w, err := h.send(rest.Acting(r.Context(), "", millrace.ScopeAdmin, "user "+string(r.who.ID)), method, path, "", raw)
+	if body == nil {
+		raw = nil
+	}
+	w, err := h.send(rest.Acting(ctx, "", millrace.ScopeAdmin, "user "+string(r.who.ID)), method, path, "", raw)
 	if err != nil || out == nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (h *Handler) createToken(r *request) (string, error) {
 		body["expires_at"] = millrace.TimeOf(at)
 	}
 	var made struct{ Token, Name string }
-	if err := h.administer(r, http.MethodPost, "/api-token", body, &made); err != nil {
+	if err := h.administer(r.Context(), r, http.MethodPost, "/api-token", body, &made); err != nil {
 		return "", err
 	}
 	v, err := h.tokens(r)
@@ -76,7 +79,7 @@ func (h *Handler) revokeToken(r *request) (string, error) {
 		return err
 	})
 	if err == nil {
-		err = h.administer(r, http.MethodDelete, "/api-token/"+url.PathEscape(string(id)), nil, nil)
+		err = h.administer(r.Context(), r, http.MethodDelete, "/api-token/"+url.PathEscape(string(id)), nil, nil)
 	}
 	return r.path("tokens") + "?done=revoked", err
 }

@@ -95,8 +95,12 @@ func (p *connectPatch) merge(into millrace.ConnectPage) millrace.ConnectPage {
 
 func (a *api) patchEnvironment(ctx context.Context, in *rest.PatchIn[millrace.EnvironmentID, environmentPatch]) (*rest.Reply[millrace.Environment], error) {
 	return a.environments().Update(ctx, func(tx *store.Tx) (*millrace.Environment, error) {
-		e, err := getEnvironment(tx, ctx, in.Environment, in.ID)
+		// Without the lock, a deletion that commits meanwhile would be written over.
+		e, err := tx.Environments().Lock(ctx, in.ID)
 		if err != nil {
+			return nil, err
+		}
+		if err := rest.EditOf(ctx).Fits(e); err != nil {
 			return nil, err
 		}
 		e.Name, e.Weight = in.Data.Name.Or(e.Name), in.Data.Weight.Or(e.Weight)
@@ -124,7 +128,7 @@ func (in *deleteEnvironmentIn) Read(r *rest.Request, _ *rest.BodyReader) error {
 
 func (a *api) deleteEnvironment(ctx context.Context, in *deleteEnvironmentIn) (*rest.Reply[rest.Deleted], error) {
 	err := a.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		v, err := tx.Environments().Get(ctx, in.ID)
+		v, err := tx.Environments().Lock(ctx, in.ID)
 		if err != nil {
 			return err
 		}

@@ -175,6 +175,9 @@ const (
 // EnvironmentSweep is how long after the wish to delete an environment its entry stays.
 const EnvironmentSweep = upkeep.EnvironmentSweep
 
+// CountedRows is from how many rows on those of an environment are not counted any more.
+const CountedRows = upkeep.CountedRows
+
 // Errors of the engine.
 var (
 	ErrOutage         = sqldb.ErrOutage         // a failure of the database itself

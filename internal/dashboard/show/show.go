@@ -19,7 +19,7 @@ import (
 func Functions() template.FuncMap {
 	return template.FuncMap{
 		"time": timeTag, "badge": badge, "json": jsonText, "short": short, "took": Took, "span": between,
-		"failure": FailureOf, "number": number,
+		"failure": FailureOf, "number": number, "size": size,
 		"text": func(b []byte) string { return string(b) },
 	}
 }

@@ -27,12 +27,14 @@ func EditOf(ctx context.Context) *Edit {
 	return e
 }
 
-// BaseOf returns the version that a text begins with, which is made of a workflow or a sync job.
+// BaseOf returns the version that a text begins with, which is made of a workflow, a sync job or an environment.
 func BaseOf(row any) string {
 	switch v := row.(type) {
 	case *millrace.Workflow:
 		return strconv.FormatInt(v.Version, 10)
 	case *millrace.SyncJob:
+		return strconv.FormatInt(int64(v.UpdatedAt), 10)
+	case *millrace.Environment:
 		return strconv.FormatInt(int64(v.UpdatedAt), 10)
 	}
 	return ""

@@ -92,6 +92,15 @@ func (h Environments) Get(ctx context.Context, id millrace.EnvironmentID) (*mill
 	return v, err
 }
 
+// Lock is Get that keeps others from changing the environment until the transaction ends.
+func (h Environments) Lock(ctx context.Context, id millrace.EnvironmentID) (*millrace.Environment, error) {
+	v, err := environmentTable().Find(ctx, h.tx, "id = $1"+notDeleting+h.tx.Dialect().ForUpdate(), strings.ToLower(string(id)))
+	if err == nil && v == nil {
+		err = millrace.NotFound("environment", string(id))
+	}
+	return v, err
+}
+
 // Named returns the environment with an id or a name, or an error of KindNotFound. No name reads as an id.
 func (h Environments) Named(ctx context.Context, name string) (*millrace.Environment, error) {
 	if millrace.IsID(name) {
@@ -149,6 +158,11 @@ func (h Environments) StartErasure(ctx context.Context, v *millrace.Environment)
 // Erasing returns an environment that is being deleted, or nil.
 func (h Environments) Erasing(ctx context.Context, id millrace.EnvironmentID) (*millrace.Environment, error) {
 	return environmentTable().Find(ctx, h.tx, "id = $1 AND deleting_at > 0", string(id))
+}
+
+// AllErasing returns the environments that are being deleted, the last first, at most so many.
+func (h Environments) AllErasing(ctx context.Context, most int) ([]millrace.Environment, error) {
+	return environmentTable().All(ctx, h.tx, "deleting_at > 0 ORDER BY deleting_at DESC, id LIMIT $1", most)
 }
 
 // LockErasing is Erasing that keeps others from changing the environment until the transaction ends.

@@ -17,8 +17,8 @@ import (
 // delivery attempt or call to a provider may take.
 const EnvironmentSweep = 10 * time.Minute
 
-// countedRows bounds how many rows of a table are counted: the count delays the changes of others on SQLite.
-const countedRows = 10_000
+// CountedRows bounds how many rows of a table are counted: the count delays the changes of others on SQLite.
+const CountedRows = 10_000
 
 // OwnedTable is a table whose rows belong to an environment, and whose rows take rows of others with them.
 type OwnedTable struct {
@@ -77,7 +77,7 @@ func OwnedTables() []OwnedTable {
 // hasID reports whether the rows of a table have parts, which are found by their id.
 func (t OwnedTable) hasID() bool { return len(t.Parts) > 0 }
 
-// Owned says how many rows of a kind an environment has; countedRows stands for that many or more.
+// Owned says how many rows of a kind an environment has; [CountedRows] stands for that many or more.
 type Owned struct {
 	What string
 	Rows int64
@@ -92,7 +92,7 @@ func (h Rows) OfEnvironment(ctx context.Context, env millrace.EnvironmentID) ([]
 			continue
 		}
 		o := Owned{What: t.what}
-		if _, err := h.tx.One(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.Name+" WHERE environment_id = $1"+t.count+" LIMIT $2) AS few", []any{string(env), countedRows}, &o.Rows); err != nil {
+		if _, err := h.tx.One(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+t.Name+" WHERE environment_id = $1"+t.count+" LIMIT $2) AS few", []any{string(env), CountedRows}, &o.Rows); err != nil {
 			return nil, fmt.Errorf("count %s: %w", t.what, err)
 		}
 		if o.Rows > 0 {
@@ -152,7 +152,7 @@ func OwnedText(rows []Owned) string {
 	parts := make([]string, len(rows))
 	for i, o := range rows {
 		more := ""
-		if o.Rows >= countedRows {
+		if o.Rows >= CountedRows {
 			more = " or more"
 		}
 		parts[i] = fmt.Sprintf("%s: %d%s", o.What, o.Rows, more)
