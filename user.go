@@ -37,12 +37,15 @@ type User struct {
 	Role         Role
 	SeesPayloads bool   // of events, requests and deliveries
 	PasswordHash string // argon2id; empty: there is none
-	Failures     int64  // wrong passwords since the last right one
-	LockedUntil  Time   // no password is tried before
-	DisabledAt   Time   // 0: it is not
-	SignedInAt   Time   // last; 0: never
-	CreatedAt    Time
-	UpdatedAt    Time
+	// Who the user is at the identity provider that signs them in, whatever the address becomes; empty: none does.
+	Issuer, Subject string
+
+	Failures    int64 // wrong passwords since the last right one
+	LockedUntil Time  // no password is tried before
+	DisabledAt  Time  // 0: it is not
+	SignedInAt  Time  // last; 0: never
+	CreatedAt   Time
+	UpdatedAt   Time
 }
 
 // EmailKey is what the address of a user is compared by.

@@ -166,6 +166,7 @@ type serveCmd struct {
 	limitFlags
 	keepFlags
 	smtpFlags
+	oidcFlags
 	Addr              string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	TokenFile         string        `help:"File that the first start writes the first API token to, instead of printing it on the terminal." type:"path" placeholder:"FILE"`
 	PublicURL         string        `help:"Address of the server as browsers know it, such as https://connect.example.com: customers come to the connect page under it, and providers send them back to it." placeholder:"URL"`
@@ -187,7 +188,7 @@ type serveCmd struct {
 
 // Validate implements kong's check.
 func (c *serveCmd) Validate() error {
-	err := errors.Join(c.limitFlags.check(), c.keepFlags.check())
+	err := errors.Join(c.limitFlags.check(), c.keepFlags.check(), c.oidcFlags.check(c.PublicURL, c.Dev))
 	for name, n := range map[string]int{"token-limit": c.TokenLimit, "account-limit": c.AccountLimit, "inbound-limit": c.InboundLimit} {
 		if n < 0 {
 			err = errors.Join(err, fmt.Errorf("--%s %d: must be at least 0", name, n))
@@ -226,7 +227,7 @@ func (c *serveCmd) Run(ctx context.Context, app *kong.Kong, s *streams) error {
 	opts := c.options(logger)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
 	opts.MetricsAddr, opts.PublicURL = c.MetricsAddr, c.PublicURL
-	opts.MaxFailure, opts.SMTP = c.MaxFailure, c.server()
+	opts.MaxFailure, opts.SMTP, opts.OIDC = c.MaxFailure, c.server(), c.provider()
 	opts.Memory = int64(c.MemoryBudget) << 20
 	limitMemory(opts.Memory)
 	opts.TokenLimit, opts.AccountLimit, opts.InboundLimit = c.TokenLimit, c.AccountLimit, c.InboundLimit

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/asset"
+	"github.com/millrace/millrace/internal/dashboard/door"
 	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/dashboard/settings"
 	"github.com/millrace/millrace/internal/people"
@@ -29,8 +30,9 @@ func Serves(path string) bool { return path == Root || strings.HasPrefix(path, R
 // SignInAddress is the address of a page that signs a user in by a link.
 func SignInAddress(server, token string) string { return server + Root + "/sign-in/" + token }
 
-// Config is what the dashboard needs. All but Server is required.
+// Config is what the dashboard needs. All but Door and Server is required.
 type Config struct {
+	Door      *door.Door // nil: there is no identity provider
 	DB        *store.DB
 	People    *people.People
 	API       http.Handler // does what forms ask for
@@ -73,6 +75,10 @@ func (h *Handler) routes() {
 
 	h.mux.HandleFunc("GET "+Root+"/sign-in", h.open(h.signInForm))
 	h.mux.HandleFunc("POST "+Root+"/sign-in", h.open(h.signIn))
+	if h.Door != nil {
+		h.mux.HandleFunc("GET "+Root+"/sign-in/oidc", h.open(h.leave))
+		h.mux.HandleFunc("GET "+door.Path, h.open(h.comeBack))
+	}
 	h.mux.HandleFunc("GET "+Root+"/sign-in/{token}", h.open(h.linkForm))
 	h.mux.HandleFunc("POST "+Root+"/sign-in/{token}", h.open(h.useLink))
 	h.form("/sign-out", millrace.RoleViewer, h.signOut)

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -54,10 +55,12 @@ func (h *Handler) open(show func(*request) (*view, error)) http.HandlerFunc {
 
 // signing is the page of signing in.
 type signing struct {
-	Link    bool // by a link, which only has to be pressed
-	Dead    bool // the link does not work
-	To      string
-	Problem string
+	Link     bool // by a link, which only has to be pressed
+	Dead     bool // the link does not work
+	To       string
+	Problem  string
+	Provider string // of identities; empty: there is none
+	Only     bool   // nobody signs in with a password
 }
 
 // inside returns an address only if it is a page of the dashboard.
@@ -69,20 +72,55 @@ func inside(to string) string {
 }
 
 func (h *Handler) signInForm(r *request) (*view, error) {
-	return &view{name: "sign-in", title: "Sign in", body: signing{To: inside(r.URL.Query().Get("to"))}}, nil
+	return h.signing(signing{To: inside(r.URL.Query().Get("to"))}), nil
+}
+
+func (h *Handler) signing(s signing) *view {
+	s.Provider, s.Only = h.Door.Name(), h.Door.Only()
+	return &view{name: "sign-in", title: "Sign in", body: s}
 }
 
 func (h *Handler) signIn(r *request) (*view, error) {
-	token, err := h.People.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), r.UserAgent())
 	to := inside(r.PostFormValue("to"))
-	if kind := millrace.KindOf(err); err != nil && (kind == millrace.KindUnauthorized || kind == millrace.KindRateLimited) {
-		h.render(r, &view{name: "sign-in", title: "Sign in", body: signing{To: to, Problem: err.Error()}}, rest.StatusOf(millrace.KindOf(err)), notice{})
-		return nil, nil //nolint:nilnil // it has responded
+	if h.Door.Only() {
+		return h.out(r, to, millrace.Errorf(millrace.KindForbidden, "Users of this server sign in with %s.", h.Door.Name()))
 	}
+	token, err := h.People.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), r.UserAgent())
 	if err != nil {
-		return nil, err
+		return h.out(r, to, err)
 	}
 	return h.in(r, token, to)
+}
+
+// out shows the page of signing in with what went wrong, unless that is our fault.
+func (h *Handler) out(r *request, to string, err error) (*view, error) {
+	known, ok := errors.AsType[*millrace.Error](err)
+	if !ok || known.Kind == millrace.KindInternal {
+		return nil, err
+	}
+	h.render(r, h.signing(signing{To: to, Problem: known.Message}), rest.StatusOf(known.Kind), notice{})
+	return nil, nil //nolint:nilnil // it has responded
+}
+
+// leave sends the browser to the identity provider. The page has a link and no form, because a form that is redirected elsewhere is against
+// the policy of the page.
+func (h *Handler) leave(r *request) (*view, error) {
+	to := inside(r.URL.Query().Get("to"))
+	address, err := h.Door.Leave(r.w, r.Request, to)
+	if err != nil {
+		return h.out(r, to, err)
+	}
+	http.Redirect(r.w, r.Request, address, http.StatusSeeOther) //nolint:gosec // the operator has named the provider
+	return nil, nil                                             //nolint:nilnil // it has responded
+}
+
+// comeBack takes the redirect of the identity provider.
+func (h *Handler) comeBack(r *request) (*view, error) {
+	token, to, err := h.Door.Return(r.w, r.Request)
+	if err != nil {
+		return h.out(r, inside(to), err)
+	}
+	return h.in(r, token, inside(to))
 }
 
 // in lets the browser in.

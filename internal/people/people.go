@@ -160,8 +160,7 @@ func begin(ctx context.Context, tx *store.Tx, v *millrace.User, agent string) (s
 	if err := tx.Users().Update(ctx, v); err != nil {
 		return "", err
 	}
-	by := store.By(ctx, store.Actor{Kind: store.ActorUser, ID: string(v.ID), Name: v.Email, Via: "sign-in"})
-	if err := record(by, tx, v.ID, "signed in"); err != nil {
+	if err := record(self(ctx, v), tx, v.ID, "signed in"); err != nil {
 		return "", err
 	}
 	token := secret.NewToken()

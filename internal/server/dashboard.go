@@ -3,16 +3,43 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/internal/dashboard"
+	"github.com/millrace/millrace/internal/dashboard/door"
+	"github.com/millrace/millrace/internal/egress"
+	"github.com/millrace/millrace/internal/oidc"
 	"github.com/millrace/millrace/internal/people"
 )
 
 // board makes the dashboard over an API.
 func (s *Server) board(api http.Handler) (*dashboard.Handler, error) {
 	s.people = people.New(s.db)
+	s.door = s.entrance()
 	return dashboard.New(dashboard.Config{
-		DB: s.db, People: s.people, API: api, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL,
+		DB: s.db, People: s.people, API: api, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL, Door: s.door,
+	})
+}
+
+// entrance makes the way in by the identity provider, or nil. The operator has named the provider, so it may be in a private network.
+func (s *Server) entrance() *door.Door {
+	o := s.opts.OIDC
+	if o == nil {
+		return nil
+	}
+	network := s.egress
+	network.Allow = slices.Clone(network.Allow)
+	for _, private := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
+		network.Allow = append(network.Allow, netip.MustParsePrefix(private))
+	}
+	return door.New(door.Config{
+		Client: oidc.New(oidc.Config{
+			Settings: o.Settings, Redirect: func() string { return s.publicURL() + door.Path }, Transport: egress.NewTransport(network), Keys: s.keys, Clock: s.opts.Clock,
+		}),
+		People: s.people, Admission: people.Admission{Domains: o.Domains, Role: o.Role}, Only: o.Only,
+		Secure: func() bool { return strings.HasPrefix(s.publicURL(), "https:") }, Logger: s.opts.Logger,
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/deliver/notify"
 	"github.com/millrace/millrace/internal/node"
+	"github.com/millrace/millrace/internal/oidc"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -39,6 +40,9 @@ type Options struct {
 	MaxFailure    time.Duration    // how long a webhook may fail before it is set inactive; 0: 5 days
 	ParkRetries   []time.Duration  // pauses before a webhook that parked a run is tried again; nil: 1 min to 10 h
 
+	// OIDC is the identity provider with which people sign in to the dashboard; nil: there is none.
+	OIDC *OIDC
+
 	// SMTP sends notifications by mail; nil: none are sent. Its Dial is set by the server.
 	SMTP *SMTP
 
@@ -56,6 +60,14 @@ func (o *Options) Storage() node.Options {
 		DataDir: o.DataDir, Database: o.Database, EncryptionKey: o.EncryptionKey, KeySource: o.KeySource, Logger: o.Logger, Clock: o.Clock,
 		Warm: o.Warm, Faults: o.Faults,
 	}
+}
+
+// OIDC says which identity provider there is, and whom it lets in.
+type OIDC struct {
+	oidc.Settings
+	Domains []string      // of addresses that get an account of their own accord
+	Role    millrace.Role // that they begin with
+	Only    bool          // nobody signs in with a password
 }
 
 // SMTP is a server that takes mails, and how it is spoken to.

@@ -44,6 +44,7 @@ func (s *Server) Start(ctx context.Context) error {
 	ticking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopTick = cancel
 	s.ticking.Go(func() { s.ticker.Run(ticking) })
+	s.ticking.Go(func() { s.door.Check(ticking) })
 	s.ticking.Go(func() { s.storage.Reseal(ticking, s.opts.Logger) })
 	go func() { s.served <- s.http.Serve(s.listener) }()
 	s.opts.Logger.InfoContext(ctx, "serving", slog.String("addr", s.Addr()), slog.String("database", databaseName(s.db)),

@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/internal/connect"
 	"github.com/millrace/millrace/internal/connect/page"
 	"github.com/millrace/millrace/internal/dashboard"
+	"github.com/millrace/millrace/internal/dashboard/door"
 	"github.com/millrace/millrace/internal/deliver"
 	"github.com/millrace/millrace/internal/disconnect"
 	"github.com/millrace/millrace/internal/egress"
@@ -62,6 +63,7 @@ type Server struct {
 	proxy    *provider.LoggedProxy
 	grants   *grant.Keeper
 	people   *people.People
+	door     *door.Door // nil: there is no identity provider
 	receiver *inbound.Receiver
 	ticker   *schedule.Ticker
 	ticking  sync.WaitGroup

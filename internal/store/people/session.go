@@ -49,6 +49,16 @@ var linkTable = sync.OnceValue(func() *table.Table[millrace.SignInLink] { //noli
 	}
 })
 
+// UseSignIn notes that a sign-in at an identity provider was used, by the hash of its state, and reports whether it had not been. The note
+// is not needed after a time.
+func (h Sessions) UseSignIn(ctx context.Context, id string, until millrace.Time) (bool, error) {
+	n, err := h.tx.Exec(ctx, "INSERT INTO used_sign_in (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", id, int64(until))
+	if err != nil {
+		return false, fmt.Errorf("use sign-in: %w", err)
+	}
+	return n == 1, nil
+}
+
 // Begin adds a session.
 func (h Sessions) Begin(ctx context.Context, v *millrace.UserSession) error {
 	return sessionTable().Insert(ctx, h.tx, v)
@@ -95,10 +105,10 @@ func (h Sessions) Use(ctx context.Context, v *millrace.SignInLink) error {
 	return table.MustUpdate(ctx, h.tx, linkTable(), v, "")
 }
 
-// Prune removes some sessions and links that ended before a time, and returns how many.
+// Prune removes some sessions, links and used sign-ins that ended before a time, and returns how many.
 func (h Sessions) Prune(ctx context.Context, before millrace.Time, most int) (int64, error) {
 	total := int64(0)
-	for _, name := range []string{"user_session", "sign_in_link"} {
+	for _, name := range []string{"user_session", "sign_in_link", "used_sign_in"} {
 		n, err := h.tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)", name, name), int64(before), most)
 		if err != nil {
 			return total, fmt.Errorf("prune %s: %w", name, err)

@@ -37,6 +37,8 @@ var userTable = sync.OnceValue(func() *table.Table[millrace.User] { //nolint:goc
 			table.Stamp("signed_in_at", func(v *row) *millrace.Time { return &v.SignedInAt }),
 			table.Stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			table.Stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
+			table.Text("issuer", func(v *row) *string { return &v.Issuer }),
+			table.Text("subject", func(v *row) *string { return &v.Subject }),
 		},
 		Fill: func(tx *sqldb.Tx, v *row) {
 			table.NewRow(tx, &v.ID, &v.CreatedAt, &v.UpdatedAt)
@@ -72,6 +74,11 @@ func (h Users) Get(ctx context.Context, id millrace.UserID, lock bool) (*millrac
 // ByEmail returns the user with an address, locked, or nil.
 func (h Users) ByEmail(ctx context.Context, email string) (*millrace.User, error) {
 	return userTable().Find(ctx, h.tx, "email_key = $1"+h.tx.Dialect().ForUpdate(), millrace.EmailKey(email))
+}
+
+// ByIdentity returns the user that an identity provider knows by a subject, locked, or nil.
+func (h Users) ByIdentity(ctx context.Context, issuer, subject string) (*millrace.User, error) {
+	return userTable().Find(ctx, h.tx, "issuer = $1 AND subject = $2 AND subject <> ''"+h.tx.Dialect().ForUpdate(), issuer, subject)
 }
 
 // All returns the users by address, at most 1,000.
