@@ -53,7 +53,7 @@ type ConnectSession struct {
 	Failure                  string              // why none came, for people
 	FailureType              string              // connection_error, ...
 	SkipForm                 bool                // no form follows on the connection
-	TakenAt                  Time                // when the redirect came back; 0: not yet
+	TakenAt                  Time                // when its work was begun, for the last time; 0: not yet
 	ExpiresAt                Time
 	CreatedAt                Time
 }
@@ -66,4 +66,7 @@ type ConnectSecrets struct {
 
 	Temporary       string `json:"temporary,omitempty"` // of OAuth 1.0a
 	TemporarySecret string `json:"temporary_secret,omitempty"`
+
+	Redirect json.RawMessage `json:"redirect,omitempty"` // what came on it and is kept
+	Received Time            `json:"received,omitempty"` // when the token endpoint responded; 0: it has not
 }

@@ -244,10 +244,14 @@ func (f *Flow) finish(ctx context.Context, state, browser string, work func(*tak
 	if err != nil {
 		return err
 	}
-	// The browser may leave; what was begun is done.
+	return f.complete(ctx, t, work)
+}
+
+// complete does the work of a session that was taken. The browser may leave; what was begun is done.
+func (f *Flow) complete(ctx context.Context, t *taken, work func(*taken) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err = f.prepare(ctx, t)
+	err := f.prepare(ctx, t)
 	if err == nil {
 		err = work(t)
 	}
@@ -281,6 +285,42 @@ func (f *Flow) take(ctx context.Context, state, browser string) (*taken, error) 
 	})
 }
 
+// abandonedAfter is the time after which no server works on a session that was taken: its work gets a minute.
+const abandonedAfter = 2 * time.Minute
+
+// abandoned reports whether the server that took a session must have died before it was done.
+func abandoned(row *millrace.ConnectSession, now millrace.Time) bool {
+	return row.TakenAt != 0 && row.TakenAt.Add(abandonedAfter) < now && row.Failure == "" && row.IntegratedAccountID == ""
+}
+
+// resume goes on with a session whose server died after the token endpoint had responded: the code is used up, but the response is stored.
+// Of several that try, one does it. The error is ours; why there is no account is stored.
+func (f *Flow) resume(ctx context.Context, id string) error {
+	t, err := store.Compute(ctx, f.DB, func(tx *store.Tx) (*taken, error) {
+		row, err := tx.Accounts().Links().Session(ctx, id)
+		if err != nil || row == nil || len(row.Response) == 0 || !abandoned(row, tx.Now()) {
+			return nil, err
+		}
+		row.TakenAt = tx.Now()
+		return &taken{row: row}, tx.Accounts().Links().SaveSession(ctx, row)
+	})
+	if err != nil || t == nil {
+		return err
+	}
+	err = f.complete(ctx, t, func(t *taken) error {
+		var response oauth.Response
+		if err := json.Unmarshal(t.row.Response, &response); err != nil {
+			return err
+		}
+		return t.read(response)
+	})
+	var known *Error
+	if errors.As(err, &known) {
+		return nil
+	}
+	return err
+}
+
 // prepare loads everything that a session is about.
 func (f *Flow) prepare(ctx context.Context, t *taken) error {
 	var err error
@@ -305,8 +345,14 @@ func (f *Flow) prepare(ctx context.Context, t *taken) error {
 	if err := json.Unmarshal(t.row.Secrets, &t.secrets); err != nil {
 		return err
 	}
-	t.typed, err = decode(t.secrets.Typed)
-	return err
+	if t.typed, err = decode(t.secrets.Typed); err != nil || len(t.secrets.Redirect) == 0 {
+		return err
+	}
+	if t.redirect, err = decode(t.secrets.Redirect); err != nil {
+		return err
+	}
+	maps.Copy(t.typed, t.redirect)
+	return nil
 }
 
 // exchange asks for the first tokens. The response is stored before it is read.
@@ -326,22 +372,41 @@ func (f *Flow) exchange(ctx context.Context, t *taken, kind oauth.Kind, code str
 	if err != nil {
 		return &Error{Type: "connection_error", Message: "provider_silent", Detail: err.Error(), Retry: true}
 	}
+	if err := f.keep(ctx, t, response); err != nil {
+		return err
+	}
+	return t.read(response)
+}
+
+// keep stores the response of the token endpoint, with what came on the redirect: the code that both came by is used up now.
+func (f *Flow) keep(ctx context.Context, t *taken, response oauth.Response) error {
 	raw, err := json.Marshal(response)
 	if err != nil {
 		return err
 	}
-	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+	t.secrets.Received = millrace.TimeOf(f.Clock())
+	if t.redirect != nil {
+		if t.secrets.Redirect, err = json.Marshal(t.redirect); err != nil {
+			return err
+		}
+	}
+	secrets, err := json.Marshal(t.secrets)
+	if err != nil {
+		return err
+	}
+	return f.DB.Update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Accounts().Links().Session(ctx, t.row.ID)
 		if err != nil || row == nil {
 			return err
 		}
-		row.Response = raw
+		row.Response, row.Secrets = raw, secrets
 		return tx.Accounts().Links().SaveSession(ctx, row)
 	})
-	if err != nil {
-		return err
-	}
-	result := oauth.Read(&t.credential, response, f.Clock())
+}
+
+// read takes the tokens out of the response of the token endpoint.
+func (t *taken) read(response oauth.Response) error {
+	result := oauth.Read(&t.credential, response, t.secrets.Received.Std())
 	if result.Outcome != oauth.Granted {
 		return &Error{Type: "connection_error", Message: "provider_error", Detail: result.Message, Retry: true}
 	}
@@ -363,7 +428,7 @@ func (f *Flow) fail(ctx context.Context, t *taken, cause error) error {
 	}
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Accounts().Links().Session(ctx, t.row.ID)
-		if err != nil || row == nil {
+		if err != nil || row == nil || row.IntegratedAccountID != "" {
 			return err
 		}
 		row.Failure, row.FailureType = known.Message+"\n"+known.Detail, known.Type

@@ -77,7 +77,7 @@ func (f *Flow) save(ctx context.Context, t *taken) error {
 			return err
 		}
 		row, err := links.Session(ctx, t.row.ID)
-		if err != nil || row == nil {
+		if err != nil || row == nil || row.IntegratedAccountID != "" || row.Failure != "" {
 			return cmp.Or(err, error(ErrSession))
 		}
 		row.IntegratedAccountID, row.Secrets, row.Response = v.ID, nil, nil
@@ -315,7 +315,7 @@ func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *mill
 		s.of(v)
 	case row.IntegratedAccountID != "":
 		s.State, s.Type, s.Message = StateFailed, "connection_error", "account_gone"
-	case row.TakenAt != 0 && row.TakenAt.Add(2*time.Minute) < now:
+	case abandoned(row, now):
 		s.State, s.Type, s.Message = StateFailed, "connection_error", "interrupted"
 	case row.TakenAt != 0:
 		s.State = StateWorking
@@ -352,7 +352,19 @@ func (s *Status) of(v *millrace.IntegratedAccount) {
 	}
 }
 
+// look reads a session and its account. One that a dead server has left behind with the response of the token endpoint goes on.
 func (f *Flow) look(ctx context.Context, find func(store.Links) (*millrace.ConnectSession, error)) (*millrace.ConnectSession, *millrace.IntegratedAccount, error) {
+	row, v, err := f.see(ctx, find)
+	if err != nil || row == nil || len(row.Response) == 0 || !abandoned(row, millrace.TimeOf(f.Clock())) {
+		return row, v, err
+	}
+	if err := f.resume(ctx, row.ID); err != nil {
+		return nil, nil, fmt.Errorf("go on with a connect session: %w", err)
+	}
+	return f.see(ctx, find)
+}
+
+func (f *Flow) see(ctx context.Context, find func(store.Links) (*millrace.ConnectSession, error)) (*millrace.ConnectSession, *millrace.IntegratedAccount, error) {
 	var row *millrace.ConnectSession
 	var v *millrace.IntegratedAccount
 	err := f.DB.View(ctx, func(tx *store.Tx) error {

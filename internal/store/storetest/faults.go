@@ -27,6 +27,7 @@ type Faults struct {
 	way        func() store.CommitFault
 	most       int
 	struck     int
+	dies       bool // after the first fault there is nothing but faults
 }
 
 // Open is [Open] for a store that fails as configured.
@@ -52,7 +53,15 @@ func OpenWith(t testing.TB, url string, faults store.Faults) *store.DB {
 func (f *Faults) At(p *Place) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.statements, f.commits, f.at, f.draw, f.struck = nil, 0, p, nil, 0
+	f.statements, f.commits, f.at, f.draw, f.struck, f.dies = nil, 0, p, nil, 0, false
+}
+
+// DieAt is At for a process that dies there: nothing that it does after the fault reaches the database.
+func (f *Faults) DieAt(p *Place) {
+	f.At(p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dies = true
 }
 
 // Draw starts anew, with some random faults: one of 40 statements and one of 5 commits fails, in any way, until there were most.
@@ -93,6 +102,9 @@ func (f *Faults) Statement(sql string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.statements = append(f.statements, strings.Join(strings.Fields(sql[:min(len(sql), 40)]), " "))
+	if f.dies && f.struck > 0 {
+		return store.Injected()
+	}
 	if f.at != nil && f.at.SQL != "" && f.at.Nth == len(f.statements) || f.draw != nil && f.draw(40) {
 		f.struck++
 		return store.Injected()
@@ -107,6 +119,8 @@ func (f *Faults) Commit() store.CommitFault {
 	f.commits++
 	how := store.CommitSucceeds
 	switch {
+	case f.dies && f.struck > 0:
+		return store.CommitFails
 	case f.at != nil && f.at.SQL == "" && f.at.Nth == f.commits:
 		how = f.at.Commit
 	case f.draw != nil && f.draw(5):
