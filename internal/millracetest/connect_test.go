@@ -36,7 +36,7 @@ func newConnectWorld(t *testing.T, s *Server) *connectWorld {
 	config := strings.NewReplacer("$URL", w.provider.URL).Replace(`{"name": "crm", "category": "crm", "config": {
 "label": "CRM of tests", "base_url": "$URL", "credentials": {
  "oauth2": {"format": "oauth2", "config": {"client": {"id": "` + tokens.ClientID + `", "secret": "` + tokens.ClientSecret + `"},
-  "auth": {"tokenHost": "$URL", "tokenPath": "/token", "authorizeHost": "$URL", "authorizePath": "/authorize"}, "scope": ["read", "write"],
+  "auth": {"tokenHost": "$URL", "tokenPath": "/token", "authorizeHost": "$URL", "authorizePath": "/authorize", "revokePath": "/revoke"}, "scope": ["read", "write"],
   "keep": {"redirect": ["realmId"]}, "identity": "redirect.realmId",
   "fields": [{"name": "subdomain", "label": "Subdomain", "required": true, "pattern": "^[a-z]+$"}]}},
  "api_key": {"format": "api_key", "config": {"fields": [{"name": "api_key", "label": "Key", "type": "password", "required": true}]}}},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // gate is a static gate of the published protocol, which may turn hostile.
@@ -149,5 +150,8 @@ func TestAnAccountIsUsedThroughItsGate(t *testing.T) {
 		if code, _ := status("DELETE", "/static-gate/"+made.ID, ""); code != http.StatusOK {
 			t.Errorf("the deletion of a gate gets %d", code)
 		}
+		// The token is given back through the gate that the account had, whenever that happens.
+		passed := ""
+		Wait(t, time.Minute, func() (bool, any) { passed += other.paths(); return passed == "/revoke", passed })
 	})
 }

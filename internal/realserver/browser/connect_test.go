@@ -85,8 +85,9 @@ func validating(t *testing.T, w *world) {
 "steps": [{"type": "run", "action": "run_sync_job", "config": {"sync_job_id": "00000000-0000-4000-8000-000000000000"}}]}}`)
 	b := w.open(t).start(w.link(`{"tenant_id": "validating"}`), "&integration=books").kind("form")
 	b.fill("#f0", "key-1").click("button[type=submit]").waits(`[data-kind="working"] [role="status"]`).says("Checking the connection")
+	b.do(chromedp.WaitVisible(`//*[contains(text(), "A last check is under way")]`, chromedp.BySearch))
 	b.eval("for (let i = 0; i < 10000; i++) clearTimeout(i)", nil) // or the page would load again while it is looked at
-	b.state("working")
+	b.state("validating")
 	if all := w.accounts("validating"); len(all) != 1 || all[0]["status"] != "connecting" {
 		t.Errorf("got the accounts %v", all)
 	}
