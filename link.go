@@ -35,38 +35,3 @@ type LinkOptions struct {
 	IsSandbox bool `json:"is_sandbox,omitempty"`
 	IsNew     bool `json:"is_new,omitempty"` // it makes an account
 }
-
-// ConnectSession is one attempt of a customer's browser to connect an account. It is found by the hash of its id, which is also the
-// state of the redirect, and bound to the browser by a cookie.
-type ConnectSession struct {
-	ID                       string // hash
-	EnvironmentID            EnvironmentID
-	LinkTokenID              string
-	Browser                  string // hash of the cookie
-	Attempt                  string // hash of what the page in a frame asks by; empty: nothing
-	EnvironmentIntegrationID EnvironmentIntegrationID
-	Integration              string // name
-	Method                   string
-	Secrets                  json.RawMessage     // ConnectSecrets; sealed
-	Response                 json.RawMessage     // of the token endpoint, before it was read; sealed
-	IntegratedAccountID      IntegratedAccountID // that came of it; empty: none yet
-	Failure                  string              // why none came, for people
-	FailureType              string              // connection_error, ...
-	SkipForm                 bool                // no form follows on the connection
-	TakenAt                  Time                // when its work was begun, for the last time; 0: not yet
-	ExpiresAt                Time
-	CreatedAt                Time
-}
-
-// ConnectSecrets are the secrets of a session.
-type ConnectSecrets struct {
-	Typed       json.RawMessage `json:"typed,omitempty"` // by the customer
-	Verifier    string          `json:"verifier,omitempty"`
-	RedirectURI string          `json:"redirect_uri,omitempty"`
-
-	Temporary       string `json:"temporary,omitempty"` // of OAuth 1.0a
-	TemporarySecret string `json:"temporary_secret,omitempty"`
-
-	Redirect json.RawMessage `json:"redirect,omitempty"` // what came on it and is kept
-	Received Time            `json:"received,omitempty"` // when the token endpoint responded; 0: it has not
-}

@@ -88,7 +88,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 		return Step{}, err
 	}
 	state := newUUID() + newUUID()
-	session := &millrace.ConnectSession{
+	session := &store.ConnectSession{
 		ID: secret.HashToken(state), EnvironmentID: l.row.EnvironmentID, LinkTokenID: l.row.ID, Browser: secret.HashToken(a.Browser),
 		EnvironmentIntegrationID: choice.install.ID, Integration: choice.Name, Method: a.Method, SkipForm: a.SkipForm,
 	}
@@ -101,7 +101,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 	if a.Page != "" {
 		session.Attempt = secret.HashToken(a.Page)
 	}
-	held := millrace.ConnectSecrets{}
+	held := secrets{}
 	if held.Typed, err = json.Marshal(typed); err != nil {
 		return Step{}, err
 	}
@@ -128,7 +128,7 @@ func (f *Flow) Begin(ctx context.Context, l *Link, a Attempt) (Step, error) {
 
 // redirect returns the address at which the customer allows the connection.
 func (f *Flow) redirect(
-	ctx context.Context, l *Link, choice *Choice, credential *config.Credential, held *millrace.ConnectSecrets, state string, typed map[string]any,
+	ctx context.Context, l *Link, choice *Choice, credential *config.Credential, held *secrets, state string, typed map[string]any,
 ) (string, error) {
 	held.Verifier, held.RedirectURI = oauth.Verifier(), f.callbackURL(l.Environment, choice.Name)
 	variables, err := choice.config.VariablesOf(typed)
@@ -225,13 +225,26 @@ func (f *Flow) Callback(ctx context.Context, integration string, query url.Value
 	})
 }
 
+// secrets are what a session keeps for the callback, sealed.
+type secrets struct {
+	Typed       json.RawMessage `json:"typed,omitempty"` // by the customer
+	Verifier    string          `json:"verifier,omitempty"`
+	RedirectURI string          `json:"redirect_uri,omitempty"`
+
+	Temporary       string `json:"temporary,omitempty"` // of OAuth 1.0a
+	TemporarySecret string `json:"temporary_secret,omitempty"`
+
+	Redirect json.RawMessage `json:"redirect,omitempty"` // what came on it and is kept
+	Received millrace.Time   `json:"received,omitempty"` // when the token endpoint responded; 0: it has not
+}
+
 // taken is a session whose work is being done.
 type taken struct {
-	row        *millrace.ConnectSession
+	row        *store.ConnectSession
 	link       *Link
 	choice     *Choice
 	credential config.Credential
-	secrets    millrace.ConnectSecrets
+	secrets    secrets
 	typed      map[string]any
 	redirect   map[string]any // what came on the redirect and is kept
 	result     *oauth.Result  // nil: there are no tokens
@@ -289,7 +302,7 @@ func (f *Flow) take(ctx context.Context, state, browser string) (*taken, error) 
 const abandonedAfter = 2 * time.Minute
 
 // abandoned reports whether the server that took a session must have died before it was done.
-func abandoned(row *millrace.ConnectSession, now millrace.Time) bool {
+func abandoned(row *store.ConnectSession, now millrace.Time) bool {
 	return row.TakenAt != 0 && row.TakenAt.Add(abandonedAfter) < now && row.Failure == "" && row.IntegratedAccountID == ""
 }
 
@@ -390,7 +403,7 @@ func (f *Flow) keep(ctx context.Context, t *taken, response oauth.Response) erro
 			return err
 		}
 	}
-	secrets, err := json.Marshal(t.secrets)
+	held, err := json.Marshal(t.secrets)
 	if err != nil {
 		return err
 	}
@@ -399,7 +412,7 @@ func (f *Flow) keep(ctx context.Context, t *taken, response oauth.Response) erro
 		if err != nil || row == nil {
 			return err
 		}
-		row.Response, row.Secrets = raw, secrets
+		row.Response, row.Secrets = raw, held
 		return tx.Accounts().Links().SaveSession(ctx, row)
 	})
 }

@@ -250,7 +250,7 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 	if state == "" || len(state) > maxText {
 		return nil, ErrSession
 	}
-	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) {
+	row, v, err := f.look(ctx, func(links store.Links) (*store.ConnectSession, error) {
 		return links.Look(ctx, secret.HashToken(state))
 	})
 	if err != nil {
@@ -263,7 +263,7 @@ func (f *Flow) Look(ctx context.Context, state, browser string) (*Status, error)
 }
 
 // belongs reports whether a session is that of a browser. One without a redirect belongs to the holder of its state.
-func belongs(row *millrace.ConnectSession, state, browser string) bool {
+func belongs(row *store.ConnectSession, state, browser string) bool {
 	if row == nil {
 		return false
 	}
@@ -291,7 +291,7 @@ func (f *Flow) LookFrom(ctx context.Context, l *Link, page string) (*Status, err
 	if page == "" || len(page) > maxText {
 		return nil, ErrSession
 	}
-	row, v, err := f.look(ctx, func(links store.Links) (*millrace.ConnectSession, error) {
+	row, v, err := f.look(ctx, func(links store.Links) (*store.ConnectSession, error) {
 		return links.Attempt(ctx, l.row.ID, secret.HashToken(page))
 	})
 	if err != nil || row == nil {
@@ -300,7 +300,7 @@ func (f *Flow) LookFrom(ctx context.Context, l *Link, page string) (*Status, err
 	return f.status(ctx, row, v, page)
 }
 
-func (f *Flow) status(ctx context.Context, row *millrace.ConnectSession, v *millrace.IntegratedAccount, by string) (*Status, error) {
+func (f *Flow) status(ctx context.Context, row *store.ConnectSession, v *millrace.IntegratedAccount, by string) (*Status, error) {
 	s := &Status{Integration: row.Integration, Method: row.Method, Owner: secret.HashToken(by), Framed: row.Attempt != "", SkipForm: row.SkipForm}
 	var err error
 	if s.Link, err = f.open(ctx, row.LinkTokenID); err != nil {
@@ -353,7 +353,7 @@ func (s *Status) of(v *millrace.IntegratedAccount) {
 }
 
 // look reads a session and its account. One that a dead server has left behind with the response of the token endpoint goes on.
-func (f *Flow) look(ctx context.Context, find func(store.Links) (*millrace.ConnectSession, error)) (*millrace.ConnectSession, *millrace.IntegratedAccount, error) {
+func (f *Flow) look(ctx context.Context, find func(store.Links) (*store.ConnectSession, error)) (*store.ConnectSession, *millrace.IntegratedAccount, error) {
 	row, v, err := f.see(ctx, find)
 	if err != nil || row == nil || len(row.Response) == 0 || !abandoned(row, millrace.TimeOf(f.Clock())) {
 		return row, v, err
@@ -364,8 +364,8 @@ func (f *Flow) look(ctx context.Context, find func(store.Links) (*millrace.Conne
 	return f.see(ctx, find)
 }
 
-func (f *Flow) see(ctx context.Context, find func(store.Links) (*millrace.ConnectSession, error)) (*millrace.ConnectSession, *millrace.IntegratedAccount, error) {
-	var row *millrace.ConnectSession
+func (f *Flow) see(ctx context.Context, find func(store.Links) (*store.ConnectSession, error)) (*store.ConnectSession, *millrace.IntegratedAccount, error) {
+	var row *store.ConnectSession
 	var v *millrace.IntegratedAccount
 	err := f.DB.View(ctx, func(tx *store.Tx) error {
 		var err error

@@ -95,6 +95,8 @@ type (
 	AuditID = table.AuditID
 	// Batch is a group of events that were stored together.
 	Batch = workflows.Batch
+	// ConnectSession is one attempt of a browser to connect an account.
+	ConnectSession = accounts.ConnectSession
 	// ErasedRows says how far the deletion of an environment has come.
 	ErasedRows = upkeep.ErasedRows
 	// Figures says how much there is and how much waits.

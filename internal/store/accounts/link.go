@@ -19,6 +19,28 @@ type Links struct{ tx *sqldb.Tx }
 // Links returns the handle of the link tokens.
 func (h Accounts) Links() Links { return Links(h) }
 
+// ConnectSession is one attempt of a customer's browser to connect an account. It is found by the hash of its id, which is also the
+// state of the redirect, and bound to the browser by a cookie.
+type ConnectSession struct {
+	ID                       string // hash
+	EnvironmentID            millrace.EnvironmentID
+	LinkTokenID              string
+	Browser                  string // hash of the cookie
+	Attempt                  string // hash of what the page in a frame asks by; empty: nothing
+	EnvironmentIntegrationID millrace.EnvironmentIntegrationID
+	Integration              string // name
+	Method                   string
+	Secrets                  json.RawMessage              // what the flow keeps for the callback; sealed
+	Response                 json.RawMessage              // of the token endpoint, before it was read; sealed
+	IntegratedAccountID      millrace.IntegratedAccountID // that came of it; empty: none yet
+	Failure                  string                       // why none came, for people
+	FailureType              string                       // connection_error, ...
+	SkipForm                 bool                         // no form follows on the connection
+	TakenAt                  millrace.Time                // when its work was begun, for the last time; 0: not yet
+	ExpiresAt                millrace.Time
+	CreatedAt                millrace.Time
+}
+
 var linkTokenTable = sync.OnceValue(func() *table.Table[millrace.LinkToken] { //nolint:gochecknoglobals // a constant that cannot be written as one
 	type row = millrace.LinkToken
 	return &table.Table[row]{
@@ -43,8 +65,8 @@ var linkTokenTable = sync.OnceValue(func() *table.Table[millrace.LinkToken] { //
 	}
 })
 
-var connectSessionTable = sync.OnceValue(func() *table.Table[millrace.ConnectSession] { //nolint:gochecknoglobals // a constant that cannot be written as one
-	type row = millrace.ConnectSession
+var connectSessionTable = sync.OnceValue(func() *table.Table[ConnectSession] { //nolint:gochecknoglobals // a constant that cannot be written as one
+	type row = ConnectSession
 	return &table.Table[row]{
 		Name: "connect_session", What: "connect session",
 		Columns: []table.Column[row]{
@@ -91,27 +113,27 @@ func (h Links) Save(ctx context.Context, v *millrace.LinkToken) error {
 }
 
 // Begin adds a session.
-func (h Links) Begin(ctx context.Context, v *millrace.ConnectSession) error {
+func (h Links) Begin(ctx context.Context, v *ConnectSession) error {
 	return connectSessionTable().Insert(ctx, h.tx, v)
 }
 
 // Session returns a session by its hash, locked, or nil.
-func (h Links) Session(ctx context.Context, id string) (*millrace.ConnectSession, error) {
+func (h Links) Session(ctx context.Context, id string) (*ConnectSession, error) {
 	return connectSessionTable().Find(ctx, h.tx, "id = $1"+h.tx.Dialect().ForUpdate(), id)
 }
 
 // Look returns a session by its hash, or nil.
-func (h Links) Look(ctx context.Context, id string) (*millrace.ConnectSession, error) {
+func (h Links) Look(ctx context.Context, id string) (*ConnectSession, error) {
 	return connectSessionTable().Find(ctx, h.tx, "id = $1", id)
 }
 
 // Attempt returns the last session that a page has begun with a link token, or nil.
-func (h Links) Attempt(ctx context.Context, link, attempt string) (*millrace.ConnectSession, error) {
+func (h Links) Attempt(ctx context.Context, link, attempt string) (*ConnectSession, error) {
 	return connectSessionTable().Find(ctx, h.tx, "link_token_id = $1 AND attempt = $2 AND attempt <> '' ORDER BY created_at DESC LIMIT 1", link, attempt)
 }
 
 // SaveSession writes all of a session that is locked.
-func (h Links) SaveSession(ctx context.Context, v *millrace.ConnectSession) error {
+func (h Links) SaveSession(ctx context.Context, v *ConnectSession) error {
 	return table.MustUpdate(ctx, h.tx, connectSessionTable(), v, "")
 }
 
