@@ -22,6 +22,7 @@ type oidcFlags struct {
 	OIDCDomain   []string `name:"oidc-domain" help:"Domain of e-mail addresses that get an account when they first sign in; without one, only users who were invited come in. Repeatable." placeholder:"DOMAIN"`
 	OIDCRole     string   `name:"oidc-role" help:"Role with which such an account begins: owner, admin, member or viewer." enum:"owner,admin,member,viewer" default:"viewer"`
 	OIDCTrust    bool     `name:"oidc-trust-email" help:"Every e-mail address that the identity provider gives belongs to who signs in, also without email_verified."`
+	OIDCRoleOf   string   `name:"oidc-role-claim" help:"Claim that has the role, or a list with it: owner, admin, member or viewer. It is set at each sign-in, and who has none does not come in." placeholder:"CLAIM"`
 	OIDCOnly     bool     `name:"oidc-only" help:"Nobody signs in with a password."`
 
 	OIDCSecretFile string `name:"oidc-client-secret-file" help:"File with that secret." secretof:"oidc-client-secret" placeholder:"FILE"`
@@ -37,7 +38,7 @@ func (f *oidcFlags) check(public string, dev bool) error {
 	if f.OIDCIssuer == "" {
 		for name, set := range map[string]bool{
 			"oidc-client-id": f.OIDCClientID != "", "oidc-client-secret": f.OIDCSecret != "", "oidc-client-secret-file": f.OIDCSecretFile != "", "oidc-name": f.OIDCName != "",
-			"oidc-scope": len(f.OIDCScope) > 0, "oidc-domain": len(f.OIDCDomain) > 0, "oidc-trust-email": f.OIDCTrust, "oidc-only": f.OIDCOnly,
+			"oidc-scope": len(f.OIDCScope) > 0, "oidc-domain": len(f.OIDCDomain) > 0, "oidc-trust-email": f.OIDCTrust, "oidc-role-claim": f.OIDCRoleOf != "", "oidc-only": f.OIDCOnly,
 		} {
 			if set {
 				return fmt.Errorf("--%s: needs --oidc-issuer", name)
@@ -81,7 +82,7 @@ func (f *oidcFlags) provider() *server.OIDC {
 		return nil
 	}
 	o := &server.OIDC{Role: millrace.Role(f.OIDCRole), Only: f.OIDCOnly}
-	o.Issuer, o.ClientID, o.Secret, o.Scopes, o.TrustEmail = f.OIDCIssuer, f.OIDCClientID, f.OIDCSecret, f.OIDCScope, f.OIDCTrust
+	o.Issuer, o.ClientID, o.Secret, o.Scopes, o.TrustEmail, o.RoleClaim = f.OIDCIssuer, f.OIDCClientID, f.OIDCSecret, f.OIDCScope, f.OIDCTrust, f.OIDCRoleOf
 	u, _ := url.Parse(f.OIDCIssuer) // it was checked
 	o.Name = cmp.Or(f.OIDCName, u.Hostname())
 	for _, domain := range f.OIDCDomain {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/door"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/people"
 )
@@ -83,13 +84,17 @@ func (h *Handler) signing(s signing) *view {
 func (h *Handler) signIn(r *request) (*view, error) {
 	to := inside(r.PostFormValue("to"))
 	if h.Door.Only() {
-		return h.out(r, to, millrace.Errorf(millrace.KindForbidden, "Users of this server sign in with %s.", h.Door.Name()))
+		return h.out(r, to, errOnly(h.Door))
 	}
 	token, err := h.People.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), r.UserAgent())
 	if err != nil {
 		return h.out(r, to, err)
 	}
 	return h.in(r, token, to)
+}
+
+func errOnly(d *door.Door) error {
+	return millrace.Errorf(millrace.KindForbidden, "Users of this server sign in with %s.", d.Name())
 }
 
 // out shows the page of signing in with what went wrong, unless that is our fault.

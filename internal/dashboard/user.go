@@ -9,6 +9,7 @@ import (
 
 // mine is the page of who is signed in.
 type mine struct {
+	Only        bool // nobody signs in with a password
 	HasPassword bool
 	Sessions    []millrace.UserSession
 	Current     string
@@ -16,10 +17,13 @@ type mine struct {
 
 func (h *Handler) me(r *request) (*view, error) {
 	sessions, err := h.People.Sessions(r.Context(), r.who)
-	return &view{name: "me", title: "You", body: mine{r.who.PasswordHash != "", sessions, r.who.Session}}, err
+	return &view{name: "me", title: "You", body: mine{h.Door.Only(), r.who.PasswordHash != "", sessions, r.who.Session}}, err
 }
 
 func (h *Handler) setPassword(r *request) (string, error) {
+	if h.Door.Only() {
+		return "", errOnly(h.Door)
+	}
 	if err := h.People.SetPassword(r.Context(), r.who, r.PostFormValue("old_password"), r.PostFormValue("password")); err != nil {
 		return "", err
 	}
@@ -83,7 +87,7 @@ func (h *Handler) newLink(r *request) (string, error) {
 
 func (h *Handler) changeUser(r *request) (string, error) {
 	change := people.Change{
-		Role: millrace.Role(r.PostFormValue("role")), SeesPayloads: r.PostFormValue("sees_payloads") == "on", Disabled: r.PostFormValue("disabled") == "on",
+		Role: millrace.Role(r.PostFormValue("role")), SeesPayloads: r.PostFormValue("sees_payloads") == "on", Disabled: r.PostFormValue("disabled") == "on", Unlinked: r.PostFormValue("unlinked") == "on",
 	}
 	if err := h.People.Change(r.Context(), r.who, millrace.UserID(r.PathValue("id")), change); err != nil {
 		return "", err

@@ -36,7 +36,8 @@ type Settings struct {
 	Secret     string // empty: a public client
 	Name       string // of the provider, for the button
 	Scopes     []string
-	TrustEmail bool // every address that the provider says is verified
+	TrustEmail bool   // every address that the provider says is verified
+	RoleClaim  string // that has the role, or a list with it; empty: none has
 }
 
 // Sealer keeps what is in a cookie from whoever has it.

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/millrace/millrace"
 )
 
 // Reason says why a sign-in came to nothing.
@@ -27,6 +30,7 @@ const (
 	Unproven       Reason = "unproven"        // its token proves nothing
 	OtherClient    Reason = "other_client"    // its token is for another application
 	Clock          Reason = "clock"           // its token is over, or not valid yet
+	NoRole         Reason = "no_role"         // the claim of the role has none
 )
 
 // Failure is a sign-in that came to nothing.
@@ -48,8 +52,9 @@ type Person struct {
 	Email     string
 	Verified  bool // the address is theirs
 	Name      string
-	State     string    // of the sign-in
-	ExpiresAt time.Time // of the sign-in
+	Role      millrace.Role // the highest of the claim; empty: no claim is asked for
+	State     string        // of the sign-in
+	ExpiresAt time.Time     // of the sign-in
 }
 
 // Mine reports whether a redirect belongs to the sign-in of a cookie.
@@ -120,8 +125,12 @@ func (c *Client) exchange(ctx context.Context, p *provider, a *attempt, code str
 	if err != nil {
 		return nil, failed(ProviderSilent, "%s", c.clean(err, code, raw, tokens.AccessToken))
 	}
+	role, err := c.role(claims)
+	if err != nil {
+		return nil, err
+	}
 	return &Person{
-		Subject: token.Subject, Email: strings.TrimSpace(claims.Email), Verified: c.vouches(claims), Name: claims.Name,
+		Subject: token.Subject, Email: strings.TrimSpace(claims.Email), Verified: c.vouches(claims), Name: claims.Name, Role: role,
 		State: a.State, ExpiresAt: time.Unix(a.ExpiresAt, 0),
 	}, nil
 }
@@ -162,15 +171,33 @@ type claims struct {
 	Verified any    `json:"email_verified"` // true, or "true" of some
 	Name     string `json:"name"`
 	Hosted   string `json:"hd"` // Google's: the organization that the account belongs to
+
+	role any // of the claim that the settings name; nil: there is none
+}
+
+// read adds what a document of the provider says.
+func (s *claims) read(raw json.RawMessage, roleClaim string) error {
+	var all map[string]any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
+	}
+	if role, ok := all[roleClaim]; ok {
+		s.role = role
+	}
+	return json.Unmarshal(raw, s)
 }
 
 // claims reads what an ID token says of a person, and asks for it where the token does not.
 func (c *Client) claims(ctx context.Context, p *provider, token *oidc.IDToken, tokens *oauth2.Token) (*claims, error) {
-	var said claims
-	if err := token.Claims(&said); err != nil {
+	var raw json.RawMessage
+	if err := token.Claims(&raw); err != nil {
 		return nil, err
 	}
-	if said.Email != "" || p.UserInfoEndpoint() == "" {
+	var said claims
+	if err := said.read(raw, c.RoleClaim); err != nil {
+		return nil, err
+	}
+	if said.Email != "" && (said.role != nil || c.RoleClaim == "") || p.UserInfoEndpoint() == "" {
 		return &said, nil
 	}
 	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(tokens))
@@ -180,11 +207,37 @@ func (c *Client) claims(ctx context.Context, p *provider, token *oidc.IDToken, t
 	if info.Subject != token.Subject {
 		return nil, errors.New("the userinfo endpoint tells of another subject than the ID token")
 	}
-	var raw json.RawMessage
 	if err := info.Claims(&raw); err != nil {
 		return nil, err
 	}
-	return &said, json.Unmarshal(raw, &said)
+	var more claims
+	if err := more.read(raw, c.RoleClaim); err != nil {
+		return nil, err
+	}
+	if said.Email == "" { // an address and whether it is verified come from one document
+		said.Email, said.Verified, said.Hosted, said.Name = more.Email, more.Verified, more.Hosted, cmp.Or(said.Name, more.Name)
+	}
+	if said.role == nil {
+		said.role = more.role
+	}
+	return &said, nil
+}
+
+// role returns the highest role of the claim that the settings name.
+func (c *Client) role(said *claims) (millrace.Role, error) {
+	if c.RoleClaim == "" {
+		return "", nil
+	}
+	list, ok := said.role.([]any)
+	if !ok {
+		list = []any{said.role}
+	}
+	for _, role := range millrace.Roles() {
+		if slices.Contains(list, any(string(role))) {
+			return role, nil
+		}
+	}
+	return "", failed(NoRole, "the claim %s has no role", c.RoleClaim)
 }
 
 // google is the issuer that verifies addresses of domains which it does not manage once, and not again when they change hands.

@@ -18,6 +18,7 @@ type Identity struct {
 	Email           string
 	Verified        bool // the address is theirs
 	Name            string
+	Role            millrace.Role // that the provider gives; empty: it gives none
 	State           string        // of the sign-in, which makes one session
 	ExpiresAt       millrace.Time // when the sign-in is over
 }
@@ -59,8 +60,26 @@ func (p *People) signInByIdentity(ctx context.Context, id *Identity, by Admissio
 		if v.DisabledAt != 0 {
 			return "", errNotAdmitted("the user %s may not sign in here any more; ask an owner", v.Email)
 		}
+		if err := promote(ctx, tx, v, id.Role); err != nil {
+			return "", err
+		}
 		return begin(ctx, tx, v, agent)
 	})
+}
+
+// promote gives a user the role that the identity provider gives, but for the last owner, who stays.
+func promote(ctx context.Context, tx *store.Tx, v *millrace.User, role millrace.Role) error {
+	if role == "" || role == v.Role {
+		return nil
+	}
+	if v.Role == millrace.RoleOwner {
+		owners, err := tx.Users().Owners(ctx)
+		if err != nil || owners == 1 {
+			return err
+		}
+	}
+	v.Role = role //commit:allow the row was read in the same transaction
+	return tx.Users().Update(self(ctx, v), v)
 }
 
 // admit returns the user that an identity belongs to, locked.
@@ -99,7 +118,7 @@ func create(ctx context.Context, tx *store.Tx, id *Identity, by Admission) (*mil
 		return nil, errNotAdmitted("there is no user %s; ask an owner to invite %s", id.Email, id.Email)
 	}
 	v := &millrace.User{
-		ID: millrace.NewID[millrace.UserID](), Email: id.Email, Name: cut(strings.TrimSpace(id.Name)), Role: cmp.Or(by.Role, millrace.RoleViewer),
+		ID: millrace.NewID[millrace.UserID](), Email: id.Email, Name: cut(strings.TrimSpace(id.Name)), Role: cmp.Or(id.Role, by.Role, millrace.RoleViewer),
 		Issuer: id.Issuer, Subject: id.Subject,
 	}
 	if err := tx.Users().Create(self(ctx, v), v); err != nil {

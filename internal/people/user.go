@@ -16,6 +16,7 @@ type Change struct {
 	Role         millrace.Role
 	SeesPayloads bool
 	Disabled     bool
+	Unlinked     bool // the next sign-in at the identity provider finds the user by the address again
 }
 
 // may returns an error of KindForbidden when who is signed in may not make or change a user of a role.
@@ -55,7 +56,7 @@ func (p *People) Invite(ctx context.Context, who *Who, v *millrace.User) (string
 	})
 }
 
-// Change changes a user; one that is disabled is signed out. It returns errors of KindNotFound, KindForbidden, and KindConflict when no
+// Change changes a user; one that is disabled or unlinked is signed out. It returns errors of KindNotFound, KindForbidden, and KindConflict when no
 // owner would be left.
 func (p *People) Change(ctx context.Context, who *Who, id millrace.UserID, c Change) error {
 	if !c.Role.AtLeast(millrace.RoleViewer) {
@@ -79,14 +80,19 @@ func (p *People) Change(ctx context.Context, who *Who, id millrace.UserID, c Cha
 			return millrace.Errorf(millrace.KindConflict, "there must be an owner")
 		}
 		v.Role, v.SeesPayloads = c.Role, c.SeesPayloads //commit:allow the row was read in the same transaction
-		switch {
-		case c.Disabled && v.DisabledAt == 0:
-			v.DisabledAt = tx.Now() //commit:allow the row was read in the same transaction
+		if c.Disabled && v.DisabledAt == 0 || c.Unlinked && v.Subject != "" {
 			if err := tx.Users().EndSessions(ctx, id, ""); err != nil {
 				return err
 			}
+		}
+		switch {
+		case c.Disabled && v.DisabledAt == 0:
+			v.DisabledAt = tx.Now() //commit:allow the row was read in the same transaction
 		case !c.Disabled:
 			v.DisabledAt = 0 //commit:allow the row was read in the same transaction
+		}
+		if c.Unlinked {
+			v.Issuer, v.Subject = "", "" //commit:allow the row was read in the same transaction
 		}
 		return tx.Users().Update(ctx, v)
 	})

@@ -24,6 +24,9 @@ const (
 	secureCookie = "__Host-" + cookieName
 )
 
+// maxTo bounds the address that is gone to afterwards: browsers drop cookies of more than 4 KiB.
+const maxTo = 1500
+
 // Config is what a door needs. All of it is required.
 type Config struct {
 	Client    *oidc.Client
@@ -74,6 +77,9 @@ func (d *Door) keep(w http.ResponseWriter, value string, age int) {
 
 // Leave returns the address at which a person signs in, and gives the browser its cookie. An error that is not ours is for people.
 func (d *Door) Leave(w http.ResponseWriter, r *http.Request, to string) (string, error) {
+	if len(to) > maxTo {
+		to = ""
+	}
 	address, cookie, err := d.cfg.Client.Begin(r.Context(), to)
 	if err != nil {
 		return "", d.say(r.Context(), err)
@@ -95,7 +101,7 @@ func (d *Door) Return(w http.ResponseWriter, r *http.Request) (token, to string,
 	}
 	if err == nil {
 		token, err = d.cfg.People.SignInByIdentity(context.WithoutCancel(r.Context()), &people.Identity{
-			Issuer: d.cfg.Client.Issuer, Subject: person.Subject, Email: person.Email, Verified: person.Verified, Name: person.Name,
+			Issuer: d.cfg.Client.Issuer, Subject: person.Subject, Email: person.Email, Verified: person.Verified, Name: person.Name, Role: person.Role,
 			State: person.State, ExpiresAt: millrace.TimeOf(person.ExpiresAt),
 		}, d.cfg.Admission, r.UserAgent())
 	}
@@ -138,6 +144,8 @@ func (d *Door) words(reason oidc.Reason) error {
 		text = fmt.Sprintf("What %s sent does not prove who you are. %s", name, ask)
 	case oidc.OtherClient:
 		text = fmt.Sprintf("What %s sent is for another application. %s", name, ask)
+	case oidc.NoRole:
+		kind, text = millrace.KindForbidden, fmt.Sprintf("%s gives you no role here. Ask whoever runs it.", name)
 	case oidc.Clock:
 		text = fmt.Sprintf("What %s sent is not valid at this time: a clock may be wrong. %s", name, ask)
 	}
