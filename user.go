@@ -44,6 +44,7 @@ type User struct {
 	LockedUntil Time  // no password is tried before
 	DisabledAt  Time  // 0: it is not
 	SignedInAt  Time  // last; 0: never
+	TouredAt    Time  // when they had enough of the tour of what happened first; 0: not yet
 	CreatedAt   Time
 	UpdatedAt   Time
 }

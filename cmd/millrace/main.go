@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, s *streams) int {
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.DefaultEnvars("MILLRACE"), kong.Configuration(files.read, defaultConfigFiles()...), kong.ValueFormatter(flagHelp),
 		kong.Writers(s.out, s.err), kong.Exit(func(c int) { code, exited = c, true }),
-		kong.Vars{"version": versionLine()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
+		kong.Vars{"version": versionLine()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s, &files),
 	)
 	if err != nil {
 		_, _ = fmt.Fprintln(s.err, "millrace:", err)

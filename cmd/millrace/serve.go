@@ -221,10 +221,11 @@ func (c *serveCmd) Validate() error {
 }
 
 // Run serves until the process is asked to stop by a signal.
-func (c *serveCmd) Run(ctx context.Context, app *kong.Kong, s *streams) error {
+func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, files *settingsFiles, s *streams) error {
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
-	warnOfVariables(ctx, app.Model, logger)
+	warnOfVariables(ctx, parsed.Model, logger)
 	opts := c.options(logger)
+	opts.Flags = flagsOf(parsed, *files)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
 	opts.MetricsAddr, opts.PublicURL = c.MetricsAddr, c.PublicURL
 	opts.MaxFailure, opts.SMTP, opts.OIDC = c.MaxFailure, c.server(), c.provider()

@@ -184,6 +184,27 @@ type KeyState struct {
 	Needed []store.Owned // what needs it; of the newest: what it has sealed
 }
 
+// KeysInUse is KeyStates of an open database without what needs the keys, which is much to read.
+func (s *Storage) KeysInUse(ctx context.Context) ([]KeyState, error) {
+	checks, data, err := s.DB.KeyChecks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []KeyState
+	for i := range checks {
+		id, given := s.Keys.KeyOf(checks[i].Value, data)
+		out = append(out, KeyState{
+			Name: keyName(secret.Check{Key: id}), Given: given, Since: checks[i].Since, Newest: i == len(checks)-1, First: given && id == s.Keys.IDs()[0],
+		})
+	}
+	for i, name := range s.KeyNames() {
+		if !slices.ContainsFunc(out, func(k KeyState) bool { return k.Name == name }) {
+			out = append(out, KeyState{Name: name, Given: true, First: i == 0})
+		}
+	}
+	return out, nil
+}
+
 // KeyStates returns what the database of a server, which may be running, knows of its keys, the newest last.
 func KeyStates(ctx context.Context, o Options) ([]KeyState, error) {
 	db, k, err := openExisting(ctx, o)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"os"
 	"syscall"
 )
 
@@ -11,6 +12,15 @@ const (
 	// SpaceToServe is the free space below which a server is not ready. What it stores may still fit into space within its file.
 	SpaceToServe = 8 << 20
 )
+
+// LogSize returns the size of the log of changes of the SQLite database of a directory; 0: there is none.
+func LogSize(dir string) int64 {
+	info, err := os.Stat(SQLitePath(dir) + "-wal")
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
 
 // FreeSpace returns how many bytes may be written to the file system of a directory, and false when it does not say.
 func FreeSpace(dir string) (uint64, bool) {

@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,8 +28,9 @@ type Pruner struct {
 	clock  func() time.Time
 	logger *slog.Logger
 
-	mu    sync.Mutex // a task that was given up for lost may run beside its successor
-	marks map[prunePlace]prunedTo
+	mu      sync.Mutex // a task that was given up for lost may run beside its successor
+	marks   map[prunePlace]prunedTo
+	removed map[millrace.Kept]int64 // in the slices of this pass
 }
 
 type prunePlace struct {
@@ -43,7 +45,7 @@ type prunedTo struct {
 
 // NewPruner returns a pruner; a kind of rows that is absent from keep is kept forever.
 func NewPruner(db *store.DB, keep map[millrace.Kept]time.Duration, clock func() time.Time, logger *slog.Logger) *Pruner {
-	return &Pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}}
+	return &Pruner{db: db, keep: keep, clock: clock, logger: logger, marks: map[prunePlace]prunedTo{}, removed: map[millrace.Kept]int64{}}
 }
 
 // Prune is the handler of the task. It returns a wish to go on when its time is over.
@@ -54,6 +56,9 @@ func (p *Pruner) Prune(ctx context.Context, _ millrace.Task) error {
 	removed := map[millrace.Kept]int64{}
 	ended, err := p.slice(ctx, until, removed)
 	p.report(ctx, removed)
+	for kind, n := range removed {
+		p.removed[kind] += n
+	}
 	switch {
 	case err != nil:
 		return err
@@ -61,7 +66,9 @@ func (p *Pruner) Prune(ctx context.Context, _ millrace.Task) error {
 		return millrace.RetryAfter(time.Second, nil)
 	}
 	clear(p.marks)
-	return nil
+	total := maps.Clone(p.removed)
+	clear(p.removed)
+	return p.db.Update(ctx, func(tx *store.Tx) error { return tx.Rows().Cleaned(ctx, total) })
 }
 
 // slice works until the pass or its time is over, and reports whether it is the pass.
@@ -88,6 +95,7 @@ func (p *Pruner) slice(ctx context.Context, until time.Time, removed map[millrac
 		}
 		for i := range of {
 			at := prunePlace{of[i].ID, kind}
+			removed[kind] += 0 // it was looked at
 			for !p.marks[at].done {
 				if !p.clock().Before(until) {
 					return false, nil

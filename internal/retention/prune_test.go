@@ -66,6 +66,18 @@ func TestPruneYieldsAndGoesOn(t *testing.T) {
 		if want := []string{"0", "2"}; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("left are %s events and fires, want %s", got, want)
 		}
+		for kind, want := range map[millrace.Kept]int64{millrace.KeptEvents: 2 * inEach, millrace.KeptFires: 0} {
+			err := db.View(ctx, func(tx *store.Tx) error {
+				health, err := tx.Rows().Health(ctx)
+				if err == nil && (health.Cleanups[kind].Removed != want || health.Cleanups[kind].EndedAt == 0 != (kind == millrace.KeptFires)) {
+					t.Errorf("of %s the last removal has removed %+v, want %d", kind, health.Cleanups[kind], want)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		if text := log.String(); !strings.Contains(text, "old rows removed") || !strings.Contains(text, "events=") || strings.Contains(text, "fires=") {
 			t.Errorf("the log says %s", text)
 		}

@@ -192,6 +192,14 @@ func (k *Keyring) IsCurrent(sealed, ad []byte) bool {
 	return err == nil && id == k.Current()
 }
 
+// KeyOf returns the id of the key that has sealed a value, empty for one that has no mark and is not given, and whether it is given.
+func (k *Keyring) KeyOf(sealed, ad []byte) (string, bool) {
+	if _, id, err := k.open(sealed, ad); err == nil {
+		return id, true
+	}
+	return sealedBy(sealed), false
+}
+
 // EncryptWithFirst makes the key that is given first the one that encrypts.
 func (k *Keyring) EncryptWithFirst() { k.now = 0 }
 

@@ -19,7 +19,7 @@ func (s *Server) board(api http.Handler) (*dashboard.Handler, error) {
 	s.people = people.New(s.db)
 	s.door = s.entrance()
 	return dashboard.New(dashboard.Config{
-		DB: s.db, People: s.people, API: api, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL, Door: s.door,
+		DB: s.db, People: s.people, API: api, Clock: s.opts.Clock, Logger: s.opts.Logger, PublicURL: s.publicURL, Door: s.door, Server: s.about(),
 	})
 }
 

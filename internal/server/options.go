@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/settings"
 	"github.com/millrace/millrace/internal/deliver/notify"
 	"github.com/millrace/millrace/internal/node"
 	"github.com/millrace/millrace/internal/oidc"
@@ -51,6 +52,8 @@ type Options struct {
 
 	Keep map[millrace.Kept]time.Duration // how long rows are kept; a kind that is absent or 0: forever
 
+	Flags []Flag // how the process was started, for the page about the server; nil: not known
+
 	Faults store.Faults // of the database, for tests; nil: none
 }
 
@@ -69,6 +72,9 @@ type OIDC struct {
 	Role    millrace.Role // that they begin with
 	Only    bool          // nobody signs in with a password
 }
+
+// Flag is a setting as the page about the server shows it.
+type Flag = settings.Flag
 
 // SMTP is a server that takes mails, and how it is spoken to.
 type SMTP = notify.Mailer

@@ -29,7 +29,10 @@ type Config struct {
 }
 
 // DB is an open database.
-type DB struct{ db *sqldb.DB }
+type DB struct {
+	db     *sqldb.DB
+	opened time.Time
+}
 
 // Queue inserts and completes tasks inside the store's transactions.
 type Queue interface {
@@ -79,7 +82,7 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{db}, nil
+	return &DB{db, time.Now()}, nil //nolint:forbidigo // how long a process runs is real time
 }
 
 // SetQueue plugs in the queue. It must be called before the first Enqueue.

@@ -103,6 +103,14 @@ type (
 	Figures = upkeep.Figures
 	// FlowLock is the lock of some keys of a workflow.
 	FlowLock = workflows.FlowLock
+	// Health is what the database says about how the server is.
+	Health = upkeep.Health
+	// Cleanup is what the last removal of old rows of a kind has removed.
+	Cleanup = upkeep.Cleanup
+	// HealthNode is a process that uses the database.
+	HealthNode = upkeep.Node
+	// TaskDepth is how many tasks of a kind there are.
+	TaskDepth = upkeep.TaskDepth
 	// Mark says where a scan of old rows ends.
 	Mark = table.Mark
 	// Needed is a reason for which an old row stays.
@@ -179,6 +187,9 @@ const EnvironmentSweep = upkeep.EnvironmentSweep
 
 // CountedRows is from how many rows on those of an environment are not counted any more.
 const CountedRows = upkeep.CountedRows
+
+// DepthCounted bounds how many tasks of a kind [Rows.Health] counts.
+const DepthCounted = upkeep.DepthCounted
 
 // Errors of the engine.
 var (

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace"
 )
 
 // nodeAlive is how long after its last heartbeat a node counts as alive.
@@ -17,10 +19,12 @@ type NodeKeys struct {
 	Keys []string
 }
 
-// EnterNode says that a node is alive and which encryption keys it has. Its heartbeats repeat that.
+// EnterNode says that a node is alive, which version it is, and which encryption keys it has. Its heartbeats repeat that.
 func (db *DB) EnterNode(ctx context.Context, node string, keys []string) error {
-	_, err := db.Postgres().Exec(ctx, `INSERT INTO node (id, seen_at, keys) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2)
-ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, keys = excluded.keys`, node, strings.Join(keys, " "))
+	up := time.Since(db.opened).Microseconds() // clocks differ, and all times here are of the database's
+	_, err := db.Postgres().Exec(ctx, `INSERT INTO node (id, seen_at, keys, version, started_at)
+SELECT $1, at, $2, $3, at - $4 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at) AS now
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, keys = excluded.keys`, node, strings.Join(keys, " "), millrace.Version(), up)
 	if err != nil {
 		return fmt.Errorf("write heartbeat: %w", err)
 	}

@@ -44,6 +44,7 @@ type Route struct {
 func Routes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
+		{get, "/server", millrace.RoleAdmin, server},
 		{get, "/environments", millrace.RoleViewer, environments},
 		{post, "/environments", millrace.RoleAdmin, create},
 		{get, "/environments/{id}", millrace.RoleViewer, erasing},

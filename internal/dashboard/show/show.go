@@ -19,7 +19,7 @@ import (
 func Functions() template.FuncMap {
 	return template.FuncMap{
 		"time": timeTag, "badge": badge, "json": jsonText, "short": short, "took": Took, "span": between,
-		"failure": FailureOf, "number": number, "size": size,
+		"failure": FailureOf, "number": number, "size": sizeOf,
 		"text": func(b []byte) string { return string(b) },
 	}
 }
@@ -123,15 +123,32 @@ func number(n views.Number) string {
 	return text
 }
 
-func size(n int) string {
+// Size is a number of bytes.
+func Size[N int | int64 | uint64](n N) string {
 	const kib = 1 << 10
-	switch {
-	case n < kib:
-		return strconv.Itoa(n) + " B"
-	case n < kib*kib:
-		return strconv.Itoa(n/kib) + " KiB"
+	switch m := uint64(n); { //nolint:gosec // no size is negative
+	case m < kib:
+		return strconv.FormatUint(m, 10) + " B"
+	case m < kib*kib:
+		return strconv.FormatUint(m/kib, 10) + " KiB"
+	case m < 10*kib*kib*kib:
+		return strconv.FormatUint(m/kib/kib, 10) + " MiB"
+	default:
+		return strconv.FormatUint(m/kib/kib/kib, 10) + " GiB"
 	}
-	return strconv.Itoa(n/kib/kib) + " MiB"
+}
+
+// sizeOf is Size for templates.
+func sizeOf(n any) string {
+	switch n := n.(type) {
+	case int:
+		return Size(n)
+	case int64:
+		return Size(n)
+	case uint64:
+		return Size(n)
+	}
+	return ""
 }
 
 // FailureOf reads an error as rows store it: a Failure, a RunError or a FirstError. Nil: there is none.
@@ -208,7 +225,7 @@ func jsonText(raw any) template.HTML {
 	}
 	out := `<pre class="json" tabindex="0">` + colour(string(text)) + `</pre>`
 	if rest > 0 {
-		out += `<p class="note">` + size(rest) + ` more are not shown.</p>`
+		out += `<p class="note">` + Size(rest) + ` more are not shown.</p>`
 	}
 	return template.HTML(out) //nolint:gosec // colour escapes it
 }

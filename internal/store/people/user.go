@@ -21,7 +21,7 @@ var userTable = sync.OnceValue(func() *table.Table[millrace.User] { //nolint:goc
 	return &table.Table[row]{
 		Name: "app_user", What: "user", Root: true,
 		Audit: &table.Audit[row]{
-			Resource: func(*row) string { return "user" }, Without: []string{"email_key", "failures", "locked_until", "signed_in_at"},
+			Resource: func(*row) string { return "user" }, Without: []string{"email_key", "failures", "locked_until", "signed_in_at", "toured_at"},
 		},
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.UserID { return &v.ID }),
@@ -35,6 +35,7 @@ var userTable = sync.OnceValue(func() *table.Table[millrace.User] { //nolint:goc
 			table.Stamp("locked_until", func(v *row) *millrace.Time { return &v.LockedUntil }),
 			table.Stamp("disabled_at", func(v *row) *millrace.Time { return &v.DisabledAt }),
 			table.Stamp("signed_in_at", func(v *row) *millrace.Time { return &v.SignedInAt }),
+			table.Stamp("toured_at", func(v *row) *millrace.Time { return &v.TouredAt }),
 			table.Stamp("created_at", func(v *row) *millrace.Time { return &v.CreatedAt }),
 			table.Stamp("updated_at", func(v *row) *millrace.Time { return &v.UpdatedAt }),
 			table.Text("issuer", func(v *row) *string { return &v.Issuer }),
