@@ -45,8 +45,8 @@ type User struct {
 	DisabledAt  Time  // 0: it is not
 	SignedInAt  Time  // last; 0: never
 	TouredAt    Time  // when they had enough of the tour of what happened first; 0: not yet
-	CreatedAt   Time
-	UpdatedAt   Time
+
+	CreatedAt, UpdatedAt Time
 }
 
 // EmailKey is what the address of a user is compared by.
