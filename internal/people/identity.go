@@ -115,7 +115,7 @@ func admit(ctx context.Context, tx *store.Tx, id *Identity, by Admission) (*mill
 func create(ctx context.Context, tx *store.Tx, id *Identity, by Admission) (*millrace.User, error) {
 	domain := strings.ToLower(id.Email[strings.LastIndexByte(id.Email, '@')+1:])
 	if !slices.Contains(by.Domains, domain) {
-		return nil, errNotAdmitted("there is no user %s; ask an owner to invite %s", id.Email, id.Email)
+		return nil, errNotAdmitted("ask an owner to invite %s, who is no user here yet", id.Email)
 	}
 	v := &millrace.User{
 		ID: millrace.NewID[millrace.UserID](), Email: id.Email, Name: cut(strings.TrimSpace(id.Name)), Role: cmp.Or(id.Role, by.Role, millrace.RoleViewer),

@@ -23,20 +23,24 @@ func (s *Server) board(api http.Handler) (*dashboard.Handler, error) {
 	})
 }
 
-// entrance makes the way in by the identity provider, or nil. The operator has named the provider, so it may be in a private network.
+// withPrivate allows private networks, for requests whose address the operator has given.
+func withPrivate(cfg egress.TransportConfig) egress.TransportConfig {
+	cfg.Allow = slices.Clone(cfg.Allow)
+	for _, private := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"} { // IPv6 has a metadata service among its private addresses
+		cfg.Allow = append(cfg.Allow, netip.MustParsePrefix(private))
+	}
+	return cfg
+}
+
+// entrance makes the way in by the identity provider, or nil.
 func (s *Server) entrance() *door.Door {
 	o := s.opts.OIDC
 	if o == nil {
 		return nil
 	}
-	network := s.egress
-	network.Allow = slices.Clone(network.Allow)
-	for _, private := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
-		network.Allow = append(network.Allow, netip.MustParsePrefix(private))
-	}
 	return door.New(door.Config{
 		Client: oidc.New(oidc.Config{
-			Settings: o.Settings, Redirect: func() string { return s.publicURL() + door.Path }, Transport: egress.NewTransport(network), Keys: s.keys, Clock: s.opts.Clock,
+			Settings: o.Settings, Redirect: func() string { return s.publicURL() + door.Path }, Transport: egress.NewTransport(withPrivate(s.egress)), Keys: s.keys, Clock: s.opts.Clock,
 		}),
 		People: s.people, Admission: people.Admission{Domains: o.Domains, Role: o.Role}, Only: o.Only,
 		Secure: func() bool { return strings.HasPrefix(s.publicURL(), "https:") }, Logger: s.opts.Logger,

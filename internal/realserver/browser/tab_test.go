@@ -63,7 +63,7 @@ func (b *tab) listen() {
 			line = "exception: " + e.ExceptionDetails.Error()
 		case *cdplog.EventEntryAdded:
 			// That the page of a problem has the status of one is no error of the page.
-			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && strings.HasPrefix(e.Entry.URL, base+"/connect")) {
+			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/"))) {
 				line = fmt.Sprintf("log: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		}
