@@ -86,6 +86,7 @@ func (h *Handler) routes() {
 	h.page("/me", h.me)
 	h.form("/me/password", millrace.RoleViewer, h.setPassword)
 	h.form("/me/sessions", millrace.RoleViewer, h.endOthers)
+	h.form("/me/tour", millrace.RoleViewer, h.endTour)
 	h.page("/people", h.people)
 	h.form("/people", millrace.RoleAdmin, h.invite)
 	h.form("/people/{id}", millrace.RoleAdmin, h.changeUser)

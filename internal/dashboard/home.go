@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/dashboard/picture"
 	"github.com/millrace/millrace/internal/dashboard/show"
+	"github.com/millrace/millrace/internal/dashboard/tour"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/views"
 )
@@ -24,7 +24,8 @@ type home struct {
 	Backlog      views.Number
 	Open         views.Number
 	Waiting      views.Number
-	Empty        bool // nothing has been set up
+	Steps        []tour.Step // what has to be done first
+	Tour         *tour.Tour  // what happened, for who has not seen it; nil: they have, or nothing did
 }
 
 // Trouble reports whether something needs attention.
@@ -73,12 +74,9 @@ func (h *Handler) home(r *request) (*view, error) {
 		if v.Strips, err = lastHour(r, q); err != nil {
 			return err
 		}
-		workflows, err := tx.Workflows().List(ctx, env, millrace.Query{Limit: 1})
-		if err != nil {
-			return err
+		if v.Steps, err = tour.Steps(ctx, tx, env); err == nil && r.who.TouredAt == 0 {
+			v.Tour, err = tour.Read(ctx, tx, env)
 		}
-		accounts, err := tx.Accounts().List(ctx, env, millrace.Query{Limit: 1})
-		v.Empty = len(workflows.Result)+len(accounts.Result) == 0
 		return err
 	})
 	return &view{name: "home", title: "Home", body: v, live: true}, err

@@ -37,6 +37,11 @@ func (h *Handler) endOthers(r *request) (string, error) {
 	return Root + "/me?done=sessions", nil
 }
 
+// endTour shows the tour no more.
+func (h *Handler) endTour(r *request) (string, error) {
+	return inside(r.PostFormValue("back")), h.People.EndTour(r.Context(), r.who)
+}
+
 // peoplePage lists the users.
 type peoplePage struct {
 	Users []millrace.User

@@ -228,6 +228,18 @@ func (p *People) EndOthers(ctx context.Context, who *Who) error {
 	})
 }
 
+// EndTour notes that who is signed in has had enough of the tour of what happened first.
+func (p *People) EndTour(ctx context.Context, who *Who) error {
+	return p.db.Update(ctx, func(tx *store.Tx) error {
+		v, err := tx.Users().Get(ctx, who.ID, true)
+		if err != nil {
+			return err
+		}
+		v.TouredAt = tx.Now() //commit:allow the row was read in the same transaction
+		return tx.Users().Update(ctx, v)
+	})
+}
+
 func cut(text string) string {
 	if len(text) > maxText {
 		text = text[:maxText]
