@@ -135,6 +135,9 @@ func (b *surfer) do(method, path string, form url.Values, header ...string) *htt
 	}
 	rec := httptest.NewRecorder()
 	b.g.h.ServeHTTP(rec, r)
+	if found := secrets.FindString(rec.Body.String()); found != "" {
+		b.g.t.Errorf("%s %s shows %q", method, path, found)
+	}
 	for _, c := range rec.Result().Cookies() {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)

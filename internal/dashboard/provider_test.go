@@ -142,7 +142,7 @@ func (p *identityProvider) exchange(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	claims := map[string]any{"iss": p.at, "aud": clientID, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": grant.nonce}
 	maps.Copy(claims, grant.claims)
-	token := ""
+	var token string
 	if p.forge != nil {
 		token = p.forge(claims)
 	} else {

@@ -144,7 +144,7 @@ func (c *Client) discover(ctx context.Context) (*provider, error) {
 	p := &provider{}
 	var err error
 	if p.Provider, err = oidc.NewProvider(oidc.ClientContext(ctx, c.http), c.Issuer); err != nil {
-		return nil, fmt.Errorf("ask %s about itself: %s", c.Issuer, c.clean(err, "")) //nolint:errorlint // the text is cleaned
+		return nil, fmt.Errorf("ask %s about itself: %s", c.Issuer, c.clean(err, ""))
 	}
 	if err := p.Claims(&p.Metadata); err != nil {
 		return nil, fmt.Errorf("read what %s says about itself: %w", c.Issuer, err)
@@ -176,14 +176,16 @@ func (c *Client) flow(p *provider) *oauth2.Config {
 	}
 }
 
-// Begin returns the address at which a person signs in, and what the browser is to keep until it comes back. The error is an [*Failure].
-func (c *Client) Begin(ctx context.Context, to string) (address, cookie string, _ error) {
+// Begin returns the address at which a person signs in, and the cookie that the browser is to keep until it comes back. The error is an
+// [*Error], or ours.
+func (c *Client) Begin(ctx context.Context, to string) (string, string, error) {
 	p, err := c.provider(ctx)
 	if err != nil {
-		return "", "", &Failure{Reason: ProviderSilent, Detail: err.Error()}
+		return "", "", &Error{Reason: ProviderSilent, Detail: err.Error()}
 	}
 	a := &attempt{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), To: to, ExpiresAt: c.Clock().Add(Life).Unix()}
-	if cookie, err = c.seal(a); err != nil {
+	cookie, err := c.seal(a)
+	if err != nil {
 		return "", "", err
 	}
 	return c.flow(p).AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), cookie, nil
@@ -193,8 +195,7 @@ func (c *Client) Begin(ctx context.Context, to string) (address, cookie string, 
 func (c *Client) clean(err error, code string, more ...string) string {
 	const most = 500
 	text := err.Error()
-	var response *oauth2.RetrieveError
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		text = fmt.Sprintf("the token endpoint responded with %s: %s %s", response.Response.Status, response.ErrorCode, response.ErrorDescription)
 	}
 	text = secret.NewScrubber(slices.DeleteFunc(append(more, c.Secret, code), func(s string) bool { return s == "" }), 1).Scrub(text)

@@ -33,17 +33,17 @@ const (
 	NoRole         Reason = "no_role"         // the claim of the role has none
 )
 
-// Failure is a sign-in that came to nothing.
-type Failure struct {
+// Error is a sign-in that came to nothing.
+type Error struct {
 	Reason Reason
 	Detail string // for the log: nothing in it is secret
 }
 
 // Error returns the detail.
-func (f *Failure) Error() string { return string(f.Reason) + ": " + f.Detail }
+func (e *Error) Error() string { return string(e.Reason) + ": " + e.Detail }
 
 func failed(reason Reason, format string, args ...any) error {
-	return &Failure{reason, fmt.Sprintf(format, args...)}
+	return &Error{reason, fmt.Sprintf(format, args...)}
 }
 
 // Person is who has signed in at the provider.
@@ -68,9 +68,9 @@ func (c *Client) attempt(query url.Values, cookie string) *attempt {
 	return a
 }
 
-// Finish takes the redirect of the provider with the cookie of the browser, and returns who it is and what Begin was given. The error is a
-// [*Failure].
-func (c *Client) Finish(ctx context.Context, query url.Values, cookie string) (_ *Person, to string, _ error) {
+// Finish takes the redirect of the provider with the cookie of the browser, and returns who it is and, also beside an error, what Begin was
+// given. The error is an [*Error].
+func (c *Client) Finish(ctx context.Context, query url.Values, cookie string) (*Person, string, error) {
 	a := c.attempt(query, cookie)
 	if a == nil {
 		return nil, "", failed(Lost, "the browser has no cookie of this sign-in")

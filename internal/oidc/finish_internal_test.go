@@ -1,6 +1,49 @@
 package oidc
 
-import "testing"
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/secret"
+)
+
+// FuzzCookie reads cookies and redirects of anybody: only what was sealed here opens, and only with its state.
+func FuzzCookie(f *testing.F) {
+	keys, err := secret.NewKeyring("", "", f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := keys.Create(); err != nil {
+		f.Fatal(err)
+	}
+	c := New(Config{Settings: Settings{Issuer: "https://idp.example.com", ClientID: "millrace"}, Keys: keys, Clock: time.Now})
+	other := New(Config{Settings: Settings{Issuer: "https://idp.example.com", ClientID: "another"}, Keys: keys, Clock: time.Now})
+	was := attempt{State: random(), Nonce: random(), Verifier: random(), To: "/dashboard", ExpiresAt: time.Now().Add(time.Hour).Unix()}
+	cookie, err := c.seal(&was)
+	if err != nil {
+		f.Fatal(err)
+	}
+	late := was
+	late.ExpiresAt = time.Now().Add(-time.Second).Unix()
+	old, err := c.seal(&late)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(cookie, "state="+was.State)
+	f.Add(cookie, "state="+was.State+"&state=x")
+	f.Add(old, "state="+was.State)
+	f.Add("", "")
+	f.Fuzz(func(t *testing.T, text, redirect string) {
+		query, _ := url.ParseQuery(redirect)
+		if got := c.open(text); got != nil && *got != was || other.open(text) != nil {
+			t.Fatalf("%q opens as %+v", text, got)
+		}
+		if c.Mine(query, text) && query.Get("state") != was.State {
+			t.Fatalf("%q goes with the state %q", text, query.Get("state"))
+		}
+	})
+}
 
 // TestWhoseAddressesCount is about what providers say of addresses, and what is believed.
 func TestWhoseAddressesCount(t *testing.T) {

@@ -88,9 +88,9 @@ func (d *Door) Leave(w http.ResponseWriter, r *http.Request, to string) (string,
 	return address, nil
 }
 
-// Return takes the redirect of the provider, and returns what the browser is to keep and where it was going, also beside an error. An error
+// Return takes the redirect of the provider, and returns what the browser is to keep as its session and, also beside an error, where it was going. An error
 // that is not ours is for people. Only a redirect of the browser's own sign-in takes its cookie.
-func (d *Door) Return(w http.ResponseWriter, r *http.Request) (token, to string, _ error) {
+func (d *Door) Return(w http.ResponseWriter, r *http.Request) (string, string, error) {
 	cookie := ""
 	if c, err := r.Cookie(d.name()); err == nil {
 		cookie = c.Value
@@ -99,6 +99,7 @@ func (d *Door) Return(w http.ResponseWriter, r *http.Request) (token, to string,
 	if d.cfg.Client.Mine(r.URL.Query(), cookie) {
 		d.keep(w, "", -1)
 	}
+	token := ""
 	if err == nil {
 		token, err = d.cfg.People.SignInByIdentity(context.WithoutCancel(r.Context()), &people.Identity{
 			Issuer: d.cfg.Client.Issuer, Subject: person.Subject, Email: person.Email, Verified: person.Verified, Name: person.Name, Role: person.Role,
@@ -114,7 +115,7 @@ func (d *Door) Return(w http.ResponseWriter, r *http.Request) (token, to string,
 // say logs why a sign-in came to nothing, and returns what the person is told.
 func (d *Door) say(ctx context.Context, err error) error {
 	const msg = "a sign-in at the identity provider came to nothing"
-	if failure, ok := errors.AsType[*oidc.Failure](err); ok {
+	if failure, ok := errors.AsType[*oidc.Error](err); ok {
 		d.cfg.Logger.InfoContext(ctx, msg, slog.String("reason", string(failure.Reason)), slog.String("detail", failure.Detail))
 		return d.words(failure.Reason)
 	}
@@ -135,17 +136,17 @@ func (d *Door) words(reason oidc.Reason) error {
 	case oidc.Lost:
 		text = "This sign-in was begun in another tab or browser, took more than ten minutes, or was used already. Please begin again."
 	case oidc.Denied:
-		kind, text = millrace.KindForbidden, fmt.Sprintf("%s did not let you in, or you did not allow it.", name)
+		kind, text = millrace.KindForbidden, name+" did not let you in, or you did not allow it."
 	case oidc.ProviderFailed:
 		kind, text = millrace.KindUnavailable, fmt.Sprintf("%s could not sign you in. %s", name, ask)
 	case oidc.ProviderSilent:
-		kind, text = millrace.KindUnavailable, fmt.Sprintf("%s does not respond as it should. Please try again in a minute.", name)
+		kind, text = millrace.KindUnavailable, name+" does not respond as it should. Please try again in a minute."
 	case oidc.Unproven:
 		text = fmt.Sprintf("What %s sent does not prove who you are. %s", name, ask)
 	case oidc.OtherClient:
 		text = fmt.Sprintf("What %s sent is for another application. %s", name, ask)
 	case oidc.NoRole:
-		kind, text = millrace.KindForbidden, fmt.Sprintf("%s gives you no role here. Ask whoever runs it.", name)
+		kind, text = millrace.KindForbidden, name+" gives you no role here. Ask whoever runs it."
 	case oidc.Clock:
 		text = fmt.Sprintf("What %s sent is not valid at this time: a clock may be wrong. %s", name, ask)
 	}
