@@ -10,7 +10,7 @@ TOOL   = $(GO) tool -modfile=tools/go.mod
 help: ## what each target does
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | expand -t 17
 
-.PHONY: browser openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos grants realserver hostile hostile-calls hostile-server differential fuzz bench neighbour release release-check ci clean help
+.PHONY: browser openapi-lint typescript build demo test race vet lint fmt fmt-check generate crash runs faults chaos grants realserver hostile hostile-calls hostile-server differential fuzz bench pages-bench neighbour release release-check ci clean help
 
 build: ## bin/millrace
 	CGO_ENABLED=0 $(GO) build -o bin/millrace ./cmd/millrace
@@ -89,6 +89,9 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: ## ratios against floors on this machine
 	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench
+
+pages-bench: ## pages of the dashboard with DELIVERIES (10,000,000) stored, beside a floor, and what 100 open pages cost; a quarter of an hour
+	.ci/with-postgres $(GO) run ./bench/pages -deliveries $(or $(DELIVERIES),10000000)
 
 neighbour: ## what a quiet environment feels of a hostile one, for each attack on each database; half an hour
 	MILLRACE_POSTGRES_DURABLE=1 .ci/with-postgres $(GO) run ./bench -only neighbour -check 1

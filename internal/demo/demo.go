@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Options struct {
 	Terminal bool // Out is a terminal
 	Keep     bool // leave the server running until the context ends
 	Bookings int  // how many records the API has; 0: 342
+
+	DataDir  string // of the server, which stays; empty: it is removed in the end
+	Database string // PostgreSQL; empty: SQLite in the data directory
 }
 
 const (
@@ -92,6 +96,7 @@ func Run(ctx context.Context, opts Options) error {
 
 // start brings up the three servers.
 func (d *demo) start(ctx context.Context) (func(), error) {
+	data := cmp.Or(d.opts.DataDir, filepath.Join(d.dir, "data"))
 	log, err := os.Create(filepath.Join(d.dir, "server.log"))
 	if err != nil {
 		return nil, err
@@ -116,7 +121,7 @@ func (d *demo) start(ctx context.Context) (func(), error) {
 		stops = append(stops, end)
 	}
 	d.server, err = server.New(ctx, server.Options{
-		Addr: "127.0.0.1:0", DataDir: filepath.Join(d.dir, "data"), Dev: true,
+		Addr: "127.0.0.1:0", DataDir: data, Database: d.opts.Database, Dev: true,
 		Logger: slog.New(slog.NewTextHandler(log, nil)), OnToken: func(t string) { d.token = t },
 		OnSignIn: func(address string) { d.board = address },
 	})

@@ -30,6 +30,7 @@ var syncJobRunTable = sync.OnceValue(func() *table.Table[millrace.SyncJobRun] { 
 			},
 		},
 		Status: table.NewMachine("sync_job_run", "sync job run", millrace.RunStatuses()),
+		Open:   table.OpenRun,
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.SyncJobRunID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),

@@ -137,6 +137,9 @@ func (t *Table[T]) Filter(d sqldb.Dialect, c *Clause, f millrace.Filter) error {
 		return err
 	}
 	c.Conditions = append(c.Conditions, condition)
+	if f.Field == "status" && f.Op == millrace.OpEq && strings.Contains(t.Open, bound[0]) { // bound is a quoted status, or a placeholder
+		c.Conditions = append(c.Conditions, e.sql+" "+t.Open)
+	}
 	return nil
 }
 

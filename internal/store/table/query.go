@@ -108,6 +108,9 @@ func WakeRuns(ctx context.Context, tx *sqldb.Tx, env millrace.EnvironmentID, whe
 // OpenRun is the condition of the status of a sync job run that has not ended.
 const OpenRun = "IN ('created', 'running', 'rate_limited')"
 
+// OpenWorkflowRun is the same of a workflow run.
+const OpenWorkflowRun = "IN ('created', 'running')"
+
 // Mark is a place among the rows of an environment, which are ordered by age.
 type Mark struct {
 	At millrace.Time

@@ -17,6 +17,7 @@ type Table[T any] struct {
 	Columns []Column[T]
 	Virtual map[string]Virtual       // further names for filters
 	Status  *Machine                 // guards the column status; nil: there is none
+	Open    string                   // condition of the status of rows that have not ended, as an index has it; empty: no index has
 	Root    bool                     // the environment itself, or what belongs to none: no environment_id
 	Across  bool                     // admins see the rows of all environments
 	Audit   *Audit[T]                // how changes by actors are recorded; nil: they are not

@@ -26,6 +26,7 @@ var workflowRunTable = sync.OnceValue(func() *table.Table[millrace.WorkflowRun] 
 			"waiting", "run_at", "cancelled_by", "result", "error", "retry_attempt", "started_at", "finished_at", // what it was, not what was in it
 		}},
 		Status: table.NewMachine("workflow_run", "workflow run", millrace.WorkflowRunStatuses()),
+		Open:   table.OpenWorkflowRun,
 		Columns: []table.Column[row]{
 			table.Text("id", func(v *row) *millrace.WorkflowRunID { return &v.ID }),
 			table.Text("environment_id", func(v *row) *millrace.EnvironmentID { return &v.EnvironmentID }),
