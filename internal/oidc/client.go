@@ -126,8 +126,7 @@ func (c *Client) provider(ctx context.Context) (*provider, error) {
 		}
 		return nil, c.failed
 	}
-	// A browser that leaves does not end what others wait for.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	found, err := c.discover(ctx)
 	c.failed, c.at = err, c.Clock()
@@ -179,7 +178,8 @@ func (c *Client) flow(p *provider) *oauth2.Config {
 // Begin returns the address at which a person signs in, and the cookie that the browser is to keep until it comes back. The error is an
 // [*Error], or ours.
 func (c *Client) Begin(ctx context.Context, to string) (string, string, error) {
-	p, err := c.provider(ctx)
+	// A browser that leaves does not end what others wait for.
+	p, err := c.provider(context.WithoutCancel(ctx))
 	if err != nil {
 		return "", "", &Error{Reason: ProviderSilent, Detail: err.Error()}
 	}

@@ -75,7 +75,7 @@ func (c *Client) Finish(ctx context.Context, query url.Values, cookie string) (*
 	if a == nil {
 		return nil, "", failed(Lost, "the browser has no cookie of this sign-in")
 	}
-	p, err := c.provider(ctx)
+	p, err := c.provider(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, a.To, failed(ProviderSilent, "%s", err)
 	}

@@ -1,6 +1,9 @@
 package oidc
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -73,5 +76,30 @@ func TestWhoseAddressesCount(t *testing.T) {
 		if got := c.vouches(&test.said); got != test.want {
 			t.Errorf("%s, trusted: %v, says %+v: got %v, want %v", test.issuer, test.trust, test.said, got, test.want)
 		}
+	}
+}
+
+// TestAProviderThatHangs does not keep a server from stopping.
+func TestAProviderThatHangs(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	c := New(Config{Settings: Settings{Issuer: server.URL}, Transport: http.DefaultTransport, Clock: time.Now})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Ask(ctx) }()
+	<-asked
+	cancel()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("a provider that did not respond is known")
+		}
+	case <-time.After(requestTime / 2):
+		t.Error("the provider is still waited for")
 	}
 }
