@@ -106,7 +106,7 @@ type copies struct {
 // fill multiplies the rows of the demo. The copies are older than it; the higher n, the younger.
 func (f *filler) fill(ctx context.Context, deliveries int64) error {
 	events, runs := deliveries/10, deliveries/100
-	now := time.Now().Add(-time.Hour).UnixMicro()
+	now := time.Now().Add(-time.Minute).UnixMicro() // what the demo has left stays the newest
 	id := func(kind, n string) string {
 		return "'" + kind + "0000000-0000-4000-8000-' || " + strings.Replace(f.pad, "n", n, 1)
 	}
