@@ -470,7 +470,12 @@ function start() {
     draw();
   });
   new ResizeObserver(draw).observe(area);
+  let saving = false;
+  addEventListener("beforeunload", (e) => {
+    if (!saving && (area.value !== area.defaultValue || "unsaved" in area.dataset)) e.preventDefault(); // the browser asks
+  });
   form.addEventListener("submit", (e) => {
+    saving = e.submitter?.value === "save";
     if (area.readOnly || e.submitter?.value !== "check" && e.submitter?.value !== "try") return;
     e.preventDefault();
     ask(e.submitter.value);

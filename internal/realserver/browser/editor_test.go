@@ -39,10 +39,10 @@ func edit(t *testing.T, w *board, b *tab) {
 	}
 	// The browser takes back what was typed, completions too.
 	b.do(chromedp.Focus("#text", chromedp.ByQuery))
-	var before, undone string
-	b.eval("document.querySelector('#text').value", &before)
+	var earlier, undone string
+	b.eval("document.querySelector('#text').value", &earlier)
 	b.eval("document.execCommand('undo'); document.querySelector('#text').value", &undone)
-	if undone == before {
+	if undone == earlier {
 		t.Error("nothing is taken back")
 	}
 
@@ -61,6 +61,16 @@ func edit(t *testing.T, w *board, b *tab) {
 	id := at[strings.Index(at, "/workflows/")+len("/workflows/"):][:36]
 	w.send("PATCH", "/workflow/"+id, `{"label": "by somebody else"}`)
 	b.click("button[value=save]").waits(".conflict").says("Somebody else has saved it", "by somebody else").quiet(" 409 ").state("dash-editor-conflict")
+
+	// The browser asks before what was not saved is left, and not where all is.
+	before := b.asked.Load()
+	if b.visit(w.env + "/workflows"); b.asked.Load() != before+1 {
+		t.Errorf("the browser has asked %d times before a text was left that is not saved", b.asked.Load()-before)
+	}
+	b.click("main a[href$='/workflows/new']").waits(".pad.on")
+	if b.visit(w.env + "/workflows"); b.asked.Load() != before+1 {
+		t.Error("the browser asks before a page is left on which nothing was typed")
+	}
 }
 
 // editHostile opens what is large and strange.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type tab struct {
 	ctx  context.Context
 	mu   sync.Mutex
 	said []string // errors in the console and reports about the policy
+
+	asked atomic.Int64 // how often the browser has asked before a text was left
 }
 
 // open starts a browser with an empty tab.
@@ -61,6 +64,9 @@ func (b *tab) listen() {
 			}
 		case *runtime.EventExceptionThrown:
 			line = "exception: " + e.ExceptionDetails.Error()
+		case *page.EventJavascriptDialogOpening: // the browser asks before a text is left
+			b.asked.Add(1)
+			go func() { _ = chromedp.Run(b.ctx, page.HandleJavaScriptDialog(true)) }() // not from the listener, which it would wait for
 		case *cdplog.EventEntryAdded:
 			// That the page of a problem has the status of one is no error of the page.
 			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/"))) {
