@@ -22,6 +22,7 @@ const (
 	// TaskDisconnect goes on with the deletion of an account. Key = TaskKey of a DisconnectionID.
 	TaskDisconnect TaskKind = "disconnect"
 
+	TaskRedeliver TaskKind = "redeliver" // Key = TaskKey of a redelivery: queue what a webhook did not get once more
 	TaskErase     TaskKind = "erase"     // Key = ErasureID, or an environment: remove what is stored about a customer, or all of it
 	TaskPrune     TaskKind = "prune"     // Key = "": remove rows that are kept for a time only
 	TaskReconcile TaskKind = "reconcile" // Key = "": wake rows that have work and no live task
@@ -29,7 +30,7 @@ const (
 
 // TaskKinds returns all kinds in the order of the data's path.
 func TaskKinds() []TaskKind {
-	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskAction, TaskDisconnect, TaskErase, TaskPrune, TaskReconcile}
+	return []TaskKind{TaskInbound, TaskMatch, TaskWorkflow, TaskConnect, TaskSlice, TaskPump, TaskRefresh, TaskAction, TaskDisconnect, TaskRedeliver, TaskErase, TaskPrune, TaskReconcile}
 }
 
 // TaskKey is the key of a task about a row whose id is unique in its environment only.

@@ -19,6 +19,7 @@ func unrecorded() map[string]string {
 		"POST /event":                                       "what happens, not how the server is set up; the event itself is the record",
 		"POST /webhook/test":                                "nothing is changed",
 		"POST /notification-destination/test":               "nothing is changed",
+		"POST /webhook-redelivery/preview":                  "nothing is changed",
 		"POST /integrated-account/refresh-credentials":      "the account is not changed, only its tokens are renewed, as they are without being asked",
 		"POST /integrated-account/run-post-install-actions": "the account is not changed; what its actions do is the server's work",
 		"POST /sync-job-cron-trigger/{id}/schedule":         "nothing is changed of a schedule that is active",
@@ -28,7 +29,7 @@ func unrecorded() map[string]string {
 // lastWalked are the routes that remove what others need, in their order.
 func lastWalked() []string {
 	return []string{
-		"DELETE /workflow-run/{id}", "DELETE /sync-job-run-state/{id}", "DELETE /sync-job-cron-trigger/{id}", "DELETE /sync-job-run/{id}", "DELETE /workflow/{id}",
+		"DELETE /webhook/{id}/previous-secret", "DELETE /workflow-run/{id}", "DELETE /sync-job-run-state/{id}", "DELETE /sync-job-cron-trigger/{id}", "DELETE /sync-job-run/{id}", "DELETE /workflow/{id}",
 		"DELETE /sync-job/{id}", "DELETE /sync-job-template/{id}", "DELETE /webhook/{id}", "DELETE /notification-destination/{id}",
 		"DELETE /sandbox-integrated-account/{id}", "POST /integrated-account/bulk-delete", "DELETE /integrated-account/{id}", "DELETE /tenant/{id}",
 		"DELETE /static-gate/{id}", "DELETE /environment-integration/{id}", "DELETE /integration/{id}", "DELETE /api-token/{id}", "DELETE /environment/{id}",
@@ -72,6 +73,8 @@ func (k *walk) changing(op operation) string {
 		return `{"integration_id":"` + w.create("/integration", `{"name":"fresh","config":{"label":"X"}}`).id() + `"}`
 	case "POST /sandbox-integrated-account":
 		return `{"id":"` + w.account("fresh-account").id() + `"}`
+	case "POST /webhook-redelivery":
+		return `{"webhook_id":"` + w.create("/webhook", `{"target_url":"https://a.test/in"}`).id() + `"}`
 	case "DELETE /integrated-account/{id}":
 		objects["integrated-account"] = w.account("last").id()
 	case "DELETE /sync-job-run/{id}":

@@ -93,7 +93,9 @@ func (w *world) hostileBodies() map[string]string {
 		"PATCH /webhook/" + webhook:                                  `{"target_url":"https://example.com/hook","event_types":["a:b"],"is_active":true,"concurrency":1,"ordering":"strict","rate_limit":{"requests":10,"per_seconds":1},"signature_encoding":"base64"}`,
 		"POST /webhook/test":                                         `{"id":"` + webhook + `","event_type":"integrated_account:active"}`,
 		"POST /webhook/" + webhook + "/redeliver":                    `{"status":["failed"],"event":["a:b"],"created_at":{"gte":"2026-01-01T00:00:00Z","lt":"2026-01-02T00:00:00Z"}}`,
-		"POST /webhook/" + webhook + "/rotate-secret":                `{"overlap_seconds":1,"secret":"0123456789abcdef0123456789abcdef"}`,
+		"POST /webhook-redelivery":                                   `{"webhook_id":"` + webhook + `","filter":{"status":["failed"],"event":["custom:x"],"created_at":{"gte":"2026-01-01T00:00:00Z","lt":"2026-01-02T00:00:00Z"},"integrated_account_id":"` + account.id() + `"},"through":1}`,
+		"POST /webhook-redelivery/preview":                           `{"webhook_id":"` + webhook + `","filter":{"status":["failed"],"event":["custom:x"],"created_at":{"gte":"2026-01-01T00:00:00Z"},"integrated_account_id":"` + account.id() + `"},"through":1}`,
+		"POST /webhook/" + webhook + "/rotate-secret":                `{"overlap_seconds":1,"secret":"0123456789abcdef0123456789abcdef","updated_at":"2026-01-01T00:00:00Z"}`,
 		"POST /workflow":                                             `{"id":"","label":"W","name":"n","trigger_name":"custom:paid","config":{"run_if":"true","idempotency_key":"{{a}}","debounce":"5s","steps":` + steps + `},"environment_id":""}`,
 		"PATCH /workflow/" + workflow:                                `{"label":"W","name":"n","trigger_name":"custom:paid","config":{"run_if":"true","steps":` + steps + `}}`,
 	}

@@ -66,6 +66,9 @@ func walkBodies() map[string]string {
 		"POST /webhook/{id}/rotate-secret":                  `{}`,
 		"POST /webhook/{id}/redeliver":                      `{"status":["delivered"]}`,
 		"POST /webhook-delivery/{id}/redeliver":             `{}`,
+		"POST /webhook-redelivery":                          `{"webhook_id":"$webhook"}`,
+		"POST /webhook-redelivery/preview":                  `{"webhook_id":"$webhook"}`,
+		"POST /webhook-redelivery/{id}/stop":                `{}`,
 		"POST /notification-destination":                    `{"type":"webhook","config":{"target_url":"https://a.test/in"}}`,
 		"POST /notification-destination/test":               `{"id":"$notification-destination"}`,
 		"PATCH /notification-destination/{id}":              `{"is_active":false}`,
@@ -247,11 +250,11 @@ func (s *side) build() {
 		s.objects["sandbox-integrated-account"] = s.create("/sandbox-integrated-account", `{"id":"`+account.id()+`"}`).id()
 		s.objects["environment-integration"] = account.str("environment_integration_id")
 		s.objects["integration"] = account.str("integration", "id")
-		for _, kind := range []string{"static-gate", "webhook", "notification-destination", "sync-job", "sync-job-template", "workflow", "event", "sync-job-cron-trigger", "sync-job-run"} {
+		for _, kind := range []string{"static-gate", "webhook", "notification-destination", "sync-job", "sync-job-template", "workflow", "event", "sync-job-cron-trigger", "sync-job-run", "webhook-redelivery"} {
 			body := strings.Replace(s.fill(walkBodies()["POST /"+kind]), "{", map[string]string{
 				"webhook": `{"event_types":["custom:` + name + `"],`, "notification-destination": `{"label":"` + name + `",`, "sync-job": `{"label":"` + name + `",`,
 				"workflow": `{"label":"` + name + `",`, "event": `{"idempotency_key":"` + fmt.Sprint(name, i) + `",`, "sync-job-cron-trigger": `{"args":{"a":"` + name + `"},`,
-				"sync-job-run": `{"args":{"a":"` + name + `"},`, "sync-job-template": `{"description":"` + name + `",`,
+				"sync-job-run": `{"args":{"a":"` + name + `"},`, "webhook-redelivery": `{"filter":{"event":["custom:` + name + `"]},`, "sync-job-template": `{"description":"` + name + `",`,
 			}[kind], 1)
 			if kind == "static-gate" {
 				body = `{"domain":"gate.example.com","name":"` + name + `"}`

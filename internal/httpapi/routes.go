@@ -156,6 +156,7 @@ func (a *api) deliveryRoutes() {
 	rest.Handle(a.router, rest.Needs(write), "PATCH /webhook/{id}", "Change a webhook", webhooks.Patch)
 	rest.Handle(a.router, rest.Needs(write), "DELETE /webhook/{id}", "Delete a webhook", webhooks.Delete)
 	rest.Handle(a.router, rest.Needs(write), "POST /webhook/{id}/rotate-secret", "Change the signing secret", webhooks.RotateSecret, rest.EmptyToo, rest.Note(delivery.RotateNote))
+	rest.Handle(a.router, rest.Needs(write), "DELETE /webhook/{id}/previous-secret", "End the signing secret from before", webhooks.EndPreviousSecret, rest.Note(delivery.EndPreviousNote))
 	rest.Handle(a.router, rest.Needs(write), "POST /webhook/{id}/redeliver", "Send deliveries of a webhook again", webhooks.Redeliver, rest.Note(delivery.RedeliverAllNote))
 
 	destinations := d.Destinations()
@@ -170,6 +171,13 @@ func (a *api) deliveryRoutes() {
 	rest.Handle(a.router, rest.Needs(read), "GET /webhook-delivery", "List deliveries to webhooks", deliveries.List)
 	rest.Handle(a.router, rest.Needs(read), "GET /webhook-delivery/{id}", "Get a delivery with its attempts", deliveries.GetWithAttempts)
 	rest.Handle(a.router, rest.Needs(write), "POST /webhook-delivery/{id}/redeliver", "Send a delivery again", deliveries.Redeliver, rest.Note(delivery.RedeliverNote))
+
+	redeliveries := d.Redeliveries()
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook-redelivery", "List redeliveries", redeliveries.List)
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook-redelivery", "Send again what a webhook did not get", redeliveries.Create, rest.Note(delivery.StartNote))
+	rest.Handle(a.router, rest.Needs(read), "POST /webhook-redelivery/preview", "Count what a redelivery would take", redeliveries.Preview, rest.Note(delivery.PreviewNote))
+	rest.Handle(a.router, rest.Needs(read), "GET /webhook-redelivery/{id}", "Get a redelivery", redeliveries.Get)
+	rest.Handle(a.router, rest.Needs(write), "POST /webhook-redelivery/{id}/stop", "Stop a redelivery", redeliveries.Stop, rest.Note(delivery.StopNote))
 }
 
 func (a *api) workRoutes() {

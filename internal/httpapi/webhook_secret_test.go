@@ -62,7 +62,21 @@ func TestRotateSecret(t *testing.T) {
 			t.Error("without an overlap the old secret still signs")
 		}
 
-		w.post(path, `{"secret":"`+random.str("secret")+`"}`).rejected(400, "secret")
+		w.post(path, `{"secret":"third","updated_at":"2020-01-01T00:00:00Z"}`).rejected(409)
+		seen := w.get("/webhook/" + v.id()).ok().str("updated_at")
+		if third := w.post(path, `{"secret":"third","updated_at":"`+seen+`"}`).ok(); third.str("secret") != "third" {
+			t.Errorf("a change of what was seen: %v", third.m)
+		}
+		for range 2 {
+			ended := w.delete("/webhook/" + v.id() + "/previous-secret").ok()
+			stored = w.webhook(t, v.id())
+			if ended.m["previous_secret_expires_at"] != nil || ended.m["secret"] != nil || stored.PreviousSecret != "" || strings.Join(stored.SigningSecrets(0), " ") != "third" {
+				t.Errorf("with the previous one ended: %v, %v", ended.m, stored.SigningSecrets(0))
+			}
+		}
+		w.as(otherToken).delete("/webhook/" + v.id() + "/previous-secret").rejected(404)
+
+		w.post(path, `{"secret":"third"}`).rejected(400, "secret")
 		w.post(path, `{"overlap_seconds":-1}`).rejected(400, "overlap_seconds")
 		w.post(path, `{"overlap":1}`).ok() // unknown members are tolerated on resources
 		w.post("/webhook/00000000-0000-4000-8000-000000000000/rotate-secret", `{}`).rejected(404)

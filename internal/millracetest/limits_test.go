@@ -54,7 +54,7 @@ func TestEnvironmentShowsItsLimits(t *testing.T) {
 				t.Errorf("%s has %d workers", w.Kind, w.Workers)
 			}
 		}
-		if want := []string{"inbound", "match", "workflow", "connect", "slice", "pump", "refresh", "action", "disconnect"}; !slices.Equal(kinds, want) {
+		if want := []string{"inbound", "match", "workflow", "connect", "slice", "pump", "refresh", "action", "disconnect", "redeliver"}; !slices.Equal(kinds, want) {
 			t.Errorf("got workers of %v, want %v", kinds, want)
 		}
 	})

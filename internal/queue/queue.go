@@ -283,7 +283,7 @@ func pollEvery(kind millrace.TaskKind) time.Duration {
 	switch kind {
 	case millrace.TaskSlice, millrace.TaskPump:
 		return 250 * time.Millisecond
-	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskConnect, millrace.TaskRefresh, millrace.TaskAction, millrace.TaskDisconnect, millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
+	case millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskConnect, millrace.TaskRefresh, millrace.TaskAction, millrace.TaskDisconnect, millrace.TaskRedeliver, millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return time.Second
 }
@@ -309,6 +309,8 @@ func (q *Queue) workers(kind millrace.TaskKind) int {
 		return 512
 	case millrace.TaskRefresh, millrace.TaskAction, millrace.TaskDisconnect:
 		return 32
+	case millrace.TaskRedeliver:
+		return 4
 	case millrace.TaskErase, millrace.TaskPrune, millrace.TaskReconcile:
 	}
 	return 1

@@ -386,6 +386,6 @@ func (q *Queue) Percent(env millrace.EnvironmentID) int {
 func sharedKinds() []millrace.TaskKind {
 	return []millrace.TaskKind{
 		millrace.TaskInbound, millrace.TaskMatch, millrace.TaskWorkflow, millrace.TaskConnect, millrace.TaskSlice, millrace.TaskPump, millrace.TaskRefresh,
-		millrace.TaskAction, millrace.TaskDisconnect,
+		millrace.TaskAction, millrace.TaskDisconnect, millrace.TaskRedeliver,
 	}
 }

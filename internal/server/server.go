@@ -269,6 +269,7 @@ func (s *Server) handlers(
 		millrace.TaskPump:       pump.Handle,
 		millrace.TaskRefresh:    s.grants.Refresh,
 		millrace.TaskDisconnect: disconnect.New(disconnect.Config{DB: s.db, Client: tokens, Clock: s.opts.Clock, Logger: s.opts.Logger}).Handle,
+		millrace.TaskRedeliver:  deliver.NewRedeliverer(s.db, s.opts.Clock).Handle,
 		millrace.TaskErase:      retention.NewEraser(s.db, s.opts.Clock, s.opts.Logger).Erase,
 		millrace.TaskPrune:      retention.NewPruner(s.db, s.opts.Keep, s.opts.Clock, s.opts.Logger).Prune,
 	}, nil

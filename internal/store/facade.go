@@ -55,6 +55,8 @@ type (
 	Links = accounts.Links
 	// Notifications is the handle of the notification destinations.
 	Notifications = deliveries.Notifications
+	// Redeliveries is the handle of the redeliveries.
+	Redeliveries = deliveries.Redeliveries
 	// Rows is the handle of the rows of all tables: what is old, what belongs to an environment, and how much there is.
 	Rows = upkeep.Rows
 	// Schedules is the handle of the schedules of sync jobs with their fires.
@@ -121,10 +123,24 @@ type (
 	Prune = upkeep.Prune
 	// Pruned is the result.
 	Pruned = upkeep.Pruned
+	// Redelivery sends what a webhook did not get once more.
+	Redelivery = deliveries.Redelivery
+	// RedeliveryFilter says which deliveries a redelivery takes.
+	RedeliveryFilter = deliveries.RedeliveryFilter
+	// RedeliveryID identifies a redelivery.
+	RedeliveryID = deliveries.RedeliveryID
+	// RedeliveryPreview says what a redelivery would take.
+	RedeliveryPreview = deliveries.RedeliveryPreview
+	// RedeliveryStatus says how far a redelivery has come.
+	RedeliveryStatus = deliveries.RedeliveryStatus
+	// RedeliveryStep is what one transaction of a redelivery has done.
+	RedeliveryStep = deliveries.RedeliveryStep
 	// TableSize says how large a table is.
 	TableSize = upkeep.TableSize
 	// TaskState is a kind of tasks with what becomes of them.
 	TaskState = upkeep.TaskState
+	// TimeRange is a part of time.
+	TimeRange = deliveries.TimeRange
 	// Verdict is what workflows have made of an event so far.
 	Verdict = workflows.Verdict
 	// WaitingTask is a task in line.

@@ -117,5 +117,8 @@ func (tx *Tx) Workflows() Workflows { return workflows.NewWorkflows(tx.tx) }
 // AuditOf returns the record of who changed what.
 func AuditOf(tx *Tx) Audit { return upkeep.NewAudit(tx.tx) }
 
+// RedeliveriesOf returns the handle of the redeliveries.
+func RedeliveriesOf(tx *Tx) Redeliveries { return deliveries.NewRedeliveries(tx.tx) }
+
 // ViewsOf returns the questions of the dashboard.
 func ViewsOf(tx *Tx) Views { return views.New(tx.tx) }

@@ -25,15 +25,7 @@ const (
 type redeliverBody struct {
 	Status    []millrace.DeliveryStatus `json:"status,omitempty" maxItems:"10" doc:"Of the deliveries; any but pending when absent." example:"[\"failed\"]"`
 	Event     []string                  `json:"event,omitempty" maxItems:"200" doc:"Names of events; any when absent."`
-	CreatedAt *timeRange                `json:"created_at,omitempty" doc:"When the deliveries were made."`
-}
-
-// timeRange is a part of time; what is absent has no end.
-type timeRange struct {
-	Gt  *millrace.Time `json:"gt,omitempty"`
-	Gte *millrace.Time `json:"gte,omitempty"`
-	Lt  *millrace.Time `json:"lt,omitempty"`
-	Lte *millrace.Time `json:"lte,omitempty"`
+	CreatedAt *store.TimeRange          `json:"created_at,omitempty" doc:"When the deliveries were made."`
 }
 
 func (*redeliverBody) Example() string {
@@ -49,12 +41,7 @@ func (b *redeliverBody) Validate(*rest.Request, json.RawMessage) []millrace.Fail
 				"%q is not delivered, failed or cancelled; what is pending is going to be sent anyway", millrace.Shorten(string(s)))})
 		}
 	}
-	catalogue := millrace.EventNames()
-	for i, name := range b.Event {
-		if !slices.Contains(catalogue, name) && !millrace.IsCustomEvent(name) {
-			out = append(out, unknownEvent(fmt.Sprintf("event[%d]", i), name, catalogue))
-		}
-	}
+	out = append(out, checkNames("event", b.Event)...)
 	if len(b.Status) == 0 && (b.CreatedAt == nil || b.CreatedAt.Gt == nil && b.CreatedAt.Gte == nil) {
 		out = append(out, millrace.Failure{Path: "created_at.gte", Message: "is required without status: it says from when on to repeat"})
 	}
@@ -69,15 +56,16 @@ func (b *redeliverBody) filters() []millrace.Filter {
 	if len(b.Event) > 0 {
 		out = append(out, millrace.Filter{Field: "event", Op: millrace.OpIn, Values: b.Event})
 	}
-	if b.CreatedAt == nil {
-		return out
-	}
-	for _, bound := range []struct {
-		op millrace.Operator
-		at *millrace.Time
-	}{{millrace.OpGt, b.CreatedAt.Gt}, {millrace.OpGte, b.CreatedAt.Gte}, {millrace.OpLt, b.CreatedAt.Lt}, {millrace.OpLte, b.CreatedAt.Lte}} {
-		if bound.at != nil {
-			out = append(out, millrace.Filter{Field: "created_at", Op: bound.op, Values: []string{bound.at.String()}})
+	return append(out, b.CreatedAt.Filters("created_at")...)
+}
+
+// checkNames returns which names are not of events.
+func checkNames(path string, names []string) []millrace.Failure {
+	var out []millrace.Failure
+	catalogue := millrace.EventNames()
+	for i, name := range names {
+		if !slices.Contains(catalogue, name) && !millrace.IsCustomEvent(name) {
+			out = append(out, unknownEvent(fmt.Sprintf("%s[%d]", path, i), name, catalogue))
 		}
 	}
 	return out

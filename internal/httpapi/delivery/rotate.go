@@ -2,13 +2,11 @@ package delivery
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/httpapi/rest"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -24,6 +22,8 @@ const defaultOverlap = 24 * time.Hour
 type rotateBody struct {
 	Secret  string `json:"secret,omitempty" minLength:"1" maxLength:"512" doc:"The new secret; random, of the kind of the old one, when absent."`
 	Overlap *int64 `json:"overlap_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"How long the old secret signs as well; a day when absent, 0 ends it at once."`
+
+	UpdatedAt millrace.Time `json:"updated_at,omitempty" doc:"The webhook's updated_at as the caller has seen it: 409 when it was changed since, so that two callers do not end each other's secret. Not compared when absent."`
 }
 
 func (n webhooks) RotateSecret(ctx context.Context, in *rest.PatchIn[millrace.WebhookID, rotateBody]) (*rest.Reply[WebhookView], error) {
@@ -36,32 +36,39 @@ func (n webhooks) RotateSecret(ctx context.Context, in *rest.PatchIn[millrace.We
 		if err != nil {
 			return nil, err
 		}
-		secret := in.Data.Secret
-		if secret == "" {
-			secret = newSecret(v.Secret)
+		fresh := in.Data.Secret
+		if fresh == "" {
+			fresh = secret.NewSigning(v.Secret)
 		}
-		if secret == v.Secret {
+		if fresh == v.Secret {
 			return nil, millrace.Invalid("secret", "is the webhook's secret already")
 		}
-		v.Rotate(secret, tx.Now().Add(overlap))
+		if seen := in.Data.UpdatedAt; seen != 0 && seen.String() != v.UpdatedAt.String() { // as precise as responses are
+			return nil, millrace.Errorf(millrace.KindConflict, "the webhook was changed since; look at it again")
+		}
+		v.Rotate(fresh, tx.Now().Add(overlap))
 		if err := tx.Webhooks().Update(ctx, v); err != nil {
 			return nil, err
 		}
 		out, err := n.Reply(ctx, tx, v)
 		if err == nil {
-			out.Body.Secret = secret
+			out.Body.Secret = fresh
 		}
 		return out, err
 	})
 }
 
-// newSecret makes a secret that a receiver can use instead of another one: base64 behind whsec_, or else a UUID.
-func newSecret(old string) string {
-	const standard = "whsec_"
-	if !strings.HasPrefix(old, standard) {
-		return millrace.NewSecret()
-	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return standard + base64.StdEncoding.EncodeToString(key)
+// EndPreviousNote is the description of DELETE /webhook/{id}/previous-secret.
+const EndPreviousNote = "From now on requests are signed with the secret alone. Without a previous one nothing is changed."
+
+// EndPreviousSecret ends the secret that signs beside the webhook's own.
+func (n webhooks) EndPreviousSecret(ctx context.Context, in *rest.GetIn[millrace.WebhookID]) (*rest.Reply[WebhookView], error) {
+	return n.Update(ctx, func(tx *store.Tx) (*millrace.Webhook, error) {
+		v, err := tx.Webhooks().Lock(ctx, in.Environment, in.ID)
+		if err != nil || v.PreviousSecret == "" {
+			return v, err
+		}
+		v.PreviousSecret, v.PreviousExpiresAt = "", 0
+		return v, tx.Webhooks().Update(ctx, v)
+	})
 }

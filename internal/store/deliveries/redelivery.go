@@ -103,6 +103,19 @@ func (h Deliveries) RedeliverAll(ctx context.Context, w *millrace.Webhook, ids [
 	if _, err := NewWebhooks(h.tx).Lock(ctx, w.EnvironmentID, w.ID); err != nil {
 		return 0, err
 	}
+	n, err := h.requeueAll(ctx, w, ids)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	return n, table.Record(ctx, h.tx, &table.AuditEntry{
+		EnvironmentID: w.EnvironmentID, Resource: "webhook", ResourceID: string(w.ID), Action: "redelivered",
+		After: json.RawMessage(fmt.Sprintf(`{"deliveries":%d}`, n)),
+	})
+}
+
+// requeueAll puts deliveries at the end of the backlog of a webhook that is locked, in this order, but for those that are in it already
+// or gone. It returns how many it put there.
+func (h Deliveries) requeueAll(ctx context.Context, w *millrace.Webhook, ids []millrace.DeliveryID) (int, error) {
 	var found []*millrace.Delivery
 	for _, id := range ids {
 		d, err := h.Get(ctx, w.EnvironmentID, id)
@@ -129,8 +142,5 @@ func (h Deliveries) RedeliverAll(ctx context.Context, w *millrace.Webhook, ids [
 			return 0, err
 		}
 	}
-	return len(found), table.Record(ctx, h.tx, &table.AuditEntry{
-		EnvironmentID: w.EnvironmentID, Resource: "webhook", ResourceID: string(w.ID), Action: "redelivered",
-		After: json.RawMessage(fmt.Sprintf(`{"deliveries":%d}`, len(found))),
-	})
+	return len(found), nil
 }

@@ -34,6 +34,7 @@ type OwnedTable struct {
 func OwnedTables() []OwnedTable {
 	return []OwnedTable{
 		{Name: "api_token", what: "API tokens"},
+		{Name: "webhook_redelivery"},
 		{Name: "webhook", what: "webhooks"},
 		{Name: "sync_job_cron_trigger", what: "schedules"},
 		{Name: "workflow", what: "workflows", Parts: []table.Part{{Table: "workflow_version", Column: "workflow_id"}}},

@@ -147,7 +147,7 @@ func (h Erasures) stages(e *millrace.Erasure) []eraseStage {
 		table: "inbound_hook", args: rows.args,
 		free: "(t.integrated_account_id = $6 OR " + h.tx.Dialect().Like("t.integrated_account_ids", "$7") + ")",
 	}
-	return append(stages, h.eraseTable(hooks), h.eraseState(e), h.eraseRuns(e), h.eraseTable(calls), h.eraseAudit(e))
+	return append(stages, h.eraseTable(hooks), h.eraseState(e), h.eraseRuns(e), h.eraseTable(calls), h.eraseRedeliveries(e), h.eraseAudit(e))
 }
 
 // cancelDeliveries cancels deliveries that wait.
@@ -249,6 +249,18 @@ OR ` + like("s.state_key") + " OR " + like("s.key") + " OR " + like("s.value") +
 			return table.Mark{}, false, fmt.Errorf("erase state: %w", err)
 		}
 		return table.Mark{}, n < int64(p.Most), nil
+	}
+}
+
+// eraseRedeliveries removes the redeliveries that were of the account only.
+func (h Erasures) eraseRedeliveries(e *millrace.Erasure) eraseStage {
+	query := "DELETE FROM webhook_redelivery WHERE environment_id = $1 AND " + h.tx.Dialect().Like("filter", "$2")
+	return func(ctx context.Context, _ *Prune) (table.Mark, bool, error) {
+		_, err := h.tx.Exec(ctx, query, string(e.EnvironmentID), "%"+string(e.IntegratedAccountID)+"%")
+		if err != nil {
+			return table.Mark{}, false, fmt.Errorf("erase redeliveries: %w", err)
+		}
+		return table.Mark{}, true, nil
 	}
 }
 

@@ -39,7 +39,9 @@ WHERE status = 'connecting' AND connection <> '' ORDER BY created_at LIMIT $1) A
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'disconnect' AS kind, environment_id || '/' || id AS id, environment_id AS env, integrated_account_id AS account FROM disconnection
 WHERE retry_at <= $2 ORDER BY retry_at LIMIT $1) AS l
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'action' AS kind, environment_id || '/' || id AS id, environment_id AS env, id AS account FROM integrated_account
-WHERE action_at > 0 AND action_at <= $2 ORDER BY action_at LIMIT $1) AS m`
+WHERE action_at > 0 AND action_at <= $2 ORDER BY action_at LIMIT $1) AS m
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'redeliver' AS kind, environment_id || '/' || id AS id, environment_id AS env FROM webhook_redelivery
+WHERE status = 'running' ORDER BY webhook_id LIMIT $1) AS n`
 
 // Open returns a task for every row that has work to do, whether or not such a task is live.
 func (h Tasks) Open(ctx context.Context) ([]millrace.Task, error) {
