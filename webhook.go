@@ -62,8 +62,7 @@ func (w *Webhook) Wants(event string) bool {
 // Rotate makes secret the webhook's key. The key until now signs as well until the given time, so that receivers can
 // change theirs without missing a delivery; one that was on its way out before is dropped.
 func (w *Webhook) Rotate(secret string, until Time) {
-	w.PreviousSecret, w.PreviousExpiresAt = w.Secret, until
-	w.Secret = secret
+	w.PreviousSecret, w.PreviousExpiresAt, w.Secret = w.Secret, until, secret
 }
 
 // SigningSecrets returns the keys that sign a request at a time, the current one first.

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/dashboard/door"
 	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/dashboard/settings"
+	"github.com/millrace/millrace/internal/dashboard/steer"
 	"github.com/millrace/millrace/internal/people"
 	"github.com/millrace/millrace/internal/store"
 )
@@ -129,7 +130,7 @@ func (h *Handler) routes() {
 	for _, a := range append(actions(), destinationActions()...) {
 		h.form("/environment/{env}/"+a.path, millrace.RoleMember, h.act(a))
 	}
-	for _, e := range editor.Routes() {
+	for _, e := range append(editor.Routes(), steer.Routes()...) {
 		h.edit(e)
 	}
 	for _, e := range settings.Routes() {

@@ -133,7 +133,7 @@ func (w *hall) fill() {
 		if err := tx.Workflows().Create(ctx, workflow); err != nil {
 			return err
 		}
-		hook := &millrace.Webhook{EnvironmentID: env.ID, TargetURL: "https://example.com/" + markup, IsActive: true, Secret: "a secret of the webhook", FailingSince: tx.Now()}
+		hook := &millrace.Webhook{EnvironmentID: env.ID, TargetURL: "https://example.com/" + markup, IsActive: true, Secret: "a secret of the webhook", FailingSince: tx.Now(), NextSequence: 1, SentSequence: 1}
 		if err := tx.Webhooks().Create(ctx, hook); err != nil {
 			return err
 		}
@@ -165,8 +165,12 @@ func (w *hall) fill() {
 		if err := tx.Webhooks().Create(ctx, destination); err != nil {
 			return err
 		}
-		delivery := &millrace.Delivery{ID: millrace.EventDeliveryID(happened, hook), EnvironmentID: env.ID, WebhookID: hook.ID, EventID: happened.ID, Event: "custom:x", Status: millrace.DeliveryFailed}
+		delivery := &millrace.Delivery{ID: millrace.EventDeliveryID(happened, hook), EnvironmentID: env.ID, WebhookID: hook.ID, EventID: happened.ID, Sequence: 1, Event: "custom:x", Status: millrace.DeliveryFailed}
 		if err := tx.Deliveries().Create(ctx, delivery); err != nil {
+			return err
+		}
+		redelivery, err := store.RedeliveriesOf(tx).Start(ctx, &store.Redelivery{EnvironmentID: env.ID, WebhookID: hook.ID, Filter: json.RawMessage(`{"event":[` + string(name) + `]}`)})
+		if err != nil {
 			return err
 		}
 		schedule := &millrace.SyncJobCronTrigger{EnvironmentID: env.ID, SyncJobID: job.ID, IntegratedAccountID: account.ID, CronExpression: "0 * * * *", RestReason: markup}
@@ -177,7 +181,7 @@ func (w *hall) fill() {
 		maps.Copy(w.ids, map[string]string{
 			"runs": string(run.ID), "workflow-runs": string(started.ID), "events": string(happened.ID), "accounts": string(account.ID), "webhooks": string(hook.ID),
 			"deliveries": string(delivery.ID), "workflows": string(workflow.ID), "sync-jobs": string(job.ID), "schedules": string(schedule.ID), "integrations": string(integration.ID),
-			"notification-destinations": string(destination.ID),
+			"notification-destinations": string(destination.ID), "deliveries/redeliveries": string(redelivery.ID),
 		})
 		return nil
 	})
@@ -191,12 +195,16 @@ func (w *hall) pages(env millrace.EnvironmentID) []string {
 	base := dashboard.Root + "/environment/" + string(env)
 	out := []string{base, base + "/search?q=crm", base + "/search?q=" + w.ids["events"], base + "/inbound-hooks", base + "/events/" + w.ids["events"] + "?condition=" + url.QueryEscape("note != 'x'")}
 	for list, id := range w.ids {
+		if strings.Contains(list, "/") {
+			continue
+		}
 		out = append(out, base+"/"+list, base+"/"+list+"/"+id)
 	}
 	return append(out, base+"/audit", base+"/audit?of=installation", base+"/audit?resource_id="+w.ids["webhooks"], base+"/tokens", base+"/logs", base+"/logs?log=webhook&status=failed", base+"/logs?log=unified_proxy_api",
 		base+"/logs?log=sync_job_cron_trigger", base+"/workflows/"+w.ids["workflows"]+"/edit", base+"/workflows/"+w.ids["workflows"]+"/edit?as=json&version=1",
 		base+"/workflows/"+w.ids["workflows"]+"/versions", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/edit",
-		base+"/schedules/calendar", base+"/schedules/calendar?hours=24", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state?state_key=x", base+"/settings")
+		base+"/schedules/calendar", base+"/schedules/calendar?hours=24", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state", base+"/sync-jobs/"+w.ids["sync-jobs"]+"/state?state_key=x", base+"/settings",
+		base+"/deliveries/again", base+"/deliveries/redeliveries/"+w.ids["deliveries/redeliveries"], base+"/webhooks/"+w.ids["webhooks"]+"/secret")
 }
 
 func (w *hall) do(method, path, session string, form url.Values, header ...string) *httptest.ResponseRecorder {
@@ -277,7 +285,7 @@ func TestNobodyComesInWithout(t *testing.T) {
 		viewer := w.roles[millrace.RoleViewer]
 		for _, path := range w.pages(w.other) {
 			rec := w.do(http.MethodGet, path, viewer, nil)
-			one := strings.Count(path, "/") > 4 && !strings.Contains(path, "calendar") // a page of one row
+			one := strings.Count(path, "/") > 4 && !strings.Contains(path, "calendar") && !strings.HasSuffix(path, "/again") // a page of one row
 			if one && rec.Code != http.StatusNotFound || !one && strings.Contains(rec.Body.String(), w.ids["runs"]) {
 				t.Errorf("%s shows a row of another environment: %d", path, rec.Code)
 			}
@@ -332,6 +340,7 @@ func TestFormsAskForRoles(t *testing.T) {
 			"/accounts/" + w.ids["accounts"] + "/link": millrace.RoleMember, "/workflows/new": millrace.RoleMember, "/sync-jobs/new": millrace.RoleMember,
 			"/workflows/" + w.ids["workflows"] + "/edit": millrace.RoleMember, "/sync-jobs/" + w.ids["sync-jobs"] + "/edit": millrace.RoleMember,
 			"/notification-destinations/" + w.ids["notification-destinations"] + "/off": millrace.RoleMember, "/notification-destinations/" + w.ids["notification-destinations"] + "/on": millrace.RoleMember,
+			"/deliveries/again": millrace.RoleMember, "/deliveries/redeliveries/" + w.ids["deliveries/redeliveries"] + "/stop": millrace.RoleMember, "/webhooks/" + w.ids["webhooks"] + "/secret": millrace.RoleMember,
 			"/sync-jobs/" + w.ids["sync-jobs"] + "/run": millrace.RoleMember, "/sync-jobs/" + w.ids["sync-jobs"] + "/state": millrace.RoleMember,
 		}
 		for path, needs := range forms {
@@ -345,12 +354,12 @@ func TestFormsAskForRoles(t *testing.T) {
 				if may == (rec.Code == http.StatusForbidden) {
 					t.Errorf("%s: %s: %d", role, path, rec.Code)
 				}
-				asks := strings.HasSuffix(path, "/run") || strings.HasSuffix(path, "/state") // for what is not there
+				asks := strings.HasSuffix(path, "/run") || strings.HasSuffix(path, "/state") || strings.HasSuffix(path, "/again") || strings.HasSuffix(path, "/secret") // for what is not there
 				if may && rec.Code >= http.StatusBadRequest && rec.Code != http.StatusConflict && !asks {
 					t.Errorf("%s: %s: %d %s", role, path, rec.Code, rec.Body)
 				}
 			}
-			if rec := w.do(http.MethodPost, strings.Replace(base+path, string(w.env), string(w.other), 1), w.roles[millrace.RoleOwner], url.Values{}, "Sec-Fetch-Site", "same-origin"); rec.Code != http.StatusNotFound && !strings.HasSuffix(path, "/new") {
+			if rec := w.do(http.MethodPost, strings.Replace(base+path, string(w.env), string(w.other), 1), w.roles[millrace.RoleOwner], url.Values{}, "Sec-Fetch-Site", "same-origin"); rec.Code != http.StatusNotFound && !strings.HasSuffix(path, "/new") && !strings.HasSuffix(path, "/again") {
 				t.Errorf("%s in another environment: %d", path, rec.Code)
 			}
 			if rec := w.do(http.MethodPost, base+path, "", url.Values{}, "Sec-Fetch-Site", "same-origin"); rec.Code != http.StatusSeeOther || !strings.Contains(rec.Header().Get("Location"), "/sign-in") {

@@ -32,7 +32,7 @@ func (h *Handler) route(method, path string, needs millrace.Role, serve func(*re
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(page.Raw)
 		default:
-			h.render(req, &view{name: page.Name, title: page.Title, body: page.Body}, max(page.Status, http.StatusOK), notice{done: doneText(r.URL.Query().Get("done"))})
+			h.render(req, &view{name: page.Name, title: page.Title, body: page.Body, live: page.Live}, max(page.Status, http.StatusOK), notice{done: doneText(r.URL.Query().Get("done"))})
 		}
 	})
 }

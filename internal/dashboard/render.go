@@ -202,6 +202,8 @@ func doneText(done string) string {
 		"notify-off": "The destination gets no notifications.",
 		"notified":   "A test notification was sent.",
 		"deleted":    "It is deleted.",
+		"halted":     "The redelivery is stopped. What it has queued stays in the backlog.",
+		"ended":      "The old secret does not sign any more.",
 		"revoked":    "The token is revoked. Requests with it are rejected within seconds.",
 		"actions":    "The actions of the connection run again.",
 	}[done]

@@ -92,7 +92,7 @@ func (k *kind) shown(p *EditPage, status int) *Page {
 
 // open shows the text of a definition, of one of its versions, or of one that it is a copy of.
 func (k *kind) open(r *Request) (*Page, error) {
-	id, err := r.id()
+	id, err := r.ID()
 	if err != nil {
 		return nil, err
 	}
@@ -228,11 +228,11 @@ func (p *EditPage) take(resp *Response, err error) error {
 
 // submit checks a text, tries its condition, or saves it. Whatever is wrong, the text stays.
 func (k *kind) submit(r *Request) (*Page, error) {
-	id, err := r.id()
+	id, err := r.ID()
 	if err != nil {
 		return nil, err
 	}
-	form, err := r.form()
+	form, err := r.Sent()
 	if err != nil {
 		return nil, err
 	}

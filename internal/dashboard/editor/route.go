@@ -43,6 +43,7 @@ type Page struct {
 	Status int    // 0: OK
 	To     string // where to go instead
 	Raw    []byte // JSON to respond with instead
+	Live   bool   // it shows what changes
 }
 
 // Route is a page or a form below the pages of an environment.
@@ -87,16 +88,16 @@ func Takes(path string) bool {
 	return false
 }
 
-// form reads what was sent.
-func (r *Request) form() (url.Values, error) {
+// Sent reads the form that was sent.
+func (r *Request) Sent() (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, millrace.Errorf(millrace.KindTooLarge, "the form is larger than %d MiB, or broken", MaxForm>>20)
 	}
 	return r.PostForm, nil
 }
 
-// id returns the id in the path; empty: there is none.
-func (r *Request) id() (string, error) {
+// ID returns the id in the path; empty: there is none.
+func (r *Request) ID() (string, error) {
 	id := strings.ToLower(r.PathValue("id"))
 	if id != "" && !millrace.IsID(id) {
 		return "", millrace.NotFound("page", millrace.Shorten(id))

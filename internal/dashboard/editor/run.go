@@ -44,7 +44,7 @@ func startRun(r *Request) (*Page, error) {
 	if err != nil || r.Method == http.MethodGet {
 		return &Page{Name: "run-job", Title: "Run", Body: p}, err
 	}
-	form, err := r.form()
+	form, err := r.Sent()
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (p *RunPage) reject(known *millrace.Error) {
 }
 
 func readRun(r *Request) (*RunPage, error) {
-	id, err := r.id()
+	id, err := r.ID()
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ const (
 
 // state shows the entries of a state, and changes them.
 func state(r *Request) (*Page, error) {
-	id, err := r.id()
+	id, err := r.ID()
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (p *StatePage) change(r *Request) (string, error) {
 	if !r.Sees {
 		return "", millrace.Errorf(millrace.KindForbidden, "your user may not see payloads, and so cannot change the state of runs")
 	}
-	form, err := r.form()
+	form, err := r.Sent()
 	if err != nil {
 		return "", err
 	}

@@ -101,7 +101,7 @@ type VersionRow struct {
 const versionsShown = 50
 
 func versions(r *Request) (*Page, error) {
-	id, err := r.id()
+	id, err := r.ID()
 	if err != nil {
 		return nil, err
 	}

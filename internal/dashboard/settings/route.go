@@ -31,6 +31,7 @@ type Page struct {
 	Status int    // 0: OK
 	To     string // where to go instead
 	Raw    []byte // JSON to respond with instead
+	Live   bool   // it shows what changes
 }
 
 // Route is a page or a form.
