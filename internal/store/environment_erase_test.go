@@ -21,7 +21,7 @@ func TestEveryTableGoesWithItsEnvironment(t *testing.T) {
 			tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
 		}
 		// Of the whole installation, not of an environment.
-		others := []string{"app_user", "user_session", "sign_in_link", "used_sign_in", "deleted_token", "environment", "key_check", "node", "schema_migration"}
+		others := []string{"app_user", "user_session", "sign_in_link", "used_sign_in", "cleanup", "deleted_token", "environment", "key_check", "node", "schema_migration"}
 		all := storetest.Strings(t, db, tables)
 		if len(all) < 25 {
 			t.Errorf("the schema has %d tables only", len(all))
