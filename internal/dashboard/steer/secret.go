@@ -33,11 +33,12 @@ type Overlap struct {
 func overlaps(chosen string) []Overlap {
 	const hour = 3600
 	out := []Overlap{{hour, "an hour", false}, {24 * hour, "a day", false}, {3 * 24 * hour, "3 days", false}, {7 * 24 * hour, "a week", false}, {30 * 24 * hour, "30 days", false}, {0, "not at all", false}}
-	i := slices.IndexFunc(out, func(o Overlap) bool { return strconv.FormatInt(o.Seconds, 10) == chosen })
-	if i < 0 {
-		i = 1
+	if !slices.ContainsFunc(out, func(o Overlap) bool { return strconv.FormatInt(o.Seconds, 10) == chosen }) {
+		chosen = strconv.Itoa(24 * hour)
 	}
-	out[i].On = true
+	for i := range out {
+		out[i].On = strconv.FormatInt(out[i].Seconds, 10) == chosen
+	}
 	return out
 }
 

@@ -32,7 +32,7 @@ func viewRedelivery(v *store.Redelivery) redeliveryView { return redeliveryView{
 // redeliveryBody is the body of a redelivery.
 type redeliveryBody struct {
 	WebhookID string                 `json:"webhook_id" format:"uuid" doc:"The webhook whose deliveries are sent again."`
-	Filter    store.RedeliveryFilter `json:"filter,omitempty" doc:"Which of its deliveries; those that failed when absent."`
+	Filter    store.RedeliveryFilter `json:"filter,omitzero" doc:"Which of its deliveries; those that failed when absent."`
 	Through   int64                  `json:"through,omitempty" minimum:"0" doc:"From a preview; all until now when absent."`
 }
 

@@ -299,9 +299,9 @@ func (h Redeliveries) givenUp(columns string, v *Redelivery, most int64) (string
 			return "", nil, err
 		}
 	}
-	taken := append(c.Conditions[all:], "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.event_id AND e.environment_id = t.environment_id)")
+	c.Conditions = append(c.Conditions, "EXISTS (SELECT 1 FROM event AS e WHERE e.id = t.event_id AND e.environment_id = t.environment_id)")
 	return fmt.Sprintf("SELECT %s, CASE WHEN %s THEN 1 ELSE 0 END AS taken FROM delivery AS t WHERE %s ORDER BY t.sequence LIMIT %d",
-		columns, strings.Join(taken, " AND "), strings.Join(c.Conditions[:all], " AND "), most), c.Args, nil
+		columns, strings.Join(c.Conditions[all:], " AND "), strings.Join(c.Conditions[:all], " AND "), most), c.Args, nil
 }
 
 // RedeliveryPreview says what a redelivery would take.
