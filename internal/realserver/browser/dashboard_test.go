@@ -66,7 +66,6 @@ func newBoard(t *testing.T) *board {
 	})
 	w.base, w.token = out.find(`address +(\S+)`), out.find(`token +(mr_\S+)`)
 	w.account = out.find(`"integrated_account_id":"([^"]+)"`)
-	w.spoil(w.account)
 	return w
 }
 
@@ -101,6 +100,8 @@ func (w *board) enter(t *testing.T) *tab {
 func TestDashboard(t *testing.T) {
 	w := newBoard(t)
 	b := w.enter(t)
+	t.Run("tour", func(t *testing.T) { tour(t, w, b) })
+	w.spoil(w.account)
 	t.Run("pages", func(t *testing.T) { pages(t, w, b) })
 	t.Run("why not", func(t *testing.T) { whyNot(t, w, b) })
 	t.Run("editor", func(t *testing.T) { edit(t, w, b) })
@@ -109,7 +110,54 @@ func TestDashboard(t *testing.T) {
 	t.Run("keys", func(t *testing.T) { keys(t, w, b) })
 	t.Run("live", func(t *testing.T) { live(t, w, b) })
 	t.Run("why", func(t *testing.T) { why(t, w, b) })
+	t.Run("environments", func(t *testing.T) { environments(t, w, b) })
 	t.Run("people", func(t *testing.T) { people(t, w, b) })
+}
+
+// tour follows the first visit: what happened, and how to break it, without scripts.
+func tour(t *testing.T, w *board, b *tab) {
+	b.t = t
+	b.visit(w.env).waits(".steps").says("What happened here", "342 records", "Now break it").state("dash-tour")
+	var links []string
+	b.eval("[...document.querySelectorAll('.first .steps a')].map((a) => a.href)", &links)
+	if len(links) < 7 {
+		t.Fatalf("the tour has the links %v", links)
+	}
+	for _, link := range links {
+		b.visit(link).waits("main h1")
+	}
+	b.visit(links[len(links)-2]).eval("confirm = () => true", nil)
+	b.click("main .do button.danger").waits(".done").says("inactive")
+	b.visit(links[len(links)-1]).click("main .do form[action$=again] button").waits("#picture").says("webhook").state("dash-tour-broken")
+	b.visit(w.env).says("Needs attention").visit(links[len(links)-2]).click("main .do form[action$=on] button").waits(".done")
+	b.visit(w.env).click(".first form button").waits(".strips")
+	var left int
+	b.eval("document.querySelectorAll('.first').length", &left)
+	if left != 0 {
+		t.Error("the tour is still there")
+	}
+}
+
+// environments makes an environment, changes it, and deletes it.
+func environments(t *testing.T, w *board, b *tab) {
+	b.t = t
+	b.visit(w.base+"/dashboard/server").waits("main h1").says("Health", "Nodes", "Encryption keys").state("dash-server")
+	b.visit(w.base + "/dashboard/environments").waits("main table").state("dash-environments")
+	b.do(chromedp.SetValue("#weight", "heavy", chromedp.ByQuery))
+	b.fill("#name", "Second shop").click("main form button.main").waits("#weight-problem").says("must be a whole number").state("dash-environments-problem")
+	b.do(chromedp.SetValue("#weight", "200", chromedp.ByQuery))
+	b.click("main form button.main").waits("#connect-color").says("Settings of Second shop").state("dash-environment")
+	b.fill("#connect-color", "blue").click("main form button.main").waits("#connect-color-problem").says("hexadecimal").state("dash-environment-problem")
+	b.do(chromedp.SetValue("#connect-color", "#0b5fff", chromedp.ByQuery))
+	b.click("main form button.main").waits(".done").says("It is saved")
+	b.click(".environments summary").waits(".environments ul").state("dash-environment-switch")
+	b.click(".side a").waits(".steps").says("Nothing has happened here yet").state("dash-steps")
+	b.visit(w.base + "/dashboard/environments").waits("main table")
+	var at string
+	b.eval("[...document.querySelectorAll('main tr')].find((r) => r.innerText.includes('Second shop')).querySelector('a[href$=settings]').href", &at)
+	b.visit(at + "/delete").waits("#confirm").says("What is deleted").state("dash-erase")
+	b.eval("confirm = () => true", nil)
+	b.fill("#confirm", "Second shop"+kb.Enter).waits("main h1").says("is being deleted").state("dash-erasing")
 }
 
 // first goes to the page of the first row of a list, and looks at both.

@@ -69,7 +69,7 @@ func (b *tab) listen() {
 			go func() { _ = chromedp.Run(b.ctx, page.HandleJavaScriptDialog(true)) }() // not from the listener, which it would wait for
 		case *cdplog.EventEntryAdded:
 			// That the page of a problem has the status of one is no error of the page.
-			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/"))) {
+			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/") || strings.Contains(e.Entry.Text, "status of 400"))) {
 				line = fmt.Sprintf("log: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		}
@@ -192,6 +192,9 @@ func (b *tab) state(name string) *tab {
 		b.axe(name + look.name)
 		b.picture(name + look.name)
 	}
+	if b.w.base != base {
+		b.zoomed(name)
+	}
 	b.do(chromedp.EmulateViewport(900, 900), chromedp.ActionFunc(func(ctx context.Context) error { return emulation.SetEmulatedMedia().Do(ctx) }))
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -200,6 +203,60 @@ func (b *tab) state(name string) *tab {
 	}
 	b.said = nil
 	return b
+}
+
+// zoomed checks a state of the page at 200 %: a window of 1280 pixels has 640 of CSS then; and with text of twice the size in such a window.
+func (b *tab) zoomed(name string) {
+	b.t.Helper()
+	light := chromedp.ActionFunc(func(ctx context.Context) error { return emulation.SetEmulatedMedia().Do(ctx) })
+	b.do(chromedp.EmulateViewport(640, 400, chromedp.EmulateScale(2)), light)
+	b.fits(name + "-zoom")
+	b.do(chromedp.EmulateViewport(1280, 800))
+	b.eval("document.documentElement.style.fontSize = '200%'", nil)
+	b.fits(name + "-large-text")
+	b.eval("document.documentElement.style.fontSize = ''", nil)
+}
+
+// misfits finds texts that are cut off, or that lie on others. What can be scrolled, what is meant for screen readers only, and the editor, whose
+// colours lie under its text, are left out.
+const misfits = `(() => {
+  const out = [], boxes = [], out_of_sight = ".unseen, .skip, .search label, .pad, svg, dialog, datalist";
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let n = walk.nextNode(); n; n = walk.nextNode()) {
+    const on = n.parentElement, text = n.data.trim();
+    if (!text || on.closest(out_of_sight) || !on.checkVisibility()) continue;
+    for (let e = on; e !== document.body; e = e.parentElement) {
+      const s = getComputedStyle(e);
+      if (s.overflowX === "hidden" && e.scrollWidth > e.clientWidth + 1 || s.overflowY === "hidden" && e.scrollHeight > e.clientHeight + 1) out.push("cut off: " + text.slice(0, 60));
+    }
+    if (on.closest(".scroll, pre, .environments ul")) continue;
+    const r = document.createRange();
+    r.selectNodeContents(n);
+    for (const box of r.getClientRects()) if (box.width > 2 && box.height > 2) boxes.push([box, n, text]);
+  }
+  for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
+    const [a, n, t] = boxes[i], [b, m, u] = boxes[j];
+    if (n === m) continue;
+    const x = Math.min(a.right, b.right) - Math.max(a.left, b.left), y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (x > 2 && y > Math.min(a.height, b.height) / 2) out.push(t.slice(0, 40) + " lies on " + u.slice(0, 40));
+  }
+  return out.slice(0, 5);
+})()`
+
+// fits checks that the page does not scroll sideways, and that no text is cut off or lies on another.
+func (b *tab) fits(name string) {
+	b.t.Helper()
+	var scrolls bool
+	b.eval("document.documentElement.scrollWidth > document.documentElement.clientWidth", &scrolls)
+	if scrolls {
+		b.t.Errorf("%s: it scrolls sideways", name)
+	}
+	var found []string
+	b.eval(misfits, &found)
+	for _, line := range found {
+		b.t.Errorf("%s: %s", name, line)
+	}
+	b.picture(name)
 }
 
 // axe looks for what people with a screen reader, or who see badly, cannot use. The driver runs it in a world of its own, which the policy
