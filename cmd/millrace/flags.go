@@ -15,7 +15,7 @@ import (
 
 // flagsOf says what each flag of a command is and where that comes from. Of one that holds a secret it says only that it is set; of the address of
 // a database, which one that is.
-func flagsOf(parsed *kong.Context, files settingsFiles) []server.Flag {
+func flagsOf(parsed *kong.Context, files *settingsFiles) []server.Flag {
 	all := parsed.Flags()
 	byFile := map[string]*kong.Flag{} // what a file says, by the flag that it stands for
 	for _, f := range all {
@@ -76,12 +76,12 @@ func valueOf(text string, like any) string {
 }
 
 // source says where a flag got its value: a flag, a variable, or a line of a file.
-func (all settingsFiles) source(f *kong.Flag) string {
+func (all *settingsFiles) source(f *kong.Flag) string {
 	name := origin(f)
 	if name != "--"+f.Name || isOnCommandLine(f.Name) {
 		return name
 	}
-	for _, s := range all {
+	for _, s := range *all {
 		if at, ok := s.of[f.Name]; ok && at.value != nil {
 			return fmt.Sprintf("%s:%d", s.file, at.line)
 		}

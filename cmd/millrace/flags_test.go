@@ -41,7 +41,7 @@ func TestFlagsSayWhereTheyComeFromAndNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]server.Flag{}
-	for _, f := range flagsOf(parsed, files) {
+	for _, f := range flagsOf(parsed, &files) {
 		got[f.Name] = f
 		if strings.Contains(f.Value+f.Source+f.Default, "hush-hush") {
 			t.Errorf("%s shows a secret: %+v", f.Name, f)

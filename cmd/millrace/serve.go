@@ -225,7 +225,7 @@ func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, files *setting
 	logger := newLogger(s.err, c.LogFormat, c.LogLevel)
 	warnOfVariables(ctx, parsed.Model, logger)
 	opts := c.options(logger)
-	opts.Flags = flagsOf(parsed, *files)
+	opts.Flags = flagsOf(parsed, files)
 	opts.Addr, opts.Dev, opts.HeaderPrefix, opts.UserAgent = c.Addr, c.Dev, c.HeaderPrefix, c.UserAgent
 	opts.MetricsAddr, opts.PublicURL = c.MetricsAddr, c.PublicURL
 	opts.MaxFailure, opts.SMTP, opts.OIDC = c.MaxFailure, c.server(), c.provider()

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -34,12 +35,14 @@ type place struct {
 func (r *request) places() []place {
 	base, page := Root+"/environment/", ""
 	if rest, ok := strings.CutPrefix(r.URL.Path, base); ok && r.env != nil {
-		for i, part := range strings.Split(rest, "/")[1:] {
-			if millrace.IsID(part) || r.Method != http.MethodGet && i > 0 {
-				break
-			}
-			page += "/" + part
+		parts := strings.Split(rest, "/")[1:]
+		if i := slices.IndexFunc(parts, millrace.IsID); i >= 0 {
+			parts = parts[:i]
 		}
+		if r.Method != http.MethodGet {
+			parts = parts[:min(1, len(parts))]
+		}
+		page = strings.Join(append([]string{""}, parts...), "/")
 		q := r.URL.Query()
 		for name, values := range q {
 			if name == "cursor" || name == "done" || len(values) != 1 || millrace.IsID(values[0]) {

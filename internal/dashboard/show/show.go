@@ -126,7 +126,7 @@ func number(n views.Number) string {
 // Size is a number of bytes.
 func Size[N int | int64 | uint64](n N) string {
 	const kib = 1 << 10
-	switch m := uint64(n); { //nolint:gosec // no size is negative
+	switch m := uint64(n); {
 	case m < kib:
 		return strconv.FormatUint(m, 10) + " B"
 	case m < kib*kib:

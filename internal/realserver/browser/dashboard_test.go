@@ -141,6 +141,14 @@ func tour(t *testing.T, w *board, b *tab) {
 // environments makes an environment, changes it, and deletes it.
 func environments(t *testing.T, w *board, b *tab) {
 	b.t = t
+	for _, spoilt := range []string{"marginBottom = '-3rem'", "height = '0'; h1.style.overflow = 'hidden'"} { // what is looked for is found
+		b.visit(w.base + "/dashboard/environments").waits("main table")
+		var found []string
+		b.eval("{const h1 = document.querySelector('h1'); h1.style."+spoilt+"}; "+misfits, &found)
+		if len(found) == 0 {
+			t.Errorf("nothing is found after %s", spoilt)
+		}
+	}
 	b.visit(w.base+"/dashboard/server").waits("main h1").says("Health", "Nodes", "Encryption keys").state("dash-server")
 	b.visit(w.base + "/dashboard/environments").waits("main table").state("dash-environments")
 	b.do(chromedp.SetValue("#weight", "heavy", chromedp.ByQuery))
@@ -157,7 +165,7 @@ func environments(t *testing.T, w *board, b *tab) {
 	b.eval("[...document.querySelectorAll('main tr')].find((r) => r.innerText.includes('Second shop')).querySelector('a[href$=settings]').href", &at)
 	b.visit(at + "/delete").waits("#confirm").says("What is deleted").state("dash-erase")
 	b.eval("confirm = () => true", nil)
-	b.fill("#confirm", "Second shop"+kb.Enter).waits("main h1").says("is being deleted").state("dash-erasing")
+	b.fill("#confirm", "Second shop"+kb.Enter).waits("main .more").says("is being deleted").state("dash-erasing")
 }
 
 // first goes to the page of the first row of a list, and looks at both.

@@ -229,16 +229,20 @@ const misfits = `(() => {
       const s = getComputedStyle(e);
       if (s.overflowX === "hidden" && e.scrollWidth > e.clientWidth + 1 || s.overflowY === "hidden" && e.scrollHeight > e.clientHeight + 1) out.push("cut off: " + text.slice(0, 60));
     }
-    if (on.closest(".scroll, pre, .environments ul")) continue;
+    if (on.closest(".environments ul")) continue; // it lies on the page
+    const seen = on.closest(".scroll, pre")?.getBoundingClientRect();
     const r = document.createRange();
     r.selectNodeContents(n);
-    for (const box of r.getClientRects()) if (box.width > 2 && box.height > 2) boxes.push([box, n, text]);
+    for (let box of r.getClientRects()) {
+      if (seen) box = {left: Math.max(box.left, seen.left), right: Math.min(box.right, seen.right), top: Math.max(box.top, seen.top), bottom: Math.min(box.bottom, seen.bottom)};
+      if (box.right - box.left > 2 && box.bottom - box.top > 2) boxes.push([box, n, text]);
+    }
   }
   for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
     const [a, n, t] = boxes[i], [b, m, u] = boxes[j];
     if (n === m) continue;
     const x = Math.min(a.right, b.right) - Math.max(a.left, b.left), y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-    if (x > 2 && y > Math.min(a.height, b.height) / 2) out.push(t.slice(0, 40) + " lies on " + u.slice(0, 40));
+    if (x > 2 && y > Math.min(a.bottom - a.top, b.bottom - b.top) / 2) out.push(t.slice(0, 40) + " lies on " + u.slice(0, 40));
   }
   return out.slice(0, 5);
 })()`

@@ -90,7 +90,7 @@ func (h Rows) readTasks(ctx context.Context, out *Health) error {
 			parts = append(parts, fmt.Sprintf("SELECT '%s' AS kind, '%s' AS state, COUNT(*) AS n, %s AS oldest FROM (SELECT scheduled_at AS at FROM river_job WHERE state = '%s' AND queue = '%s' ORDER BY priority, scheduled_at LIMIT %d) AS t",
 				kind, state, oldest, state, kind, DepthCounted))
 		}
-		parts = append(parts, fmt.Sprintf("SELECT '%s', 'line', COUNT(*), 0 FROM (SELECT 1 FROM waiting_task WHERE kind = '%s' LIMIT %d) AS t", kind, kind, DepthCounted))
+		parts = append(parts, fmt.Sprintf("SELECT '%s', 'line', COUNT(*), 0 FROM (SELECT 1 FROM waiting_task WHERE kind = '%s' ORDER BY environment_id, turn, id LIMIT %d) AS t", kind, kind, DepthCounted))
 	}
 	of := map[millrace.TaskKind]*TaskDepth{}
 	err := h.tx.Each(ctx, strings.Join(parts, " UNION ALL "), nil, func(r sqldb.Rows) error {

@@ -30,7 +30,7 @@ func (h Views) Environments(ctx context.Context, ids []millrace.EnvironmentID) (
 		args[i] = string(id)
 	}
 	count := func(of string) string {
-		return fmt.Sprintf("(SELECT COUNT(*) FROM (SELECT 1 FROM %s WHERE environment_id = e.id LIMIT %d) AS few)", of, summed+1)
+		return fmt.Sprintf("(SELECT COUNT(*) FROM (SELECT 1 FROM %s WHERE environment_id = e.id ORDER BY created_at, id LIMIT %d) AS few)", of, summed+1)
 	}
 	query := "SELECT e.id, " + count("integrated_account") + ", " + count("workflow") + `,
 COALESCE((SELECT created_at FROM event WHERE environment_id = e.id ORDER BY created_at DESC, id DESC LIMIT 1), 0)
