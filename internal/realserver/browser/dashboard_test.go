@@ -141,7 +141,7 @@ func tour(t *testing.T, w *board, b *tab) {
 // environments makes an environment, changes it, and deletes it.
 func environments(t *testing.T, w *board, b *tab) {
 	b.t = t
-	for _, spoilt := range []string{"marginBottom = '-3rem'", "height = '0'; h1.style.overflow = 'hidden'"} { // what is looked for is found
+	for _, spoilt := range []string{"marginBottom = '-2rem'", "height = '0'; h1.style.overflow = 'hidden'"} { // what is looked for is found
 		b.visit(w.base + "/dashboard/environments").waits("main table")
 		var found []string
 		b.eval("{const h1 = document.querySelector('h1'); h1.style."+spoilt+"}; "+misfits, &found)
