@@ -195,6 +195,19 @@ func pages(t *testing.T, w *board, b *tab) {
 		b.visit(w.env + "/" + p).waits("main h1").state("dash-" + strings.NewReplacer("?", "-", "=", "-").Replace(p))
 	}
 	b.visit(w.env + "/runs/00000000-0000-4000-8000-00000000f001").waits("#picture").state("dash-run-waits")
+	redeliver(t, w, b)
+}
+
+// redeliver looks at what would be delivered again, and changes the secret of the webhook.
+func redeliver(t *testing.T, w *board, b *tab) {
+	b.t = t
+	b.visit(w.env + "/deliveries/again").waits("#webhook_id").state("dash-again")
+	var hook string
+	b.eval("document.querySelector('#webhook_id option[value]:not([value=\"\"])').value", &hook)
+	b.visit(w.env + "/deliveries/again?webhook_id=" + hook + "&status=failed+or+cancelled").waits("#preview").state("dash-again-preview")
+	b.visit(w.env + "/webhooks/" + hook + "/secret").waits("#secret").state("dash-webhook-secret")
+	b.click("form.fields button.main").waits("code.copy").says("not shown again", "End the old secret now").state("dash-webhook-secret-made")
+	b.click("main section button.danger").waits(".done").says("does not sign any more")
 }
 
 // whyNot finds out why a workflow did not run, from the search on.
