@@ -327,8 +327,7 @@ func (f *Flow) resume(ctx context.Context, id string) error {
 		}
 		return t.read(response)
 	})
-	var known *Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*Error](err); known {
 		return nil
 	}
 	return err

@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,9 +155,7 @@ func TestChangeTheSecretOfAWebhook(t *testing.T) {
 		for _, wrong := range []url.Values{{"secret": {"x"}, "overlap_seconds": {"-1"}}, {"secret": {strings.Repeat("x", 600)}}, {"secret": {"x"}, "overlap_seconds": {"long"}}, {"secret": {""}}} {
 			f := hiddenFields(w.page(path, millrace.RoleMember).Body.String())
 			f.Set("overlap_seconds", "60")
-			for name, v := range wrong {
-				f[name] = v
-			}
+			maps.Copy(f, wrong)
 			if rec := w.submit(path, f); rec.Code != http.StatusBadRequest || secrets() != markup {
 				t.Errorf("%v: %d, %q signs", wrong, rec.Code, secrets())
 			}
