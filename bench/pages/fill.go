@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,12 @@ func newDatabase(ctx context.Context, kind string) (string, error) {
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return "", err
 	}
-	return strings.Replace(base, "/"+conn.Config().Database, "/"+name, 1), nil
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", errors.New(postgresEnv + " is no URL")
+	}
+	u.Path = "/" + name
+	return u.String(), nil
 }
 
 // filler multiplies rows.
