@@ -434,7 +434,7 @@ func TestWhoComesInByAProvider(t *testing.T) {
 			out(what, "does not vouch for the address ann@example.com")
 		}
 		g.idp.is("sub-x", "")
-		g.idp.info = map[string]any{"sub": "sub-x"}
+		g.idp.tells(map[string]any{"sub": "sub-x"})
 		out("no address", "did not say your address")
 		g.idp.is("sub-x", "Ann <ann@example.com>")
 		out("an address with a name", "did not say your address")
@@ -510,10 +510,10 @@ func TestWhatAProviderSaysElsewhere(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		g := newGate(t, db, rules{settings: oidc.Settings{TrustEmail: true}})
 		g.idp.is("sub-ann", "")
-		g.idp.info = map[string]any{"sub": "sub-mallory", "email": "ann@example.com"}
+		g.idp.tells(map[string]any{"sub": "sub-mallory", "email": "ann@example.com"})
 		b := g.browser()
 		b.wantOut("userinfo of another subject", b.signIn(), http.StatusServiceUnavailable, "does not respond as it should")
-		g.idp.info = map[string]any{"sub": "sub-ann", "email": "ann@example.com"}
+		g.idp.tells(map[string]any{"sub": "sub-ann", "email": "ann@example.com"})
 		b.wantIn("an address of the userinfo endpoint that nobody has verified, where that is trusted", b.signIn(), "ann@example.com")
 	})
 }
@@ -525,7 +525,7 @@ func TestAnAddressIsVerifiedWhereItIsSaid(t *testing.T) {
 		g := newGate(t, db, rules{settings: oidc.Settings{RoleClaim: "role"}})
 		b := g.browser()
 		g.idp.is("sub-x", "zoe@example.com")
-		g.idp.info = map[string]any{"sub": "sub-x", "email": "ann@example.com", "role": "owner"}
+		g.idp.tells(map[string]any{"sub": "sub-x", "email": "ann@example.com", "role": "owner"})
 		b.wantOut("another address of the userinfo endpoint", b.signIn(), http.StatusForbidden, "invite zoe@example.com")
 		g.idp.is("sub-x", "", "email_verified", true)
 		b.wantOut("a verified address that is said nowhere", b.signIn(), http.StatusForbidden, "does not vouch for the address ann@example.com")
@@ -544,20 +544,24 @@ func TestAProviderThatDoesNotRespond(t *testing.T) {
 			"of another issuer": {"issuer": "https://issuer.example.com"}, "with a script": {"authorization_endpoint": "javascript:alert(1)"}, "without tokens": {"token_endpoint": ""},
 			"without keys": {"jwks_uri": "file:///etc/passwd"}, "huge": {"padding": strings.Repeat("x", 2<<20)},
 		} {
+			g.idp.mu.Lock()
 			g.idp.said = said
+			g.idp.mu.Unlock()
 			rec := b.do(http.MethodGet, dashboard.Root+"/sign-in/oidc?to=/dashboard/me", nil)
 			b.wantOut("a provider "+what, rec, http.StatusServiceUnavailable, "does not respond as it should")
 			if !strings.Contains(rec.Body.String(), "oidc?to=%2fdashboard%2fme") || !strings.Contains(rec.Body.String(), `name="password"`) {
 				t.Errorf("%s: the page has no way to go on:\n%s", what, rec.Body)
 			}
-			asked := g.idp.asked["/.well-known/openid-configuration"]
+			asked := g.idp.times("/.well-known/openid-configuration")
 			b.wantOut("at once again", b.do(http.MethodGet, dashboard.Root+"/sign-in/oidc", nil), http.StatusServiceUnavailable, "")
-			if n := g.idp.asked["/.well-known/openid-configuration"]; n != asked {
+			if n := g.idp.times("/.well-known/openid-configuration"); n != asked {
 				t.Errorf("a provider that does not respond was asked again at once")
 			}
 			wait += 6 * time.Second
 		}
+		g.idp.mu.Lock()
 		g.idp.said = nil
+		g.idp.mu.Unlock()
 		query := g.idp.authorize(b.leave(""))
 		for what, respond := range map[string]func(http.ResponseWriter) bool{
 			"an error": func(w http.ResponseWriter) bool {
@@ -579,7 +583,9 @@ func TestAProviderThatDoesNotRespond(t *testing.T) {
 			g.idp.mu.Unlock()
 			b.wantOut("a token endpoint with "+what, b.back(q), http.StatusServiceUnavailable, "Acme")
 		}
+		g.idp.mu.Lock()
 		g.idp.token = nil
+		g.idp.mu.Unlock()
 		b.wantIn("a provider that is well again", b.back(query), "ann@example.com")
 	})
 }
@@ -679,7 +685,7 @@ func TestTheProviderGivesRoles(t *testing.T) {
 		} {
 			b, before := g.browser(), g.user("ann@example.com").Role
 			g.idp.is("sub-ann", "ann@example.com", "https://example.com/roles", test.claim)
-			g.idp.info = map[string]any{"sub": "sub-ann"}
+			g.idp.tells(map[string]any{"sub": "sub-ann"})
 			rec := b.signIn()
 			if test.want == "" {
 				b.wantOut("no role", rec, http.StatusForbidden, "gives you no role here")

@@ -57,7 +57,11 @@ func newProvider(t *testing.T) *identityProvider {
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.describe)
 	mux.HandleFunc("GET /keys", p.keys)
 	mux.HandleFunc("POST /token", p.exchange)
-	mux.HandleFunc("GET /me", func(w http.ResponseWriter, _ *http.Request) { p.write(w, p.info) })
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, _ *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.write(w, p.info)
+	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.asked[r.URL.Path]++
@@ -80,6 +84,20 @@ func (p *identityProvider) is(subject, email string, more ...any) {
 	}
 }
 
+// tells says what the userinfo endpoint responds.
+func (p *identityProvider) tells(info map[string]any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.info = info
+}
+
+// times returns how often a path was asked for.
+func (p *identityProvider) times(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked[path]
+}
+
 func (p *identityProvider) write(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
@@ -90,7 +108,9 @@ func (p *identityProvider) describe(w http.ResponseWriter, _ *http.Request) {
 		"issuer": p.at, "authorization_endpoint": p.at + "/authorize", "token_endpoint": p.at + "/token", "jwks_uri": p.at + "/keys", "userinfo_endpoint": p.at + "/me",
 		"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}, "authorization_response_iss_parameter_supported": true,
 	}
+	p.mu.Lock()
 	maps.Copy(about, p.said)
+	p.mu.Unlock()
 	p.write(w, about)
 }
 

@@ -241,12 +241,14 @@ type wire struct {
 	cut      string          // the next request: before, after, half
 	granted  map[string]bool // refresh tokens for which the provider has granted a pair
 	slow     time.Duration
-	busy     sync.WaitGroup
+	busy     int        // requests that it is working on
+	idle     *sync.Cond // none is
 }
 
 func newWire(t *testing.T, provider string) *wire {
 	t.Helper()
 	w := &wire{provider: provider, granted: map[string]bool{}}
+	w.idle = sync.NewCond(&w.mu)
 	w.Server = httptest.NewServer(w)
 	t.Cleanup(w.Close)
 	return w
@@ -254,11 +256,16 @@ func newWire(t *testing.T, provider string) *wire {
 
 func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
-	w.busy.Add(1)
+	w.busy++
 	cut, slow := w.cut, w.slow
 	w.cut = ""
 	w.mu.Unlock()
-	defer w.busy.Done()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.busy--
+		w.idle.Broadcast()
+	}()
 	body, err := io.ReadAll(r.Body)
 	if err != nil || cut == "before" {
 		panic(http.ErrAbortHandler)
@@ -309,10 +316,17 @@ func (w *wire) next(cut string, slow time.Duration) {
 
 // took reports whether the provider has granted a pair for a refresh token, as soon as it has ended what it was asked.
 func (w *wire) took(refresh string) bool {
-	w.busy.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.settle()
 	return w.granted[refresh]
+}
+
+// settle waits until nothing is asked of the provider. mu is held.
+func (w *wire) settle() {
+	for w.busy > 0 {
+		w.idle.Wait()
+	}
 }
 
 // strict is a provider that kills are tried on.
@@ -464,7 +478,9 @@ func (o *order) run(t *testing.T, w *wire, cut string, slow time.Duration) *foun
 		t.Errorf("the node said %q", lines.Text())
 	}
 	_ = cmd.Wait()
-	w.busy.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settle()
 	return f
 }
 
