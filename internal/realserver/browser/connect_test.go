@@ -153,7 +153,7 @@ func sdkWindow(t *testing.T, w *world) {
 		t.Errorf("the SDK says %s", out)
 	}
 	b.product("window", w.link(`{"tenant_id": "window"}`), "&integration=crm")
-	b.window("page", base).kind("form").click("[data-close]")
+	b.window("page", base).kind("form").away("[data-close]")
 	if out := b.outcome(); !strings.Contains(out, "closed") {
 		t.Errorf("the SDK says %s", out)
 	}
@@ -208,7 +208,7 @@ func sdkFrame(t *testing.T, w *world) {
 		t.Errorf("after a denial the SDK says %s", out)
 	}
 	b.product("frame", w.link(`{"tenant_id": "frame"}`), "")
-	b.window("iframe", base).kind("picker").click("[data-close]")
+	b.window("iframe", base).kind("picker").away("[data-close]")
 	if out := b.outcome(); !strings.Contains(out, "closed") {
 		t.Errorf("closed, the SDK says %s", out)
 	}

@@ -216,7 +216,7 @@ func formSDK(t *testing.T, w *world) {
 	frame := b.window("iframe", base).kind("fields")
 	frame.axe("form in a frame")
 	frame.choose("workspace", "Sales & Marketing").choose("projects", "w1: project 4").click("[data-next]")
-	frame.waits(`[data-field="depth"]`).click("[data-save]")
+	frame.waits(`[data-field="depth"]`).away("[data-save]")
 	if out := b.outcome(); !strings.HasPrefix(out, "resolved") || !strings.Contains(out, id) || !strings.Contains(out, `"integration":"boards"`) {
 		t.Errorf("the SDK says %s", out)
 	}
@@ -228,7 +228,7 @@ func formSDK(t *testing.T, w *world) {
 		t.Errorf("the SDK says %s", out)
 	}
 	b.product("window", token, "&form=1")
-	b.window("page", base).kind("fields").click("[data-close]")
+	b.window("page", base).kind("fields").away("[data-close]")
 	if out := b.outcome(); !strings.Contains(out, "closed") {
 		t.Errorf("the SDK says %s", out)
 	}
@@ -250,7 +250,7 @@ func formInFrame(t *testing.T, w *world) {
 	b.window("iframe", base).kind("form").click("button[type=submit]")
 	b.window("page", w.product.URL+"/consent").click("#allow")
 	frame := b.window("iframe", base).kind("fields")
-	frame.choose("workspace", "Sales & Marketing").click("[data-save]")
+	frame.choose("workspace", "Sales & Marketing").away("[data-save]")
 	if out := b.outcome(); !strings.HasPrefix(out, "resolved") || !strings.Contains(out, `"integration":"cases"`) {
 		t.Errorf("the SDK says %s", out)
 	}

@@ -69,7 +69,8 @@ func (b *tab) listen() {
 			go func() { _ = chromedp.Run(b.ctx, page.HandleJavaScriptDialog(true)) }() // not from the listener, which it would wait for
 		case *cdplog.EventEntryAdded:
 			// That the page of a problem has the status of one is no error of the page.
-			if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/") || strings.Contains(e.Entry.Text, "status of 400"))) {
+			// A text that a script has typed is left without a question, which the browser says.
+			if e.Entry.Level == cdplog.LevelError && !strings.Contains(e.Entry.Text, "'beforeunload'") && !(e.Entry.Source == cdplog.SourceNetwork && (strings.HasPrefix(e.Entry.URL, base+"/connect") || strings.Contains(e.Entry.URL, "/dashboard/sign-in/") || strings.Contains(e.Entry.Text, "status of 400"))) {
 				line = fmt.Sprintf("log: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		}
@@ -96,7 +97,9 @@ func (b *tab) do(actions ...chromedp.Action) {
 		cancel()
 		if err != nil {
 			var html, at string
-			_ = chromedp.Run(b.ctx, chromedp.Location(&at), chromedp.OuterHTML("html", &html, chromedp.ByQuery))
+			ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second) // of a page that is gone there is nothing to say
+			_ = chromedp.Run(ctx, chromedp.Location(&at), chromedp.OuterHTML("html", &html, chromedp.ByQuery))
+			cancel()
 			b.t.Fatalf("action %d: %v; at %s:\n%s", i, err, at, html)
 		}
 	}
@@ -118,6 +121,17 @@ func (b *tab) click(what string) *tab {
 	b.t.Helper()
 	b.do(chromedp.Click(what, chromedp.ByQuery, chromedp.NodeVisible))
 	return b
+}
+
+// away clicks what may close the page that it is on, so that nothing is heard of the click. What follows says whether it was made.
+func (b *tab) away(what string) {
+	b.t.Helper()
+	b.waits(what)
+	ctx, cancel := context.WithTimeout(b.ctx, 3*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Click(what, chromedp.ByQuery)); err != nil {
+		b.t.Logf("a click on %s: %v", what, err)
+	}
 }
 
 func (b *tab) fill(what, text string) *tab {
