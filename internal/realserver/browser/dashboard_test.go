@@ -127,10 +127,10 @@ func tour(t *testing.T, w *board, b *tab) {
 		b.visit(link).waits("main h1")
 	}
 	b.visit(links[len(links)-2]).eval("confirm = () => true", nil)
-	b.click("main .do button.danger").waits(".done").says("inactive")
-	b.visit(links[len(links)-1]).click("main .do form[action$=again] button").waits("#picture").says("webhook").state("dash-tour-broken")
-	b.visit(w.env).says("Needs attention").visit(links[len(links)-2]).click("main .do form[action$=on] button").waits(".done")
-	b.visit(w.env).click(".first form button").do(chromedp.WaitNotPresent(".first", chromedp.ByQuery))
+	b.press("main .do button.danger").waits(".done").says("inactive")
+	b.visit(links[len(links)-1]).press("main .do form[action$=again] button").waits("#picture").says("webhook").state("dash-tour-broken")
+	b.visit(w.env).says("Needs attention").visit(links[len(links)-2]).press("main .do form[action$=on] button").waits(".done")
+	b.visit(w.env).press(".first form button").do(chromedp.WaitNotPresent(".first", chromedp.ByQuery))
 	b.visit(w.env).waits(".strips")
 	var left int
 	b.eval("document.querySelectorAll('.first').length", &left)

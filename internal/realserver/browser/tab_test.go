@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,13 @@ func (b *tab) start(token, more string) *tab {
 func (b *tab) click(what string) *tab {
 	b.t.Helper()
 	b.do(chromedp.Click(what, chromedp.ByQuery, chromedp.NodeVisible))
+	return b
+}
+
+// press clicks what a live page may replace at any time: it is clicked where it is found.
+func (b *tab) press(what string) *tab {
+	b.t.Helper()
+	b.waits(what).eval("document.querySelector("+strconv.Quote(what)+").click()", nil)
 	return b
 }
 
