@@ -104,7 +104,7 @@ var imports = map[string][]string{
 	"internal/dashboard/editor":       {"internal/dashboard/picture", "internal/document", "internal/event/catalogue", "internal/expr", "internal/httpapi/rest", "internal/store", "internal/syncjob/plan", "internal/trigger"},
 	"internal/dashboard/entry":        {"internal/store"},
 	"internal/dashboard/picture":      {},
-	"internal/dashboard/settings":     {"internal/httpapi/rest", "internal/store", "internal/store/views"},
+	"internal/dashboard/settings":     {"internal/dashboard/editor", "internal/httpapi/rest", "internal/store", "internal/store/views"},
 	"internal/dashboard/show":         {"internal/store/views"},
 	"internal/dashboard/steer":        {"internal/dashboard/editor", "internal/httpapi/rest", "internal/secret", "internal/store"},
 	"internal/dashboard/timeline":     {"internal/dashboard/picture", "internal/dashboard/show", "internal/store/views"},

@@ -14,13 +14,12 @@ import (
 // set registers a page or a form about the installation.
 func (h *Handler) set(e settings.Route) {
 	h.route(e.Method, e.Path, e.Needs, func(r *request) (*editor.Page, error) {
-		page, err := e.Serve(&settings.Request{
+		return e.Serve(&settings.Request{
 			Request: r.Request, DB: h.DB, Env: r.env, Role: r.who.Role, Now: r.now, Root: Root, Server: &h.Server,
 			Call: func(ctx context.Context, method, path string, body, out any) error {
 				return h.administer(ctx, r, method, path, body, out)
 			},
 		})
-		return (*editor.Page)(page), err
 	})
 }
 

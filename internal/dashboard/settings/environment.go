@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/httpapi/rest"
 	"github.com/millrace/millrace/internal/store"
 	"github.com/millrace/millrace/internal/store/views"
@@ -33,9 +34,9 @@ const (
 	erasingsListed = 20
 )
 
-func environments(r *Request) (*Page, error) {
+func environments(r *Request) (*editor.Page, error) {
 	p, err := list(r)
-	return &Page{Name: "environments", Title: "Environments", Body: p}, err
+	return &editor.Page{Name: "environments", Title: "Environments", Body: p}, err
 }
 
 func list(r *Request) (*ListPage, error) {
@@ -73,7 +74,7 @@ func list(r *Request) (*ListPage, error) {
 }
 
 // create makes an environment. Whatever is wrong, what was typed stays.
-func create(r *Request) (*Page, error) {
+func create(r *Request) (*editor.Page, error) {
 	form, err := r.form()
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func create(r *Request) (*Page, error) {
 	p.PastForm = true
 	read(p.New, form.Get)
 	body := body(p.New)
-	page := &Page{Name: "environments", Title: "Environments", Body: p, Status: http.StatusBadRequest}
+	page := &editor.Page{Name: "environments", Title: "Environments", Body: p, Status: http.StatusBadRequest}
 	if wrong(p.New) {
 		return page, nil
 	}
@@ -95,7 +96,7 @@ func create(r *Request) (*Page, error) {
 		p.Message, err = reject(p.New, err)
 		return page, err
 	}
-	return &Page{To: r.base(made.ID) + "/settings?done=made"}, nil
+	return &editor.Page{To: r.base(made.ID) + "/settings?done=made"}, nil
 }
 
 // EnvironmentPage is an environment with its settings.
@@ -129,7 +130,7 @@ type limits struct {
 	} `json:"workers"`
 }
 
-func environment(r *Request) (*Page, error) {
+func environment(r *Request) (*editor.Page, error) {
 	p, err := settings(r)
 	if err != nil {
 		return nil, err
@@ -137,8 +138,8 @@ func environment(r *Request) (*Page, error) {
 	return p.page(0), nil
 }
 
-func (p *EnvironmentPage) page(status int) *Page {
-	return &Page{Name: "environment", Title: "Settings", Body: p, Status: status}
+func (p *EnvironmentPage) page(status int) *editor.Page {
+	return &editor.Page{Name: "environment", Title: "Settings", Body: p, Status: status}
 }
 
 // settings reads the environment as it is.
@@ -168,7 +169,7 @@ func settings(r *Request) (*EnvironmentPage, error) {
 
 // save changes the settings. Whatever is wrong, what was typed stays; what somebody else has saved meanwhile is shown beside it, and saving
 // again replaces it.
-func save(r *Request) (*Page, error) {
+func save(r *Request) (*editor.Page, error) {
 	form, err := r.form()
 	if err != nil {
 		return nil, err
@@ -187,7 +188,7 @@ func save(r *Request) (*Page, error) {
 	}
 	err = r.Call(rest.Editing(r.Context(), rest.Edit{Base: form.Get("base")}), http.MethodPatch, "/environment/"+string(p.ID), body, nil)
 	if err == nil {
-		return &Page{To: r.base(p.ID) + "/settings?done=saved"}, nil
+		return &editor.Page{To: r.base(p.ID) + "/settings?done=saved"}, nil
 	}
 	status := rest.StatusOf(millrace.KindOf(err))
 	if millrace.KindOf(err) == millrace.KindConflict && form.Get("base") != p.Base {
@@ -221,7 +222,7 @@ type ErasePage struct {
 func (*ErasePage) Counted() int64 { return store.CountedRows }
 
 // erase asks for the name of an environment, and deletes it.
-func erase(r *Request) (*Page, error) {
+func erase(r *Request) (*editor.Page, error) {
 	p := &ErasePage{Environment: *r.Env}
 	err := r.DB.View(r.Context(), func(tx *store.Tx) error {
 		var err error
@@ -231,7 +232,7 @@ func erase(r *Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := &Page{Name: "erase", Title: "Delete " + r.Env.Name, Body: p}
+	page := &editor.Page{Name: "erase", Title: "Delete " + r.Env.Name, Body: p}
 	if r.Method == http.MethodGet {
 		return page, nil
 	}
@@ -244,14 +245,14 @@ func erase(r *Request) (*Page, error) {
 		return page, nil
 	}
 	err = r.Call(r.Context(), http.MethodDelete, "/environment/"+string(r.Env.ID)+"?force=true", nil, nil)
-	return &Page{To: r.Root + "/environments/" + string(r.Env.ID)}, err
+	return &editor.Page{To: r.Root + "/environments/" + string(r.Env.ID)}, err
 }
 
 // spaced is a name as a page shows it.
 func spaced(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // erasing says how far the deletion of an environment has come.
-func erasing(r *Request) (*Page, error) {
+func erasing(r *Request) (*editor.Page, error) {
 	id := millrace.EnvironmentID(strings.ToLower(r.PathValue("id")))
 	p := &ErasePage{Environment: millrace.Environment{ID: id}}
 	err := r.DB.View(r.Context(), func(tx *store.Tx) error {
@@ -266,11 +267,11 @@ func erasing(r *Request) (*Page, error) {
 	if millrace.KindOf(err) == millrace.KindNotFound && err != nil {
 		return alive(r, id, err)
 	}
-	return &Page{Name: "erase", Title: "Deleting " + p.Name, Body: p}, err
+	return &editor.Page{Name: "erase", Title: "Deleting " + p.Name, Body: p}, err
 }
 
 // alive leads to the settings of an environment that is not being deleted.
-func alive(r *Request, id millrace.EnvironmentID, gone error) (*Page, error) {
+func alive(r *Request, id millrace.EnvironmentID, gone error) (*editor.Page, error) {
 	err := r.DB.View(r.Context(), func(tx *store.Tx) error {
 		_, err := tx.Environments().Get(r.Context(), id)
 		return err
@@ -278,5 +279,5 @@ func alive(r *Request, id millrace.EnvironmentID, gone error) (*Page, error) {
 	if millrace.KindOf(err) == millrace.KindNotFound && err != nil {
 		return nil, gone
 	}
-	return &Page{To: r.base(id) + "/settings"}, err
+	return &editor.Page{To: r.base(id) + "/settings"}, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -23,22 +24,11 @@ type Request struct {
 	Call func(ctx context.Context, method, path string, body, out any) error
 }
 
-// Page is what to show or where to go.
-type Page struct {
-	Name   string // of the template
-	Title  string
-	Body   any
-	Status int    // 0: OK
-	To     string // where to go instead
-	Raw    []byte // JSON to respond with instead
-	Live   bool   // it shows what changes
-}
-
 // Route is a page or a form.
 type Route struct {
 	Method, Path string
 	Needs        millrace.Role
-	Serve        func(*Request) (*Page, error)
+	Serve        func(*Request) (*editor.Page, error)
 }
 
 // Routes lists them all.

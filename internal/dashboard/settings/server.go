@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/dashboard/editor"
 	"github.com/millrace/millrace/internal/store"
 )
 
@@ -80,7 +81,7 @@ type Keeping struct {
 }
 
 // server shows the settings and the health of the server.
-func server(r *Request) (*Page, error) {
+func server(r *Request) (*editor.Page, error) {
 	p := &ServerPage{Server: r.Server, Version: millrace.Version()}
 	err := r.DB.View(r.Context(), func(tx *store.Tx) error {
 		var err error
@@ -111,7 +112,7 @@ func server(r *Request) (*Page, error) {
 		}
 	}
 	p.Troubles = p.troubles(r.Now, notReady)
-	return &Page{Name: "server", Title: "Server", Body: p}, nil
+	return &editor.Page{Name: "server", Title: "Server", Body: p}, nil
 }
 
 // Kind is what the database is.
