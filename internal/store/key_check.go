@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // ErrNoTables says that a database which should have our tables is empty.
@@ -153,7 +154,7 @@ func (db *DB) CountSeals(ctx context.Context, s Seals) ([]Owned, error) {
 func (db *DB) RunsBegunBefore(ctx context.Context, at millrace.Time) (int64, error) {
 	var n int64
 	err := db.db.View(ctx, func(tx *sqldb.Tx) error {
-		_, err := tx.One(ctx, "SELECT COUNT(*) FROM sync_job_run WHERE status IN ('created', 'running', 'rate_limited') AND created_at < $1", []any{int64(at)}, &n)
+		_, err := tx.One(ctx, "SELECT COUNT(*) FROM sync_job_run WHERE status "+table.OpenRun+" AND created_at < $1", []any{int64(at)}, &n)
 		return err
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func (h SyncJobRuns) OpenOfSchedules(ctx context.Context, keys []millrace.Schedu
 	args, wanted := scheduleIDs(keys)
 	out := map[millrace.ScheduleKey][]millrace.SyncJobRun{}
 	err := h.tx.Each(ctx, `SELECT id, environment_id, sync_job_cron_trigger_id, status FROM sync_job_run
-WHERE sync_job_cron_trigger_id IN (`+table.Placeholders(len(args))+`) AND sync_job_cron_trigger_id <> '' AND status IN ('created', 'running', 'rate_limited')
+WHERE sync_job_cron_trigger_id IN (`+table.Placeholders(len(args))+`) AND sync_job_cron_trigger_id <> '' AND status `+table.OpenRun+`
 ORDER BY created_at, id`, args, func(r sqldb.Rows) error {
 		var v millrace.SyncJobRun
 		if err := r.Scan((*string)(&v.ID), (*string)(&v.EnvironmentID), (*string)(&v.SyncJobCronTriggerID), (*string)(&v.Status)); err != nil {

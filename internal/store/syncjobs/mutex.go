@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // Runs with the same mutex_key stand in line. The first one runs; waiting_for of every other names the run in front of
@@ -13,7 +14,7 @@ import (
 
 // lastInLine finds the run that no other waits for.
 const lastInLine = `SELECT r.id FROM sync_job_run AS r WHERE r.environment_id = $1 AND r.mutex_key = $2 AND r.mutex_key <> '' AND r.force = FALSE
-AND r.status IN ('created', 'running', 'rate_limited')
+AND r.status ` + table.OpenRun + `
 AND NOT EXISTS (SELECT 1 FROM sync_job_run AS w WHERE w.waiting_for = r.id AND w.environment_id = r.environment_id AND w.waiting_for <> '')`
 
 func inLine(run *millrace.SyncJobRun) bool { return run.MutexKey != "" && !run.Force }

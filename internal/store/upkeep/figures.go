@@ -96,13 +96,25 @@ func count(set func(string, int64)) func(sqldb.Rows) error {
 	}
 }
 
+// databaseBytes reads how large the database is.
+func (h Rows) databaseBytes(ctx context.Context) (int64, error) {
+	query := "SELECT c.page_count * s.page_size FROM pragma_page_count() AS c, pragma_page_size() AS s"
+	if h.tx.Dialect().Name() == "postgres" {
+		query = "SELECT pg_database_size(current_database())"
+	}
+	var n int64
+	_, err := h.tx.One(ctx, query, nil, &n)
+	return n, err
+}
+
 // sizes reads how large the database and its tables are. SQLite knows the size of a table only after reading it, and its rows
 // only by their numbers, which have gaps where rows were removed.
 func (h Rows) sizes(ctx context.Context, f *Figures) error {
+	var err error
+	if f.DatabaseBytes, err = h.databaseBytes(ctx); err != nil {
+		return err
+	}
 	if h.tx.Dialect().Name() == "postgres" {
-		if _, err := h.tx.One(ctx, "SELECT pg_database_size(current_database())", nil, &f.DatabaseBytes); err != nil {
-			return err
-		}
 		return h.tx.Each(ctx, `SELECT relname, GREATEST(reltuples, 0)::bigint, pg_total_relation_size(oid) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY relname`, nil, func(r sqldb.Rows) error {
 			var t TableSize
@@ -110,10 +122,6 @@ WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY r
 			f.Tables = append(f.Tables, t)
 			return err
 		})
-	}
-	_, err := h.tx.One(ctx, "SELECT c.page_count * s.page_size FROM pragma_page_count() AS c, pragma_page_size() AS s", nil, &f.DatabaseBytes)
-	if err != nil {
-		return err
 	}
 	err = h.tx.Each(ctx, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name", nil, func(r sqldb.Rows) error {
 		var t TableSize

@@ -67,14 +67,11 @@ func (h Rows) Health(ctx context.Context) (*Health, error) {
 }
 
 func (h Rows) readSchema(ctx context.Context, out *Health) error {
-	size := "SELECT pg_database_size(current_database())"
-	if h.tx.Dialect().Name() != "postgres" {
-		size = "SELECT c.page_count * s.page_size FROM pragma_page_count() AS c, pragma_page_size() AS s"
-	}
-	if _, err := h.tx.One(ctx, size, nil, &out.Bytes); err != nil {
+	var err error
+	if out.Bytes, err = h.databaseBytes(ctx); err != nil {
 		return err
 	}
-	_, err := h.tx.One(ctx, "SELECT version, applied_at FROM schema_migration ORDER BY version DESC LIMIT 1", nil, &out.Schema, (*int64)(&out.SchemaAt))
+	_, err = h.tx.One(ctx, "SELECT version, applied_at FROM schema_migration ORDER BY version DESC LIMIT 1", nil, &out.Schema, (*int64)(&out.SchemaAt))
 	return err
 }
 

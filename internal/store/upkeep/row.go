@@ -59,11 +59,11 @@ AND EXISTS (SELECT 1 FROM sync_job_run AS r WHERE r.id = t.sync_job_run_id AND r
 			NeedMatch: "EXISTS (SELECT 1 FROM event_batch AS b WHERE b.id = t.batch_id)",
 			NeedDelivery: `EXISTS (SELECT 1 FROM delivery AS d WHERE d.environment_id = t.environment_id AND d.created_at = t.created_at
 AND d.event_id = t.id AND d.status = 'pending' AND d.sequence > 0)`,
-			NeedWorkflowRun: "EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.environment_id = t.environment_id AND w.status IN ('created', 'running'))",
+			NeedWorkflowRun: "EXISTS (SELECT 1 FROM workflow_run AS w WHERE w.event_id = t.id AND w.environment_id = t.environment_id AND w.status " + table.OpenWorkflowRun + ")",
 		}
 	case millrace.KeptWorkflowRuns:
 		return map[Need]string{
-			NeedOpen: "t.status IN ('created', 'running')", NeedAge: "t.finished_at >= $since", NeedSlot: "t.slot <> 0", NeedRate: "t.rate_at >= $since",
+			NeedOpen: "t.status " + table.OpenWorkflowRun, NeedAge: "t.finished_at >= $since", NeedSlot: "t.slot <> 0", NeedRate: "t.rate_at >= $since",
 		}
 	case millrace.KeptSyncJobRuns:
 		return map[Need]string{

@@ -19,16 +19,16 @@ const maxOpenWork = 10_000
 const openWork = `SELECT kind, id, env, account FROM (SELECT 'match' AS kind, id, environment_id AS env, '' AS account FROM event_batch ORDER BY created_at LIMIT $1) AS a
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'inbound' AS kind, batch_id AS id, MIN(environment_id) AS env FROM inbound_hook
 WHERE status = 'accepted' GROUP BY batch_id LIMIT $1) AS e
-UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE status IN ('created', 'running')
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE status ` + table.OpenWorkflowRun + `
 AND waiting <> 'concurrency' AND run_at <= $2 ORDER BY created_at LIMIT $1) AS b
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'slice' AS kind, environment_id || '/' || id AS id, environment_id AS env, integrated_account_id AS account FROM sync_job_run
-WHERE status IN ('created', 'running', 'rate_limited') AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
+WHERE status ` + table.OpenRun + ` AND waiting_for = '' ORDER BY created_at LIMIT $1) AS c
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'pump' AS kind, environment_id || '/' || id AS id, environment_id AS env FROM webhook WHERE is_active = TRUE AND (sent_sequence < next_sequence OR EXISTS (
 SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND environment_id = webhook.environment_id AND status = 'pending' AND next_attempt_at > 0)) ORDER BY webhook.id LIMIT $1) AS d
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run AS w WHERE slot > 0 AND slot = 1 AND waiting = 'concurrency' AND NOT EXISTS (
 SELECT 1 FROM workflow_run AS a WHERE a.concurrency_key = w.concurrency_key AND a.environment_id = w.environment_id AND a.slot > 0 AND a.slot = 1 AND a.waiting = 'concurrency'
 AND (a.created_at < w.created_at OR a.created_at = w.created_at AND a.id < w.id)) ORDER BY created_at LIMIT $1) AS g
-UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT IN ('created', 'running')
+UNION ALL SELECT kind, id, env, '' FROM (SELECT 'workflow' AS kind, id, environment_id AS env FROM workflow_run WHERE slot > 0 AND slot = 2 AND status NOT ` + table.OpenWorkflowRun + `
 ORDER BY created_at LIMIT $1) AS f
 UNION ALL SELECT kind, id, env, '' FROM (SELECT 'erase' AS kind, id, environment_id AS env FROM erasure WHERE not_before <= $2 ORDER BY created_at LIMIT $1) AS h
 UNION ALL SELECT kind, id, env, account FROM (SELECT 'refresh' AS kind, environment_id || '/' || id AS id, environment_id AS env, id AS account FROM account_grant

@@ -3,10 +3,10 @@ package views
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // Chain is a sync job run that a workflow has started, with what led to it.
@@ -60,14 +60,13 @@ func (h Views) NotMatched(ctx context.Context, env millrace.EnvironmentID, id mi
 	if len(events) == 0 {
 		return "", nil
 	}
-	args, marks := []any{string(env), string(id)}, make([]string, len(events))
-	for i, e := range events {
+	args := []any{string(env), string(id)}
+	for _, e := range events {
 		args = append(args, string(e))
-		marks[i] = fmt.Sprintf("$%d", len(args))
 	}
 	var out millrace.EventID
 	err := h.tx.Each(ctx, "SELECT event_id FROM decision WHERE environment_id = $1 AND workflow_id = $2 AND outcome = 'not_matched' AND event_id IN ("+
-		strings.Join(marks, ", ")+") ORDER BY created_at DESC LIMIT 1", args, func(r sqldb.Rows) error { return r.Scan((*string)(&out)) })
+		table.PlaceholdersFrom(3, len(events))+") ORDER BY created_at DESC LIMIT 1", args, func(r sqldb.Rows) error { return r.Scan((*string)(&out)) })
 	if err != nil {
 		return "", fmt.Errorf("find an event that did not match: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/internal/store/sqldb"
+	"github.com/millrace/millrace/internal/store/table"
 )
 
 // Views are the questions of the dashboard.
@@ -76,7 +77,7 @@ func (h Views) Backlog(ctx context.Context, env millrace.EnvironmentID) (Number,
 // OpenRuns returns how many sync job runs have not ended, and how many of them wait for a provider or a webhook.
 func (h Views) OpenRuns(ctx context.Context, env millrace.EnvironmentID) (open, waiting Number, err error) { //nolint:nonamedreturns // two of a kind
 	// The index of those that have not ended does not begin with the environment, of which SQLite would take the index of all.
-	const under = "SELECT 1 FROM sync_job_run WHERE environment_id || '' = $1 AND status IN ('created', 'running', 'rate_limited')"
+	const under = "SELECT 1 FROM sync_job_run WHERE environment_id || '' = $1 AND status " + table.OpenRun
 	if open, err = h.count(ctx, under, string(env)); err != nil {
 		return open, waiting, err
 	}

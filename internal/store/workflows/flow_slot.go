@@ -58,7 +58,7 @@ FROM workflow_run WHERE `+slotHolder+" AND slot = 1 AND waiting = 'concurrency' 
 
 // FreeSlot takes the slot from a run that has ended, unless a sync job run that it started has not, and reports whether it did.
 func (h Flow) FreeSlot(ctx context.Context, run *millrace.WorkflowRun) (bool, error) {
-	n, err := h.tx.Exec(ctx, `UPDATE workflow_run SET slot = 0 WHERE id = $1 AND slot = 2 AND status NOT IN ('created', 'running')
+	n, err := h.tx.Exec(ctx, `UPDATE workflow_run SET slot = 0 WHERE id = $1 AND slot = 2 AND status NOT `+table.OpenWorkflowRun+`
 AND NOT EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = $1 AND s.workflow_run_id <> '' AND s.status `+table.OpenRun+`)`,
 		string(run.ID))
 	if err != nil {

@@ -78,7 +78,7 @@ func (h WorkflowRuns) Update(ctx context.Context, v *millrace.WorkflowRun) error
 	v.UpdatedAt = h.tx.Now()
 	guard := workflowRunTable().Status
 	n, err := h.tx.Exec(ctx, `UPDATE workflow_run SET status = $3, result = $4, error = $5, retry_attempt = $6, started_at = $7, finished_at = $8,
-updated_at = $9 WHERE id = $1 AND environment_id = $2 AND status IN ('created', 'running') AND `+guard.May("status", "CAST($3 AS TEXT)"), string(v.ID), string(v.EnvironmentID), string(v.Status),
+updated_at = $9 WHERE id = $1 AND environment_id = $2 AND status `+table.OpenWorkflowRun+` AND `+guard.May("status", "CAST($3 AS TEXT)"), string(v.ID), string(v.EnvironmentID), string(v.Status),
 		string(v.Result), string(v.Error), v.RetryAttempt, int64(v.StartedAt), int64(v.FinishedAt), int64(v.UpdatedAt))
 	return table.Changed(n, err, "workflow run", string(v.ID))
 }
@@ -152,7 +152,7 @@ func (h WorkflowRuns) Work(ctx context.Context, env millrace.EnvironmentID, id m
 	for _, query := range []string{
 		"SELECT 1 FROM event AS e JOIN event_batch AS b ON b.id = e.batch_id WHERE e.id = $1 AND e.environment_id = $2 LIMIT 1",
 		`SELECT 1 FROM decision AS d JOIN workflow_run AS w ON w.id = d.workflow_run_id AND w.environment_id = d.environment_id
-WHERE d.event_id = $1 AND d.environment_id = $2 AND d.workflow_run_id <> '' AND (w.status IN ('created', 'running')
+WHERE d.event_id = $1 AND d.environment_id = $2 AND d.workflow_run_id <> '' AND (w.status ` + table.OpenWorkflowRun + `
 OR EXISTS (SELECT 1 FROM sync_job_run AS s WHERE s.workflow_run_id = w.id AND s.workflow_run_id <> '' AND s.status ` + table.OpenRun + `)) LIMIT 1`,
 	} {
 		var one int64
@@ -183,10 +183,10 @@ func (h WorkflowRuns) Judge(ctx context.Context, env millrace.EnvironmentID, id 
 	}
 	v := Verdict{}
 	var open bool
-	found, err := h.tx.One(ctx, `SELECT d.workflow_id, COALESCE(w.status, d.outcome), COALESCE(w.error, d.error), COALESCE(w.status IN ('created', 'running'), FALSE)
+	found, err := h.tx.One(ctx, `SELECT d.workflow_id, COALESCE(w.status, d.outcome), COALESCE(w.error, d.error), COALESCE(w.status `+table.OpenWorkflowRun+`, FALSE)
 FROM decision AS d LEFT JOIN workflow_run AS w ON w.id = d.workflow_run_id AND w.environment_id = d.environment_id AND d.workflow_run_id <> ''
 WHERE d.event_id = $1 AND d.environment_id = $2 AND (d.outcome IN ('error', 'limit') OR w.status IN ('created', 'running', 'failed', 'cancelled'))
-ORDER BY CASE WHEN w.status IN ('created', 'running') THEN 1 ELSE 0 END, d.workflow_id LIMIT 1`,
+ORDER BY CASE WHEN w.status `+table.OpenWorkflowRun+` THEN 1 ELSE 0 END, d.workflow_id LIMIT 1`,
 		[]any{string(id), string(env)}, (*string)(&v.WorkflowID), &v.Status, &v.Error, &open)
 	switch {
 	case err != nil:
