@@ -1,7 +1,6 @@
 package account_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -84,7 +83,7 @@ func TestAnotherPairIsPlanned(t *testing.T) {
 func TestTokensBeginAGenerationOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		db.SetQueue(noTasks{})
+		db.SetQueue(storetest.NoQueue{})
 		v, env := connected(t, db)
 		grantOf := func() *millrace.Grant {
 			var g *millrace.Grant
@@ -151,11 +150,6 @@ func TestTokensBeginAGenerationOnce(t *testing.T) {
 		}
 	})
 }
-
-type noTasks struct{}
-
-func (noTasks) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-func (noTasks) Finish(context.Context, *store.Tx) error                   { return nil }
 
 // connected stores an account of an integration whose accounts have tokens.
 func connected(t *testing.T, db *store.DB) (*millrace.IntegratedAccount, millrace.EnvironmentID) {

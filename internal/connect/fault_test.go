@@ -34,14 +34,6 @@ type world struct {
 	ahead    atomic.Int64 // of the clock
 }
 
-type noQueue struct{}
-
-// Enqueue implements store.Queue.
-func (noQueue) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-
-// Finish implements store.Queue.
-func (noQueue) Finish(context.Context, *store.Tx) error { return nil }
-
 func newWorld(t *testing.T, database string, faults store.Faults) *world {
 	t.Helper()
 	w := &world{t: t, provider: tokens.Start()}
@@ -53,7 +45,7 @@ func newWorld(t *testing.T, database string, faults store.Faults) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	db.SetQueue(noQueue{})
+	db.SetQueue(storetest.NoQueue{})
 	w.db = db
 	transport := egress.NewTransport(egress.TransportConfig{AllowLoopback: true})
 	client, err := oauth.New(oauth.ClientConfig{Transport: transport, Timeout: 10 * time.Second})

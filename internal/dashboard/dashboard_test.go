@@ -3,7 +3,6 @@ package dashboard_test
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"io"
 	"io/fs"
@@ -46,7 +45,7 @@ type hall struct {
 func newHall(t *testing.T, db *store.DB) *hall {
 	t.Helper()
 	w := &hall{t: t, db: db, p: people.New(db), roles: map[millrace.Role]string{}, ids: map[string]string{}}
-	db.SetQueue(idle{})
+	db.SetQueue(storetest.NoQueue{})
 	logger := slog.New(slog.NewTextHandler(&w.log, nil))
 	api := httpapi.New(httpapi.Config{DB: db, Accepter: event.NewAccepter(db, 1), Logger: logger})
 	var err error
@@ -58,11 +57,6 @@ func newHall(t *testing.T, db *store.DB) *hall {
 	w.enter()
 	return w
 }
-
-type idle struct{}
-
-func (idle) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-func (idle) Finish(context.Context, *store.Tx) error                   { return nil }
 
 // enter signs a user of each role in. The viewer may not see payloads.
 func (w *hall) enter() {

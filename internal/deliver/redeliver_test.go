@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +13,6 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-// line is a queue that takes every task and works none.
-type line struct{}
-
-func (line) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-func (line) Finish(context.Context, *store.Tx) error                   { return nil }
-
 // attic is a webhook with deliveries that it did not get.
 type attic struct {
 	t    *testing.T
@@ -31,7 +24,7 @@ type attic struct {
 
 func newAttic(t *testing.T, db *store.DB, n int, of func(i int, d *millrace.Delivery)) *attic {
 	t.Helper()
-	db.SetQueue(line{})
+	db.SetQueue(storetest.NoQueue{})
 	a := &attic{t: t, db: db, env: millrace.NewID[millrace.EnvironmentID]()}
 	a.hook = &millrace.Webhook{ID: millrace.NewID[millrace.WebhookID](), EnvironmentID: a.env, TargetURL: "https://a.test/in", IsActive: true}
 	a.update(func(tx *store.Tx) error { return tx.Webhooks().Create(t.Context(), a.hook) })

@@ -1,7 +1,6 @@
 package disconnect_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,15 +24,6 @@ import (
 
 const env = millrace.EnvironmentID("00000000-0000-4000-8000-000000000001")
 
-// noQueue takes tasks and forgets them: what is open is found in the rows.
-type noQueue struct{}
-
-// Enqueue implements store.Queue.
-func (noQueue) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-
-// Finish implements store.Queue.
-func (noQueue) Finish(context.Context, *store.Tx) error { return nil }
-
 // world has an integration whose provider takes tokens back.
 type world struct {
 	t       *testing.T
@@ -55,7 +45,7 @@ func newWorld(t *testing.T, url string, faults store.Faults) *world {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	w.db = db
-	db.SetQueue(noQueue{})
+	db.SetQueue(storetest.NoQueue{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.FormValue("token") == "refresh-1" {
 			w.given.Add(1)

@@ -68,12 +68,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// noQueue takes tasks and forgets them.
-type noQueue struct{}
-
-func (noQueue) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-func (noQueue) Finish(context.Context, *store.Tx) error                   { return nil }
-
 func victim(text string) int {
 	var o order
 	err := json.Unmarshal([]byte(text), &o)
@@ -97,7 +91,7 @@ func (o *order) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db.SetQueue(noQueue{})
+	db.SetQueue(storetest.NoQueue{})
 	k, err := keeperOf(db, slog.New(slog.DiscardHandler), 2*time.Second)
 	if err != nil {
 		return err

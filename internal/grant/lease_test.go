@@ -129,7 +129,7 @@ func TestAClockThatJumps(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		db.SetQueue(noQueue{})
+		db.SetQueue(storetest.NoQueue{})
 		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 			w := newWorld(t, db, "")
 			w.provider.Rotate, w.provider.Grace = true, time.Minute

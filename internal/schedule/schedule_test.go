@@ -73,7 +73,7 @@ func newYard(t *testing.T, url string, nodes int) *yard {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = db.Close() })
-			db.SetQueue(nothing{})
+			db.SetQueue(storetest.NoQueue{})
 		}
 		y.db = db
 		y.tickers = append(y.tickers, schedule.NewTicker(db, slog.New(slog.DiscardHandler)))
@@ -510,12 +510,3 @@ func TestManyTickersAtOnce(t *testing.T) {
 		}
 	})
 }
-
-// nothing is a queue that forgets.
-type nothing struct{}
-
-// Enqueue implements store.Queue.
-func (nothing) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-
-// Finish implements store.Queue.
-func (nothing) Finish(context.Context, *store.Tx) error { return nil }

@@ -1,7 +1,6 @@
 package work_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,17 +14,12 @@ import (
 	"github.com/millrace/millrace/internal/store/storetest"
 )
 
-type idle struct{}
-
-func (idle) Enqueue(context.Context, *store.Tx, []millrace.Task) error { return nil }
-func (idle) Finish(context.Context, *store.Tx) error                   { return nil }
-
 // TestEditorsCheckAndReplace checks and saves as an editor does: nothing is stored by a check, what a text leaves out is gone, and who saves
 // over a change of somebody else is told.
 func TestEditorsCheckAndReplace(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		db.SetQueue(idle{})
+		db.SetQueue(storetest.NoQueue{})
 		api := httpapi.New(httpapi.Config{DB: db, Accepter: event.NewAccepter(db, 1)})
 		env := &millrace.Environment{Name: "shop"}
 		workflow := &millrace.Workflow{Label: "first", TriggerName: "custom:x", Event: "custom:x", IsPaused: true, Config: millrace.WorkflowConfig{
