@@ -185,7 +185,7 @@ func TestFaultsAtEveryPlaceOfARedirect(t *testing.T) {
 				t.Errorf("%+v: the redirect ended with %v, %d faults", place, err, struck)
 			}
 			first := w.look(c)
-			w.ahead.Add(int64(3 * time.Minute)) // nobody works on it any more
+			w.ahead.Add(int64(3 * time.Minute)) // no server works on it any more
 			s := w.look(c)
 			requests := len(w.provider.Requests()) - asked
 			how := fmt.Sprintf("%s, then %s %s, %d requests", first.State, s.State, s.Message, requests)

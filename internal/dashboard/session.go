@@ -61,7 +61,7 @@ type signing struct {
 	To       string
 	Problem  string
 	Provider string // of identities; empty: there is none
-	Only     bool   // nobody signs in with a password
+	Only     bool   // passwords are off
 }
 
 // inside returns an address only if it is a page of the dashboard.

@@ -40,7 +40,7 @@ type Settings struct {
 	RoleClaim  string // that has the role, or a list with it; empty: none has
 }
 
-// Sealer keeps what is in a cookie from whoever has it.
+// Sealer keeps what is in a cookie from those who have it.
 type Sealer interface {
 	Encrypt(plain, ad []byte) ([]byte, error)
 	Decrypt(sealed, ad []byte) ([]byte, error)

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/secret"
 )
 
-// FuzzCookie reads cookies and redirects of anybody: only what was sealed here opens, and only with its state.
+// FuzzCookie reads cookies and redirects of any origin: only what was sealed here opens, and only with its state.
 func FuzzCookie(f *testing.F) {
 	keys, err := secret.NewKeyring("", "", f.TempDir())
 	if err != nil {

@@ -70,7 +70,7 @@ type OIDC struct {
 	oidc.Settings
 	Domains []string      // of addresses that get an account of their own accord
 	Role    millrace.Role // that they begin with
-	Only    bool          // nobody signs in with a password
+	Only    bool          // passwords are off
 }
 
 // Flag is a setting as the page about the server shows it.

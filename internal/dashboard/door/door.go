@@ -32,7 +32,7 @@ type Config struct {
 	Client    *oidc.Client
 	People    *people.People
 	Admission people.Admission
-	Only      bool // nobody signs in with a password
+	Only      bool // passwords are off
 	Secure    func() bool
 	Logger    *slog.Logger
 }
@@ -51,7 +51,7 @@ func (d *Door) Name() string {
 	return d.cfg.Client.Name
 }
 
-// Only reports whether nobody signs in with a password.
+// Only reports whether passwords are off.
 func (d *Door) Only() bool { return d != nil && d.cfg.Only }
 
 // Check asks the provider about itself, so that the log says early what is wrong.

@@ -109,7 +109,7 @@ type EnvironmentPage struct {
 	May      bool // the user may change it
 	Owner    bool // the user may delete it
 	Message  string
-	Conflict bool // somebody else has changed it since the form began
+	Conflict bool // another user has changed it since the form began
 	PastForm bool
 }
 
@@ -167,7 +167,7 @@ func settings(r *Request) (*EnvironmentPage, error) {
 	return p, err
 }
 
-// save changes the settings. Whatever is wrong, what was typed stays; what somebody else has saved meanwhile is shown beside it, and saving
+// save changes the settings. Whatever is wrong, what was typed stays; what another user has saved meanwhile is shown beside it, and saving
 // again replaces it.
 func save(r *Request) (*editor.Page, error) {
 	form, err := r.form()

@@ -17,7 +17,7 @@ type Field struct {
 	Kind    string // text, number, lines
 	Note    string
 	Value   string
-	Theirs  string // what somebody else has saved meanwhile, where it differs
+	Theirs  string // what another user has saved meanwhile, where it differs
 	Differs bool
 	Problem string
 }

@@ -16,7 +16,7 @@ import (
 type SecretPage struct {
 	*millrace.Webhook
 	Old      millrace.Time // until then the secret before signs as well; 0: it does not
-	Fresh    string        // a secret to change to, which nobody has seen
+	Fresh    string        // a secret to change to, not shown before
 	Seen     int64         // what the page was made of
 	Overlaps []Overlap
 	Made     string // the secret that signs from now on; shown once
@@ -73,7 +73,7 @@ func secretForm(r *editor.Request) (*editor.Page, error) {
 	}
 	p.Overlaps = overlaps("")
 	if r.Steers {
-		// It is shown before it signs, so that no response that is lost takes a secret with it that nobody knows.
+		// It is shown before it signs, so that no response that is lost takes an unknown secret with it.
 		p.Fresh = secret.NewSigning(p.Secret)
 	}
 	return p.shown(0), nil

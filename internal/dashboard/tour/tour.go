@@ -1,4 +1,4 @@
-// Package tour shows somebody who looks at an environment for the first time what happened in it, or what is to be done first. All that it says is
+// Package tour shows a user who looks at an environment for the first time what happened in it, or what is to be done first. All that it says is
 // of rows that are there.
 package tour
 
